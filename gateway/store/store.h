@@ -1,0 +1,110 @@
+// Store: what must survive. Two shapes carry every feature's data, so that a backend implements two
+// things and a feature names its own stores:
+//   Map  (store, owner, key) -> value      accounts, rosters, settings
+//   Log  (store, owner), rows in id order  offline messages, outbound queues, later archives
+// `owner` is a bare JID or a domain; `store` a short constant name of the feature that owns it.
+//
+// All writes go through a Batch: one batch is applied whole or not at all, and its completion runs
+// only once it is durable. Completions and answers run on the Executor given with the request, never
+// on the calling stack. A full queue answers Cause::retry at once; nothing blocks the caller.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/executor.h"
+#include "gateway/base/outcome.h"
+
+namespace causeway {
+
+/// One row of a Log. Ids are chosen by the caller, unique and rising within an owner (see next_id).
+struct LogRow {
+    std::uint64_t id = 0;
+    UnixMillis at = 0;       ///< when the row was received
+    UnixMillis expires = 0;  ///< 0: never
+    std::string body;
+};
+
+/// Writes to be applied together, in order.
+class Batch {
+public:
+    struct MapSet { std::string store, owner, key, value; };
+    struct MapErase { std::string store, owner, key; };
+    struct MapClear { std::string store, owner; };
+    struct LogAppend { std::string store, owner; LogRow row; };
+    struct LogErase { std::string store, owner; std::uint64_t id; };
+    struct LogClear { std::string store, owner; };
+    using Operation = std::variant<MapSet, MapErase, MapClear, LogAppend, LogErase, LogClear>;
+
+    void map_set(std::string_view store, std::string_view owner, std::string_view key, std::string value);
+    void map_erase(std::string_view store, std::string_view owner, std::string_view key);
+    /// Removes every key of the owner in that store.
+    void map_clear(std::string_view store, std::string_view owner);
+    void log_append(std::string_view store, std::string_view owner, LogRow row);
+    /// Erasing a row that is not there is no error.
+    void log_erase(std::string_view store, std::string_view owner, std::uint64_t id);
+    void log_clear(std::string_view store, std::string_view owner);
+
+    [[nodiscard]] bool empty() const { return operations_.empty(); }
+    [[nodiscard]] std::size_t size() const { return operations_.size(); }
+    /// Bytes held, for the bound of the writer's queue.
+    [[nodiscard]] std::size_t bytes() const { return bytes_; }
+    [[nodiscard]] const std::vector<Operation>& operations() const { return operations_; }
+
+private:
+    std::vector<Operation> operations_;
+    std::size_t bytes_ = 0;
+};
+
+struct MapEntry { std::string owner, key, value; };
+
+/// Totals of one owner's rows in a Log store.
+struct LogTotals { std::string owner; std::uint64_t rows = 0, bytes = 0; UnixMillis oldest = 0; };
+
+/// The interface that backends implement. Thread-safe.
+class Store {
+public:
+    template <class T>
+    using Answer = std::function<void(Result<T>)>;
+    using Committed = std::function<void(Outcome)>;
+
+    Store() = default;
+    Store(const Store&) = delete;
+    Store& operator=(const Store&) = delete;
+    virtual ~Store() = default;
+
+    virtual void commit(Batch batch, Executor& home, Committed committed) = 0;
+
+    virtual void map_get(std::string store, std::string owner, std::string key, Executor& home,
+                         Answer<std::optional<std::string>> answer) = 0;
+    /// All entries of one owner, by key.
+    virtual void map_list(std::string store, std::string owner, Executor& home,
+                          Answer<std::vector<MapEntry>> answer) = 0;
+    /// A page of a whole store ordered by (owner, key), after the given position; for listings.
+    virtual void map_scan(std::string store, std::string after_owner, std::string after_key,
+                          std::size_t limit, Executor& home, Answer<std::vector<MapEntry>> answer) = 0;
+    /// Every owner that has `key` in `store` (an index: who has this contact?).
+    virtual void map_holders(std::string store, std::string key, std::size_t limit, Executor& home,
+                             Answer<std::vector<MapEntry>> answer) = 0;
+    /// Rows with id > after, in id order.
+    virtual void log_list(std::string store, std::string owner, std::uint64_t after, std::size_t limit,
+                          Executor& home, Answer<std::vector<LogRow>> answer) = 0;
+    /// Totals of every owner that has rows in `store`, at most `limit`, by owner.
+    virtual void log_totals(std::string store, std::size_t limit, Executor& home,
+                            Answer<std::vector<LogTotals>> answer) = 0;
+    /// Rows whose expiry has come, with their owners, oldest first.
+    virtual void log_expired(std::string store, UnixMillis now, std::size_t limit, Executor& home,
+                             Answer<std::vector<std::pair<std::string, LogRow>>> answer) = 0;
+
+    /// Finishes what is queued, then stops; later requests answer Cause::retry.
+    virtual void stop() = 0;
+};
+
+}  // namespace causeway
