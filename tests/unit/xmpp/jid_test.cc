@@ -1,0 +1,483 @@
+// Addresses: what is one, what it becomes, and that the normal form is stable.
+#include "gateway/xmpp/jid.h"
+
+#include <doctest/doctest.h>
+
+#include <set>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "gateway/xmpp/unicode.h"
+
+using causeway::Cause;
+using causeway::Jid;
+using namespace std::string_literals;
+using namespace std::string_view_literals;
+
+namespace {
+
+/// The normal form, or "!" when the text is refused as malformed.
+template <class T>
+std::string shown(const causeway::Result<T>& result) {
+    if (!result) return result.error().cause() == Cause::malformed ? "!" : "wrong cause";
+    if constexpr (std::is_same_v<T, Jid>) {
+        return std::string(result->full());
+    } else {
+        return *result;
+    }
+}
+
+struct Row {
+    std::string given;
+    std::string expected;  // "!" when refused
+};
+
+std::string repeat(std::string_view text, std::size_t times) {
+    std::string out;
+    for (std::size_t i = 0; i < times; ++i) out += text;
+    return out;
+}
+
+/// Runs rows through `prepare`, and every accepted form a second time: it must not change again.
+template <class Prepare>
+void check_rows(const std::vector<Row>& rows, Prepare prepare) {
+    for (const Row& row : rows) {
+        CAPTURE(row.given);
+        const std::string normal = shown(prepare(row.given));
+        CHECK(normal == row.expected);
+        if (normal != "!") CHECK(shown(prepare(normal)) == normal);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("the examples of RFC 7622 section 3.5 are addresses") {
+    check_rows(
+        {
+            {"juliet@example.com", "juliet@example.com"},
+            {"juliet@example.com/foo", "juliet@example.com/foo"},
+            {"juliet@example.com/foo bar", "juliet@example.com/foo bar"},
+            {"juliet@example.com/foo@bar", "juliet@example.com/foo@bar"},
+            {"foo\\20bar@example.com", "foo\\20bar@example.com"},
+            {"fussball@example.com", "fussball@example.com"},
+            // The sharp s: PRECIS keeps it, stringprep folds it. One owner, so one form.
+            {"fu\u00DFball@example.com", "fussball@example.com"},
+            {"\u03C0@example.com", "\u03C0@example.com"},
+            {"\u03A3@example.com/foo", "\u03C3@example.com/foo"},
+            {"\u03C3@example.com/foo", "\u03C3@example.com/foo"},
+            {"\u03C2@example.com/foo", "\u03C3@example.com/foo"},
+            {"king@example.com/\u265A", "king@example.com/\u265A"},
+            {"example.com", "example.com"},
+            {"example.com/foobar", "example.com/foobar"},
+            {"a.example.com/b@example.net", "a.example.com/b@example.net"},
+        },
+        Jid::parse);
+}
+
+TEST_CASE("the counter-examples of RFC 7622 section 3.5 are refused") {
+    check_rows(
+        {
+            {"\"juliet\"@example.com", "!"},
+            {"foo bar@example.com", "!"},
+            {"juliet@example.com/", "!"},
+            {"@example.com/", "!"},
+            {"henry\u2163@example.com", "!"},  // Roman numeral four
+            {"\u265A@example.com", "!"},       // chess king
+            {"juliet@", "!"},
+            {"/foobar", "!"},
+        },
+        Jid::parse);
+}
+
+TEST_CASE("an address is split at the first slash, then at the first at-sign before it") {
+    check_rows(
+        {
+            {"", "!"},
+            {"@", "!"},
+            {"/", "!"},
+            {"@/", "!"},
+            {"a@b@c", "!"},
+            {"@example.com", "!"},
+            {"a@example.com/b@c/d", "a@example.com/b@c/d"},
+            {"example.com/a@b", "example.com/a@b"},
+            {"example.com//", "example.com//"},
+            {"a@@example.com", "!"},
+            {"a@/b", "!"},
+            {"ROMEO@Montague.EXAMPLE/Orchard", "romeo@montague.example/Orchard"},
+            {" a@example.com", "!"},
+            {"a@example.com ", "!"},
+            {"a@example.com/ ", "a@example.com/ "},
+        },
+        Jid::parse);
+
+    const auto jid = Jid::parse("romeo@montague.example/or@ch/ard");
+    REQUIRE(jid.ok());
+    CHECK(jid->local() == "romeo");
+    CHECK(jid->domain() == "montague.example");
+    CHECK(jid->resource() == "or@ch/ard");
+    CHECK(jid->bare() == "romeo@montague.example");
+    CHECK(jid->full() == "romeo@montague.example/or@ch/ard");
+
+    const auto host = Jid::parse("montague.example/x@y");
+    REQUIRE(host.ok());
+    CHECK_FALSE(host->has_local());
+    CHECK(host->local().empty());
+    CHECK(host->domain() == "montague.example");
+    CHECK(host->resource() == "x@y");
+    CHECK(host->bare() == "montague.example");
+}
+
+TEST_CASE("local parts") {
+    check_rows(
+        {
+            {"romeo", "romeo"},
+            {"RoMeO", "romeo"},
+            {"a!#$%()*+,-.;=?[\\]^_`{|}~", "a!#$%()*+,-.;=?[\\]^_`{|}~"},
+            {"a\"", "!"},
+            {"a&b", "!"},
+            {"a'b", "!"},
+            {"a/b", "!"},
+            {"a:b", "!"},
+            {"<a", "!"},
+            {"a>", "!"},
+            {"a@b", "!"},
+            {"a b", "!"},
+            {"a\tb", "!"},
+            {"a\nb", "!"},
+            {"a\x7F"s, "!"},
+            {"a\0b"s, "!"},
+            {"\0"s, "!"},
+            {"\u00FC\0"s, "!"},
+            {"", "!"},
+            // Case, width and composition.
+            {"J\u00DCRGEN", "j\u00FCrgen"},
+            {"Ju\u0308rgen", "j\u00FCrgen"},
+            {"\uFF32\uFF4F\uFF4D\uFF45\uFF4F", "romeo"},  // fullwidth
+            {"\uFF76\uFF9E", "\u30AC"},  // halfwidth katakana, sound mark and all
+            {"\u212B", "!"},       // the angstrom sign composes to a letter: it has a compatible form
+            {"\uFB01sh", "!"},     // ligature
+            {"x\u00B2", "!"},      // superscript two
+            {"\u0130", "i\u0307"},  // dotted capital I
+            {"\u1E9E", "!"},        // capital sharp s, newer than Unicode 3.2: the forms differ
+            {"\u13A0", "!"},        // Cherokee, which got its case only later
+            {"\uAB70", "\uAB70"},
+            {"\u0526", "!"},        // Cyrillic of Unicode 6: capital
+            {"\u0527", "\u0527"},   // and small
+            // Forbidden characters in disguise.
+            {"a\uFF20b", "!"},  // fullwidth at-sign
+            {"a\uFF0Fb", "!"},  // fullwidth solidus
+            {"a\u2100b", "!"},  // account of
+            {"a\uFF02", "!"},   // fullwidth quotation mark
+            // Invisible, private, unassigned and such.
+            {"ju\u00ADliet", "!"},   // soft hyphen, which stringprep would drop
+            {"ju\u200Bliet", "!"},   // zero width space
+            {"ju\u200Dliet", "!"},   // joiner without a virama before it
+            {"ju\u200Cliet", "!"},   // non-joiner likewise
+            {"\u0915\u094D\u200D\u0937", "\u0915\u094D\u0937"},  // with one: valid, and dropped
+            {"\uFEFFromeo", "!"},
+            {"romeo\uFE0F", "!"},     // variation selector
+            {"\u2060romeo", "!"},
+            {"a\u202Eb", "!"},        // right-to-left override
+            {"a\U000E0041", "!"},     // tag
+            {"\uE000", "!"},          // private use
+            {"\uFDD0", "!"},          // noncharacters
+            {"\uFFFE", "!"},
+            {"\U0001FFFF", "!"},
+            {"\U0010FFFF", "!"},
+            {"\u0378", "!"},          // unassigned
+            {"\U000E0080", "!"},      // unassigned and ignorable
+            {"\uFFFD", "!"},
+            {"\U0001F600", "!"},      // emoji are symbols
+            {"a\u00A0b", "!"},
+            {"a\u3000b", "!"},
+            {"a\u2028b", "!"},
+            {"a\u0085b", "!"},
+            {"\u1100\u1161", "!"},    // conjoining jamo
+            {"\uAC00", "\uAC00"},
+            {"\u0640", "!"},          // tatweel, an exception of PRECIS
+            {"\u3007", "\u3007"},     // and one that allows
+            {"\u0301a", "\u0301a"},
+            // Context.
+            {"l\u00B7l", "l\u00B7l"},
+            {"a\u00B7b", "!"},
+            {"\u30A2\u30FB", "\u30A2\u30FB"},
+            {"a\u30FBb", "!"},
+            {"\u0375\u03B1", "\u0375\u03B1"},
+            {"\u0375a", "!"},
+            // Both directions.
+            {"\u05D0\u05D1", "\u05D0\u05D1"},
+            {"\u05D0a\u05D1", "!"},
+            {"a\u05D0", "!"},
+            {"\u05D01", "!"},          // stringprep wants a right-to-left letter at the end
+            {"1\u05D0", "!"},
+            {"\u05D01\u05D0", "\u05D01\u05D0"},
+            {"\u05D0\u05F3\u05D0", "\u05D0\u05F3\u05D0"},
+            {"\u0627\u06601\u0627", "!"},       // Arabic and European digits
+            {"\u0660\u06F0", "!"},
+            // Not UTF-8.
+            {"\x80", "!"},
+            {"a\xC3", "!"},
+            {"\xC0\x80", "!"},
+            {"\xC1\xA1", "!"},
+            {"\xE0\x80\xAF", "!"},
+            {"\xED\xA0\x80", "!"},          // surrogates
+            {"\xED\xB0\x80", "!"},
+            {"\xED\xA0\xBD\xED\xB8\x80", "!"},
+            {"\xF4\x90\x80\x80", "!"},
+            {"\xF8\x88\x80\x80\x80", "!"},
+            {"\xFF\xFE", "!"},
+            // Length: 1023 bytes, before and after.
+            {repeat("a", 1023), repeat("a", 1023)},
+            {repeat("a", 1024), "!"},
+            {repeat("A", 1023), repeat("a", 1023)},
+            {repeat("\u00FC", 511), repeat("\u00FC", 511)},
+            {repeat("\u00FC", 512), "!"},
+            {repeat("a", 1000000), "!"},
+            {repeat("\u0390", 511), repeat("\u0390", 511)},
+        },
+        causeway::prepare_local);
+}
+
+TEST_CASE("resources") {
+    check_rows(
+        {
+            {"Balcony", "Balcony"},
+            {" ", " "},
+            {"a b", "a b"},
+            {"\"&'/:<>@", "\"&'/:<>@"},
+            {"", "!"},
+            {"a\0b"s, "!"},
+            {"a\tb", "!"},
+            {"a\nb", "!"},
+            {"a\x7F"s, "!"},
+            {"\u00DC\u00DF", "\u00DC\u00DF"},  // no case folding
+            {"U\u0308", "\u00DC"},
+            {"\uFB01", "fi"},                // compatibility forms are folded
+            {"\u2460", "1"},
+            {"a\u00A0b", "a b"},
+            {"a\u3000b", "a b"},
+            {"a\u1680b", "!"},               // a space that stringprep prohibits
+            {"\U0001F600", "\U0001F600"},    // newer than Unicode 3.2
+            {"\u2764\uFE0F", "!"},           // variation selectors are ignorable: PRECIS refuses
+            {"a\u00ADb", "!"},
+            {"a\u200Bb", "!"},
+            {"a\u202Eb", "!"},
+            {"\uFFFD", "!"},
+            {"\uFFFC", "!"},
+            {"\uFDD0", "!"},
+            {"\uFFFF", "!"},
+            {"\uE000", "!"},
+            {"\u0378", "!"},
+            {"\u2028", "!"},
+            {"\u0085", "!"},
+            {"\u2FF0", "!"},                 // ideographic description, prohibited by stringprep
+            {"\u1100", "!"},
+            {"\u05D0 \u05D1", "\u05D0 \u05D1"},
+            {"\u05D0a", "!"},
+            {"\xED\xA0\x80", "!"},
+            {"\xC0\x80", "!"},
+            {"\xF0\x9F\x98", "!"},
+            {repeat("x", 1023), repeat("x", 1023)},
+            {repeat("x", 1024), "!"},
+            {repeat("\uFDFA", 341), "!"},    // 1023 bytes that would become 18 letters each
+            {repeat("\u3300", 85), repeat("\u30A2\u30D1\u30FC\u30C8", 85)},
+            {repeat("\u3300", 86), "!"},
+        },
+        causeway::prepare_resource);
+}
+
+TEST_CASE("domains") {
+    const std::string label63 = repeat("a", 63);
+    const std::string name253 = label63 + "." + label63 + "." + label63 + "." + repeat("a", 61);
+    check_rows(
+        {
+            {"example.com", "example.com"},
+            {"EXAMPLE.Com", "example.com"},
+            {"localhost", "localhost"},
+            {"example.com.", "example.com"},
+            {"EXAMPLE.com.", "example.com"},
+            {"example.com..", "!"},
+            {".", "!"},
+            {"..", "!"},
+            {".example.com", "!"},
+            {"example..com", "!"},
+            {"", "!"},
+            {"3com.example", "3com.example"},
+            {"a-b.example", "a-b.example"},
+            {"-a.example", "!"},
+            {"a-.example", "!"},
+            {"ab--cd.example", "!"},
+            {"a_b.example", "!"},
+            {"a b.example", "!"},
+            {"example.com:5222", "!"},
+            {"example.com\0"s, "!"},
+            {"exa\0mple.com"s, "!"},
+            {"exa\nmple.com", "!"},
+            {label63 + ".example", label63 + ".example"},
+            {label63 + "a.example", "!"},
+            {name253, name253},
+            {name253 + ".", name253},
+            {name253 + "a", "!"},
+            {"a." + name253, "!"},
+            {repeat("a.", 5000) + "a", "!"},
+            // International names: U-labels, whichever form was given.
+            {"B\u00DCCHER.example", "b\u00FCcher.example"},
+            {"bu\u0308cher.example", "b\u00FCcher.example"},
+            {"xn--bcher-kva.example", "b\u00FCcher.example"},
+            {"XN--BCHER-KVA.example", "b\u00FCcher.example"},
+            {"xn--bcher-kva.example.", "b\u00FCcher.example"},
+            {"b\u00FCcher\u3002example", "b\u00FCcher.example"},  // ideographic full stop
+            {"b\u00FCcher.example\u3002", "b\u00FCcher.example"},
+            {"example.com.\u3002", "!"},
+            {"fa\u00DF.example", "fa\u00DF.example"},  // not fass
+            {"xn--fa-hia.example", "fa\u00DF.example"},
+            {"\u03B2\u03CC\u03BB\u03BF\u03C2.example", "\u03B2\u03CC\u03BB\u03BF\u03C2.example"},
+            {"\uFF45\uFF58\uFF41\uFF4D\uFF50\uFF4C\uFF45.com", "example.com"},
+            {"xn--.example", "!"},
+            {"xn--abc-.example", "!"},       // an A-label that hides plain ASCII
+            {"xn--a.example", "!"},
+            {"xn--zzzzzzzzzzzz.example", "!"},
+            {"\u2603.example", "!"},         // a symbol: UTS #46 has it, IDNA2008 does not
+            {"xn--n3h.example", "!"},
+            {"\U0001F4A9.example", "!"},
+            {"a\u2100.example", "!"},
+            {"exam\u00ADple.com", "!"},      // UTS #46 alone would drop the soft hyphen
+            {"\uFB01sh.example", "!"},
+            {"\u00AAb.example", "!"},
+            {"a\u200Db.example", "!"},
+            {"\u0915\u094D\u200D\u0937.example", "\u0915\u094D\u200D\u0937.example"},
+            {"\u0301a.example", "!"},        // a leading combining mark
+            {"\u05D0\u05D1.example", "\u05D0\u05D1.example"},
+            {"\u05D0a.example", "!"},
+            {"1\u05D0.example", "!"},
+            {"a\u00B7b.example", "!"},
+            {"\uFDD0.example", "!"},
+            {"\u0378.example", "!"},
+            {"\uFFFD.example", "!"},
+            {"\xED\xA0\x80.example", "!"},
+            {"\xC0\xAE.example", "!"},
+            {repeat("\u00FC", 59) + ".example", "!"},  // its A-label is too long
+            // Address literals.
+            {"192.0.2.1", "192.0.2.1"},
+            {"192.0.2.1.", "192.0.2.1"},
+            {"192.0.2.256", "!"},
+            {"192.0.2", "!"},
+            {"192.0.2.01", "!"},
+            {"127.1", "!"},
+            {"2130706433", "!"},
+            {"0x7f000001", "!"},
+            {"host.0x7f", "!"},
+            {"\uFF11\uFF19\uFF12.0.2.1", "192.0.2.1"},
+            {"[::1]", "[::1]"},
+            {"[2001:DB8:0:0::1]", "[2001:db8::1]"},
+            {"[2001:0db8::0001]", "[2001:db8::1]"},
+            {"[::ffff:192.0.2.1]", "[::ffff:192.0.2.1]"},
+            {"[fe80::1%eth0]", "!"},
+            {"[fe80::1%25eth0]", "!"},
+            {"[::1", "!"},
+            {"::1", "!"},
+            {"[]", "!"},
+            {"[", "!"},
+            {"[192.0.2.1]", "!"},
+            {"[::1]x", "!"},
+            {"[::1\0]"s, "!"},
+            {"[::1].", "!"},
+        },
+        causeway::prepare_domain);
+}
+
+TEST_CASE("a domain for DNS is made of A-labels") {
+    CHECK(causeway::domain_to_ascii("example.com") == "example.com");
+    CHECK(causeway::domain_to_ascii("b\u00FCcher.example") == "xn--bcher-kva.example");
+    CHECK(causeway::domain_to_ascii("fa\u00DF.example") == "xn--fa-hia.example");
+    CHECK(causeway::domain_to_ascii("192.0.2.1") == "192.0.2.1");
+    CHECK(causeway::domain_to_ascii("[::1]") == "[::1]");
+    CHECK(causeway::domain_to_ascii("\u0378.example").empty());
+}
+
+TEST_CASE("parts are joined, dropped and replaced") {
+    const auto jid = Jid::make("Romeo", "Montague.example", "Orchard");
+    REQUIRE(jid.ok());
+    CHECK(jid->full() == "romeo@montague.example/Orchard");
+    CHECK(jid->bare_jid().full() == "romeo@montague.example");
+    CHECK_FALSE(jid->bare_jid().has_resource());
+    CHECK(jid->domain_jid().full() == "montague.example");
+    CHECK(jid->with_resource("x").full() == "romeo@montague.example/x");
+    CHECK(jid->with_resource("").full() == "romeo@montague.example");
+    CHECK(jid->with_resource("x").local() == "romeo");
+
+    const Jid host = Jid::trusted("", "montague.example", "r");
+    CHECK(host.full() == "montague.example/r");
+    CHECK_FALSE(host.has_local());
+    CHECK(host.bare_jid().full() == "montague.example");
+    CHECK(host == *Jid::parse("montague.example/r"));
+
+    CHECK(shown(Jid::make("", "montague.example")) == "montague.example");
+    CHECK(shown(Jid::make("a", "")) == "!");
+    CHECK(shown(Jid::make("a b", "example.com")) == "!");
+    CHECK(shown(Jid::make("a", "example.com", "\t")) == "!");
+    CHECK(shown(Jid::make("a", "a@b")) == "!");
+}
+
+TEST_CASE("the empty address") {
+    const Jid none;
+    CHECK(none.empty());
+    CHECK(none.full().empty());
+    CHECK(none.bare().empty());
+    CHECK(none.domain().empty());
+    CHECK(none.resource().empty());
+    CHECK_FALSE(none.has_local());
+    CHECK_FALSE(none.has_resource());
+    CHECK(none == Jid{});
+    CHECK(none.bare_jid() == none);
+    CHECK_FALSE(Jid::parse("a.example")->empty());
+}
+
+TEST_CASE("addresses compare and hash by their normal form") {
+    const Jid a = *Jid::parse("Romeo@example.com/x");
+    const Jid b = *Jid::parse("romeo@EXAMPLE.com./x");
+    const Jid other = *Jid::parse("romeo@example.com/X");
+    CHECK(a == b);
+    CHECK(a != other);
+    CHECK(std::hash<Jid>{}(a) == std::hash<Jid>{}(b));
+    const std::unordered_set<Jid> unordered{a, b, other};
+    CHECK(unordered.size() == 2);
+    const std::set<Jid> ordered{a, b, other};
+    CHECK(ordered.size() == 2);
+    CHECK(ordered.begin()->resource() == "X");
+}
+
+TEST_CASE("the longest address fits, and nothing longer") {
+    const std::string domain = repeat("a", 60) + ".example";
+    const auto jid = Jid::parse(repeat("l", 1023) + "@" + domain + "/" + repeat("r", 1023));
+    REQUIRE(jid.ok());
+    CHECK(jid->local().size() == 1023);
+    CHECK(jid->domain() == domain);
+    CHECK(jid->resource() == repeat("r", 1023));
+    CHECK(shown(Jid::parse(repeat("l", 1024) + "@" + domain)) == "!");
+    CHECK(shown(Jid::parse("a@" + domain + "/" + repeat("r", 1024))) == "!");
+    CHECK(shown(Jid::parse(repeat("a@b/", 100000))) == "!");
+}
+
+TEST_CASE("every code point gives a stable local part and resource, or none") {
+    // Exhaustive over Unicode: normal forms are fixed points of all preparations at once.
+    std::size_t locals = 0;
+    std::size_t resources = 0;
+    for (char32_t point = 1; point <= 0x10FFFF; ++point) {
+        if (point >= 0xD800 && point <= 0xDFFF) continue;
+        const std::string text = causeway::unicode::encode(std::u32string(1, point));
+        if (const auto local = causeway::prepare_local(text)) {
+            ++locals;
+            const auto again = causeway::prepare_local(*local);
+            if (!again || *again != *local) FAIL("local part is not stable: ", text);
+        }
+        if (const auto resource = causeway::prepare_resource(text)) {
+            ++resources;
+            const auto again = causeway::prepare_resource(*resource);
+            if (!again || *again != *resource) FAIL("resource is not stable: ", text);
+        }
+    }
+    CHECK(locals > 100000);
+    CHECK(resources > locals);
+}
