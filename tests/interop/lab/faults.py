@@ -1,0 +1,49 @@
+"""Broken peers: addresses that refuse, that stay silent, that swallow connections."""
+
+import asyncio
+import socket
+
+
+async def silent_listener(lab, port):
+    """Accepts connections and never says a word; returns its address."""
+    address = lab.address()
+    held = []
+
+    async def hold(_reader, writer):
+        held.append(writer)
+    server = await asyncio.start_server(hold, address, port)
+
+    async def stop():
+        server.close()
+        for writer in held:
+            writer.transport.abort()
+    lab.cleanups.append(stop)
+    return address
+
+
+async def swallowing_listener(lab, port):
+    """Its queue is full, so that further SYNs are dropped: connecting hangs. Its address."""
+    address = lab.address()
+    listener = socket.create_server((address, port), backlog=0)
+    clients = []
+    loop = asyncio.get_running_loop()
+    # Linux completes backlog + 1 connections; those after it stay in SYN_SENT.
+    while True:
+        client = socket.socket()
+        client.setblocking(False)
+        clients.append(client)
+        try:
+            await asyncio.wait_for(loop.sock_connect(client, (address, port)), 0.5)
+        except asyncio.TimeoutError:
+            break
+
+    async def stop():
+        for each in [*clients, listener]:
+            each.close()
+    lab.cleanups.append(stop)
+    return address
+
+
+def refusing_address(lab):
+    """An address nothing listens on."""
+    return lab.address()
