@@ -1,0 +1,160 @@
+#include "gateway/shard/shard.h"
+
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace causeway {
+namespace {
+thread_local Shard* current_shard = nullptr;
+constexpr Duration longest_sleep{1000};
+}  // namespace
+
+std::string IoBuffers::take_string() {
+    if (spare_.empty()) return {};
+    std::string taken = std::move(spare_.back());
+    spare_.pop_back();
+    return taken;
+}
+
+void IoBuffers::give_back(std::string&& used) {
+    used.clear();
+    if (spare_.size() < spare_limit && used.capacity() > 0 && used.capacity() <= spare_bytes) {
+        spare_.push_back(std::move(used));
+    } else {
+        std::string().swap(used);
+    }
+}
+
+Shard::Shard(unsigned index, unsigned count, const Clock& clock)
+    : index_(index), count_(count), clock_(clock), work_(io_.get_executor()), timers_(clock) {
+    outbox_.resize(count);
+    for (unsigned i = 0; i < count; ++i) inbox_.push_back(std::make_unique<Ring>());
+}
+
+Shard::~Shard() {
+    // Tasks may hold objects whose destructors post again; they are dropped with the shard.
+    Shard* const before = std::exchange(current_shard, this);
+    condemned_.clear();
+    local_.clear();
+    current_shard = before;
+}
+
+Shard* Shard::current() { return current_shard; }
+
+void Shard::post(std::function<void()> task) {
+    Shard* const here = current_shard;
+    if (here == this) {
+        local_.push_back(std::move(task));
+    } else if (here != nullptr) {
+        here->outbox_[index_].push_back(std::move(task));
+    } else {
+        {
+            const std::scoped_lock lock(foreign_mutex_);
+            foreign_.push_back(std::move(task));
+        }
+        foreign_waiting_.store(true, std::memory_order_release);
+        wake();
+    }
+}
+
+void Shard::wake() {
+    if (!wake_pending_.exchange(true)) boost::asio::post(io_, [] {});
+}
+
+void Shard::send_outboxes() {
+    for (unsigned to = 0; to < count_; ++to) {
+        std::vector<Task>& box = outbox_[to];
+        if (box.empty()) continue;
+        Ring& ring = *peers_[to]->inbox_[index_];
+        std::size_t sent = 0;
+        while (sent < box.size() && ring.push(std::move(box[sent]))) ++sent;
+        box.erase(box.begin(), box.begin() + static_cast<std::ptrdiff_t>(sent));
+        peers_[to]->wake();
+    }
+}
+
+std::size_t Shard::run_tasks() {
+    std::size_t done = 0;
+    for (auto& ring : inbox_) {
+        done += ring->consume_all([](Task& task) {
+            const Task taken = std::move(task);
+            taken();
+        });
+    }
+    if (foreign_waiting_.exchange(false, std::memory_order_acquire)) {
+        std::vector<Task> taken;
+        {
+            const std::scoped_lock lock(foreign_mutex_);
+            taken.swap(foreign_);
+        }
+        for (Task& task : taken) std::exchange(task, nullptr)();
+        done += taken.size();
+    }
+    running_.swap(local_);
+    for (Task& task : running_) std::exchange(task, nullptr)();
+    done += running_.size();
+    running_.clear();
+    return done;
+}
+
+void Shard::flush_dirty() {
+    while (!dirty_.empty()) {
+        Flushable& next = dirty_.front();
+        dirty_.pop_front();
+        next.flush();
+    }
+}
+
+std::size_t Shard::turn(Duration wait) {
+    Shard* const before = std::exchange(current_shard, this);
+    std::size_t done = 0;
+    const bool backlog = !local_.empty() || std::ranges::any_of(outbox_, [](const auto& box) {
+        return !box.empty();
+    });
+    if (!backlog && wait > Duration::zero()) {
+        done += io_.run_one_for(timers_.until_next(std::min(wait, longest_sleep)));
+    }
+    wake_pending_.store(false);
+    for (int i = 0; i < events_per_turn && io_.poll_one() != 0; ++i) ++done;
+    done += run_tasks();
+    done += timers_.advance();
+    flush_dirty();
+    send_outboxes();
+    while (!condemned_.empty()) {
+        std::vector<std::unique_ptr<Condemned>> freed;
+        freed.swap(condemned_);
+    }
+    current_shard = before;
+    return done;
+}
+
+void Shard::run() {
+    while (!stopping_.load(std::memory_order_acquire)) turn(longest_sleep);
+}
+
+void Shard::stop() {
+    stopping_.store(true, std::memory_order_release);
+    boost::asio::post(io_, [] {});
+}
+
+Shards::Shards(unsigned count, const Clock& clock) {
+    std::vector<Shard*> all;
+    for (unsigned i = 0; i < count; ++i) {
+        shards_.push_back(std::make_unique<Shard>(i, count, clock));
+        all.push_back(shards_.back().get());
+    }
+    for (Shard* shard : all) shard->peers_ = all;
+}
+
+std::size_t Shards::run_until_idle() {
+    std::size_t total = 0;
+    for (std::size_t done = 1; done != 0; total += done) {
+        done = 0;
+        for (auto& shard : shards_) done += shard->turn(Duration::zero());
+    }
+    return total;
+}
+
+}  // namespace causeway

@@ -1,0 +1,38 @@
+// Every XML namespace that Causeway knows, once.
+#pragma once
+
+#include <string_view>
+
+namespace causeway::ns {
+
+// Streams and stanzas (RFC 6120, RFC 6121, RFC 7395)
+inline constexpr std::string_view xml = "http://www.w3.org/XML/1998/namespace";
+inline constexpr std::string_view stream = "http://etherx.jabber.org/streams";
+inline constexpr std::string_view client = "jabber:client";
+inline constexpr std::string_view server = "jabber:server";
+inline constexpr std::string_view stream_errors = "urn:ietf:params:xml:ns:xmpp-streams";
+inline constexpr std::string_view stanza_errors = "urn:ietf:params:xml:ns:xmpp-stanzas";
+inline constexpr std::string_view tls = "urn:ietf:params:xml:ns:xmpp-tls";
+inline constexpr std::string_view sasl = "urn:ietf:params:xml:ns:xmpp-sasl";
+inline constexpr std::string_view bind = "urn:ietf:params:xml:ns:xmpp-bind";
+inline constexpr std::string_view session = "urn:ietf:params:xml:ns:xmpp-session";
+inline constexpr std::string_view framing = "urn:ietf:params:xml:ns:xmpp-framing";
+inline constexpr std::string_view roster = "jabber:iq:roster";
+inline constexpr std::string_view roster_versioning = "urn:xmpp:features:rosterver";
+inline constexpr std::string_view pre_approval = "urn:xmpp:features:pre-approval";
+
+// Extensions, by number
+inline constexpr std::string_view disco_info = "http://jabber.org/protocol/disco#info";    // 0030
+inline constexpr std::string_view disco_items = "http://jabber.org/protocol/disco#items";  // 0030
+inline constexpr std::string_view chat_states = "http://jabber.org/protocol/chatstates";   // 0085
+inline constexpr std::string_view version = "jabber:iq:version";                           // 0092
+inline constexpr std::string_view ping = "urn:xmpp:ping";                                  // 0199
+inline constexpr std::string_view stream_management = "urn:xmpp:sm:3";                     // 0198
+inline constexpr std::string_view delay = "urn:xmpp:delay";                                // 0203
+inline constexpr std::string_view dialback = "jabber:server:dialback";                     // 0220
+inline constexpr std::string_view dialback_feature = "urn:xmpp:features:dialback";         // 0220
+inline constexpr std::string_view hints = "urn:xmpp:hints";                                // 0334
+inline constexpr std::string_view stanza_ids = "urn:xmpp:sid:0";                           // 0359
+inline constexpr std::string_view channel_binding = "urn:xmpp:sasl-cb:0";                  // 0440
+
+}  // namespace causeway::ns

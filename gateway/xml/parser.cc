@@ -1,0 +1,396 @@
+#include "gateway/xml/parser.h"
+
+#include <expat.h>
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <utility>
+
+#include "gateway/base/random.h"
+#include "gateway/xml/ns.h"
+#include "gateway/xml/writer.h"
+
+namespace causeway {
+namespace {
+
+// A byte that no XML 1.0 document can hold, so that no namespace name can forge a boundary.
+constexpr char separator = '\x0c';
+constexpr std::string_view message_root = "<m>";
+
+// expat's memory suite has no user pointer: the parser being run is noted here for its calls.
+thread_local std::size_t* active_heap = nullptr;
+
+struct HeapScope {
+    explicit HeapScope(std::size_t& heap) : before(std::exchange(active_heap, &heap)) {}
+    HeapScope(const HeapScope&) = delete;
+    HeapScope& operator=(const HeapScope&) = delete;
+    ~HeapScope() { active_heap = before; }
+    std::size_t* before;
+};
+
+constexpr std::size_t size_prefix = alignof(std::max_align_t);
+
+void* expat_allocate(std::size_t size) {
+    auto* block = static_cast<char*>(std::malloc(size + size_prefix));
+    if (block == nullptr) return nullptr;
+    *reinterpret_cast<std::size_t*>(block) = size;
+    *active_heap += size;
+    return block + size_prefix;
+}
+
+void expat_free(void* at) {
+    if (at == nullptr) return;
+    char* block = static_cast<char*>(at) - size_prefix;
+    *active_heap -= *reinterpret_cast<std::size_t*>(block);
+    std::free(block);
+}
+
+void* expat_reallocate(void* at, std::size_t size) {
+    if (at == nullptr) return expat_allocate(size);
+    char* block = static_cast<char*>(at) - size_prefix;
+    const std::size_t before = *reinterpret_cast<std::size_t*>(block);
+    auto* moved = static_cast<char*>(std::realloc(block, size + size_prefix));
+    if (moved == nullptr) return nullptr;
+    *reinterpret_cast<std::size_t*>(moved) = size;
+    *active_heap += size - before;
+    return moved + size_prefix;
+}
+
+constexpr XML_Memory_Handling_Suite memory_suite{expat_allocate, expat_reallocate, expat_free};
+
+struct Name {
+    std::string_view ns, local, prefix;
+};
+
+Name split(std::string_view name) {
+    const std::size_t first = name.find(separator);
+    if (first == std::string_view::npos) return {{}, name, {}};
+    const std::size_t second = name.find(separator, first + 1);
+    if (second == std::string_view::npos) return {name.substr(0, first), name.substr(first + 1), {}};
+    return {name.substr(0, first), name.substr(first + 1, second - first - 1),
+            name.substr(second + 1)};
+}
+
+bool is_white_space(std::string_view text) {
+    return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+}
+
+}  // namespace
+
+/// expat's callbacks, which need C linkage signatures and access to the parser.
+struct ExpatHandlers {
+    static XmlStreamParser& self(void* data) { return *static_cast<XmlStreamParser*>(data); }
+    static void start(void* data, const XML_Char* name, const XML_Char** attributes) {
+        self(data).start_element(name, attributes);
+    }
+    static void end(void* data, const XML_Char*) { self(data).end_element(); }
+    static void text(void* data, const XML_Char* text, int length) {
+        self(data).character_data({text, static_cast<std::size_t>(length)});
+    }
+    static void namespace_declared(void* data, const XML_Char* prefix, const XML_Char* uri) {
+        XmlStreamParser& parser = self(data);
+        ++parser.declared_;
+        if (parser.depth_ == 0 && !parser.replaying_) {
+            append_attribute(parser.header_declarations_,
+                             prefix == nullptr ? "xmlns" : fmt::format("xmlns:{}", prefix),
+                             uri == nullptr ? "" : uri);
+        }
+    }
+    static void cdata_edge(void* data) { self(data).mark_consumed(); }
+    static void comment(void* data, const XML_Char*) {
+        self(data).fault("restricted-xml", "comments are not allowed in a stream");
+    }
+    static void instruction(void* data, const XML_Char*, const XML_Char*) {
+        self(data).fault("restricted-xml", "processing instructions are not allowed in a stream");
+    }
+    static void doctype(void* data, const XML_Char*, const XML_Char*, const XML_Char*, int) {
+        self(data).fault("restricted-xml", "a document type is not allowed in a stream");
+    }
+    static void declaration(void* data, const XML_Char* version, const XML_Char* encoding,
+                            int standalone) {
+        XmlStreamParser& parser = self(data);
+        parser.mark_consumed();
+        const std::string_view wanted = encoding == nullptr ? "UTF-8" : encoding;
+        if (wanted.size() != 5 || (wanted[0] | 32) != 'u' || (wanted[1] | 32) != 't' ||
+            (wanted[2] | 32) != 'f' || wanted.substr(3) != "-8") {
+            parser.fault("unsupported-encoding", "a stream is UTF-8");
+        } else if (standalone == 0) {
+            parser.fault("restricted-xml", "a stream cannot depend on an external document type");
+        } else if (version != nullptr && std::string_view(version) != "1.0") {
+            parser.fault("bad-format", "a stream is XML 1.0");
+        }
+    }
+};
+
+XmlStreamParser::XmlStreamParser(XmlFraming framing, std::string_view content_ns)
+    : framing_(framing), content_ns_(content_ns) {
+    make_expat();
+    if (framing_ == XmlFraming::message) {
+        replaying_ = true;
+        feed(message_root);
+        if (opened_pending_ || suspended_) resume();
+        replaying_ = false;
+        context_ = fmt::format("m{}\n{}", content_ns_, message_root);
+    }
+}
+
+XmlStreamParser::~XmlStreamParser() {
+    const HeapScope scope(heap_);
+    XML_ParserFree(expat_);
+}
+
+void XmlStreamParser::make_expat() {
+    const HeapScope scope(heap_);
+    const char separator_text[] = {separator, '\0'};
+    expat_ = XML_ParserCreate_MM("UTF-8", &memory_suite, separator_text);
+    if (expat_ == nullptr) throw std::bad_alloc();
+    unsigned long salt = 0;
+    random_bytes({reinterpret_cast<unsigned char*>(&salt), sizeof salt});
+    XML_SetHashSalt(expat_, salt);
+    XML_SetReturnNSTriplet(expat_, 1);
+    XML_SetUserData(expat_, this);
+    XML_SetElementHandler(expat_, ExpatHandlers::start, ExpatHandlers::end);
+    XML_SetCharacterDataHandler(expat_, ExpatHandlers::text);
+    XML_SetStartNamespaceDeclHandler(expat_, ExpatHandlers::namespace_declared);
+    XML_SetCdataSectionHandler(expat_, ExpatHandlers::cdata_edge, ExpatHandlers::cdata_edge);
+    XML_SetCommentHandler(expat_, ExpatHandlers::comment);
+    XML_SetProcessingInstructionHandler(expat_, ExpatHandlers::instruction);
+    XML_SetStartDoctypeDeclHandler(expat_, ExpatHandlers::doctype);
+    XML_SetXmlDeclHandler(expat_, ExpatHandlers::declaration);
+    // Deferral would hold back complete stanzas; what it guards against (a long token in small pieces
+    // scanned again and again) is bounded by token_bytes instead.
+    XML_SetReparseDeferralEnabled(expat_, XML_FALSE);
+}
+
+std::unique_ptr<XmlStreamParser> XmlStreamParser::from_context(const std::string& context) {
+    const std::size_t line = context.find('\n');
+    const XmlFraming framing = context[0] == 'm' ? XmlFraming::message : XmlFraming::stream;
+    auto parser = std::make_unique<XmlStreamParser>(framing, context.substr(1, line - 1));
+    if (framing == XmlFraming::stream) {
+        parser->replaying_ = true;
+        parser->feed(std::string_view(context).substr(line + 1));
+        parser->resume();
+        parser->replaying_ = false;
+        parser->context_ = context;
+    }
+    return parser;
+}
+
+XmlEvent XmlStreamParser::feed(std::string_view bytes) {
+    if (!fault_condition_.empty()) return XmlEvent::fault;
+    if (fed_ == 0 && bytes.size() >= 2 &&
+        (bytes.substr(0, 2) == "\xff\xfe" || bytes.substr(0, 2) == "\xfe\xff" ||
+         bytes.substr(0, 2) == std::string_view("\0<", 2) ||
+         bytes.substr(0, 2) == std::string_view("<\0", 2))) {
+        fault("unsupported-encoding", "a stream is UTF-8");
+        return XmlEvent::fault;
+    }
+    complete_ = nullptr;
+    fed_ += static_cast<std::int64_t>(bytes.size());
+    const HeapScope scope(heap_);
+    return outcome(XML_Parse(expat_, bytes.data(), static_cast<int>(bytes.size()), XML_FALSE));
+}
+
+XmlEvent XmlStreamParser::resume() {
+    if (!fault_condition_.empty()) return XmlEvent::fault;
+    if (complete_ != nullptr) {
+        complete_ = nullptr;
+        arena_.reset();
+    }
+    if (element_pending_ || closed_pending_ || opened_pending_) return next_event();
+    if (!suspended_) return XmlEvent::need_more;
+    suspended_ = false;
+    const HeapScope scope(heap_);
+    return outcome(XML_ResumeParser(expat_));
+}
+
+XmlEvent XmlStreamParser::outcome(int status) {
+    if (status == XML_STATUS_SUSPENDED) {
+        suspended_ = true;
+        return next_event();
+    }
+    if (status == XML_STATUS_ERROR) {
+        if (fault_condition_.empty()) {
+            const XML_Error code = XML_GetErrorCode(expat_);
+            switch (code) {
+                case XML_ERROR_UNDEFINED_ENTITY:
+                    fault("restricted-xml", "only the five predefined entities are allowed");
+                    break;
+                case XML_ERROR_INCORRECT_ENCODING:
+                case XML_ERROR_UNKNOWN_ENCODING:
+                    fault("unsupported-encoding", "a stream is UTF-8");
+                    break;
+                case XML_ERROR_MISPLACED_XML_PI:
+                    fault("restricted-xml", "an XML declaration stands only at the very start");
+                    break;
+                default: fault("not-well-formed", XML_ErrorString(code)); break;
+            }
+        }
+        return XmlEvent::fault;
+    }
+    if (!fault_condition_.empty()) return XmlEvent::fault;
+    if (!check_size()) return XmlEvent::fault;
+    return next_event();
+}
+
+XmlEvent XmlStreamParser::next_event() {
+    if (std::exchange(opened_pending_, false)) return XmlEvent::opened;
+    if (std::exchange(element_pending_, false)) return XmlEvent::element;
+    if (std::exchange(closed_pending_, false)) return XmlEvent::closed;
+    return XmlEvent::need_more;
+}
+
+void XmlStreamParser::fault(std::string_view condition, std::string text) {
+    if (!fault_condition_.empty()) return;
+    fault_condition_ = condition;
+    fault_text_ = std::move(text);
+    XML_StopParser(expat_, XML_FALSE);
+}
+
+void XmlStreamParser::mark_consumed() {
+    consumed_ = XML_GetCurrentByteIndex(expat_) + XML_GetCurrentByteCount(expat_);
+}
+
+bool XmlStreamParser::check_size() {
+    if (fed_ - consumed_ > static_cast<std::int64_t>(limits_.token_bytes) ||
+        consumed_ - boundary_ > static_cast<std::int64_t>(limits_.stanza_bytes)) {
+        fault("policy-violation", "that is larger than what is allowed here");
+        return false;
+    }
+    return true;
+}
+
+Element* XmlStreamParser::build(const char* raw_name, const char** attributes) {
+    const Name name = split(raw_name);
+    std::string_view element_ns = name.ns;
+    if (element_ns == content_ns_) {
+        element_ns = ns::client;
+    } else if (depth_ == 1 && element_ns == ns::client && framing_ == XmlFraming::stream) {
+        fault("invalid-namespace", "stanzas here are in another content namespace");
+        return nullptr;
+    } else {
+        element_ns = arena_.copy(element_ns);
+    }
+    Element* element = nullptr;
+    if (current_ == nullptr) {
+        element = arena_.make<Element>(element_ns, arena_.copy(name.local));
+    } else {
+        element = &current_->add_child(arena_, element_ns, arena_.copy(name.local));
+    }
+    Attribute** tail = &element->first_attribute;
+    std::size_t count = 0;
+    for (; attributes[0] != nullptr; attributes += 2) {
+        const Name attribute = split(attributes[0]);
+        const std::string_view value = attributes[1];
+        if (++count > limits_.attributes || value.size() > limits_.attribute_bytes) {
+            fault("policy-violation", "too many attributes, or one too long");
+            return nullptr;
+        }
+        auto* added = arena_.make<Attribute>();
+        added->ns = arena_.copy(attribute.ns);
+        added->name = arena_.copy(attribute.local);
+        added->value = arena_.copy(value);
+        *tail = added;
+        tail = &added->next;
+        element->last_attribute_ = added;
+    }
+    return element;
+}
+
+void XmlStreamParser::remember_header(std::string_view raw_root) {
+    const Name name = split(raw_root);
+    const std::string root = name.prefix.empty()
+                                 ? std::string(name.local)
+                                 : fmt::format("{}:{}", name.prefix, name.local);
+    context_ = fmt::format("s{}\n<{}{}>", content_ns_, root, header_declarations_);
+    header_declarations_.clear();
+    header_declarations_.shrink_to_fit();
+}
+
+void XmlStreamParser::start_element(const char* name, const char** attributes) {
+    mark_consumed();
+    if (depth_ == 1) {
+        boundary_ = XML_GetCurrentByteIndex(expat_);
+        nodes_ = 0;
+    }
+    if (!check_size()) return;
+    if (depth_ > limits_.depth || ++nodes_ > limits_.children ||
+        std::exchange(declared_, 0) > limits_.namespaces) {
+        fault("policy-violation", "too deep, or too many elements or namespaces");
+        return;
+    }
+    Element* element = build(name, attributes);
+    if (element == nullptr) return;
+    ++depth_;
+    if (depth_ == 1) {
+        root_ = element;
+        if (!replaying_) {
+            remember_header(name);
+            opened_pending_ = true;
+        }
+        XML_StopParser(expat_, XML_TRUE);
+        return;
+    }
+    current_ = element;
+}
+
+void XmlStreamParser::end_element() {
+    mark_consumed();
+    if (!fault_condition_.empty()) return;
+    if (depth_ == 0) return;
+    --depth_;
+    if (depth_ == 0) {
+        closed_pending_ = true;
+        if (!opened_pending_) XML_StopParser(expat_, XML_TRUE);
+        return;
+    }
+    if (depth_ == 1) {
+        complete_ = current_;
+        current_ = nullptr;
+        root_ = nullptr;  // it lived in the arena, which goes with the stanza
+        element_pending_ = true;
+        boundary_ = consumed_;
+        XML_StopParser(expat_, XML_TRUE);
+        return;
+    }
+    current_ = current_->parent;
+}
+
+void XmlStreamParser::character_data(std::string_view text) {
+    mark_consumed();
+    if (!fault_condition_.empty()) return;
+    if (current_ == nullptr) {
+        if (!is_white_space(text)) {
+            fault("bad-format", "text between stanzas");
+            return;
+        }
+        boundary_ = consumed_;
+        return;
+    }
+    if (!check_size()) return;
+    Node* last = current_->last_child_;
+    if (last != nullptr && last->element == nullptr) {
+        last->text = arena_.append(last->text, text);
+    } else {
+        current_->add_text(arena_, arena_.copy(text));
+    }
+}
+
+std::unique_ptr<XmlStreamParser> ParserPool::take(const std::string& context) {
+    for (auto& parser : parsers_) {
+        if (parser->context() != context) continue;
+        std::swap(parser, parsers_.back());
+        auto taken = std::move(parsers_.back());
+        parsers_.pop_back();
+        return taken;
+    }
+    return XmlStreamParser::from_context(context);
+}
+
+void ParserPool::give_back(std::unique_ptr<XmlStreamParser> parser) {
+    if (!parser->idle() || parser->heap() > heap_limit) return;
+    if (parsers_.size() == capacity) parsers_.erase(parsers_.begin());
+    parsers_.push_back(std::move(parser));
+}
+
+}  // namespace causeway

@@ -1,0 +1,140 @@
+// XmlStreamParser: libexpat behind a pull interface, the only user of expat. Bytes go in, one event at
+// a time comes out: stream opened, one complete child element, stream closed, or a fault that names
+// its stream error. Restricted XML (RFC 6120 §11.1) and all limits are enforced while parsing.
+//
+// Between two stanzas a parser holds nothing of its stream but the declarations of the stream header,
+// so ParserPool lends one parser to any number of idle streams with equal headers: an idle stream owns
+// no parser. A parser whose expat heap has grown (names stay in its tables for good) is replaced.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/base/arena.h"
+#include "gateway/xml/element.h"
+
+struct XML_ParserStruct;
+
+namespace causeway {
+
+/// Bounds on what a peer may send; each is reached while parsing, never after.
+struct XmlLimits {
+    std::size_t stanza_bytes = 262144;  ///< from '<' of a stanza to its end tag
+    std::size_t token_bytes = 16384;    ///< one start tag
+    std::size_t depth = 64;             ///< below the stream element
+    std::size_t attributes = 64;        ///< of one element
+    std::size_t attribute_bytes = 8192;
+    std::size_t namespaces = 32;        ///< declared by one element
+    std::size_t children = 4096;        ///< nodes in one stanza
+};
+
+/// What the parser saw.
+enum class XmlEvent : unsigned char { need_more, opened, element, closed, fault };
+
+/// How the stream's root stands: a real <stream:stream> (TCP), or each message a document of its own
+/// (RFC 7395), where the parser supplies a root and every message's element is reported.
+enum class XmlFraming : unsigned char { stream, message };
+
+class XmlStreamParser {
+public:
+    XmlStreamParser(XmlFraming framing, std::string_view content_ns);
+    XmlStreamParser(const XmlStreamParser&) = delete;
+    XmlStreamParser& operator=(const XmlStreamParser&) = delete;
+    ~XmlStreamParser();
+
+    void set_limits(const XmlLimits& limits) { limits_ = limits; }
+
+    /// Takes bytes, and reports the first event in them. After any event but need_more and fault call
+    /// resume() for the next, until need_more.
+    XmlEvent feed(std::string_view bytes);
+    XmlEvent resume();
+
+    /// The stream header's start tag, after `opened`; until the next call.
+    [[nodiscard]] Element& header() { return *root_; }
+    /// The complete child, after `element`; until the next call. Trees live in arena().
+    [[nodiscard]] Element& element() { return *complete_; }
+    [[nodiscard]] Arena& arena() { return arena_; }
+
+    /// After `fault`: the stream error condition (RFC 6120 §4.9.3) and what happened.
+    [[nodiscard]] std::string_view fault_condition() const { return fault_condition_; }
+    [[nodiscard]] std::string_view fault_text() const { return fault_text_; }
+
+    /// How many of the bytes fed last have not been consumed yet.
+    [[nodiscard]] std::size_t unconsumed() const {
+        return static_cast<std::size_t>(fed_ - consumed_);
+    }
+    /// Between two stanzas with nothing pending: fit to be shared.
+    [[nodiscard]] bool idle() const {
+        return depth_ == 1 && !suspended_ && consumed_ == fed_ && fault_condition_.empty();
+    }
+    /// Streams with equal keys can share a parser: framing, root name and header declarations.
+    [[nodiscard]] const std::string& context() const { return context_; }
+    /// A fresh parser brought to the state after that header, for another stream of that context.
+    static std::unique_ptr<XmlStreamParser> from_context(const std::string& context);
+
+    /// Bytes that expat holds for it.
+    [[nodiscard]] std::size_t heap() const { return heap_; }
+
+private:
+    friend struct ExpatHandlers;
+    void make_expat();
+    XmlEvent outcome(int status);
+    XmlEvent next_event();
+    void fault(std::string_view condition, std::string text);
+    void mark_consumed();
+    void start_element(const char* name, const char** attributes);
+    void end_element();
+    void character_data(std::string_view text);
+    bool check_size();
+    Element* build(const char* name, const char** attributes);
+    void remember_header(std::string_view raw_root);
+
+    XML_ParserStruct* expat_ = nullptr;  // freed in the destructor
+    XmlFraming framing_;
+    XmlLimits limits_;
+    Arena arena_;
+    std::string content_ns_;
+    std::string context_;
+    std::string header_declarations_;
+    Element* root_ = nullptr;
+    Element* current_ = nullptr;
+    Element* complete_ = nullptr;
+    std::int64_t fed_ = 0;
+    std::int64_t consumed_ = 0;
+    std::int64_t boundary_ = 0;  ///< where the current stanza began
+    std::size_t depth_ = 0;
+    std::size_t nodes_ = 0;
+    std::size_t declared_ = 0;
+    std::size_t heap_ = 0;
+    bool suspended_ = false;
+    bool opened_pending_ = false;
+    bool element_pending_ = false;
+    bool closed_pending_ = false;
+    bool replaying_ = false;
+    std::string fault_condition_;
+    std::string fault_text_;
+};
+
+/// Idle parsers of one shard, for the streams that come to have input.
+class ParserPool {
+public:
+    /// Parsers kept: more than one stream at a time is in mid-stanza only while input is partial.
+    static constexpr std::size_t capacity = 64;
+    /// A parser above this is not kept: expat never gives names back.
+    static constexpr std::size_t heap_limit = 49152;
+
+    /// A parser in the state after the header that `context` describes.
+    std::unique_ptr<XmlStreamParser> take(const std::string& context);
+    /// Accepts an idle parser; keeps or frees it.
+    void give_back(std::unique_ptr<XmlStreamParser> parser);
+    [[nodiscard]] std::size_t size() const { return parsers_.size(); }
+
+private:
+    std::vector<std::unique_ptr<XmlStreamParser>> parsers_;
+};
+
+}  // namespace causeway

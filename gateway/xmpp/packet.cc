@@ -1,0 +1,175 @@
+#include "gateway/xmpp/packet.h"
+
+#include "gateway/xml/ns.h"
+#include "gateway/xml/parser.h"
+#include "gateway/xml/writer.h"
+
+namespace causeway {
+namespace {
+
+// XEP-0160 keeps normal and chat messages; one that holds nothing but a chat state, a receipt-less
+// hint or an empty body of an extension is of no use later. XEP-0334 lets the sender decide.
+bool worth_keeping(const Stanza& stanza) {
+    if (stanza.kind != StanzaKind::message) return false;
+    if (stanza.type != StanzaType::normal && stanza.type != StanzaType::chat) return false;
+    bool substance = false;
+    for (const Element* child = stanza.element.first_element(); child != nullptr;
+         child = child->next_element()) {
+        if (child->ns == ns::hints) {
+            if (child->name == "no-store" || child->name == "no-permanent-store") return false;
+            if (child->name == "store") substance = true;
+            continue;
+        }
+        if (child->ns == ns::chat_states || child->ns == ns::stanza_ids || child->ns == ns::delay) {
+            continue;
+        }
+        if (child->ns == ns::client && (child->name == "thread" || child->name == "subject")) {
+            // RFC 6121 §5.2.4: a subject may stand alone in a normal message.
+            if (child->name == "subject" && stanza.type == StanzaType::normal) substance = true;
+            continue;
+        }
+        substance = true;
+    }
+    return substance;
+}
+
+}  // namespace
+
+void Packet::begin(StanzaKind kind, const Jid& to) {
+    kind_ = kind;
+    to_ = to;
+    bytes_ += '<';
+    bytes_ += to_string(kind);
+    if (!to.empty()) append_attribute(bytes_, "to", to.full());
+    rest_at_ = static_cast<std::uint32_t>(bytes_.size());
+}
+
+PacketRef Packet::from_stanza(const Stanza& stanza) {
+    auto* packet = new Packet;  // owned by the reference made next
+    const PacketRef reference(packet);
+    packet->bytes_.reserve(512);
+    packet->begin(stanza.kind, stanza.to);
+    packet->type_ = stanza.type;
+    packet->from_ = stanza.from;
+    packet->id_ = stanza.id();
+    packet->storable_ = worth_keeping(stanza);
+    if (!stanza.from.empty()) append_attribute(packet->bytes_, "from", stanza.from.full());
+    append_attributes(packet->bytes_, stanza.element, "to", "from");
+    if (stanza.element.first_child == nullptr) {
+        packet->bytes_ += "/>";
+    } else {
+        packet->bytes_ += '>';
+        append_children(packet->bytes_, stanza.element);
+        packet->bytes_ += "</";
+        packet->bytes_ += to_string(stanza.kind);
+        packet->bytes_ += '>';
+    }
+    return reference;
+}
+
+PacketRef Packet::make(StanzaKind kind, StanzaType type, const Jid& from, const Jid& to,
+                       std::string_view id, std::string_view inner) {
+    auto* packet = new Packet;  // owned by the reference made next
+    const PacketRef reference(packet);
+    packet->bytes_.reserve(128 + inner.size());
+    packet->begin(kind, to);
+    packet->type_ = type;
+    packet->from_ = from;
+    packet->id_ = id;
+    if (!from.empty()) append_attribute(packet->bytes_, "from", from.full());
+    if (!id.empty()) append_attribute(packet->bytes_, "id", id);
+    const std::string_view type_name = to_string(type);
+    if (!type_name.empty() && type != StanzaType::normal) {
+        append_attribute(packet->bytes_, "type", type_name);
+    }
+    if (inner.empty()) {
+        packet->bytes_ += "/>";
+    } else {
+        packet->bytes_ += '>';
+        packet->bytes_ += inner;
+        packet->bytes_ += "</";
+        packet->bytes_ += to_string(kind);
+        packet->bytes_ += '>';
+    }
+    return reference;
+}
+
+Result<PacketRef> Packet::from_bytes(std::string_view bytes) {
+    XmlStreamParser parser(XmlFraming::message, ns::client);
+    XmlLimits limits;
+    limits.stanza_bytes = limits.token_bytes = bytes.size() + 1024;
+    limits.children = limits.depth = limits.attributes = limits.attribute_bytes = bytes.size() + 64;
+    parser.set_limits(limits);
+    // The content namespace is implied in canonical bytes; here it is the root's default.
+    std::string framed;
+    framed.reserve(bytes.size() + 32);
+    framed += "<w xmlns='jabber:client'>";
+    framed += bytes;
+    framed += "</w>";
+    if (parser.feed(framed) != XmlEvent::element) {
+        return Outcome::malformed("a stored stanza cannot be read");
+    }
+    Element* element = parser.element().first_element();
+    const auto kind = element == nullptr ? std::nullopt : stanza_kind(*element);
+    const auto type = kind ? stanza_type(*kind, *element) : std::nullopt;
+    if (!type) return Outcome::malformed("a stored stanza is of no known kind");
+    Stanza stanza{*element, parser.arena(), *kind, *type, {}, {}};
+    if (auto from = Jid::parse(element->attribute("from")); from) stanza.from = *from;
+    if (auto to = Jid::parse(element->attribute("to")); to) stanza.to = *to;
+    return from_stanza(stanza);
+}
+
+PacketRef Packet::error_reply(const Packet& packet, const StanzaError& error) {
+    if (packet.type_ == StanzaType::error || packet.type_ == StanzaType::result) return nullptr;
+    if (packet.from_.empty()) return nullptr;
+    std::string inner;
+    append_error(inner, error);
+    return make(packet.kind_, StanzaType::error, packet.to_, packet.from_, packet.id_, inner);
+}
+
+PacketRef Packet::readdressed(const Jid& new_to) const {
+    auto* packet = new Packet;  // owned by the reference made next
+    const PacketRef reference(packet);
+    packet->bytes_.reserve(bytes_.size() + new_to.full().size());
+    packet->begin(kind_, new_to);
+    packet->bytes_ += rest();
+    packet->type_ = type_;
+    packet->from_ = from_;
+    packet->id_ = id_;
+    packet->storable_ = storable_;
+    return reference;
+}
+
+PacketRef Packet::with_child(std::string_view child) const {
+    auto* packet = new Packet;  // owned by the reference made next
+    const PacketRef reference(packet);
+    const std::string_view name = to_string(kind_);
+    packet->bytes_.reserve(bytes_.size() + child.size() + name.size() + 3);
+    if (bytes_.ends_with("/>")) {
+        packet->bytes_.append(bytes_, 0, bytes_.size() - 2);
+        packet->bytes_ += '>';
+    } else {
+        packet->bytes_.append(bytes_, 0, bytes_.size() - name.size() - 3);
+    }
+    packet->bytes_ += child;
+    packet->bytes_ += "</";
+    packet->bytes_ += name;
+    packet->bytes_ += '>';
+    packet->kind_ = kind_;
+    packet->type_ = type_;
+    packet->storable_ = storable_;
+    packet->rest_at_ = rest_at_;
+    packet->from_ = from_;
+    packet->to_ = to_;
+    packet->id_ = id_;
+    return reference;
+}
+
+void Packet::append_to(std::string& out, const Jid& other_to) const {
+    out += '<';
+    out += to_string(kind_);
+    append_attribute(out, "to", other_to.full());
+    out += rest();
+}
+
+}  // namespace causeway

@@ -1,0 +1,67 @@
+// Stanza: a typed view on the Element of one stanza while it is being handled, with its addresses
+// already normalised. Borrowed: it lives as long as the element's arena and never longer than a call.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "gateway/base/outcome.h"
+#include "gateway/xml/element.h"
+#include "gateway/xmpp/jid.h"
+
+namespace causeway {
+
+enum class StanzaKind : unsigned char { message, presence, iq };
+
+/// The `type` of a stanza; which values occur depends on the kind.
+enum class StanzaType : unsigned char {
+    // message (RFC 6121 §5.2.2)
+    normal,
+    chat,
+    groupchat,
+    headline,
+    // presence (RFC 6121 §4.7.1)
+    available,
+    unavailable,
+    subscribe,
+    subscribed,
+    unsubscribe,
+    unsubscribed,
+    probe,
+    // iq (RFC 6120 §8.2.3)
+    get,
+    set,
+    result,
+    // all three
+    error,
+};
+
+std::string_view to_string(StanzaKind kind);
+/// The attribute's value; empty for `available`, which has none.
+std::string_view to_string(StanzaType type);
+
+/// By the element's name; nullopt if it is no stanza.
+std::optional<StanzaKind> stanza_kind(const Element& element);
+/// An unknown message type counts as normal (RFC 6121 §5.2.2); unknown presence and iq types give
+/// nullopt, to be answered with bad-request.
+std::optional<StanzaType> stanza_type(StanzaKind kind, const Element& element);
+
+/// subscribe, subscribed, unsubscribe or unsubscribed.
+constexpr bool is_subscription(StanzaType type) {
+    return type >= StanzaType::subscribe && type <= StanzaType::unsubscribed;
+}
+
+struct Stanza {
+    Element& element;
+    Arena& arena;
+    StanzaKind kind;
+    StanzaType type;
+    Jid from;
+    Jid to;  ///< empty when the stanza has none
+
+    [[nodiscard]] std::string_view id() const { return element.attribute("id"); }
+    /// The one child of an iq get or set, else the first child element, or nullptr.
+    [[nodiscard]] Element* payload() const { return element.first_element(); }
+};
+
+}  // namespace causeway
