@@ -103,6 +103,9 @@ public:
     virtual void log_expired(std::string store, UnixMillis now, std::size_t limit, Executor& home,
                              Answer<std::vector<std::pair<std::string, LogRow>>> answer) = 0;
 
+    /// No row id above this one was committed before this store was opened: where IdSource starts.
+    [[nodiscard]] virtual std::uint64_t id_floor() const = 0;
+
     /// Finishes what is queued, then stops; later requests answer Cause::retry.
     virtual void stop() = 0;
 };

@@ -1,0 +1,37 @@
+// IdSource: ids of stored rows. An id is the wall clock's milliseconds shifted left by 20, made
+// larger than every id before it: rising even when the clock stands still or steps back, 63 bits
+// until the year 2248. Thread-safe, without a lock.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "gateway/base/clock.h"
+
+namespace causeway {
+
+class IdSource {
+public:
+    /// `floor`: ids start above it. Give it Store::id_floor(), so that a clock that was set back
+    /// while the process was down cannot put new rows before old ones. The clock is borrowed.
+    explicit IdSource(const Clock& clock, std::uint64_t floor = 0);
+
+    /// Larger than every id that this source returned before, on whichever thread.
+    std::uint64_t next_id();
+
+private:
+    const Clock& clock_;
+    std::atomic<std::uint64_t> last_;
+};
+
+/// Distance of the ids of two moments that lie so far apart.
+constexpr std::uint64_t id_distance(Duration apart) {
+    return static_cast<std::uint64_t>(apart.count()) << 20U;
+}
+
+/// The wall time at which an id was made (later than the truth only while the clock was behind).
+constexpr UnixMillis time_of_id(std::uint64_t id) {
+    return static_cast<UnixMillis>(id >> 20U);
+}
+
+}  // namespace causeway

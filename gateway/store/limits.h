@@ -1,0 +1,34 @@
+// StoreLimits: every bound of a store in one place, and the check of a batch against them.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "gateway/base/outcome.h"
+
+namespace causeway {
+
+class Batch;
+
+struct StoreLimits {
+    /// Batches and bytes that may wait for the writer; beyond, a commit answers Cause::retry.
+    std::size_t queued_batches = 8192;
+    std::size_t queued_bytes = 64U << 20U;
+    /// Batches and bytes that one transaction takes. Together they bound how long a small batch may
+    /// stand behind others.
+    std::size_t group_batches = 256;
+    std::size_t group_bytes = 1U << 20U;
+    /// Questions that may wait for the readers, of each kind (about one owner, about a whole store).
+    std::size_t queued_reads = 8192;
+    /// Size of the database file in pages of 4 KiB; 0: as large as the disk allows.
+    std::uint32_t pages = 0;
+    /// How long a connection waits for a lock that another process (a backup, a shell) holds.
+    std::chrono::milliseconds lock_wait{5000};
+};
+
+/// Refuses what no retry could make acceptable: a batch larger than the queue (policy), a row id
+/// that is 0 or above 63 bits (malformed).
+Outcome check_batch(const Batch& batch, const StoreLimits& limits);
+
+}  // namespace causeway

@@ -1,0 +1,261 @@
+#include "gateway/store/memory.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace causeway {
+namespace {
+
+void post(Executor& home, Store::Committed committed, Outcome outcome) {
+    if (!committed) return;
+    home.post([committed = std::move(committed), outcome = std::move(outcome)]() mutable {
+        committed(std::move(outcome));
+    });
+}
+
+/// Erases every row of (store, owner); the tables are ordered by them first.
+template <class Table, class Least>
+void clear_owner(Table& table, const std::string& store, const std::string& owner, Least least) {
+    auto at = table.lower_bound({store, owner, least});
+    while (at != table.end() && std::get<0>(at->first) == store &&
+           std::get<1>(at->first) == owner) {
+        at = table.erase(at);
+    }
+}
+
+}  // namespace
+
+void MemoryStore::fail_next_commits(std::size_t count, Outcome outcome) {
+    const std::lock_guard lock(mutex_);
+    failing_commits_ = count;
+    commit_failure_ = std::move(outcome);
+}
+
+void MemoryStore::fail_next_reads(std::size_t count, Outcome outcome) {
+    const std::lock_guard lock(mutex_);
+    failing_reads_ = count;
+    read_failure_ = std::move(outcome);
+}
+
+void MemoryStore::hold_commits() {
+    const std::lock_guard lock(mutex_);
+    holding_ = true;
+}
+
+void MemoryStore::release_commits() {
+    const std::lock_guard lock(mutex_);
+    release();
+}
+
+std::size_t MemoryStore::held_commits() const {
+    const std::lock_guard lock(mutex_);
+    return held_.size();
+}
+
+std::uint64_t MemoryStore::commits() const {
+    const std::lock_guard lock(mutex_);
+    return commits_;
+}
+
+void MemoryStore::stop() {
+    const std::lock_guard lock(mutex_);
+    release();
+    stopped_ = true;
+}
+
+void MemoryStore::commit(Batch batch, Executor& home, Committed committed) {
+    Outcome outcome = check_batch(batch, limits_);
+    const std::lock_guard lock(mutex_);
+    if (outcome && stopped_) outcome = Outcome::retry("the store stops");
+    if (outcome && holding_ &&
+        (held_.size() >= limits_.queued_batches ||
+         batch.bytes() > limits_.queued_bytes - held_bytes_)) {
+        outcome = Outcome::retry("the store's queue is full");
+    }
+    if (!outcome) return post(home, std::move(committed), std::move(outcome));
+    Held one{std::move(batch), &home, std::move(committed)};
+    if (!holding_) return finish(std::move(one));
+    held_bytes_ += one.batch.bytes();
+    held_.push_back(std::move(one));
+}
+
+void MemoryStore::finish(Held held) {
+    Outcome outcome = apply(held.batch);
+    post(*held.home, std::move(held.committed), std::move(outcome));
+}
+
+void MemoryStore::release() {
+    holding_ = false;
+    held_bytes_ = 0;
+    for (Held& one : std::exchange(held_, {})) finish(std::move(one));
+}
+
+Outcome MemoryStore::apply(const Batch& batch) {
+    if (failing_commits_ > 0) {
+        --failing_commits_;
+        return commit_failure_;
+    }
+    if (Outcome outcome = check_appends(batch); !outcome) return outcome;
+    for (const Batch::Operation& operation : batch.operations()) apply(operation);
+    ++commits_;
+    return {};
+}
+
+/// Only an append can fail: this finds out before anything is changed, with the batch's own earlier
+/// operations in mind.
+Outcome MemoryStore::check_appends(const Batch& batch) const {
+    std::map<LogKey, bool> present;
+    std::set<std::pair<std::string, std::string>> cleared;
+    for (const Batch::Operation& operation : batch.operations()) {
+        if (const auto* clear = std::get_if<Batch::LogClear>(&operation)) {
+            clear_owner(present, clear->store, clear->owner, std::uint64_t{0});
+            cleared.emplace(clear->store, clear->owner);
+        } else if (const auto* erase = std::get_if<Batch::LogErase>(&operation)) {
+            present[{erase->store, erase->owner, erase->id}] = false;
+        } else if (const auto* append = std::get_if<Batch::LogAppend>(&operation)) {
+            const LogKey key{append->store, append->owner, append->row.id};
+            const bool stored = tables_.logs.contains(key) &&
+                                !cleared.contains({append->store, append->owner});
+            bool& exists = present.emplace(key, stored).first->second;
+            if (exists) return Outcome::refused("a row with that id exists");
+            exists = true;
+        }
+    }
+    return {};
+}
+
+void MemoryStore::apply(const Batch::Operation& operation) {
+    if (const auto* set = std::get_if<Batch::MapSet>(&operation)) {
+        tables_.maps.insert_or_assign({set->store, set->owner, set->key}, set->value);
+    } else if (const auto* map_erase = std::get_if<Batch::MapErase>(&operation)) {
+        tables_.maps.erase({map_erase->store, map_erase->owner, map_erase->key});
+    } else if (const auto* map_clear = std::get_if<Batch::MapClear>(&operation)) {
+        clear_owner(tables_.maps, map_clear->store, map_clear->owner, std::string());
+    } else if (const auto* log_erase = std::get_if<Batch::LogErase>(&operation)) {
+        tables_.logs.erase({log_erase->store, log_erase->owner, log_erase->id});
+    } else if (const auto* log_clear = std::get_if<Batch::LogClear>(&operation)) {
+        clear_owner(tables_.logs, log_clear->store, log_clear->owner, std::uint64_t{0});
+    } else if (const auto* append = std::get_if<Batch::LogAppend>(&operation)) {
+        tables_.logs.emplace(LogKey{append->store, append->owner, append->row.id}, append->row);
+    }
+}
+
+template <class T, class Query>
+void MemoryStore::answer_with(Executor& home, Answer<T> answer, Query query) {
+    const std::lock_guard lock(mutex_);
+    Result<T> result = [&]() -> Result<T> {
+        if (stopped_) return Outcome::retry("the store stops");
+        if (failing_reads_ == 0) return query(tables_);
+        --failing_reads_;
+        return read_failure_;
+    }();
+    home.post([answer = std::move(answer), result = std::move(result)]() mutable {
+        answer(std::move(result));
+    });
+}
+
+void MemoryStore::map_get(std::string store, std::string owner, std::string key, Executor& home,
+                          Answer<std::optional<std::string>> answer) {
+    answer_with(home, std::move(answer), [&](const Tables& tables) {
+        const auto at = tables.maps.find({store, owner, key});
+        return at == tables.maps.end() ? std::nullopt : std::optional(at->second);
+    });
+}
+
+void MemoryStore::map_list(std::string store, std::string owner, Executor& home,
+                           Answer<std::vector<MapEntry>> answer) {
+    answer_with(home, std::move(answer), [&](const Tables& tables) {
+        std::vector<MapEntry> entries;
+        for (auto at = tables.maps.lower_bound({store, owner, ""}); at != tables.maps.end(); ++at) {
+            const auto& [at_store, at_owner, key] = at->first;
+            if (at_store != store || at_owner != owner) break;
+            entries.push_back({owner, key, at->second});
+        }
+        return entries;
+    });
+}
+
+void MemoryStore::map_scan(std::string store, std::string after_owner, std::string after_key,
+                           std::size_t limit, Executor& home,
+                           Answer<std::vector<MapEntry>> answer) {
+    answer_with(home, std::move(answer), [&](const Tables& tables) {
+        std::vector<MapEntry> entries;
+        auto at = tables.maps.upper_bound({store, after_owner, after_key});
+        for (; at != tables.maps.end() && entries.size() < limit; ++at) {
+            const auto& [at_store, owner, key] = at->first;
+            if (at_store != store) break;
+            entries.push_back({owner, key, at->second});
+        }
+        return entries;
+    });
+}
+
+void MemoryStore::map_holders(std::string store, std::string key, std::size_t limit, Executor& home,
+                              Answer<std::vector<MapEntry>> answer) {
+    answer_with(home, std::move(answer), [&](const Tables& tables) {
+        std::vector<MapEntry> entries;
+        auto at = tables.maps.lower_bound({store, "", ""});
+        for (; at != tables.maps.end() && entries.size() < limit; ++at) {
+            const auto& [at_store, owner, at_key] = at->first;
+            if (at_store != store) break;
+            if (at_key == key) entries.push_back({owner, at_key, at->second});
+        }
+        return entries;
+    });
+}
+
+void MemoryStore::log_list(std::string store, std::string owner, std::uint64_t after,
+                           std::size_t limit, Executor& home, Answer<std::vector<LogRow>> answer) {
+    answer_with(home, std::move(answer), [&](const Tables& tables) {
+        std::vector<LogRow> rows;
+        auto at = tables.logs.upper_bound({store, owner, after});
+        for (; at != tables.logs.end() && rows.size() < limit; ++at) {
+            const auto& [at_store, at_owner, id] = at->first;
+            if (at_store != store || at_owner != owner) break;
+            rows.push_back(at->second);
+        }
+        return rows;
+    });
+}
+
+void MemoryStore::log_totals(std::string store, std::size_t limit, Executor& home,
+                             Answer<std::vector<LogTotals>> answer) {
+    answer_with(home, std::move(answer), [&](const Tables& tables) {
+        std::vector<LogTotals> totals;
+        auto at = tables.logs.lower_bound({store, "", 0});
+        for (; at != tables.logs.end() && std::get<0>(at->first) == store; ++at) {
+            const auto& [owner, row] = std::pair(std::get<1>(at->first), at->second);
+            if (totals.empty() || totals.back().owner != owner) {
+                if (totals.size() == limit) break;
+                totals.push_back({owner, 0, 0, row.at});
+            }
+            LogTotals& total = totals.back();
+            ++total.rows;
+            total.bytes += row.body.size();
+            total.oldest = std::min(total.oldest, row.at);
+        }
+        return totals;
+    });
+}
+
+void MemoryStore::log_expired(std::string store, UnixMillis now, std::size_t limit, Executor& home,
+                              Answer<std::vector<std::pair<std::string, LogRow>>> answer) {
+    answer_with(home, std::move(answer), [&](const Tables& tables) {
+        std::vector<std::pair<std::string, LogRow>> rows;
+        auto at = tables.logs.lower_bound({store, "", 0});
+        for (; at != tables.logs.end() && std::get<0>(at->first) == store; ++at) {
+            const LogRow& row = at->second;
+            if (row.expires <= 0 || row.expires > now) continue;
+            rows.emplace_back(std::get<1>(at->first), row);
+        }
+        // Stable: rows that expire together stay in the order of owner and id.
+        std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
+            return a.second.expires < b.second.expires;
+        });
+        rows.resize(std::min(rows.size(), limit));
+        return rows;
+    });
+}
+
+}  // namespace causeway

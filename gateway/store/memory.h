@@ -1,0 +1,93 @@
+// MemoryStore: a Store that holds everything in memory and does it on the calling stack; only the
+// answers are posted, so that a simulation is deterministic. For tests: commits can be held back and
+// made to fail. Thread-safe. It forgets everything with its end.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "gateway/store/limits.h"
+#include "gateway/store/store.h"
+
+namespace causeway {
+
+class MemoryStore final : public Store {
+public:
+    explicit MemoryStore(const StoreLimits& limits = {}) : limits_(limits) {}
+
+    /// The next `count` batches that would be committed fail with `outcome` and change nothing.
+    void fail_next_commits(std::size_t count,
+                           Outcome outcome = Outcome::retry("the disk is full"));
+    /// The next `count` questions are answered with `outcome`.
+    void fail_next_reads(std::size_t count, Outcome outcome = Outcome::retry("the disk fails"));
+    /// From now on commits wait, unapplied and within the limits, until release_commits().
+    void hold_commits();
+    /// Applies what waited, in order, and holds no more.
+    void release_commits();
+    /// Batches that wait.
+    [[nodiscard]] std::size_t held_commits() const;
+    /// Batches applied so far.
+    [[nodiscard]] std::uint64_t commits() const;
+
+    void commit(Batch batch, Executor& home, Committed committed) override;
+    void map_get(std::string store, std::string owner, std::string key, Executor& home,
+                 Answer<std::optional<std::string>> answer) override;
+    void map_list(std::string store, std::string owner, Executor& home,
+                  Answer<std::vector<MapEntry>> answer) override;
+    void map_scan(std::string store, std::string after_owner, std::string after_key,
+                  std::size_t limit, Executor& home, Answer<std::vector<MapEntry>> answer) override;
+    void map_holders(std::string store, std::string key, std::size_t limit, Executor& home,
+                     Answer<std::vector<MapEntry>> answer) override;
+    void log_list(std::string store, std::string owner, std::uint64_t after, std::size_t limit,
+                  Executor& home, Answer<std::vector<LogRow>> answer) override;
+    void log_totals(std::string store, std::size_t limit, Executor& home,
+                    Answer<std::vector<LogTotals>> answer) override;
+    void log_expired(std::string store, UnixMillis now, std::size_t limit, Executor& home,
+                     Answer<std::vector<std::pair<std::string, LogRow>>> answer) override;
+    [[nodiscard]] std::uint64_t id_floor() const override { return 0; }
+    /// Releases held commits first.
+    void stop() override;
+
+private:
+    using MapKey = std::tuple<std::string, std::string, std::string>;    // store, owner, key
+    using LogKey = std::tuple<std::string, std::string, std::uint64_t>;  // store, owner, id
+    struct Held {
+        Batch batch;
+        Executor* home;
+        Committed committed;
+    };
+    struct Tables {
+        std::map<MapKey, std::string> maps;
+        std::map<LogKey, LogRow> logs;
+    };
+
+    [[nodiscard]] Outcome check_appends(const Batch& batch) const;
+    Outcome apply(const Batch& batch);
+    void apply(const Batch::Operation& operation);
+    void finish(Held held);
+    void release();
+    template <class T, class Query>
+    void answer_with(Executor& home, Answer<T> answer, Query query);
+
+    const StoreLimits limits_;
+    mutable std::mutex mutex_;
+
+    // Under mutex_.
+    Tables tables_;
+    std::deque<Held> held_;
+    std::size_t held_bytes_ = 0;
+    std::uint64_t commits_ = 0;
+    std::size_t failing_commits_ = 0;
+    std::size_t failing_reads_ = 0;
+    Outcome commit_failure_;
+    Outcome read_failure_;
+    bool holding_ = false;
+    bool stopped_ = false;
+};
+
+}  // namespace causeway

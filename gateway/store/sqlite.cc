@@ -1,0 +1,132 @@
+#include "gateway/store/sqlite.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "gateway/store/sqlite_database.h"
+#include "gateway/store/sqlite_migrate.h"
+#include "gateway/store/sqlite_readers.h"
+#include "gateway/store/sqlite_writer.h"
+
+namespace causeway {
+namespace {
+
+using Kind = SqliteReaders::Kind;
+
+class SqliteStore final : public Store {
+public:
+    SqliteStore(std::unique_ptr<SqliteWriter> writer, std::unique_ptr<SqliteReaders> readers)
+        : writer_(std::move(writer)), readers_(std::move(readers)) {}
+
+    void commit(Batch batch, Executor& home, Committed committed) override {
+        writer_->commit(std::move(batch), home, std::move(committed));
+    }
+
+    void map_get(std::string store, std::string owner, std::string key, Executor& home,
+                 Answer<std::optional<std::string>> answer) override {
+        ask(Kind::of_owner, home, std::move(answer),
+            [store = std::move(store), owner = std::move(owner), key = std::move(key)](
+                SqliteReader& reader) { return reader.map_get(store, owner, key); });
+    }
+
+    void map_list(std::string store, std::string owner, Executor& home,
+                  Answer<std::vector<MapEntry>> answer) override {
+        ask(Kind::of_owner, home, std::move(answer),
+            [store = std::move(store), owner = std::move(owner)](SqliteReader& reader) {
+                return reader.map_list(store, owner);
+            });
+    }
+
+    void map_scan(std::string store, std::string after_owner, std::string after_key,
+                  std::size_t limit, Executor& home,
+                  Answer<std::vector<MapEntry>> answer) override {
+        ask(Kind::of_store, home, std::move(answer),
+            [store = std::move(store), after_owner = std::move(after_owner),
+             after_key = std::move(after_key), limit](SqliteReader& reader) {
+                return reader.map_scan(store, after_owner, after_key, limit);
+            });
+    }
+
+    void map_holders(std::string store, std::string key, std::size_t limit, Executor& home,
+                     Answer<std::vector<MapEntry>> answer) override {
+        ask(Kind::of_owner, home, std::move(answer),
+            [store = std::move(store), key = std::move(key), limit](SqliteReader& reader) {
+                return reader.map_holders(store, key, limit);
+            });
+    }
+
+    void log_list(std::string store, std::string owner, std::uint64_t after, std::size_t limit,
+                  Executor& home, Answer<std::vector<LogRow>> answer) override {
+        ask(Kind::of_owner, home, std::move(answer),
+            [store = std::move(store), owner = std::move(owner), after,
+             limit](SqliteReader& reader) { return reader.log_list(store, owner, after, limit); });
+    }
+
+    void log_totals(std::string store, std::size_t limit, Executor& home,
+                    Answer<std::vector<LogTotals>> answer) override {
+        ask(Kind::of_store, home, std::move(answer),
+            [store = std::move(store), limit](SqliteReader& reader) {
+                return reader.log_totals(store, limit);
+            });
+    }
+
+    void log_expired(std::string store, UnixMillis now, std::size_t limit, Executor& home,
+                     Answer<std::vector<std::pair<std::string, LogRow>>> answer) override {
+        ask(Kind::of_store, home, std::move(answer),
+            [store = std::move(store), now, limit](SqliteReader& reader) {
+                return reader.log_expired(store, now, limit);
+            });
+    }
+
+    [[nodiscard]] std::uint64_t id_floor() const override { return writer_->id_floor(); }
+
+    void stop() override {
+        writer_->stop();
+        readers_->stop();
+    }
+
+private:
+    /// `query(reader)` gives the Result that `answer` gets, at home.
+    template <class T, class Query>
+    void ask(Kind kind, Executor& home, Answer<T> answer, Query query) {
+        const bool queued = readers_->ask(kind, [&home, answer, query](SqliteReader& reader) {
+            home.post([answer, result = query(reader)]() mutable { answer(std::move(result)); });
+        });
+        if (queued) return;
+        home.post([answer = std::move(answer)] {
+            answer(Outcome::retry("too many questions wait for the store"));
+        });
+    }
+
+    // Destroyed from the bottom: the last connection to close copies the log back into the file, and
+    // that must be the writer's.
+    std::unique_ptr<SqliteWriter> writer_;
+    std::unique_ptr<SqliteReaders> readers_;
+};
+
+Outcome named(const std::string& path, const Outcome& outcome) {
+    return {outcome.cause(), fmt::format("{}: {}", path, outcome.why())};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> open_sqlite(const std::string& path, const StoreLimits& limits,
+                                           std::span<const Migration> migrations) {
+    if (Outcome outcome = create_database_file(path); !outcome) return outcome;
+    Result<SqliteDatabase> database =
+        SqliteDatabase::open(path, SqliteDatabase::Access::write, limits);
+    if (!database) return named(path, database.error());
+    Outcome outcome = migrate(*database, migrations, SystemClock().wall());
+    if (outcome) outcome = database->use_write_ahead_log(limits);
+    if (!outcome) return named(path, outcome);
+    Result<std::unique_ptr<SqliteWriter>> writer =
+        SqliteWriter::start(std::move(*database), limits);
+    if (!writer) return named(path, writer.error());
+    Result<std::unique_ptr<SqliteReaders>> readers = SqliteReaders::start(path, limits);
+    if (!readers) return named(path, readers.error());
+    return std::unique_ptr<Store>(
+        std::make_unique<SqliteStore>(std::move(*writer), std::move(*readers)));
+}
+
+}  // namespace causeway

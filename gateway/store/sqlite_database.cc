@@ -1,0 +1,210 @@
+#include "gateway/store/sqlite_database.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+namespace causeway {
+namespace {
+
+// Pages in the write-ahead log that make a commit copy them back into the file, and the size to which
+// the log is cut after it grew beyond that (behind a long read, say).
+constexpr int checkpoint_pages = 2000;
+constexpr int log_size_kept = 32 << 20;
+constexpr int page_size = 4096;
+// Negative: in KiB, as SQLite takes it.
+constexpr int write_cache = -16384;
+constexpr int read_cache = -4096;
+
+/// Closes a descriptor when its scope ends.
+class Descriptor {
+public:
+    explicit Descriptor(int value) : value_(value) {}
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    ~Descriptor() {
+        if (value_ >= 0) ::close(value_);
+    }
+    [[nodiscard]] int get() const { return value_; }
+
+private:
+    int value_;
+};
+
+std::string system_error_text() { return std::generic_category().message(errno); }
+
+bool may_pass(int primary_code) {
+    switch (primary_code) {
+        case SQLITE_BUSY:
+        case SQLITE_LOCKED:
+        case SQLITE_NOMEM:
+        case SQLITE_INTERRUPT:
+        case SQLITE_IOERR:
+        case SQLITE_FULL:
+        case SQLITE_CANTOPEN:
+        case SQLITE_PROTOCOL: return true;
+        default: return false;
+    }
+}
+
+}  // namespace
+
+void SqliteStatement::Finalize::operator()(sqlite3_stmt* statement) const {
+    sqlite3_finalize(statement);
+}
+
+SqliteStatement& SqliteStatement::bind_text(int index, std::string_view text) {
+    const int code = sqlite3_bind_text64(statement_.get(), index, text.empty() ? "" : text.data(),
+                                         text.size(), SQLITE_STATIC, SQLITE_UTF8);
+    if (code != SQLITE_OK) bind_failure_ = code;
+    return *this;
+}
+
+SqliteStatement& SqliteStatement::bind_blob(int index, std::string_view bytes) {
+    // An empty view may have no address, which would bind NULL.
+    const int code = sqlite3_bind_blob64(statement_.get(), index, bytes.empty() ? "" : bytes.data(),
+                                         bytes.size(), SQLITE_STATIC);
+    if (code != SQLITE_OK) bind_failure_ = code;
+    return *this;
+}
+
+SqliteStatement& SqliteStatement::bind_integer(int index, std::int64_t value) {
+    const int code = sqlite3_bind_int64(statement_.get(), index, value);
+    if (code != SQLITE_OK) bind_failure_ = code;
+    return *this;
+}
+
+Step SqliteStatement::step() {
+    if (bind_failure_ != SQLITE_OK) return Step::failed;
+    switch (sqlite3_step(statement_.get())) {
+        case SQLITE_ROW: return Step::row;
+        case SQLITE_DONE: return Step::done;
+        default: return Step::failed;
+    }
+}
+
+std::string_view SqliteStatement::bytes(int column) const {
+    const void* data = sqlite3_column_blob(statement_.get(), column);
+    const int size = sqlite3_column_bytes(statement_.get(), column);
+    if (data == nullptr || size <= 0) return {};
+    return {static_cast<const char*>(data), static_cast<std::size_t>(size)};
+}
+
+std::int64_t SqliteStatement::integer(int column) const {
+    return sqlite3_column_int64(statement_.get(), column);
+}
+
+void SqliteStatement::reset() {
+    sqlite3_reset(statement_.get());
+    sqlite3_clear_bindings(statement_.get());
+    bind_failure_ = SQLITE_OK;
+}
+
+void SqliteDatabase::Close::operator()(sqlite3* connection) const { sqlite3_close_v2(connection); }
+
+Result<SqliteDatabase> SqliteDatabase::open(const std::string& path, Access access,
+                                            const StoreLimits& limits) {
+    sqlite3* raw = nullptr;
+    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    const int code = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
+    SqliteDatabase database(raw);
+    if (code != SQLITE_OK) {
+        return raw == nullptr ? Outcome::retry("no memory for a database connection")
+                              : database.failure(fmt::format("cannot open {}", path));
+    }
+    if (Outcome outcome = database.configure(access, limits); !outcome) return outcome;
+    return database;
+}
+
+Outcome SqliteDatabase::configure(Access access, const StoreLimits& limits) {
+    sqlite3_busy_timeout(connection_.get(), static_cast<int>(limits.lock_wait.count()));
+    sqlite3_db_config(connection_.get(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+    sqlite3_db_config(connection_.get(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+    const bool writes = access == Access::write;
+    return execute(fmt::format("PRAGMA cache_size={}; PRAGMA temp_store=MEMORY;"
+                               "PRAGMA synchronous=FULL; PRAGMA cell_size_check=ON; {}",
+                               writes ? write_cache : read_cache,
+                               writes ? fmt::format("PRAGMA page_size={};", page_size)
+                                      : "PRAGMA query_only=ON;"));
+}
+
+Outcome SqliteDatabase::use_write_ahead_log(const StoreLimits& limits) {
+    std::string settings = fmt::format(
+        "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint={}; PRAGMA journal_size_limit={};",
+        checkpoint_pages, log_size_kept);
+    if (limits.pages != 0) settings += fmt::format("PRAGMA max_page_count={};", limits.pages);
+    return execute(settings);
+}
+
+Outcome SqliteDatabase::execute(const std::string& sql) {
+    if (sqlite3_exec(connection_.get(), sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) {
+        return failure("the database refused a statement");
+    }
+    return {};
+}
+
+Result<SqliteStatement> SqliteDatabase::prepare(std::string_view sql) {
+    sqlite3_stmt* raw = nullptr;
+    const int code = sqlite3_prepare_v3(connection_.get(), sql.data(), static_cast<int>(sql.size()),
+                                        SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
+    SqliteStatement statement(raw);
+    if (code != SQLITE_OK) return failure("the database cannot prepare a statement");
+    return statement;
+}
+
+Result<std::int64_t> SqliteDatabase::integer(std::string_view sql) {
+    Result<SqliteStatement> statement = prepare(sql);
+    if (!statement) return statement.error();
+    switch (statement->step()) {
+        case Step::row: return statement->integer(0);
+        case Step::done: return std::int64_t{0};
+        case Step::failed: break;
+    }
+    return failure("the database cannot be read");
+}
+
+bool SqliteDatabase::in_transaction() const {
+    return sqlite3_get_autocommit(connection_.get()) == 0;
+}
+
+std::int64_t SqliteDatabase::last_insert_id() const {
+    return sqlite3_last_insert_rowid(connection_.get());
+}
+
+Outcome SqliteDatabase::failure(std::string_view doing) const {
+    const int code = sqlite3_errcode(connection_.get());
+    std::string why = fmt::format("{}: {}", doing, sqlite3_errmsg(connection_.get()));
+    return may_pass(code & 0xff) ? Outcome::retry(std::move(why)) : Outcome::refused(std::move(why));
+}
+
+Outcome create_database_file(const std::string& path) {
+    const Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    struct stat status {};
+    if (file.get() < 0 || ::fstat(file.get(), &status) != 0) {
+        return Outcome::refused(fmt::format("cannot open {}: {}", path, system_error_text()));
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return Outcome::refused(fmt::format("{} is not a regular file", path));
+    }
+    if ((status.st_mode & 0077U) != 0 && ::fchmod(file.get(), 0600) != 0) {
+        return Outcome::refused(fmt::format("others may read {}, and its mode cannot be changed: {}",
+                                            path, system_error_text()));
+    }
+    std::filesystem::path folder = std::filesystem::path(path).parent_path();
+    if (folder.empty()) folder = ".";
+    const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (directory.get() < 0 || ::fsync(directory.get()) != 0) {
+        return Outcome::refused(
+            fmt::format("cannot make {} durable: {}", folder.string(), system_error_text()));
+    }
+    return {};
+}
+
+}  // namespace causeway

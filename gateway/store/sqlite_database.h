@@ -1,0 +1,103 @@
+// A connection to SQLite and its prepared statements, as owners that close themselves. The only part
+// of the store that knows SQLite's own interface. A connection and its statements belong to one
+// thread at a time; a statement must not outlive its connection.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "gateway/base/outcome.h"
+#include "gateway/store/limits.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace causeway {
+
+/// What one step of a statement came to.
+enum class Step : unsigned char { row, done, failed };
+
+class SqliteStatement {
+public:
+    SqliteStatement() = default;
+
+    /// Binds parameter `index` (from 1). Text and blobs are borrowed until reset(). A bind that fails
+    /// makes the next step() fail.
+    SqliteStatement& bind_text(int index, std::string_view text);
+    SqliteStatement& bind_blob(int index, std::string_view bytes);
+    SqliteStatement& bind_integer(int index, std::int64_t value);
+
+    Step step();
+
+    /// Columns count from 0 and hold until the next step or reset.
+    [[nodiscard]] std::string_view bytes(int column) const;
+    [[nodiscard]] std::int64_t integer(int column) const;
+
+    /// Ends the run and forgets the parameters.
+    void reset();
+
+private:
+    friend class SqliteDatabase;
+    struct Finalize {
+        void operator()(sqlite3_stmt* statement) const;
+    };
+    explicit SqliteStatement(sqlite3_stmt* statement) : statement_(statement) {}
+
+    std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+    int bind_failure_ = 0;
+};
+
+/// Resets a cached statement when its run ends, however it ends.
+class StatementRun {
+public:
+    explicit StatementRun(SqliteStatement& statement) : statement_(statement) {}
+    StatementRun(const StatementRun&) = delete;
+    StatementRun& operator=(const StatementRun&) = delete;
+    ~StatementRun() { statement_.reset(); }
+
+private:
+    SqliteStatement& statement_;
+};
+
+class SqliteDatabase {
+public:
+    enum class Access : unsigned char { write, read_only };
+
+    /// Opens the file, which must exist (see create_database_file), with full durability and bounded
+    /// caches. Changes nothing in it.
+    static Result<SqliteDatabase> open(const std::string& path, Access access,
+                                       const StoreLimits& limits);
+
+    /// Makes the file keep a write-ahead log, copied back at intervals and cut to a bounded size.
+    Outcome use_write_ahead_log(const StoreLimits& limits);
+
+    /// Runs statements that return nothing.
+    Outcome execute(const std::string& sql);
+    Result<SqliteStatement> prepare(std::string_view sql);
+    /// The first column of the first row, or 0 when there is none.
+    Result<std::int64_t> integer(std::string_view sql);
+
+    /// False once SQLite has rolled a transaction back by itself, as it may on a full disk.
+    [[nodiscard]] bool in_transaction() const;
+    [[nodiscard]] std::int64_t last_insert_id() const;
+    /// The last failure as an Outcome: Cause::retry for what may pass (disk full, locked, out of
+    /// memory, input/output), Cause::refused for what will not (a row that exists, a damaged file).
+    [[nodiscard]] Outcome failure(std::string_view doing) const;
+
+private:
+    struct Close {
+        void operator()(sqlite3* connection) const;
+    };
+    explicit SqliteDatabase(sqlite3* connection) : connection_(connection) {}
+    Outcome configure(Access access, const StoreLimits& limits);
+
+    std::unique_ptr<sqlite3, Close> connection_;
+};
+
+/// Creates the file with mode 0600 and makes its name durable, or narrows the mode of the file that
+/// is there; SQLite gives the same mode to its log and index beside it.
+Outcome create_database_file(const std::string& path);
+
+}  // namespace causeway

@@ -1,0 +1,285 @@
+#include "gateway/store/sqlite_writer.h"
+
+#include <fmt/format.h>
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/base/log.h"
+#include "gateway/store/ids.h"
+
+namespace causeway {
+namespace {
+
+// How far the recorded ceiling runs ahead of the ids in use: one more row is written per this much
+// time instead of one per commit, and ids run ahead of the clock by at most this much after a start.
+constexpr std::uint64_t ceiling_lead = id_distance(Duration{10'000});
+
+// Names of stores come from the program, so this is never reached by one that is in order.
+constexpr std::size_t most_stores = 1024;
+
+// In the order of SqliteWriter::Statement.
+constexpr std::array statement_texts{
+    std::string_view{"BEGIN IMMEDIATE"},
+    std::string_view{"COMMIT"},
+    std::string_view{"ROLLBACK"},
+    std::string_view{"SELECT id FROM stores WHERE name = ?1"},
+    std::string_view{"INSERT INTO stores (name) VALUES (?1)"},
+    std::string_view{"UPDATE id_ceiling SET value = ?1"},
+    std::string_view{"INSERT INTO maps (store, owner, key, value) VALUES (?1, ?2, ?3, ?4)"
+                     " ON CONFLICT DO UPDATE SET value = excluded.value"},
+    std::string_view{"DELETE FROM maps WHERE store = ?1 AND owner = ?2 AND key = ?3"},
+    std::string_view{"DELETE FROM maps WHERE store = ?1 AND owner = ?2"},
+    std::string_view{"INSERT INTO logs (store, owner, id, at, expires, body)"
+                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"},
+    std::string_view{"DELETE FROM logs WHERE store = ?1 AND owner = ?2 AND id = ?3"},
+    std::string_view{"DELETE FROM logs WHERE store = ?1 AND owner = ?2"},
+};
+
+const std::string& store_of(const Batch::Operation& operation) {
+    return std::visit([](const auto& one) -> const std::string& { return one.store; }, operation);
+}
+
+void post_refusal(Executor& home, Store::Committed committed, Outcome outcome) {
+    if (!committed) return;
+    home.post([committed = std::move(committed), outcome = std::move(outcome)]() mutable {
+        committed(std::move(outcome));
+    });
+}
+
+}  // namespace
+
+SqliteWriter::SqliteWriter(SqliteDatabase database, const StoreLimits& limits)
+    : limits_(limits), database_(std::move(database)) {}
+
+SqliteWriter::~SqliteWriter() { stop(); }
+
+Result<std::unique_ptr<SqliteWriter>> SqliteWriter::start(SqliteDatabase database,
+                                                          const StoreLimits& limits) {
+    std::unique_ptr<SqliteWriter> writer(new SqliteWriter(std::move(database), limits));
+    if (Outcome outcome = writer->prepare(); !outcome) return outcome;
+    writer->thread_ = std::thread([raw = writer.get()] { raw->run(); });
+    pthread_setname_np(writer->thread_.native_handle(), "store-writer");
+    return writer;
+}
+
+Outcome SqliteWriter::prepare() {
+    static_assert(statement_texts.size() == static_cast<std::size_t>(Statement::count));
+    for (std::size_t i = 0; i < statement_texts.size(); ++i) {
+        Result<SqliteStatement> statement = database_.prepare(statement_texts[i]);
+        if (!statement) return statement.error();
+        statements_[i] = std::move(*statement);
+    }
+    const Result<std::int64_t> ceiling = database_.integer("SELECT value FROM id_ceiling");
+    if (!ceiling) return ceiling.error();
+    id_floor_ = id_ceiling_ = static_cast<std::uint64_t>(std::max<std::int64_t>(*ceiling, 0));
+    return {};
+}
+
+void SqliteWriter::commit(Batch batch, Executor& home, Store::Committed committed) {
+    if (Outcome outcome = check_batch(batch, limits_); !outcome) {
+        return post_refusal(home, std::move(committed), std::move(outcome));
+    }
+    const std::size_t bytes = batch.bytes();
+    std::unique_lock lock(mutex_);
+    const bool full = queue_.size() >= limits_.queued_batches ||
+                      bytes > limits_.queued_bytes - queued_bytes_;
+    if (stopping_ || full) {
+        lock.unlock();
+        return post_refusal(home, std::move(committed),
+                            Outcome::retry(full ? "the store's queue is full" : "the store stops"));
+    }
+    queue_.push_back({std::move(batch), &home, std::move(committed), {}});
+    queued_bytes_ += bytes;
+    const bool wake = std::exchange(waiting_, false);
+    lock.unlock();
+    if (wake) wake_.notify_one();
+}
+
+void SqliteWriter::stop() {
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    wake_.notify_one();
+    if (thread_.joinable()) thread_.join();
+}
+
+void SqliteWriter::run() {
+    for (;;) {
+        std::vector<Pending> group = take_group();
+        if (group.empty()) return;
+        commit_group(group);
+        report(std::move(group));
+    }
+}
+
+/// Waits for work; empty once stopped and drained.
+std::vector<SqliteWriter::Pending> SqliteWriter::take_group() {
+    std::vector<Pending> group;
+    std::unique_lock lock(mutex_);
+    while (queue_.empty() && !stopping_) {
+        waiting_ = true;
+        wake_.wait(lock);
+    }
+    waiting_ = false;
+    std::size_t bytes = 0;
+    while (!queue_.empty() && group.size() < limits_.group_batches) {
+        const std::size_t next = queue_.front().batch.bytes();
+        if (!group.empty() && bytes + next > limits_.group_bytes) break;
+        bytes += next;
+        group.push_back(std::move(queue_.front()));
+        queue_.pop_front();
+    }
+    queued_bytes_ -= bytes;
+    return group;
+}
+
+void SqliteWriter::commit_group(std::span<Pending> group) {
+    Failure failure = transact(group);
+    if (failure.in_operation && group.size() > 1) {
+        // Savepoints would cost every group, and a full disk undoes the whole transaction in spite
+        // of them. So the rare group with a bad batch is done again, each batch by itself.
+        for (Pending& pending : group) pending.outcome = transact({&pending, 1}).outcome;
+        return;
+    }
+    for (Pending& pending : group) pending.outcome = failure.outcome;
+}
+
+SqliteWriter::Failure SqliteWriter::transact(std::span<Pending> group) {
+    const std::uint64_t ceiling = id_ceiling_;
+    Failure failure;
+    failure.outcome = execute(statement(Statement::begin), "the store cannot begin to write");
+    if (failure.outcome) {
+        for (const Pending& pending : group) {
+            failure.outcome = apply(pending.batch);
+            if (failure.outcome) continue;
+            failure.in_operation = true;
+            break;
+        }
+    }
+    if (failure.outcome) {
+        failure.outcome = execute(statement(Statement::commit), "the store cannot commit");
+    }
+    note_health(failure.outcome);
+    if (failure.outcome) return failure;
+    if (database_.in_transaction()) {
+        static_cast<void>(execute(statement(Statement::rollback), "the store cannot roll back"));
+    }
+    // What was learned inside the transaction is gone with it.
+    store_numbers_.clear();
+    id_ceiling_ = ceiling;
+    return failure;
+}
+
+Outcome SqliteWriter::apply(const Batch& batch) {
+    for (const Batch::Operation& operation : batch.operations()) {
+        if (Outcome outcome = apply(operation); !outcome) return outcome;
+    }
+    return {};
+}
+
+Outcome SqliteWriter::apply(const Batch::Operation& operation) {
+    const Result<std::int64_t> store = store_number(store_of(operation));
+    if (!store) return store.error();
+    const auto bound = [&](Statement which, const std::string& owner) -> SqliteStatement& {
+        return statement(which).bind_integer(1, *store).bind_text(2, owner);
+    };
+    constexpr std::string_view doing = "the store cannot write";
+    if (const auto* set = std::get_if<Batch::MapSet>(&operation)) {
+        auto& run = bound(Statement::map_set, set->owner);
+        return execute(run.bind_text(3, set->key).bind_blob(4, set->value), doing);
+    }
+    if (const auto* erase = std::get_if<Batch::MapErase>(&operation)) {
+        return execute(bound(Statement::map_erase, erase->owner).bind_text(3, erase->key), doing);
+    }
+    if (const auto* clear = std::get_if<Batch::MapClear>(&operation)) {
+        return execute(bound(Statement::map_clear, clear->owner), doing);
+    }
+    if (const auto* erase = std::get_if<Batch::LogErase>(&operation)) {
+        auto& run = bound(Statement::log_erase, erase->owner);
+        return execute(run.bind_integer(3, static_cast<std::int64_t>(erase->id)), doing);
+    }
+    if (const auto* clear = std::get_if<Batch::LogClear>(&operation)) {
+        return execute(bound(Statement::log_clear, clear->owner), doing);
+    }
+    const auto& append = std::get<Batch::LogAppend>(operation);
+    if (Outcome outcome = raise_id_ceiling(append.row.id); !outcome) return outcome;
+    auto& run = bound(Statement::log_append, append.owner);
+    run.bind_integer(3, static_cast<std::int64_t>(append.row.id)).bind_integer(4, append.row.at);
+    return execute(run.bind_integer(5, append.row.expires).bind_blob(6, append.row.body), doing);
+}
+
+Outcome SqliteWriter::raise_id_ceiling(std::uint64_t id) {
+    if (id <= id_ceiling_) return {};
+    constexpr auto highest = static_cast<std::uint64_t>(INT64_MAX);
+    const std::uint64_t raised = id + std::min(ceiling_lead, highest - id);
+    SqliteStatement& update = statement(Statement::raise_id_ceiling);
+    update.bind_integer(1, static_cast<std::int64_t>(raised));
+    Outcome outcome = execute(update, "the store cannot record its ids");
+    if (outcome) id_ceiling_ = raised;
+    return outcome;
+}
+
+Outcome SqliteWriter::execute(SqliteStatement& statement, std::string_view doing) {
+    const StatementRun run(statement);
+    return statement.step() == Step::done ? Outcome{} : database_.failure(doing);
+}
+
+Result<std::int64_t> SqliteWriter::store_number(const std::string& name) {
+    if (const auto known = store_numbers_.find(name); known != store_numbers_.end()) {
+        return known->second;
+    }
+    if (store_numbers_.size() >= most_stores) return Outcome::policy("too many named stores");
+    SqliteStatement& find = statement(Statement::find_store);
+    const StatementRun run(find);
+    std::int64_t number = 0;
+    switch (find.bind_text(1, name).step()) {
+        case Step::row: number = find.integer(0); break;
+        case Step::failed: return database_.failure("the store cannot find a name");
+        case Step::done: {
+            SqliteStatement& add = statement(Statement::add_store);
+            Outcome outcome = execute(add.bind_text(1, name), "the store cannot add a name");
+            if (!outcome) return outcome;
+            number = database_.last_insert_id();
+        }
+    }
+    store_numbers_.emplace(name, number);
+    return number;
+}
+
+/// One line when commits begin to fail and one when they work again, not one for each.
+void SqliteWriter::note_health(const Outcome& outcome) {
+    if (outcome) {
+        if (failed_in_a_row_ == 0) return;
+        CAUSEWAY_LOG(info, "store.recovered", {"failed", failed_in_a_row_});
+        failed_in_a_row_ = 0;
+    } else if (failed_in_a_row_++ == 0) {
+        CAUSEWAY_LOG(error, "store.failed", {"cause", to_string(outcome.cause())},
+                     {"why", outcome.why()});
+    }
+}
+
+/// One post for each executor, so that a transaction wakes a shard once.
+void SqliteWriter::report(std::vector<Pending> group) {
+    struct Answer {
+        Store::Committed committed;
+        Outcome outcome;
+    };
+    std::vector<std::pair<Executor*, std::vector<Answer>>> answers;
+    for (Pending& pending : group) {
+        if (!pending.committed) continue;
+        auto at = std::find_if(answers.begin(), answers.end(),
+                               [&](const auto& one) { return one.first == pending.home; });
+        if (at == answers.end()) at = answers.insert(at, {pending.home, {}});
+        at->second.push_back({std::move(pending.committed), std::move(pending.outcome)});
+    }
+    for (auto& [home, batch_answers] : answers) {
+        home->post([all = std::move(batch_answers)]() mutable {
+            for (Answer& one : all) one.committed(std::move(one.outcome));
+        });
+    }
+}
+
+}  // namespace causeway
