@@ -1,0 +1,86 @@
+// Config: what the configuration file says, validated, with every default filled in. Plain values;
+// once loaded it is not changed, and a reload makes a new one (see load.h and diff.h). A Config
+// made in code holds the defaults but no domain; its paths are then relative to the working
+// directory.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/base/log.h"
+#include "gateway/config/limits.h"
+
+namespace causeway {
+
+/// One domain that this process serves. [[domain]]
+struct DomainConfig {
+    std::string name;         ///< prepared: as the loader's DomainCheck returned it
+    std::string certificate;  ///< path of a PEM chain; default tls/<name>.crt beside the file
+    std::string key;          ///< path of a PEM private key; default tls/<name>.key beside the file
+};
+
+struct Config {
+    using Endpoint = boost::asio::ip::tcp::endpoint;
+    using Endpoints = std::vector<Endpoint>;
+
+    /// How another server may prove its domain.
+    enum class PeerAuthentication : unsigned char { certificate_or_dialback, certificate };
+
+    /// The port on every address of both families, as `[::]:port`.
+    static Endpoint every_address(unsigned short port) {
+        return {boost::asio::ip::tcp::v6(), port};
+    }
+
+    std::string path;  ///< the file it was read from; empty when made in code
+    std::vector<DomainConfig> domains;
+
+    struct Tls {
+        std::string trust;  ///< CA bundle for other servers; empty: the system's store
+    } tls;
+
+    struct Store {
+        std::string backend = "sqlite";
+        std::string location = "causeway.db";  ///< for sqlite: the path of the database
+    } store;
+
+    /// A section that names either list has no default for the other.
+    struct ClientListeners {
+        Endpoints listen{every_address(5222)};      ///< STARTTLS, required
+        Endpoints listen_tls{every_address(5223)};  ///< TLS from the first byte
+    } c2s;
+
+    struct Peers {
+        Endpoints listen{every_address(5269)};
+        Endpoints listen_tls{every_address(5270)};
+        PeerAuthentication authentication = PeerAuthentication::certificate_or_dialback;
+        std::optional<boost::asio::ip::address> bind;  ///< source of outgoing connections
+    } s2s;
+
+    struct Http {
+        Endpoints listen_tls;  ///< off by default
+        Endpoints listen;      ///< plain, loopback addresses only; off by default
+    } http;
+
+    struct Dns {
+        Endpoints servers;  ///< empty: the system's resolver configuration
+    } dns;
+
+    struct Control {
+        std::string socket = "causeway.sock";
+    } control;
+
+    struct Log {
+        log::Level level = log::Level::info;
+        bool json = false;  ///< else logfmt
+    } log;
+
+    Limits limits;
+
+    struct Server {
+        unsigned threads = 0;  ///< shards; 0: one per core
+    } server;
+};
+
+}  // namespace causeway
