@@ -66,8 +66,9 @@ struct OutputScope {
 
 }  // namespace
 
-TlsEngine::TlsEngine(SSL_CTX* context, Role role, const std::string& server_name)
-    : ssl_(SSL_new(context)), role_(role) {
+TlsEngine::TlsEngine(SSL_CTX* context, Role role, std::shared_ptr<const void> owner,
+                     const std::string& server_name)
+    : ssl_(SSL_new(context)), owner_(std::move(owner)), role_(role) {
     BIO* bio = ssl_ == nullptr ? nullptr : BIO_new(EngineBio::method());
     if (bio == nullptr) throw std::bad_alloc();
     BIO_set_data(bio, this);
@@ -126,6 +127,7 @@ TlsEngine::Status TlsEngine::handshake(std::string& output) {
     ERR_clear_error();
     const Status status = status_of(SSL_do_handshake(ssl_.get()));
     established_ = status == Status::done;
+    if (established_) owner_.reset();
     return status;
 }
 

@@ -30,8 +30,10 @@ public:
     enum class Role : unsigned char { server, client };
     enum class Status : unsigned char { done, want_input, closed, failed };
 
-    /// Takes its own reference on `context`. `server_name` (client only) is sent as SNI.
-    TlsEngine(SSL_CTX* context, Role role, const std::string& server_name = {});
+    /// Takes its own reference on `context`, and keeps `owner` (what the context's callbacks use) until
+    /// the handshake is over. `server_name` (client only) is sent as SNI.
+    TlsEngine(SSL_CTX* context, Role role, std::shared_ptr<const void> owner,
+              const std::string& server_name = {});
     TlsEngine(const TlsEngine&) = delete;
     TlsEngine& operator=(const TlsEngine&) = delete;
     ~TlsEngine() = default;
@@ -81,6 +83,7 @@ private:
     std::unique_ptr<SSL, SslDeleter> ssl_;
     std::string_view input_;
     std::string* output_ = nullptr;
+    std::shared_ptr<const void> owner_;
     std::string error_;
     Role role_;
     bool established_ = false;

@@ -393,4 +393,14 @@ void ParserPool::give_back(std::unique_ptr<XmlStreamParser> parser) {
     parsers_.push_back(std::move(parser));
 }
 
+std::shared_ptr<const std::string> ParserPool::intern(const std::string& context) {
+    if (contexts_.size() >= contexts_swept) {
+        std::erase_if(contexts_, [](const auto& entry) { return entry.second.expired(); });
+    }
+    auto& known = contexts_[context];
+    auto shared = known.lock();
+    if (shared == nullptr) known = shared = std::make_shared<const std::string>(context);
+    return shared;
+}
+
 }  // namespace causeway

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -132,8 +133,12 @@ public:
     /// Accepts an idle parser; keeps or frees it.
     void give_back(std::unique_ptr<XmlStreamParser> parser);
     [[nodiscard]] std::size_t size() const { return parsers_.size(); }
+    /// One copy of a context for all the streams that have it.
+    std::shared_ptr<const std::string> intern(const std::string& context);
 
 private:
+    static constexpr std::size_t contexts_swept = 256;
+    std::map<std::string, std::weak_ptr<const std::string>> contexts_;
     std::vector<std::unique_ptr<XmlStreamParser>> parsers_;
 };
 

@@ -1,0 +1,71 @@
+// StreamChannel: a Channel over a stream socket, in the clear or with TLS. Idle, it owns its socket and
+// its TLS engine and no buffer at all: input is read into the shard's buffers, and output that the
+// system takes at once never outlives the turn.
+#pragma once
+
+#include "gateway/net/channel.h"
+
+namespace causeway {
+
+class StreamChannel final : public Channel,
+                            private SocketHandler,
+                            private Flushable,
+                            private TimerTarget {
+public:
+    /// How long close() waits for the peer to close, too.
+    static constexpr Duration close_wait{5000};
+
+    StreamChannel(Shard& shard, std::unique_ptr<Socket> socket,
+                  TransportKind kind = TransportKind::tcp);
+    /// Adopts a connection that another shard detached.
+    StreamChannel(Shard& shard, Network& network, DetachedChannel detached);
+
+    void set_handler(ChannelHandler* handler) override { handler_ = handler; }
+    void write(std::string_view bytes) override;
+    [[nodiscard]] std::size_t queued() const override { return output_.size() + unsent_.size(); }
+    void pause_reading() override { paused_ = true; }
+    void resume_reading() override;
+    void close() override;
+    void start_tls(std::unique_ptr<TlsEngine> engine, TransportKind kind) override;
+    [[nodiscard]] const TlsEngine* tls() const override { return tls_.get(); }
+    [[nodiscard]] bool framed() const override { return false; }
+    [[nodiscard]] TransportKind kind() const override { return kind_; }
+    [[nodiscard]] Endpoint remote() const override { return remote_; }
+    void hold() override { held_ = true; }
+    [[nodiscard]] std::unique_ptr<DetachedChannel> detach() override;
+
+private:
+    enum class State : unsigned char { open, closing, closed };
+
+    void on_readable() override;
+    void on_writable() override;
+    void flush() override;
+    void on_timer(std::uint32_t which) override;
+
+    void receive(std::string_view bytes);
+    bool receive_records(std::string_view records);
+    void deliver(std::string_view plain);
+    bool continue_handshake();
+    void encrypt_output();
+    void send(std::string& bytes);
+    void begin_read();
+    void end(Outcome why);
+
+    Shard& shard_;
+    std::unique_ptr<Socket> socket_;
+    std::unique_ptr<TlsEngine> tls_;
+    ChannelHandler* handler_ = nullptr;
+    std::string output_;       ///< plaintext of this turn, or waiting behind unsent_
+    std::string unsent_;       ///< bytes that the system did not take
+    std::string spill_;        ///< ciphertext of a record that is not whole yet
+    std::string undelivered_;  ///< plaintext kept while held
+    Timer close_timer_;
+    Endpoint remote_;
+    TransportKind kind_;
+    State state_ = State::open;
+    bool paused_ = false;
+    bool held_ = false;
+    bool write_closed_ = false;
+};
+
+}  // namespace causeway

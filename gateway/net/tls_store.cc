@@ -1,0 +1,188 @@
+#include "gateway/net/tls_store.h"
+
+#include <fmt/format.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include <array>
+
+#include "gateway/base/encoding.h"
+#include "gateway/net/certificate.h"
+#include "gateway/xmpp/jid.h"
+
+namespace causeway {
+
+/// Picks the certificate of the domain that a client names (RFC 6066 §3).
+struct SniHandler {
+    static int choose(SSL* ssl, int*, void* argument) {
+        const auto& snapshot = *static_cast<const TlsSnapshot*>(argument);
+        const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+        if (name == nullptr) return SSL_TLSEXT_ERR_NOACK;
+        const auto found = snapshot.by_ascii_.find(ascii_lower(name));
+        if (found == snapshot.by_ascii_.end()) return SSL_TLSEXT_ERR_NOACK;
+        const DomainTls& domain = *found->second;
+        const bool peer = SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE;
+        SSL_set_SSL_CTX(ssl, peer ? domain.peer_facing.get() : domain.client_facing.get());
+        return SSL_TLSEXT_ERR_OK;
+    }
+};
+
+namespace {
+
+constexpr std::string_view alpn_client = "xmpp-client";
+constexpr std::string_view alpn_server = "xmpp-server";
+constexpr std::string_view alpn_http = "http/1.1";
+constexpr UnixMillis day = 86'400'000;
+
+std::string openssl_reason() {
+    const unsigned long code = ERR_get_error();
+    ERR_clear_error();
+    const char* text = code == 0 ? nullptr : ERR_reason_error_string(code);
+    return text == nullptr ? "unknown reason" : text;
+}
+
+// A stranger that offers protocols none of which is ours is refused (RFC 7301 §3.2); this keeps other
+// protocols' clients from talking to us by mistake or by design.
+int select_alpn(std::string_view wanted, std::string_view or_else, const unsigned char** out,
+                unsigned char* out_length, const unsigned char* in, unsigned in_length) {
+    for (unsigned at = 0; at + 1U + in[at] <= in_length; at += 1U + in[at]) {
+        const std::string_view offered(reinterpret_cast<const char*>(in + at + 1), in[at]);
+        if (offered == wanted || (!or_else.empty() && offered == or_else)) {
+            *out = in + at + 1;
+            *out_length = in[at];
+            return SSL_TLSEXT_ERR_OK;
+        }
+        if (at + 1U + in[at] == in_length) break;
+    }
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+int select_client_alpn(SSL*, const unsigned char** out, unsigned char* out_length,
+                       const unsigned char* in, unsigned in_length, void*) {
+    return select_alpn(alpn_client, alpn_http, out, out_length, in, in_length);
+}
+
+int select_server_alpn(SSL*, const unsigned char** out, unsigned char* out_length,
+                       const unsigned char* in, unsigned in_length, void*) {
+    return select_alpn(alpn_server, {}, out, out_length, in, in_length);
+}
+
+// The handshake goes on whatever the chain is worth: the result is kept, and the stream decides.
+int note_verification(int, X509_STORE_CTX*) { return 1; }
+
+SslContextPointer make_context(const SSL_METHOD* method) {
+    SslContextPointer context(SSL_CTX_new(method));
+    if (context == nullptr) return context;
+    SSL_CTX* raw = context.get();
+    SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION);
+    // RFC 9325: forward secrecy and authenticated encryption only.
+    SSL_CTX_set_cipher_list(raw, "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!SHA1");
+    SSL_CTX_set1_groups_list(raw, "X25519:P-256:P-384");
+    SSL_CTX_set_options(raw, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET |
+                                 SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
+                                 SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_num_tickets(raw, 0);
+    return context;
+}
+
+Outcome load_pair(SSL_CTX* context, const DomainConfig& domain) {
+    if (SSL_CTX_use_certificate_chain_file(context, domain.certificate.c_str()) != 1) {
+        return Outcome::absent(
+            fmt::format("certificate {} of {} cannot be read ({}): a PEM file is needed, the "
+                        "domain's certificate first, then its intermediates",
+                        domain.certificate, domain.name, openssl_reason()));
+    }
+    if (SSL_CTX_use_PrivateKey_file(context, domain.key.c_str(), SSL_FILETYPE_PEM) != 1) {
+        return Outcome::absent(fmt::format("key {} of {} cannot be read, or is not the key of {} ({})",
+                                           domain.key, domain.name, domain.certificate,
+                                           openssl_reason()));
+    }
+    return {};
+}
+
+Outcome load_trust(SSL_CTX* context, const Config& config) {
+    const bool loaded = config.tls.trust.empty()
+                            ? SSL_CTX_set_default_verify_paths(context) == 1
+                            : SSL_CTX_load_verify_file(context, config.tls.trust.c_str()) == 1;
+    if (loaded) return {};
+    return Outcome::absent(fmt::format("tls.trust {} cannot be read ({}): a PEM file of certificate "
+                                       "authorities is needed",
+                                       config.tls.trust, openssl_reason()));
+}
+
+std::string wire_format(std::string_view protocol) {
+    return static_cast<char>(protocol.size()) + std::string(protocol);
+}
+
+Outcome make_contexts(const Config& config, const DomainConfig& domain, DomainTls& tls) {
+    tls.client_facing = make_context(TLS_server_method());
+    tls.peer_facing = make_context(TLS_server_method());
+    tls.connecting = make_context(TLS_client_method());
+    for (SSL_CTX* context :
+         {tls.client_facing.get(), tls.peer_facing.get(), tls.connecting.get()}) {
+        if (context == nullptr) return Outcome::retry("OpenSSL has no memory");
+        if (Outcome loaded = load_pair(context, domain); !loaded) return loaded;
+    }
+    for (SSL_CTX* context : {tls.peer_facing.get(), tls.connecting.get()}) {
+        if (Outcome loaded = load_trust(context, config); !loaded) return loaded;
+        SSL_CTX_set_verify(context, SSL_VERIFY_PEER, note_verification);
+        // Judged by usable_for_tls(): serverAuth alone must do for a peer that connects to us.
+        SSL_CTX_set_purpose(context, X509_PURPOSE_ANY);
+    }
+    SSL_CTX_set_alpn_select_cb(tls.client_facing.get(), select_client_alpn, nullptr);
+    SSL_CTX_set_alpn_select_cb(tls.peer_facing.get(), select_server_alpn, nullptr);
+    return {};
+}
+
+void note_certificate(DomainTls& tls, const DomainConfig& domain,
+                      std::vector<std::string>& warnings) {
+    X509* certificate = SSL_CTX_get0_certificate(tls.client_facing.get());
+    tls.expires = not_after(certificate);
+    tls.issuer = issuer_of(certificate);
+    const CertificateNames names = names_of(certificate);
+    if (!covers(names, domain_to_ascii(domain.name), "_xmpp-server")) {
+        warnings.push_back(fmt::format("certificate {} is not for {} but for {}: others will refuse it",
+                                       domain.certificate, domain.name, describe(names)));
+    }
+    const UnixMillis now = SystemClock().wall();
+    if (tls.expires < now) {
+        warnings.push_back(fmt::format("certificate {} of {} expired on {}", domain.certificate,
+                                       domain.name, format_date_time(tls.expires)));
+    } else if (tls.expires < now + 21 * day) {
+        warnings.push_back(fmt::format("certificate {} of {} expires on {}", domain.certificate,
+                                       domain.name, format_date_time(tls.expires)));
+    }
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const TlsSnapshot>> TlsSnapshot::load(const Config& config,
+                                                             std::vector<std::string>& warnings) {
+    auto snapshot = std::make_shared<TlsSnapshot>();
+    for (const DomainConfig& domain : config.domains) {
+        DomainTls& tls = snapshot->domains_[domain.name];
+        tls.domain = domain.name;
+        if (Outcome made = make_contexts(config, domain, tls); !made) return made;
+        const std::string protocol = wire_format(alpn_server);
+        SSL_CTX_set_alpn_protos(tls.connecting.get(),
+                                reinterpret_cast<const unsigned char*>(protocol.data()),
+                                static_cast<unsigned>(protocol.size()));
+        for (SSL_CTX* context : {tls.client_facing.get(), tls.peer_facing.get()}) {
+            SSL_CTX_set_tlsext_servername_callback(context, SniHandler::choose);
+            SSL_CTX_set_tlsext_servername_arg(context, snapshot.get());
+        }
+        note_certificate(tls, domain, warnings);
+        snapshot->order_.push_back(&tls);
+        snapshot->by_ascii_[domain_to_ascii(domain.name)] = &tls;
+    }
+    return std::shared_ptr<const TlsSnapshot>(std::move(snapshot));
+}
+
+const DomainTls* TlsSnapshot::find(std::string_view domain) const {
+    const auto found = domains_.find(domain);
+    return found == domains_.end() ? nullptr : &found->second;
+}
+
+}  // namespace causeway

@@ -1,0 +1,270 @@
+#include "gateway/stream/stream.h"
+
+#include <fmt/format.h>
+
+#include "gateway/base/random.h"
+#include "gateway/xml/ns.h"
+#include "gateway/xml/writer.h"
+
+namespace causeway {
+
+XmppStream::XmppStream(Shard& shard, std::unique_ptr<Channel> channel, std::string_view content_ns,
+                       StreamHandler& handler)
+    : shard_(shard), channel_(std::move(channel)), handler_(&handler), content_ns_(content_ns) {
+    channel_->set_handler(this);
+}
+
+XmppStream::~XmppStream() {
+    if (channel_ == nullptr) return;
+    channel_->set_handler(nullptr);
+    // The channel may be on the stack below us: it is freed when the turn is over.
+    shard_.condemn(std::move(channel_));
+}
+
+void XmppStream::set_limits(const Limits& limits, std::size_t stanza_bytes) {
+    limits_ = &limits;
+    stanza_bytes_ = stanza_bytes;
+    if (parser_ != nullptr) lease_parser();
+}
+
+void XmppStream::lease_parser() {
+    if (parser_ == nullptr) {
+        if (context_ != nullptr) {
+            parser_ = shard_.parsers().take(*context_);
+        } else {
+            parser_ = std::make_unique<XmlStreamParser>(
+                framed() ? XmlFraming::message : XmlFraming::stream, content_ns_);
+            if (framed()) context_ = shard_.parsers().intern(parser_->context());
+        }
+    }
+    if (limits_ == nullptr) return;
+    XmlLimits limits;
+    limits.stanza_bytes = stanza_bytes_;
+    limits.depth = limits_->depth;
+    limits.attributes = limits_->attributes;
+    limits.attribute_bytes = limits_->attribute_bytes;
+    limits.namespaces = limits_->namespaces;
+    limits.children = limits_->children;
+    limits.token_bytes = std::min(limits.token_bytes, stanza_bytes_);
+    parser_->set_limits(limits);
+}
+
+void XmppStream::on_bytes(std::string_view bytes) {
+    if (!usable()) return;
+    lease_parser();
+    XmlEvent event = parser_->feed(bytes);
+    while (event != XmlEvent::need_more) {
+        handle(event);
+        if (!usable()) return;
+        if (parser_ == nullptr) return;  // TLS begins
+        if (std::exchange(restarting_, false)) {
+            const std::string rest(bytes.substr(bytes.size() - parser_->unconsumed()));
+            parser_.reset();
+            context_.reset();
+            if (held_) {
+                leftover_ = rest;
+                return;
+            }
+            lease_parser();
+            event = parser_->feed(rest);
+            bytes = bytes.substr(bytes.size() - rest.size());
+            continue;
+        }
+        event = parser_->resume();
+    }
+    if (parser_->idle()) {
+        shard_.parsers().give_back(std::move(parser_));
+        parser_.reset();
+    } else if (framed()) {
+        fail(stream_error::not_well_formed, "each WebSocket message is one whole element");
+    }
+}
+
+void XmppStream::handle(XmlEvent event) {
+    switch (event) {
+        case XmlEvent::need_more: return;
+        case XmlEvent::opened: handle_header(parser_->header()); return;
+        case XmlEvent::element:
+            if (framed()) {
+                handle_framed(parser_->element());
+            } else if (state_ == State::open) {
+                handler_->on_element(parser_->element(), parser_->arena());
+            }
+            return;
+        case XmlEvent::closed:
+            if (framed()) {
+                fail(stream_error::not_well_formed, "an end tag without its start");
+            } else {
+                close();
+            }
+            return;
+        case XmlEvent::fault: {
+            const std::string condition(parser_->fault_condition());
+            const std::string text(parser_->fault_text());
+            fail(condition, text);
+            return;
+        }
+    }
+}
+
+void XmppStream::handle_header(const Element& header) {
+    if (header.ns != ns::stream) {
+        fail(stream_error::invalid_namespace, "this is no XMPP stream");
+        return;
+    }
+    if (header.name != "stream") {
+        fail(stream_error::bad_format, "a stream begins with <stream>");
+        return;
+    }
+    const std::string& context = parser_->context();
+    if (context.find(fmt::format(" xmlns='{}'", content_ns_)) == std::string::npos) {
+        fail(stream_error::invalid_namespace,
+             fmt::format("the default namespace of this stream is {}", content_ns_));
+        return;
+    }
+    context_ = shard_.parsers().intern(context);
+    state_ = State::open;
+    handler_->on_stream_opened({header.attribute("to"), header.attribute("from"),
+                                header.attribute("id"), header.attribute("version"),
+                                header.attribute(ns::xml, "lang")});
+}
+
+void XmppStream::handle_framed(Element& element) {
+    if (element.ns == ns::framing && element.name == "open" &&
+        state_ == State::awaiting_header) {
+        state_ = State::open;
+        handler_->on_stream_opened({element.attribute("to"), element.attribute("from"),
+                                    element.attribute("id"), element.attribute("version"),
+                                    element.attribute(ns::xml, "lang")});
+    } else if (element.ns == ns::framing && element.name == "close") {
+        close();
+    } else if (state_ == State::awaiting_header || element.ns == ns::framing) {
+        fail(stream_error::invalid_namespace, "a WebSocket stream begins with <open/>");
+    } else {
+        handler_->on_element(element, parser_->arena());
+    }
+}
+
+void XmppStream::send_header(const OwnHeader& header) {
+    if (!usable()) return;
+    header_sent_ = true;
+    std::string out;
+    if (framed()) {
+        out = "<open";
+        append_attribute(out, "xmlns", ns::framing);
+    } else {
+        out = "<?xml version='1.0'?><stream:stream";
+        append_attribute(out, "xmlns", content_ns_);
+        append_attribute(out, "xmlns:stream", ns::stream);
+        if (header.dialback) append_attribute(out, "xmlns:db", ns::dialback);
+    }
+    if (!header.id.empty()) append_attribute(out, "id", header.id);
+    if (!header.from.empty()) append_attribute(out, "from", header.from);
+    if (!header.to.empty()) append_attribute(out, "to", header.to);
+    out += " version='1.0' xml:lang='en'";
+    out += framed() ? "/>" : ">";
+    channel_->write(out);
+}
+
+void XmppStream::send(std::string_view xml) {
+    if (usable()) channel_->write(xml);
+}
+
+void XmppStream::send_stream_element(std::string_view name, std::string_view inner) {
+    if (!usable()) return;
+    std::string out = fmt::format("<stream:{}", name);
+    if (framed()) append_attribute(out, "xmlns:stream", ns::stream);
+    if (inner.empty()) {
+        out += "/>";
+    } else {
+        out += fmt::format(">{}</stream:{}>", inner, name);
+    }
+    channel_->write(out);
+}
+
+void XmppStream::restart() {
+    state_ = State::awaiting_header;
+    header_sent_ = false;
+    // Framed streams keep their parser: each message stands alone anyway (RFC 7395 §3.7).
+    restarting_ = !framed();
+}
+
+void XmppStream::start_tls(std::unique_ptr<TlsEngine> engine) {
+    if (parser_ != nullptr && parser_->unconsumed() != 0) {
+        fail(stream_error::policy_violation, "nothing may follow <starttls/> before TLS");
+        return;
+    }
+    parser_.reset();
+    context_.reset();
+    state_ = State::awaiting_header;
+    header_sent_ = false;
+    channel_->start_tls(std::move(engine), TransportKind::starttls);
+}
+
+std::string XmppStream::end_of_stream() const {
+    if (!framed()) return "</stream:stream>";
+    std::string out = "<close";
+    append_attribute(out, "xmlns", ns::framing);
+    return out + "/>";
+}
+
+void XmppStream::fail(std::string_view condition, std::string_view text, std::string_view extra) {
+    if (!usable()) return;
+    failure_ = fmt::format("{}: {}", condition, text);
+    // RFC 6120 §4.9.1.1: an error before our header still needs the header.
+    if (!header_sent_) send_header({.id = random_token()});
+    std::string inner = fmt::format("<{}", condition);
+    append_attribute(inner, "xmlns", ns::stream_errors);
+    inner += "/>";
+    if (!text.empty()) {
+        inner += "<text";
+        append_attribute(inner, "xmlns", ns::stream_errors);
+        inner += " xml:lang='en'>";
+        append_escaped(inner, text);
+        inner += "</text>";
+    }
+    inner += extra;
+    send_stream_element("error", inner);
+    close();
+}
+
+void XmppStream::close() {
+    if (!usable()) return;
+    if (header_sent_) channel_->write(end_of_stream());
+    state_ = State::closing;
+    channel_->close();
+}
+
+void XmppStream::hold() {
+    held_ = true;
+    channel_->hold();
+}
+
+std::unique_ptr<DetachedChannel> XmppStream::detach() {
+    auto detached = channel_->detach();
+    if (detached == nullptr) return nullptr;
+    detached->undelivered.insert(0, leftover_);
+    state_ = State::closed;
+    return detached;
+}
+
+void XmppStream::on_secured() {
+    if (usable()) handler_->on_stream_secured();
+}
+
+void XmppStream::on_channel_closed(const Outcome& why) {
+    const bool orderly = state_ == State::closing;
+    state_ = State::closed;
+    if (orderly) {
+        handler_->on_stream_closed(failure_.empty() ? Outcome{} : Outcome::policy(failure_));
+    } else {
+        handler_->on_stream_closed(
+            why ? Outcome::retry("the connection was closed without ending the stream") : why);
+    }
+}
+
+void XmppStream::on_drained() {
+    if (usable()) handler_->on_stream_drained();
+}
+
+}  // namespace causeway

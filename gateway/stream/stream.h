@@ -1,0 +1,127 @@
+// XmppStream: one XML stream over one Channel (RFC 6120 §4; RFC 7395 for WebSocket): headers, restarts,
+// stream errors and the closing handshake, for both directions and all kinds of streams. It turns
+// bytes into elements and tells its owner; it knows nothing of what they mean. Between two stanzas it
+// owns no parser. Owner: a session; both live on one shard.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "gateway/config/limits.h"
+#include "gateway/net/channel.h"
+#include "gateway/shard/shard.h"
+#include "gateway/xml/parser.h"
+#include "gateway/xmpp/errors.h"
+
+namespace causeway {
+
+/// The attributes of the peer's stream header or <open/>. Views, valid during the call.
+struct StreamHeader {
+    std::string_view to, from, id, version, lang;
+};
+
+/// What we write in ours.
+struct OwnHeader {
+    std::string to = {};
+    std::string from = {};
+    std::string id = {};
+    bool dialback = false;  ///< declare the dialback namespace (XEP-0220 §2.1)
+};
+
+class StreamHandler {
+public:
+    /// The peer's header came. An accepting side answers with send_header().
+    virtual void on_stream_opened(const StreamHeader& header) = 0;
+    /// One whole child of the stream; it lives until the call returns.
+    virtual void on_element(Element& element, Arena& arena) = 0;
+    /// TLS is up; a new header is due.
+    virtual void on_stream_secured() = 0;
+    /// The end, for that reason; the last call. ok: closed in good order.
+    virtual void on_stream_closed(const Outcome& why) = 0;
+    virtual void on_stream_drained() {}
+
+protected:
+    ~StreamHandler() = default;
+};
+
+class XmppStream final : private ChannelHandler {
+public:
+    enum class State : unsigned char {
+        awaiting_header,  ///< nothing, or a restart: the peer's header is due
+        open,
+        closing,  ///< our end tag or error is written
+        closed,
+    };
+
+    /// `content_ns`: ns::client or ns::server.
+    XmppStream(Shard& shard, std::unique_ptr<Channel> channel, std::string_view content_ns,
+               StreamHandler& handler);
+    XmppStream(const XmppStream&) = delete;
+    XmppStream& operator=(const XmppStream&) = delete;
+    ~XmppStream();
+
+    void set_limits(const Limits& limits, std::size_t stanza_bytes);
+
+    /// Opens our side, or answers the peer's opening; again after each restart.
+    void send_header(const OwnHeader& header);
+    /// Writes one whole element or stanza in canonical form.
+    void send(std::string_view xml);
+    /// Writes `<stream:NAME>inner</stream:NAME>`.
+    void send_stream_element(std::string_view name, std::string_view inner);
+
+    /// The peer is to send a new header: after SASL. What follows the current element is read by a
+    /// new parser.
+    void restart();
+    /// Starts TLS. If the peer sent anything behind the element that asked for it, the stream ends
+    /// instead: those bytes were not protected (CVE-2011-0411).
+    void start_tls(std::unique_ptr<TlsEngine> engine);
+
+    /// Ends the stream with an error (RFC 6120 §4.9). `extra`: an application condition's XML.
+    void fail(std::string_view condition, std::string_view text, std::string_view extra = {});
+    /// Ends it in good order (RFC 6120 §4.4).
+    void close();
+
+    [[nodiscard]] State state() const { return state_; }
+    [[nodiscard]] bool usable() const { return state_ < State::closing; }
+    [[nodiscard]] Channel& channel() { return *channel_; }
+    [[nodiscard]] const Channel& channel() const { return *channel_; }
+    /// Why we ended it, for the log; empty if we did not.
+    [[nodiscard]] const std::string& failure() const { return failure_; }
+
+    /// Stops reading for good and hands the connection over, to go on elsewhere where restart() left
+    /// it. nullptr if it cannot move; the stream then goes on here.
+    std::unique_ptr<DetachedChannel> detach();
+    /// Holds back further input until detach().
+    void hold();
+
+private:
+    void on_bytes(std::string_view bytes) override;
+    void on_secured() override;
+    void on_channel_closed(const Outcome& why) override;
+    void on_drained() override;
+
+    void lease_parser();
+    void handle(XmlEvent event);
+    void handle_header(const Element& header);
+    void handle_framed(Element& element);
+    bool framed() const { return channel_->framed(); }
+    [[nodiscard]] std::string end_of_stream() const;
+
+    Shard& shard_;
+    std::unique_ptr<Channel> channel_;
+    StreamHandler* handler_;
+    std::unique_ptr<XmlStreamParser> parser_;       ///< while input is being read or partial
+    std::shared_ptr<const std::string> context_;    ///< how to lease one; nullptr before the header
+    const Limits* limits_ = nullptr;
+    std::string_view content_ns_;
+    std::string failure_;
+    std::string leftover_;  ///< input behind the element after which we are held
+    std::size_t stanza_bytes_ = 0;
+    State state_ = State::awaiting_header;
+    bool header_sent_ = false;
+    bool restarting_ = false;
+    bool held_ = false;
+};
+
+}  // namespace causeway
