@@ -77,6 +77,11 @@ def main():
     problem = namespace_problem()
     if problem:
         sys.exit(problem)
+    for group in groups:
+        problem = group.prepare()
+        if problem:
+            # Its cases will fail and say so; the others can still be run.
+            print(f"{group.name}: {problem}", flush=True)
     return asyncio.run(Master(arguments, groups).run())
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 
-from lab import Lab, LabError, LabTimeout, within
+from lab import Lab, LabError, within
 
 SET_UP_SECONDS = 120
 CASE_SECONDS = 90
@@ -40,6 +40,10 @@ class Group:
         self.options = options or {}
         self.lab = None
         self._numbers = itertools.count(1)
+
+    @staticmethod
+    def prepare():
+        """What needs the machine's own network; None, or why it failed."""
 
     async def set_up(self):
         """Describe servers with self.causeway() and self.lab.server(); they are started next."""
@@ -111,16 +115,16 @@ async def _run_case(lab, name, method):
         note = await within(getattr(method, "deadline", CASE_SECONDS), method(), "end of the case")
     except Exception as error:  # whatever it is, the next case must still be run
         reason = _reason(error)
-        logs = lab.logs()
+        logs = "".join(traceback.format_exception(error)) + lab.logs()
     await lab.close_clients()
     _report(case=name, passed=reason is None, seconds=time.monotonic() - start, reason=reason,
             note=note, logs=logs)
 
 
 def _reason(error):
-    if isinstance(error, (LabError, LabTimeout)):
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__)
-                  if "/cases/" in frame.filename]
-        where = f" [{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}]" if frames else ""
-        return f"{error}{where}"
-    return "".join(traceback.format_exception(error)).strip()
+    """In one line: what is wrong, and where in which case it was found."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__)
+              if "/cases/" in frame.filename]
+    where = f" [{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}]" if frames else ""
+    known = isinstance(error, LabError)
+    return f"{error if known else f'{type(error).__name__}: {error}'}{where}"

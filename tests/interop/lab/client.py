@@ -27,13 +27,15 @@ STANZA_ERRORS = "{urn:ietf:params:xml:ns:xmpp-stanzas}"
 class Client(slixmpp.ClientXMPP):
     """Use `Client.login`. Nothing is answered by itself but what slixmpp's plugins answer."""
 
-    def __init__(self, server, jid, password, mechanisms, plugins, tls_minimum):
+    def __init__(self, server, jid, password, mechanisms, plugins, tls_version):
         super().__init__(jid, password, plugin_config={
-            "feature_mechanisms": {"use_mechs": mechanisms,
-                                   "sasl_callback": self._credentials}})
+            "feature_mechanisms": {"use_mechs": mechanisms, "sasl_callback": self._credentials}
+        } if mechanisms else {})
         self.home = server
         self.inbox = []
         self.acked = []
+        # Given each stanza before the inbox; true means that it is taken.
+        self.collector = None
         self._news = asyncio.Event()
         self._failure = None
         self._ended = asyncio.Event()
@@ -41,7 +43,8 @@ class Client(slixmpp.ClientXMPP):
         self.roster.auto_subscribe = False
         self.whitespace_keepalive = False
         self._context = ssl.create_default_context(cafile=server.lab.authority.trust)
-        self._context.minimum_version = tls_minimum
+        if tls_version:
+            self._context.minimum_version = self._context.maximum_version = tls_version
         # A server in a case about bad certificates may itself have one.
         if server.domains.get(self.boundjid.domain) not in ("normal", "server-only"):
             self._context.check_hostname = False
@@ -53,7 +56,7 @@ class Client(slixmpp.ClientXMPP):
             self.add_event_handler(event, lambda data, event=event: self._failed(event, data))
         self.add_event_handler("failed_auth", lambda data: self._failed("failed_auth", data))
         self.add_event_handler("disconnected", self._lost)
-        self.add_event_handler("stanza_acked", self.acked.append)
+        self.add_event_handler("stanza_acked", self._acknowledged)
         self._started = asyncio.Event()
         self.add_event_handler("session_start", lambda _: self._started.set())
         self.resumed = asyncio.Event()
@@ -62,10 +65,12 @@ class Client(slixmpp.ClientXMPP):
     @classmethod
     async def login(cls, server, jid, password, mechanisms=("SCRAM-SHA-1",), direct_tls=False,
                     stream_management=False, plugins=("xep_0030", "xep_0092", "xep_0199"),
-                    tls_minimum=ssl.TLSVersion.TLSv1_2, deadline=DEADLINE_SECONDS):
-        """Connect, authenticate, bind; raises LabError with the server's reason."""
+                    tls_version=None, deadline=DEADLINE_SECONDS):
+        """Connect, authenticate, bind; raises LabError with the server's reason.
+
+        Without `mechanisms` slixmpp chooses and behaves as it comes."""
         plugins = (*plugins, "xep_0198") if stream_management else plugins
-        client = cls(server, jid, password, set(mechanisms), plugins, tls_minimum)
+        client = cls(server, jid, password, set(mechanisms), plugins, tls_version)
         server.lab.clients.append(client)
         await client.open(direct_tls, deadline)
         return client
@@ -106,7 +111,8 @@ class Client(slixmpp.ClientXMPP):
 
     def _failed(self, event, data):
         text = data["condition"] if isinstance(data, slixmpp.ElementBase) else str(data or "")
-        self._failure = f"{event} {text}".strip()
+        # The first fault is the cause of those that follow.
+        self._failure = self._failure or f"{event} {text}".strip()
         if event == "connection_failed":
             self._ended.set()
         self._news.set()
@@ -117,20 +123,34 @@ class Client(slixmpp.ClientXMPP):
 
     def _arrived(self, stanza):
         if isinstance(stanza, (slixmpp.Message, slixmpp.Presence, slixmpp.Iq)):
-            self.inbox.append(stanza)
+            if not (self.collector and self.collector(stanza)):
+                self.inbox.append(stanza)
             self._news.set()
         return stanza
+
+    def _acknowledged(self, stanza):
+        self.acked.append(stanza)
+        self._news.set()
 
     # --- waiting ---
 
     async def expect(self, match, what, deadline=DEADLINE_SECONDS):
         """Take the first stanza for which `match` is true; LabTimeout tells what came instead."""
-        loop = asyncio.get_running_loop()
-        end = loop.time() + deadline
-        while True:
+        def take():
             for index, stanza in enumerate(self.inbox):
                 if match(stanza):
                     return self.inbox.pop(index)
+            return None
+        return await self.until(take, what, deadline)
+
+    async def until(self, condition, what, deadline=DEADLINE_SECONDS):
+        """Wait for something that stanzas or acknowledgements bring about; returns its value."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + deadline
+        while True:
+            value = condition()
+            if value:
+                return value
             self._news.clear()
             remaining = end - loop.time()
             if remaining <= 0:

@@ -1,7 +1,31 @@
-"""Broken peers: addresses that refuse, that stay silent, that swallow connections."""
+"""Broken peers: addresses that refuse, hang up, stay silent or swallow connections."""
 
 import asyncio
 import socket
+
+COMPLETED_CONNECTION_SECONDS = 0.5
+
+
+class HangingUp:
+    """Accepts connections and closes each at once, counting them."""
+
+    def __init__(self, address):
+        self.address = address
+        self.connections = 0
+
+    async def accept(self, _reader, writer):
+        self.connections += 1
+        writer.close()
+
+
+async def hanging_up_listener(lab, port):
+    result = HangingUp(lab.address())
+    server = await asyncio.start_server(result.accept, result.address, port)
+
+    async def stop():
+        server.close()
+    lab.cleanups.append(stop)
+    return result
 
 
 async def silent_listener(lab, port):
@@ -27,13 +51,14 @@ async def swallowing_listener(lab, port):
     listener = socket.create_server((address, port), backlog=0)
     clients = []
     loop = asyncio.get_running_loop()
-    # Linux completes backlog + 1 connections; those after it stay in SYN_SENT.
+    # Linux completes backlog + 1 connections; the first that hangs shows the queue full.
     while True:
         client = socket.socket()
         client.setblocking(False)
         clients.append(client)
         try:
-            await asyncio.wait_for(loop.sock_connect(client, (address, port)), 0.5)
+            await asyncio.wait_for(loop.sock_connect(client, (address, port)),
+                                   COMPLETED_CONNECTION_SECONDS)
         except asyncio.TimeoutError:
             break
 

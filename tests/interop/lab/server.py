@@ -5,7 +5,7 @@ import os
 
 from .client import Client
 from .process import Process
-from .waiting import can_connect, until
+from .waiting import LabError, can_connect, until
 
 START_SECONDS = 60
 C2S_PORT, C2S_TLS_PORT, S2S_PORT, S2S_TLS_PORT = 5222, 5223, 5269, 5270
@@ -68,6 +68,10 @@ class Server:
 
     async def add_user(self, user, domain=None):
         raise NotImplementedError
+
+    async def ctl(self, *arguments, input_text=None):
+        """Causeway's control client; a stand-in has none."""
+        raise LabError(f"{self.kind} has no causewayctl ({' '.join(arguments)})")
 
     async def start(self):
         """Start (again) and return when it serves; the data of an earlier run are kept."""

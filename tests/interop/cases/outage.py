@@ -1,0 +1,156 @@
+"""Peers that stop and come back: what waits, waits in the store, in order, and arrives once."""
+
+from lab import until
+from suite import Group, check, deadline
+
+PING = "{urn:xmpp:ping}ping"
+MESSAGES = 20
+# From the peer's return to the next attempt that nobody asked for.
+RETRY_SECONDS = 90
+
+
+class Outage(Group):
+    name = "outage"
+    weight = 4
+
+    async def set_up(self):
+        self.a = self.causeway("a.test")
+        self.peers = {
+            "causeway": self.causeway("b.test"),
+            "prosody": self.lab.server("prosody", "p.test"),
+            "ejabberd": self.lab.server("ejabberd", "e.test"),
+        }
+
+    def cases(self):
+        restarts = [(f"{kind}/restart", self._bind(self.restart, kind)) for kind in ("causeway", "prosody", "ejabberd")]
+        return restarts + super().cases()
+
+    def _bind(self, method, kind):
+        async def case():
+            return await method(self.peers[kind])
+        return case
+
+    async def _alice_and_bob(self, peer):
+        alice = await self.a.user(self.fresh("alice"))
+        name = self.fresh("bob")
+        bob = await peer.user(name)
+        alice.say(bob.boundjid.bare, "before")
+        await bob.message("before", alice.boundjid.full)
+        return alice, bob, name
+
+    async def _send_into_the_void(self, alice, peer, name, count):
+        """Messages wait without an error; an iq gets its own, soon."""
+        messages = [alice.say(f"{name}@{peer.domain}", f"waiting {number}")
+                    for number in range(count)]
+        answer = await alice.request("get", peer.domain, PING, deadline=45)
+        check(answer.xml.get("type") == "error", f"a ping to a dead server: {answer}")
+        await alice.nothing(lambda s: s.xml.get("id") in messages, "error for a waiting message")
+
+    async def _arrive_in_order(self, alice_jid, bob, count, seconds=20):
+        for number in range(count):
+            stanza = await bob.message(sender=alice_jid, deadline=seconds)
+            check(stanza["body"] == f"waiting {number}",
+                  f"{stanza['body']!r} in the place of {number}")
+
+    async def restart(self, peer):
+        alice, bob, name = await self._alice_and_bob(peer)
+        await peer.stop()
+        await bob.lost()
+        await self._send_into_the_void(alice, peer, name, MESSAGES)
+        other = self.fresh("carol")
+        alice.show("subscribe", f"{other}@{peer.domain}")
+        await alice.barrier()
+        await self._queue_has(peer.domain)
+        await peer.start()
+        await peer.add_user(other)
+        bob = await peer.login(name)
+        await bob.become_available()
+        carol = await peer.login(other)
+        await carol.become_available()
+        await self.a.ctl("peer", "retry", peer.domain)
+        await self._arrive_in_order(alice.boundjid.full, bob, MESSAGES)
+        await carol.presence(alice.boundjid.bare, "subscribe")
+        alice.say(bob.boundjid.bare, "after")
+        await bob.message("after", alice.boundjid.full)
+        await bob.nothing(lambda s: s.name == "message", "message a second time")
+        await until(lambda: self._queue_is_empty(peer.domain), "empty queue")
+
+    @deadline(RETRY_SECONDS + 60)
+    async def case_retried_without_being_told(self):
+        peer = self.peers["prosody"]
+        alice, _, name = await self._alice_and_bob(peer)
+        await peer.kill()
+        await self._send_into_the_void(alice, peer, name, 3)
+        await peer.start()
+        bob = await peer.login(name)
+        await bob.become_available()
+        await self._arrive_in_order(alice.boundjid.full, bob, 3, RETRY_SECONDS)
+
+    async def case_queue_survives_own_restart(self):
+        peer = self.peers["prosody"]
+        alice, _, name = await self._alice_and_bob(peer)
+        sender = alice.boundjid.full
+        await peer.stop()
+        await self._send_into_the_void(alice, peer, name, MESSAGES)
+        status = await self.a.stop()
+        check(status == 0, f"exit status {status} after SIGTERM")
+        await alice.lost()
+        await self.a.start()
+        await self._queue_has(peer.domain)
+        await peer.start()
+        bob = await peer.login(name)
+        await bob.become_available()
+        await self.a.ctl("peer", "retry", peer.domain)
+        await self._arrive_in_order(sender, bob, MESSAGES)
+
+    async def case_dropped_queue_ends_in_errors(self):
+        """The admin gives a queue up: each sender learns it, and nothing arrives later."""
+        peer = self.peers["prosody"]
+        alice, _, name = await self._alice_and_bob(peer)
+        await peer.stop()
+        identifier = alice.say(f"{name}@{peer.domain}", "in vain")
+        await until(lambda: self._queue_lists(peer.domain), f"{peer.domain} in the queue list")
+        await self.a.ctl("queue", "drop", peer.domain)
+        condition, _ = await alice.error(identifier)
+        check(condition, "an error without a condition")
+        await peer.start()
+        bob = await peer.login(name)
+        await bob.become_available()
+        alice.say(f"{name}@{peer.domain}", "anew")
+        await self.a.ctl("peer", "retry", peer.domain)
+        stanza = await bob.message(sender=alice.boundjid.full)
+        check(stanza["body"] == "anew", f"got {stanza['body']!r}")
+
+    async def case_closed_link_is_opened_again(self):
+        peer = self.peers["prosody"]
+        alice, bob, _ = await self._alice_and_bob(peer)
+        await self.a.ctl("peer", "close", peer.domain)
+        alice.say(bob.boundjid.bare, "again")
+        await bob.message("again", alice.boundjid.full)
+        bob.say(alice.boundjid.bare, "still here")
+        await alice.message("still here", bob.boundjid.full)
+
+    async def case_presence_is_put_right_after_an_outage(self):
+        """Presence is not queued; when the peer is back, it is asked for anew."""
+        peer = self.peers["prosody"]
+        alice, bob, name = await self._alice_and_bob(peer)
+        alice.show("subscribe", bob.boundjid.bare)
+        await bob.presence(alice.boundjid.bare, "subscribe")
+        bob.show("subscribed", alice.boundjid.bare)
+        await alice.presence(bob.boundjid.full, "available")
+        await peer.stop()
+        await bob.lost()
+        await alice.presence(f"{name}@{peer.domain}/lab", "unavailable")
+        await peer.start()
+        bob = await peer.login(name)
+        bob.show(status="back")
+        await alice.presence(bob.boundjid.full, "available", "back", deadline=RETRY_SECONDS)
+
+    async def _queue_lists(self, domain):
+        return domain in str(await self.a.ctl("queue", "list"))
+
+    async def _queue_has(self, domain):
+        check(await self._queue_lists(domain), f"the queue list lacks {domain}")
+
+    async def _queue_is_empty(self, domain):
+        return not await self._queue_lists(domain)
