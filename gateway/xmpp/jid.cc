@@ -226,8 +226,7 @@ Result<Jid> Jid::parse(std::string_view text) {
     const bool with_resource = slash != std::string_view::npos;
     const std::string_view local = with_local ? bare.substr(0, at) : std::string_view{};
     const std::string_view domain = with_local ? bare.substr(at + 1) : bare;
-    const std::string_view resource =
-        with_resource ? text.substr(slash + 1) : std::string_view{};
+    const std::string_view resource = with_resource ? text.substr(slash + 1) : std::string_view{};
 
     if (is_normal_domain(domain) && (!with_local || is_normal_local(local)) &&
         (!with_resource || is_normal_resource(resource))) {
@@ -238,8 +237,7 @@ Result<Jid> Jid::parse(std::string_view text) {
     return make(local, domain, resource);
 }
 
-Result<Jid> Jid::make(std::string_view local, std::string_view domain,
-                      std::string_view resource) {
+Result<Jid> Jid::make(std::string_view local, std::string_view domain, std::string_view resource) {
     auto normal_domain = prepare_domain(domain);
     if (!normal_domain) return normal_domain.error();
     Result<std::string> normal_local = std::string{};

@@ -95,8 +95,7 @@ Property property_of(char32_t point) {
     if (point >= 0x21 && point <= 0x7E) return Property::valid;
     if (point == zero_width_joiner || point == zero_width_non_joiner) return Property::context;
     if (is_old_hangul_jamo(point)) return Property::disallowed;
-    if (noncharacter ||
-        u_hasBinaryProperty(icu(point), UCHAR_DEFAULT_IGNORABLE_CODE_POINT) != 0) {
+    if (noncharacter || u_hasBinaryProperty(icu(point), UCHAR_DEFAULT_IGNORABLE_CODE_POINT) != 0) {
         return Property::disallowed;
     }
     if (category == U_CONTROL_CHAR) return Property::disallowed;

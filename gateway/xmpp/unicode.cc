@@ -81,10 +81,9 @@ const UStringPrepProfile* profile_data(Profile profile) {
 const UIDNA* idna() {
     static const UIDNA* const instance = [] {
         UErrorCode status = U_ZERO_ERROR;
-        const std::uint32_t options = UIDNA_USE_STD3_RULES | UIDNA_CHECK_BIDI |
-                                      UIDNA_CHECK_CONTEXTJ | UIDNA_CHECK_CONTEXTO |
-                                      UIDNA_NONTRANSITIONAL_TO_ASCII |
-                                      UIDNA_NONTRANSITIONAL_TO_UNICODE;
+        const std::uint32_t options =
+            UIDNA_USE_STD3_RULES | UIDNA_CHECK_BIDI | UIDNA_CHECK_CONTEXTJ | UIDNA_CHECK_CONTEXTO |
+            UIDNA_NONTRANSITIONAL_TO_ASCII | UIDNA_NONTRANSITIONAL_TO_UNICODE;
         const UIDNA* opened = uidna_openUTS46(options, &status);
         return U_SUCCESS(status) ? opened : nullptr;
     }();

@@ -154,49 +154,49 @@ TEST_CASE("local parts") {
             {"J\u00DCRGEN", "j\u00FCrgen"},
             {"Ju\u0308rgen", "j\u00FCrgen"},
             {"\uFF32\uFF4F\uFF4D\uFF45\uFF4F", "romeo"},  // fullwidth
-            {"\uFF76\uFF9E", "\u30AC"},  // halfwidth katakana, sound mark and all
-            {"\u212B", "!"},       // the angstrom sign composes to a letter: it has a compatible form
-            {"\uFB01sh", "!"},     // ligature
-            {"x\u00B2", "!"},      // superscript two
+            {"\uFF76\uFF9E", "\u30AC"},                   // halfwidth katakana, sound mark and all
+            {"\u212B", "!"},    // the angstrom sign composes to a letter: it has a compatible form
+            {"\uFB01sh", "!"},  // ligature
+            {"x\u00B2", "!"},   // superscript two
             {"\u0130", "i\u0307"},  // dotted capital I
             {"\u1E9E", "!"},        // capital sharp s, newer than Unicode 3.2: the forms differ
             {"\u13A0", "!"},        // Cherokee, which got its case only later
             {"\uAB70", "\uAB70"},
-            {"\u0526", "!"},        // Cyrillic of Unicode 6: capital
-            {"\u0527", "\u0527"},   // and small
+            {"\u0526", "!"},       // Cyrillic of Unicode 6: capital
+            {"\u0527", "\u0527"},  // and small
             // Forbidden characters in disguise.
             {"a\uFF20b", "!"},  // fullwidth at-sign
             {"a\uFF0Fb", "!"},  // fullwidth solidus
             {"a\u2100b", "!"},  // account of
             {"a\uFF02", "!"},   // fullwidth quotation mark
             // Invisible, private, unassigned and such.
-            {"ju\u00ADliet", "!"},   // soft hyphen, which stringprep would drop
-            {"ju\u200Bliet", "!"},   // zero width space
-            {"ju\u200Dliet", "!"},   // joiner without a virama before it
-            {"ju\u200Cliet", "!"},   // non-joiner likewise
+            {"ju\u00ADliet", "!"},  // soft hyphen, which stringprep would drop
+            {"ju\u200Bliet", "!"},  // zero width space
+            {"ju\u200Dliet", "!"},  // joiner without a virama before it
+            {"ju\u200Cliet", "!"},  // non-joiner likewise
             {"\u0915\u094D\u200D\u0937", "\u0915\u094D\u0937"},  // with one: valid, and dropped
             {"\uFEFFromeo", "!"},
-            {"romeo\uFE0F", "!"},     // variation selector
+            {"romeo\uFE0F", "!"},  // variation selector
             {"\u2060romeo", "!"},
-            {"a\u202Eb", "!"},        // right-to-left override
-            {"a\U000E0041", "!"},     // tag
-            {"\uE000", "!"},          // private use
-            {"\uFDD0", "!"},          // noncharacters
+            {"a\u202Eb", "!"},     // right-to-left override
+            {"a\U000E0041", "!"},  // tag
+            {"\uE000", "!"},       // private use
+            {"\uFDD0", "!"},       // noncharacters
             {"\uFFFE", "!"},
             {"\U0001FFFF", "!"},
             {"\U0010FFFF", "!"},
-            {"\u0378", "!"},          // unassigned
-            {"\U000E0080", "!"},      // unassigned and ignorable
+            {"\u0378", "!"},      // unassigned
+            {"\U000E0080", "!"},  // unassigned and ignorable
             {"\uFFFD", "!"},
-            {"\U0001F600", "!"},      // emoji are symbols
+            {"\U0001F600", "!"},  // emoji are symbols
             {"a\u00A0b", "!"},
             {"a\u3000b", "!"},
             {"a\u2028b", "!"},
             {"a\u0085b", "!"},
-            {"\u1100\u1161", "!"},    // conjoining jamo
+            {"\u1100\u1161", "!"},  // conjoining jamo
             {"\uAC00", "\uAC00"},
-            {"\u0640", "!"},          // tatweel, an exception of PRECIS
-            {"\u3007", "\u3007"},     // and one that allows
+            {"\u0640", "!"},       // tatweel, an exception of PRECIS
+            {"\u3007", "\u3007"},  // and one that allows
             {"\u0301a", "\u0301a"},
             // Context.
             {"l\u00B7l", "l\u00B7l"},
@@ -209,11 +209,11 @@ TEST_CASE("local parts") {
             {"\u05D0\u05D1", "\u05D0\u05D1"},
             {"\u05D0a\u05D1", "!"},
             {"a\u05D0", "!"},
-            {"\u05D01", "!"},          // stringprep wants a right-to-left letter at the end
+            {"\u05D01", "!"},  // stringprep wants a right-to-left letter at the end
             {"1\u05D0", "!"},
             {"\u05D01\u05D0", "\u05D01\u05D0"},
             {"\u05D0\u05F3\u05D0", "\u05D0\u05F3\u05D0"},
-            {"\u0627\u06601\u0627", "!"},       // Arabic and European digits
+            {"\u0627\u06601\u0627", "!"},  // Arabic and European digits
             {"\u0660\u06F0", "!"},
             // Not UTF-8.
             {"\x80", "!"},
@@ -221,7 +221,7 @@ TEST_CASE("local parts") {
             {"\xC0\x80", "!"},
             {"\xC1\xA1", "!"},
             {"\xE0\x80\xAF", "!"},
-            {"\xED\xA0\x80", "!"},          // surrogates
+            {"\xED\xA0\x80", "!"},  // surrogates
             {"\xED\xB0\x80", "!"},
             {"\xED\xA0\xBD\xED\xB8\x80", "!"},
             {"\xF4\x90\x80\x80", "!"},
@@ -253,13 +253,13 @@ TEST_CASE("resources") {
             {"a\x7F"s, "!"},
             {"\u00DC\u00DF", "\u00DC\u00DF"},  // no case folding
             {"U\u0308", "\u00DC"},
-            {"\uFB01", "fi"},                // compatibility forms are folded
+            {"\uFB01", "fi"},  // compatibility forms are folded
             {"\u2460", "1"},
             {"a\u00A0b", "a b"},
             {"a\u3000b", "a b"},
-            {"a\u1680b", "!"},               // a space that stringprep prohibits
-            {"\U0001F600", "\U0001F600"},    // newer than Unicode 3.2
-            {"\u2764\uFE0F", "!"},           // variation selectors are ignorable: PRECIS refuses
+            {"a\u1680b", "!"},             // a space that stringprep prohibits
+            {"\U0001F600", "\U0001F600"},  // newer than Unicode 3.2
+            {"\u2764\uFE0F", "!"},         // variation selectors are ignorable: PRECIS refuses
             {"a\u00ADb", "!"},
             {"a\u200Bb", "!"},
             {"a\u202Eb", "!"},
@@ -271,7 +271,7 @@ TEST_CASE("resources") {
             {"\u0378", "!"},
             {"\u2028", "!"},
             {"\u0085", "!"},
-            {"\u2FF0", "!"},                 // ideographic description, prohibited by stringprep
+            {"\u2FF0", "!"},  // ideographic description, prohibited by stringprep
             {"\u1100", "!"},
             {"\u05D0 \u05D1", "\u05D0 \u05D1"},
             {"\u05D0a", "!"},
@@ -280,7 +280,7 @@ TEST_CASE("resources") {
             {"\xF0\x9F\x98", "!"},
             {repeat("x", 1023), repeat("x", 1023)},
             {repeat("x", 1024), "!"},
-            {repeat("\uFDFA", 341), "!"},    // 1023 bytes that would become 18 letters each
+            {repeat("\uFDFA", 341), "!"},  // 1023 bytes that would become 18 letters each
             {repeat("\u3300", 85), repeat("\u30A2\u30D1\u30FC\u30C8", 85)},
             {repeat("\u3300", 86), "!"},
         },
@@ -335,19 +335,19 @@ TEST_CASE("domains") {
             {"\u03B2\u03CC\u03BB\u03BF\u03C2.example", "\u03B2\u03CC\u03BB\u03BF\u03C2.example"},
             {"\uFF45\uFF58\uFF41\uFF4D\uFF50\uFF4C\uFF45.com", "example.com"},
             {"xn--.example", "!"},
-            {"xn--abc-.example", "!"},       // an A-label that hides plain ASCII
+            {"xn--abc-.example", "!"},  // an A-label that hides plain ASCII
             {"xn--a.example", "!"},
             {"xn--zzzzzzzzzzzz.example", "!"},
-            {"\u2603.example", "!"},         // a symbol: UTS #46 has it, IDNA2008 does not
+            {"\u2603.example", "!"},  // a symbol: UTS #46 has it, IDNA2008 does not
             {"xn--n3h.example", "!"},
             {"\U0001F4A9.example", "!"},
             {"a\u2100.example", "!"},
-            {"exam\u00ADple.com", "!"},      // UTS #46 alone would drop the soft hyphen
+            {"exam\u00ADple.com", "!"},  // UTS #46 alone would drop the soft hyphen
             {"\uFB01sh.example", "!"},
             {"\u00AAb.example", "!"},
             {"a\u200Db.example", "!"},
             {"\u0915\u094D\u200D\u0937.example", "\u0915\u094D\u200D\u0937.example"},
-            {"\u0301a.example", "!"},        // a leading combining mark
+            {"\u0301a.example", "!"},  // a leading combining mark
             {"\u05D0\u05D1.example", "\u05D0\u05D1.example"},
             {"\u05D0a.example", "!"},
             {"1\u05D0.example", "!"},
