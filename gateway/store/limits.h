@@ -17,7 +17,7 @@ struct StoreLimits {
     std::size_t queued_bytes = 64U << 20U;
     /// Batches and bytes that one transaction takes. Together they bound how long a small batch may
     /// stand behind others.
-    std::size_t group_batches = 256;
+    std::size_t group_batches = 512;
     std::size_t group_bytes = 1U << 20U;
     /// Questions that may wait for the readers, of each kind (about one owner, about a whole store).
     std::size_t queued_reads = 8192;

@@ -118,7 +118,7 @@ Outcome MemoryStore::check_appends(const Batch& batch) const {
             const bool stored = tables_.logs.contains(key) &&
                                 !cleared.contains({append->store, append->owner});
             bool& exists = present.emplace(key, stored).first->second;
-            if (exists) return Outcome::refused("a row with that id exists");
+            if (exists) return Outcome::policy("a row with that id exists");
             exists = true;
         }
     }

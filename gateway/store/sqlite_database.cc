@@ -40,7 +40,7 @@ private:
 
 std::string system_error_text() { return std::generic_category().message(errno); }
 
-bool may_pass(int primary_code) {
+Cause cause_of(int primary_code) {
     switch (primary_code) {
         case SQLITE_BUSY:
         case SQLITE_LOCKED:
@@ -49,8 +49,11 @@ bool may_pass(int primary_code) {
         case SQLITE_IOERR:
         case SQLITE_FULL:
         case SQLITE_CANTOPEN:
-        case SQLITE_PROTOCOL: return true;
-        default: return false;
+        case SQLITE_PROTOCOL: return Cause::retry;
+        case SQLITE_CONSTRAINT:
+        case SQLITE_MISMATCH:
+        case SQLITE_TOOBIG: return Cause::policy;
+        default: return Cause::refused;
     }
 }
 
@@ -180,8 +183,7 @@ std::int64_t SqliteDatabase::last_insert_id() const {
 
 Outcome SqliteDatabase::failure(std::string_view doing) const {
     const int code = sqlite3_errcode(connection_.get());
-    std::string why = fmt::format("{}: {}", doing, sqlite3_errmsg(connection_.get()));
-    return may_pass(code & 0xff) ? Outcome::retry(std::move(why)) : Outcome::refused(std::move(why));
+    return {cause_of(code & 0xff), fmt::format("{}: {}", doing, sqlite3_errmsg(connection_.get()))};
 }
 
 Outcome create_database_file(const std::string& path) {

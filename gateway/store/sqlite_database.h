@@ -83,7 +83,8 @@ public:
     [[nodiscard]] bool in_transaction() const;
     [[nodiscard]] std::int64_t last_insert_id() const;
     /// The last failure as an Outcome: Cause::retry for what may pass (disk full, locked, out of
-    /// memory, input/output), Cause::refused for what will not (a row that exists, a damaged file).
+    /// memory, input/output), Cause::policy where the request is at fault (a row that exists),
+    /// Cause::refused for the rest (a damaged file).
     [[nodiscard]] Outcome failure(std::string_view doing) const;
 
 private:

@@ -249,8 +249,10 @@ Result<std::int64_t> SqliteWriter::store_number(const std::string& name) {
     return number;
 }
 
-/// One line when commits begin to fail and one when they work again, not one for each.
+/// One line when commits begin to fail and one when they work again, not one for each. A batch that is
+/// itself at fault says nothing about the store.
 void SqliteWriter::note_health(const Outcome& outcome) {
+    if (outcome.cause() == Cause::policy) return;
     if (outcome) {
         if (failed_in_a_row_ == 0) return;
         CAUSEWAY_LOG(info, "store.recovered", {"failed", failed_in_a_row_});

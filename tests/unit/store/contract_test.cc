@@ -279,7 +279,7 @@ TEST_CASE_TEMPLATE("store: a batch that fails changes nothing", Backend, MemoryB
     batch.log_append("q", "a", row(1));
     batch.log_append("q", "a", row(2));
     const Outcome outcome = caller.commit(std::move(batch));
-    CHECK(outcome.cause() == Cause::refused);
+    CHECK(outcome.cause() == Cause::policy);
     CHECK(!outcome.why().empty());
     CHECK(ids(caller.log_list("q", "a", 0, 10)) == Ids{2});
     CHECK(*caller.map_get("new-store", "a", "k") == std::nullopt);
