@@ -71,6 +71,11 @@ class Causeway(Server):
             raise LabError(f"causewayctl {' '.join(arguments)}: status {status}: {err.strip()}")
         return json.loads(out) if out.strip() else None
 
+    async def ctl_text(self, *arguments):
+        """(status, text) of a verb as people see it."""
+        status, out, err = await self._run(arguments)
+        return status, out or err
+
     async def add_user(self, user, domain=None):
         await self.ctl("user", "add", "--password-stdin", f"{user}@{domain or self.domain}",
                        input_text=password_of(user) + "\n")

@@ -38,7 +38,7 @@ $TTL {ttl}
 class Dns:
     """One authoritative server. Names are given without the final dot."""
 
-    def __init__(self, directory, address, port=53):
+    def __init__(self, directory, address, port=53, outlives=False):
         self.address = address
         self.port = port
         self.directory = directory
@@ -47,8 +47,8 @@ class Dns:
         self._zones = {".": True, "test.": True}
         self._records = {("ns.test", "A", address)}
         os.makedirs(directory)
-        self._process = Process("nsd", [_nsd(), "-d", "-c", f"{directory}/nsd.conf"],
-                                f"{directory}/nsd.log")
+        self.process = Process("nsd", [_nsd(), "-d", "-c", f"{directory}/nsd.conf"],
+                               f"{directory}/nsd.log", outlives=outlives)
 
     @property
     def server(self):
@@ -85,7 +85,7 @@ class Dns:
             config += f'zone:\n  name: "{zone}"\n  zonefile: "{number}.zone"\n'
         with open(f"{self.directory}/nsd.conf", "w", encoding="utf-8") as file:
             file.write(config)
-        await self._process.start()
+        self.process.start()
         await self._wait_for_serial()
 
     async def publish(self):
@@ -99,7 +99,7 @@ class Dns:
         await self._wait_for_serial()
 
     async def stop(self):
-        await self._process.stop()
+        await self.process.stop()
 
     async def query(self, name, kind):
         """(response code, answer count, serial of a SOA in the answer or None)."""
@@ -129,11 +129,11 @@ class Dns:
         return flags & 15, answers, serial
 
     def tail(self, lines):
-        return self._process.tail(lines)
+        return self.process.tail(lines)
 
     async def _wait_for_serial(self):
         async def served():
-            self._process.must_live()
+            self.process.must_live()
             return (await self.query("test", "SOA"))[2] == self.serial
         await until(served, f"DNS answer with serial {self.serial}", 20)
 

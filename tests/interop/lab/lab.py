@@ -16,15 +16,18 @@ KINDS = {"causeway": Causeway, "prosody": Prosody, "ejabberd": Ejabberd}
 
 
 class Lab:
-    """`build` is the directory Causeway was built in; addresses are 127.0.`net`.n."""
+    """`build` is the directory Causeway was built in; addresses are 127.0.`net`.n.
 
-    def __init__(self, directory, build, net=77, dns_port=53):
+    Where the servers are to go on when this process ends, it `outlives` it."""
+
+    def __init__(self, directory, build, net=77, dns_port=53, outlives=False):
         self.directory = directory
+        self.outlives = outlives
         self.build = build
         self.net = net
         os.makedirs(directory, exist_ok=True)
         self.authority = Authority(f"{directory}/authority")
-        self.dns = Dns(f"{directory}/dns", self.address(53), dns_port)
+        self.dns = Dns(f"{directory}/dns", self.address(53), dns_port, outlives)
         self.servers = []
         self.clients = []
         self.cleanups = []

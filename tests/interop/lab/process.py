@@ -1,4 +1,4 @@
-"""Child processes that cannot outlive the laboratory.
+"""Child processes that cannot outlive the laboratory, unless they are meant to.
 
 Each child leads a process group of its own, which is signalled as a whole, and asks
 the kernel for SIGKILL when its parent dies, so that even a killed run leaves nothing.
@@ -8,8 +8,9 @@ import asyncio
 import ctypes
 import os
 import signal
+import subprocess
 
-from .waiting import LabError
+from .waiting import LabError, LabTimeout, until
 
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -21,19 +22,22 @@ def die_with_parent():
 
 
 class Process:
-    """One server process, its output in a log file."""
+    """One server process, its output in a log file.
 
-    def __init__(self, name, arguments, log, environment=None, directory=None):
+    With `outlives` it goes on when this process ends, in a session of its own."""
+
+    def __init__(self, name, arguments, log, environment=None, directory=None, outlives=False):
         self.name = name
         self.arguments = [str(argument) for argument in arguments]
         self.log = log
         self.environment = environment
         self.directory = directory
+        self.outlives = outlives
         self._child = None
 
     @property
     def alive(self):
-        return self._child is not None and self._child.returncode is None
+        return self._child is not None and self._child.poll() is None
 
     @property
     def pid(self):
@@ -42,29 +46,27 @@ class Process:
     @property
     def status(self):
         """Exit status, negative for a signal, None while running or never started."""
-        return self._child.returncode if self._child else None
+        return self._child.poll() if self._child else None
 
-    async def start(self):
+    def start(self):
         if self.alive:
             raise LabError(f"{self.name} runs already")
         environment = dict(os.environ)
         environment.update(self.environment or {})
         with open(self.log, "ab") as output:
-            self._child = await asyncio.create_subprocess_exec(
-                *self.arguments, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
+            # A child that outlives us is not to keep our terminal's signals either.
+            self._child = subprocess.Popen(  # pylint: disable=consider-using-with
+                self.arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 env=environment, cwd=self.directory, start_new_session=True,
-                preexec_fn=die_with_parent)
+                preexec_fn=None if self.outlives else die_with_parent)
 
     async def stop(self, grace=10.0):
         """SIGTERM, then SIGKILL after `grace` seconds; returns the exit status."""
-        if not self._child:
-            return None
-        if self.alive:
-            self.signal(signal.SIGTERM)
-            try:
-                await asyncio.wait_for(self._child.wait(), grace)
-            except asyncio.TimeoutError:
-                pass
+        self.signal(signal.SIGTERM)
+        try:
+            await until(lambda: not self.alive, f"end of {self.name}", grace)
+        except LabTimeout:
+            pass  # it is killed next, and its status tells
         return await self.kill()
 
     async def kill(self):
@@ -75,7 +77,8 @@ class Process:
             os.killpg(self._child.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-        return await self._child.wait()
+        await until(lambda: not self.alive, f"end of the killed {self.name}")
+        return self.status
 
     def signal(self, number):
         """To the process alone, not to its group."""
@@ -103,14 +106,12 @@ def tail(path, lines):
     return "\n".join("      " + line[:400] for line in text.splitlines()[-lines:])
 
 
-async def run(arguments, input_text=None, deadline=60.0, environment=None):
+async def run(arguments, input_text=None, deadline=60.0):
     """Run a command to its end; returns (status, stdout, stderr) as text."""
-    full = dict(os.environ)
-    full.update(environment or {})
     child = await asyncio.create_subprocess_exec(
         *[str(argument) for argument in arguments],
         stdin=asyncio.subprocess.PIPE if input_text is not None else asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=full,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         start_new_session=True, preexec_fn=die_with_parent)
     try:
         data = input_text.encode() if input_text is not None else None

@@ -78,8 +78,9 @@ class Server:
         if not self.process:
             self.configure()
             arguments, environment = self.command()
-            self.process = Process(self.name, arguments, self.log, environment, self.directory)
-        await self.process.start()
+            self.process = Process(self.name, arguments, self.log, environment, self.directory,
+                                   self.lab.outlives)
+        self.process.start()
 
         async def serves():
             self.process.must_live()

@@ -5,9 +5,13 @@
 // obeys two bodies: "cut" destroys its connection without a word (the library reconnects and
 // resumes), "end" ends the session and the program.
 
+import { webcrypto } from "node:crypto";
+
 import { client, xml } from "@xmpp/client";
 import { WebSocket } from "ws";
 
+// What newer versions of Node.js than Debian 12's have as globals.
+globalThis.crypto ??= webcrypto;
 globalThis.WebSocket ??= WebSocket;
 
 const report = (event, fields = {}) =>
