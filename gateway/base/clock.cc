@@ -14,7 +14,9 @@ UnixMillis SystemClock::wall() const {
 }
 
 std::string format_date_time(UnixMillis at) {
-    return fmt::format("{:%Y-%m-%dT%H:%M:%S}Z", fmt::gmtime(static_cast<std::time_t>(at / 1000)));
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(Duration{at});
+    return fmt::format("{:%Y-%m-%dT%H:%M:%S}Z",
+                       fmt::gmtime(static_cast<std::time_t>(seconds.count())));
 }
 
 }  // namespace causeway

@@ -41,7 +41,8 @@ private:
     std::uint32_t which_ = 0;
 };
 
-/// Hashed hierarchical wheel: 4 levels of 256 slots, 10 ms a tick (range about 497 days).
+/// Hashed hierarchical wheel: 4 levels of 256 slots, 10 ms a tick (range about 497 days). A bit for
+/// each slot finds the next one in use, so that an empty stretch costs nothing, however long.
 class TimerWheel {
 public:
     static constexpr Duration tick{10};
@@ -63,14 +64,23 @@ public:
 private:
     static constexpr std::size_t slots = 256;
     static constexpr std::size_t levels = 4;
+    static constexpr std::uint64_t range = std::uint64_t{1} << 32U;  ///< in ticks, of all levels
     void insert(Timer& timer);
     void cascade(std::size_t level);
+    std::size_t fire();
+    [[nodiscard]] std::uint64_t next_stop() const;
+    [[nodiscard]] std::uint64_t next_stop(std::size_t level) const;
     [[nodiscard]] std::uint64_t tick_of(TimePoint at) const;
+    /// The head of the slot that holds tick `at` on that level, and the mark that it is in use.
+    [[nodiscard]] Timer& head_of(std::size_t level, std::uint64_t at);
+    void mark(std::size_t level, std::uint64_t at, bool used);
 
     const Clock& clock_;
     TimePoint start_;
     std::uint64_t current_ = 0;
     std::array<std::array<Timer, slots>, levels> wheel_;
+    /// Set for every slot that holds timers, and for some that were emptied by cancelling.
+    std::array<std::array<std::uint64_t, slots / 64>, levels> used_{};
 };
 
 }  // namespace causeway
