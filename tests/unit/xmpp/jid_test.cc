@@ -175,6 +175,10 @@ TEST_CASE("local parts") {
             {"ju\u200Dliet", "!"},  // joiner without a virama before it
             {"ju\u200Cliet", "!"},  // non-joiner likewise
             {"\u0915\u094D\u200D\u0937", "\u0915\u094D\u0937"},  // with one: valid, and dropped
+            {"\u0628\u200C\u0628", "\u0628\u0628"},  // the non-joiner between joining letters
+            {"\u0627\u200C\u0628", "!"},             // but alef does not join to its left
+            {"\u0628\u200C", "!"},
+            {"\u200C\u0628", "!"},
             {"\uFEFFromeo", "!"},
             {"romeo\uFE0F", "!"},  // variation selector
             {"\u2060romeo", "!"},
@@ -253,7 +257,9 @@ TEST_CASE("resources") {
             {"a\x7F"s, "!"},
             {"\u00DC\u00DF", "\u00DC\u00DF"},  // no case folding
             {"U\u0308", "\u00DC"},
-            {"\uFB01", "fi"},  // compatibility forms are folded
+            {"\U0001109A", "\U0001109A"},   // composed, newer than Unicode 3.2: stringprep
+            {"\U00011099\U000110BA", "!"},  // would leave the parts apart, PRECIS would not
+            {"\uFB01", "fi"},               // compatibility forms are folded
             {"\u2460", "1"},
             {"a\u00A0b", "a b"},
             {"a\u3000b", "a b"},
