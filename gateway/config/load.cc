@@ -13,7 +13,9 @@
 #include <tuple>
 
 #include "gateway/base/encoding.h"
+#include "gateway/base/escape.h"
 #include "gateway/config/endpoint.h"
+#include "gateway/config/key_depth.h"
 #include "gateway/config/options.h"
 
 namespace causeway {
@@ -60,10 +62,8 @@ std::string_view type_of(const toml::node& node) {
 /// `text` in quotes for a message: cut to a length that fits a line, at a character's start.
 std::string shown(std::string_view text) {
     constexpr std::size_t longest = 80;
-    if (text.size() <= longest) return toml_quote(text);
-    std::size_t end = longest;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) --end;
-    return toml_quote(text.substr(0, end)) + "...";
+    const std::string_view beginning = cut_text(text, longest);
+    return toml_quote(beginning) + (beginning.size() < text.size() ? "..." : "");
 }
 
 std::string expected(const Option& option) {
@@ -344,6 +344,20 @@ private:
     std::vector<Problem> problems_;
 };
 
+/// Line and column (in characters, as TOML's own positions) of an offset.
+Position place_of(std::string_view text, std::size_t offset) {
+    Position at{1, 1};
+    for (const char c : text.substr(0, offset)) {
+        if (c == '\n') {
+            ++at.line;
+            at.column = 1;
+        } else if ((static_cast<unsigned char>(c) & 0xc0U) != 0x80U) {
+            ++at.column;
+        }
+    }
+    return at;
+}
+
 Result<std::string> read_file(const std::string& path) {
     errno = 0;
     std::ifstream file(path, std::ios::binary);
@@ -389,17 +403,24 @@ Result<Config> parse_config(std::string_view text, const std::string& path,
                             const DomainCheck& check) {
     Reader reader(path, check);
     if (text.size() > largest_file) {
-        return Outcome::malformed(
-            fmt::format("{}:1:1: larger than {} bytes; expected a configuration "
-                        "file",
-                        path, largest_file));
+        return Outcome::malformed(fmt::format(
+            "{}:1:1: larger than {} bytes; expected a configuration file", path, largest_file));
+    }
+    if (const auto deep = find_deep_key(text)) {
+        reader.report(place_of(text, *deep),
+                      fmt::format("a key with more than {} parts; expected at "
+                                  "most section and key, such as c2s.listen",
+                                  most_key_parts));
+        return Outcome::malformed(reader.told());
     }
     try {
         return reader.read(toml::parse(text, path));
     } catch (const toml::parse_error& error) {
-        reader.report(
-            error.source().begin,
-            fmt::format("not TOML: {}; expected the syntax of TOML 1.0", error.description()));
+        // It quotes what it met, which may be any character.
+        std::string description;
+        append_escaped(description, error.description(), Escape::plain);
+        reader.report(error.source().begin,
+                      fmt::format("not TOML: {}; expected the syntax of TOML 1.0", description));
         return Outcome::malformed(reader.told());
     }
 }

@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "gateway/base/escape.h"
 #include "gateway/config/options.h"
 
 namespace causeway {
@@ -91,17 +92,7 @@ std::string header_of(std::string_view section) {
 
 std::string toml_quote(std::string_view text) {
     std::string out = "\"";
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (c == '"' || c == '\\') {
-            out += '\\';
-            out += c;
-        } else if (byte < 0x20 || byte == 0x7f) {
-            out += fmt::format("\\u{:04X}", byte);
-        } else {
-            out += c;
-        }
-    }
+    append_escaped(out, text, Escape::json);
     out += '"';
     return out;
 }

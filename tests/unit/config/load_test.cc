@@ -282,9 +282,22 @@ TEST_CASE("what is not TOML is told with its place") {
     const std::string why = refused("[c2s\nlisten = []\n");
     CHECK(why.starts_with("c.toml:3:5: not TOML: "));
     CHECK(why.ends_with("expected the syntax of TOML 1.0"));
+    CHECK(refused("[c2s]\nlisten = [f\n]\n").find("saw 'f\\n'; expected") != std::string::npos);
     CHECK(refused("name = \"b.test\"\n").find("not TOML: ") != std::string::npos);
     CHECK(refused("[log]\nlevel = \"\xff\"\n").find("c.toml:4:") == 0);
     CHECK(refused("x = " + std::string(5000, '[')).find("not TOML: ") != std::string::npos);
+}
+
+TEST_CASE("keys nested beyond reason are refused before they are built") {
+    std::string deep = "a";
+    for (int i = 0; i < 400'000; ++i) deep += ".a";
+    CHECK(refused(deep + " = 1") ==
+          "c.toml:3:17: a key with more than 8 parts; expected at most section and key, such as "
+          "c2s.listen");
+    CHECK(refused("[" + deep + "]").starts_with("c.toml:3:18: a key with more than 8 parts"));
+    std::string nested = "x";
+    for (int i = 0; i < 250; ++i) nested += " = [{ a.a.a.a.a.a.a.a";
+    CHECK(refused(nested).find("not TOML") != std::string::npos);
 }
 
 TEST_CASE("a socket's path has to fit its address") {

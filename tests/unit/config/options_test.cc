@@ -110,7 +110,7 @@ TEST_CASE("the nearest key is found for the slips people make") {
 }
 
 TEST_CASE("text is quoted as TOML reads it") {
-    CHECK(causeway::toml_quote("a\"b\\c\n\x7f") == R"("a\"b\\c\u000A\u007F")");
+    CHECK(causeway::toml_quote("a\"b\\c\n\x7f") == R"("a\"b\\c\n\u007f")");
 }
 
 TEST_CASE("the checked-in reference is that of the table (tools/options_doc writes it)") {
