@@ -14,6 +14,7 @@ using std::chrono::seconds;
 
 constexpr std::size_t header_size = 12;
 constexpr std::size_t longest_message = 65'535;
+constexpr std::size_t longest_name = 4 * 253;  // each octet of a label may be written \ddd
 constexpr unsigned class_internet = 1;
 constexpr unsigned code_no_error = 0;
 constexpr unsigned code_no_such_name = 3;
@@ -70,7 +71,10 @@ public:
             return {};
         }
         skip(static_cast<std::size_t>(encoded));
-        return normal_dns_name(expanded);
+        const std::string_view text(expanded);
+        // c-ares lets compression build names beyond the 255 octets of RFC 1035.
+        if (text.size() > longest_name) failed_ = true;
+        return failed_ ? std::string() : normal_dns_name(text);
     }
 
 private:

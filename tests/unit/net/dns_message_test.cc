@@ -230,3 +230,17 @@ TEST_CASE("names that DNS and hosts can bear") {
     CHECK_FALSE(is_dns_name(longest + "aa"));
     CHECK(normal_dns_name("A.Example.") == "a.example");
 }
+
+TEST_CASE("a name longer than names can be makes the reply unusable") {
+    const auto read_beside = [](int labels) {
+        std::string owner = "b";
+        for (int i = 0; i < labels; ++i) owner += "." + std::string(63, 'a');
+        return read(DnsBuilder("a.example", DnsType::a)
+                        .address(owner, 60, "192.0.2.2")
+                        .address("a.example", 60, "192.0.2.1"),
+                    "a.example", DnsType::a)
+            .kind;
+    };
+    CHECK(read_beside(3) == Kind::records);
+    CHECK(read_beside(20) == Kind::retry);
+}
