@@ -3,8 +3,8 @@
 
 usage: embed_sql.py OUTPUT.cc FILE.sql...
 
-The files are numbered from 0001 without a gap; anything else is refused, because a migration that is
-skipped or applied twice cannot be repaired later.
+The files are numbered from 0001 without a gap; anything else is refused, because a migration that
+is skipped or applied twice cannot be repaired later.
 """
 
 import pathlib

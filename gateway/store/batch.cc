@@ -47,8 +47,9 @@ void Batch::log_clear(std::string_view store, std::string_view owner) {
 
 Outcome check_batch(const Batch& batch, const StoreLimits& limits) {
     if (batch.bytes() > limits.queued_bytes) {
-        return Outcome::policy(fmt::format("a batch of {} bytes is larger than the store's queue ({})",
-                                           batch.bytes(), limits.queued_bytes));
+        return Outcome::policy(
+            fmt::format("a batch of {} bytes is larger than the store's queue ({})", batch.bytes(),
+                        limits.queued_bytes));
     }
     for (const Batch::Operation& operation : batch.operations()) {
         const auto* append = std::get_if<Batch::LogAppend>(&operation);

@@ -30,8 +30,6 @@ constexpr std::uint64_t id_distance(Duration apart) {
 }
 
 /// The wall time at which an id was made (later than the truth only while the clock was behind).
-constexpr UnixMillis time_of_id(std::uint64_t id) {
-    return static_cast<UnixMillis>(id >> 20U);
-}
+constexpr UnixMillis time_of_id(std::uint64_t id) { return static_cast<UnixMillis>(id >> 20U); }
 
 }  // namespace causeway

@@ -19,7 +19,8 @@ struct StoreLimits {
     /// stand behind others.
     std::size_t group_batches = 512;
     std::size_t group_bytes = 1U << 20U;
-    /// Questions that may wait for the readers, of each kind (about one owner, about a whole store).
+    /// Questions that may wait for the readers, of each kind (about one owner, about a whole
+    /// store).
     std::size_t queued_reads = 8192;
     /// Size of the database file in pages of 4 KiB; 0: as large as the disk allows.
     std::uint32_t pages = 0;

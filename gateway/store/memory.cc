@@ -115,8 +115,8 @@ Outcome MemoryStore::check_appends(const Batch& batch) const {
             present[{erase->store, erase->owner, erase->id}] = false;
         } else if (const auto* append = std::get_if<Batch::LogAppend>(&operation)) {
             const LogKey key{append->store, append->owner, append->row.id};
-            const bool stored = tables_.logs.contains(key) &&
-                                !cleared.contains({append->store, append->owner});
+            const bool stored =
+                tables_.logs.contains(key) && !cleared.contains({append->store, append->owner});
             bool& exists = present.emplace(key, stored).first->second;
             if (exists) return Outcome::policy("a row with that id exists");
             exists = true;

@@ -1,6 +1,6 @@
 // MemoryStore: a Store that holds everything in memory and does it on the calling stack; only the
-// answers are posted, so that a simulation is deterministic. For tests: commits can be held back and
-// made to fail. Thread-safe. It forgets everything with its end.
+// answers are posted, so that a simulation is deterministic. For tests: commits can be held back
+// and made to fail. Thread-safe. It forgets everything with its end.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,7 @@ public:
     explicit MemoryStore(const StoreLimits& limits = {}) : limits_(limits) {}
 
     /// The next `count` batches that would be committed fail with `outcome` and change nothing.
-    void fail_next_commits(std::size_t count,
-                           Outcome outcome = Outcome::retry("the disk is full"));
+    void fail_next_commits(std::size_t count, Outcome outcome = Outcome::retry("the disk is full"));
     /// The next `count` questions are answered with `outcome`.
     void fail_next_reads(std::size_t count, Outcome outcome = Outcome::retry("the disk fails"));
     /// From now on commits wait, unapplied and within the limits, until release_commits().

@@ -99,8 +99,8 @@ private:
         });
     }
 
-    // Destroyed from the bottom: the last connection to close copies the log back into the file, and
-    // that must be the writer's.
+    // Destroyed from the bottom: the last connection to close copies the log back into the file,
+    // and that must be the writer's.
     std::unique_ptr<SqliteWriter> writer_;
     std::unique_ptr<SqliteReaders> readers_;
 };

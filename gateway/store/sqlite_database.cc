@@ -14,8 +14,8 @@
 namespace causeway {
 namespace {
 
-// Pages in the write-ahead log that make a commit copy them back into the file, and the size to which
-// the log is cut after it grew beyond that (behind a long read, say).
+// Pages in the write-ahead log that make a commit copy them back into the file, and the size to
+// which the log is cut after it grew beyond that (behind a long read, say).
 constexpr int checkpoint_pages = 2000;
 constexpr int log_size_kept = 32 << 20;
 constexpr int page_size = 4096;
@@ -131,11 +131,11 @@ Outcome SqliteDatabase::configure(Access access, const StoreLimits& limits) {
     sqlite3_db_config(connection_.get(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
     sqlite3_db_config(connection_.get(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
     const bool writes = access == Access::write;
-    return execute(fmt::format("PRAGMA cache_size={}; PRAGMA temp_store=MEMORY;"
-                               "PRAGMA synchronous=FULL; PRAGMA cell_size_check=ON; {}",
-                               writes ? write_cache : read_cache,
-                               writes ? fmt::format("PRAGMA page_size={};", page_size)
-                                      : "PRAGMA query_only=ON;"));
+    return execute(fmt::format(
+        "PRAGMA cache_size={}; PRAGMA temp_store=MEMORY;"
+        "PRAGMA synchronous=FULL; PRAGMA cell_size_check=ON; {}",
+        writes ? write_cache : read_cache,
+        writes ? fmt::format("PRAGMA page_size={};", page_size) : "PRAGMA query_only=ON;"));
 }
 
 Outcome SqliteDatabase::use_write_ahead_log(const StoreLimits& limits) {
@@ -196,8 +196,8 @@ Outcome create_database_file(const std::string& path) {
         return Outcome::refused(fmt::format("{} is not a regular file", path));
     }
     if ((status.st_mode & 0077U) != 0 && ::fchmod(file.get(), 0600) != 0) {
-        return Outcome::refused(fmt::format("others may read {}, and its mode cannot be changed: {}",
-                                            path, system_error_text()));
+        return Outcome::refused(fmt::format(
+            "others may read {}, and its mode cannot be changed: {}", path, system_error_text()));
     }
     std::filesystem::path folder = std::filesystem::path(path).parent_path();
     if (folder.empty()) folder = ".";

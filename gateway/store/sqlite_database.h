@@ -1,6 +1,6 @@
-// A connection to SQLite and its prepared statements, as owners that close themselves. The only part
-// of the store that knows SQLite's own interface. A connection and its statements belong to one
-// thread at a time; a statement must not outlive its connection.
+// A connection to SQLite and its prepared statements, as owners that close themselves. The only
+// part of the store that knows SQLite's own interface. A connection and its statements belong to
+// one thread at a time; a statement must not outlive its connection.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ class SqliteStatement {
 public:
     SqliteStatement() = default;
 
-    /// Binds parameter `index` (from 1). Text and blobs are borrowed until reset(). A bind that fails
-    /// makes the next step() fail.
+    /// Binds parameter `index` (from 1). Text and blobs are borrowed until reset(). A bind that
+    /// fails makes the next step() fail.
     SqliteStatement& bind_text(int index, std::string_view text);
     SqliteStatement& bind_blob(int index, std::string_view bytes);
     SqliteStatement& bind_integer(int index, std::int64_t value);
@@ -65,8 +65,8 @@ class SqliteDatabase {
 public:
     enum class Access : unsigned char { write, read_only };
 
-    /// Opens the file, which must exist (see create_database_file), with full durability and bounded
-    /// caches. Changes nothing in it.
+    /// Opens the file, which must exist (see create_database_file), with full durability and
+    /// bounded caches. Changes nothing in it.
     static Result<SqliteDatabase> open(const std::string& path, Access access,
                                        const StoreLimits& limits);
 

@@ -10,9 +10,9 @@
 
 namespace causeway {
 
-/// Applies the steps that the file has not seen, and records them in its table `migrations` with the
-/// time `now`. Refuses, and leaves the file as it was, when it belongs to another program or has
-/// steps that this program does not know (it was used by a newer one).
+/// Applies the steps that the file has not seen, and records them in its table `migrations` with
+/// the time `now`. Refuses, and leaves the file as it was, when it belongs to another program or
+/// has steps that this program does not know (it was used by a newer one).
 Outcome migrate(SqliteDatabase& database, std::span<const Migration> steps, UnixMillis now);
 
 }  // namespace causeway

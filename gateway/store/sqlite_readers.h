@@ -1,7 +1,7 @@
-// Readers of a SQLite store: two threads, each with a connection of its own, and bounded queues. One
-// answers only questions about a single owner, so that a listing of everything never makes a login
-// wait; the other takes listings first and helps with the rest. Each answer is a snapshot that holds
-// every commit whose completion was posted before the question was asked.
+// Readers of a SQLite store: two threads, each with a connection of its own, and bounded queues.
+// One answers only questions about a single owner, so that a listing of everything never makes a
+// login wait; the other takes listings first and helps with the rest. Each answer is a snapshot
+// that holds every commit whose completion was posted before the question was asked.
 #pragma once
 
 #include <array>

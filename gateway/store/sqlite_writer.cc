@@ -13,7 +13,8 @@ namespace causeway {
 namespace {
 
 // How far the recorded ceiling runs ahead of the ids in use: one more row is written per this much
-// time instead of one per commit, and ids run ahead of the clock by at most this much after a start.
+// time instead of one per commit, and ids run ahead of the clock by at most this much after a
+// start.
 constexpr std::uint64_t ceiling_lead = id_distance(Duration{10'000});
 
 // Names of stores come from the program, so this is never reached by one that is in order.
@@ -83,8 +84,8 @@ void SqliteWriter::commit(Batch batch, Executor& home, Store::Committed committe
     }
     const std::size_t bytes = batch.bytes();
     std::unique_lock lock(mutex_);
-    const bool full = queue_.size() >= limits_.queued_batches ||
-                      bytes > limits_.queued_bytes - queued_bytes_;
+    const bool full =
+        queue_.size() >= limits_.queued_batches || bytes > limits_.queued_bytes - queued_bytes_;
     if (stopping_ || full) {
         lock.unlock();
         return post_refusal(home, std::move(committed),
@@ -249,8 +250,8 @@ Result<std::int64_t> SqliteWriter::store_number(const std::string& name) {
     return number;
 }
 
-/// One line when commits begin to fail and one when they work again, not one for each. A batch that is
-/// itself at fault says nothing about the store.
+/// One line when commits begin to fail and one when they work again, not one for each. A batch that
+/// is itself at fault says nothing about the store.
 void SqliteWriter::note_health(const Outcome& outcome) {
     if (outcome.cause() == Cause::policy) return;
     if (outcome) {

@@ -1,7 +1,7 @@
-// The one writer of a SQLite store: a thread with a bounded queue. What waits is taken together into
-// one transaction (group commit), so that a busy server pays one disk flush for many batches and an
-// idle one waits for nobody. A batch that fails is undone alone; a commit that fails, fails every
-// batch in it, and the writer goes on with the next.
+// The one writer of a SQLite store: a thread with a bounded queue. What waits is taken together
+// into one transaction (group commit), so that a busy server pays one disk flush for many batches
+// and an idle one waits for nobody. A batch that fails is undone alone; a commit that fails, fails
+// every batch in it, and the writer goes on with the next.
 #pragma once
 
 #include <array>
@@ -29,9 +29,9 @@ public:
     SqliteWriter& operator=(const SqliteWriter&) = delete;
     ~SqliteWriter();
 
-    /// Queues a batch; `committed` is posted to `home` once the batch is durable or has failed. When
-    /// the queue is full it is posted at once with Cause::retry. `committed` may be empty. From any
-    /// thread.
+    /// Queues a batch; `committed` is posted to `home` once the batch is durable or has failed.
+    /// When the queue is full it is posted at once with Cause::retry. `committed` may be empty.
+    /// From any thread.
     void commit(Batch batch, Executor& home, Store::Committed committed);
 
     /// The ceiling of row ids as it was when the file was opened.

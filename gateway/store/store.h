@@ -80,6 +80,10 @@ public:
     Store& operator=(const Store&) = delete;
     virtual ~Store() = default;
 
+    /// Applies the batch after all that were committed before it, from whichever thread; completions
+    /// keep that order on each executor. `committed` may be empty. Failures: retry (queue full, disk
+    /// full or failing, store stopping), policy (a row id that exists, a batch larger than the queue),
+    /// malformed (a row id of 0 or beyond 63 bits), refused (the file is damaged).
     virtual void commit(Batch batch, Executor& home, Committed committed) = 0;
 
     virtual void map_get(std::string store, std::string owner, std::string key, Executor& home,
@@ -87,7 +91,8 @@ public:
     /// All entries of one owner, by key.
     virtual void map_list(std::string store, std::string owner, Executor& home,
                           Answer<std::vector<MapEntry>> answer) = 0;
-    /// A page of a whole store ordered by (owner, key), after the given position; for listings.
+    /// A page of a whole store ordered by (owner, key), after the given position; for listings. Fewer
+    /// entries than `limit` mean the end.
     virtual void map_scan(std::string store, std::string after_owner, std::string after_key,
                           std::size_t limit, Executor& home, Answer<std::vector<MapEntry>> answer) = 0;
     /// Every owner that has `key` in `store` (an index: who has this contact?).

@@ -8,8 +8,14 @@ namespace causeway::test {
 
 TEST_CASE("base64: the test vectors of RFC 4648 section 10, both ways") {
     const std::pair<std::string_view, std::string_view> vectors[] = {
-        {"", ""},           {"f", "Zg=="},       {"fo", "Zm8="},         {"foo", "Zm9v"},
-        {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}, {"\xff\xef\xbe", "/+++"},
+        {"", ""},
+        {"f", "Zg=="},
+        {"fo", "Zm8="},
+        {"foo", "Zm9v"},
+        {"foob", "Zm9vYg=="},
+        {"fooba", "Zm9vYmE="},
+        {"foobar", "Zm9vYmFy"},
+        {"\xff\xef\xbe", "/+++"},
     };
     for (const auto& [bytes, text] : vectors) {
         CHECK(base64_encode(bytes) == text);
@@ -30,9 +36,11 @@ TEST_CASE("base64: random bytes come back") {
 
 TEST_CASE("base64: whatever is not canonical is refused") {
     for (const std::string_view text : {
-             "Z", "Zg", "Zg=", "Zm9vYg=", "=", "====", "Z===", "=Zg=", "Zg==Zg==", "Zm=v", "Z=g=",
-             "Zm9v====", " Zm9v", "Zm9v\n", "Zm 9v===", "Zm9-", "Zm9_", "Zm9\xe9", "Zm9v\r\nZm9v",
-             "Zh==", "Zm9=", "Zm9vYn==",  // bits left over
+             "Z",    "Zg",       "Zg=",     "Zm9vYg=",      "=",
+             "====", "Z===",     "=Zg=",    "Zg==Zg==",     "Zm=v",
+             "Z=g=", "Zm9v====", " Zm9v",   "Zm9v\n",       "Zm 9v===",
+             "Zm9-", "Zm9_",     "Zm9\xe9", "Zm9v\r\nZm9v", "Zh==",
+             "Zm9=", "Zm9vYn==",  // bits left over
          }) {
         CAPTURE(text);
         CHECK(!base64_decode(text).has_value());

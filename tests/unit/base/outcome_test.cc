@@ -10,8 +10,8 @@ TEST_CASE("outcome: ok by default, otherwise a cause and why") {
     CHECK(Outcome().ok());
     CHECK(Outcome().why().empty());
     const std::pair<Outcome, Cause> all[] = {
-        {Outcome::absent("a"), Cause::absent},       {Outcome::retry("a"), Cause::retry},
-        {Outcome::refused("a"), Cause::refused},     {Outcome::malformed("a"), Cause::malformed},
+        {Outcome::absent("a"), Cause::absent},   {Outcome::retry("a"), Cause::retry},
+        {Outcome::refused("a"), Cause::refused}, {Outcome::malformed("a"), Cause::malformed},
         {Outcome::policy("a"), Cause::policy},
     };
     for (const auto& [outcome, cause] : all) {

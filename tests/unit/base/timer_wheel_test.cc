@@ -44,8 +44,9 @@ using Fired = std::vector<std::uint32_t>;
 
 TEST_CASE("timers: fire once, never early, at most a tick late, at every distance") {
     for (const std::int64_t after :
-         {0L, 1L, 9L, 10L, 11L, 2549L, 2550L, 2559L, 2560L, 2561L, 5120L, 655'349L, 655'350L,
-          655'360L, 655'361L, 700'000L, 167'772'159L, 167'772'160L, 167'772'161L, 3 * 86'400'000L}) {
+         {0L,       1L,       9L,           10L,          11L,          2549L,          2550L,
+          2559L,    2560L,    2561L,        5120L,        655'349L,     655'350L,       655'360L,
+          655'361L, 700'000L, 167'772'159L, 167'772'160L, 167'772'161L, 3 * 86'400'000L}) {
         CAPTURE(after);
         for (const std::int64_t before : {0L, 7L, 2555L, 655'357L}) {
             CAPTURE(before);
@@ -173,7 +174,8 @@ TEST_CASE("timers: the sleep ends at the next timer, or at the bound") {
     CHECK(fixture.wheel.advance() == 1);
 }
 
-TEST_CASE("timers: a loop that sleeps as told runs each timer on time, and seldom wakes for nothing") {
+TEST_CASE(
+    "timers: a loop that sleeps as told runs each timer on time, and seldom wakes for nothing") {
     Fixture fixture;
     Timer timer;
     std::size_t wakes = 0;

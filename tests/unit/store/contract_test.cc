@@ -64,8 +64,8 @@ TEST_CASE_TEMPLATE("store: a map gives back what was set, by owner and store", B
     CHECK(*caller.map_get("account", "juliet@capulet.lit", "key") == "four");
 }
 
-TEST_CASE_TEMPLATE("store: values keep every byte, and an empty value is not an absent one", Backend,
-                   MemoryBackend, SqliteBackend) {
+TEST_CASE_TEMPLATE("store: values keep every byte, and an empty value is not an absent one",
+                   Backend, MemoryBackend, SqliteBackend) {
     Backend backend;
     Caller caller(*backend.store);
     std::string every;

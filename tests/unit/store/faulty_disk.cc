@@ -22,7 +22,8 @@ std::atomic<std::int64_t> failures{0};
 sqlite3_vfs* real_disk = nullptr;
 sqlite3_vfs faulty_disk;
 
-/// SQLite has a table of functions for each kind of file (database, log); each gets a faulty double.
+/// SQLite has a table of functions for each kind of file (database, log); each gets a faulty
+/// double.
 struct Kind {
     const sqlite3_io_methods* real = nullptr;
     sqlite3_io_methods faulty{};
@@ -32,9 +33,8 @@ std::mutex kinds_mutex;
 
 const sqlite3_io_methods* real_of(const sqlite3_file* file) {
     const std::lock_guard lock(kinds_mutex);
-    const auto at = std::find_if(kinds.begin(), kinds.end(), [&](const Kind& kind) {
-        return &kind.faulty == file->pMethods;
-    });
+    const auto at = std::find_if(kinds.begin(), kinds.end(),
+                                 [&](const Kind& kind) { return &kind.faulty == file->pMethods; });
     return at->real;
 }
 

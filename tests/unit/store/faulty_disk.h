@@ -1,5 +1,6 @@
-// FaultyDisk: while one exists, files that SQLite opens go through it, and it makes their writes and
-// flushes fail on command: a full disk and a dying one, at any point of a transaction. One at a time.
+// FaultyDisk: while one exists, files that SQLite opens go through it, and it makes their writes
+// and flushes fail on command: a full disk and a dying one, at any point of a transaction. One at a
+// time.
 #pragma once
 
 #include <cstdint>

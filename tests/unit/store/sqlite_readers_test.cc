@@ -55,8 +55,8 @@ TEST_CASE("readers: a long listing leaves a thread to questions about one owner"
     REQUIRE(fixture.readers->ask(Kind::of_store, listing.question()));
     listing.wait_until_begun();
     std::promise<void> second_listing;
-    REQUIRE(fixture.readers->ask(Kind::of_store,
-                                 [&](SqliteReader&) { second_listing.set_value(); }));
+    REQUIRE(
+        fixture.readers->ask(Kind::of_store, [&](SqliteReader&) { second_listing.set_value(); }));
     std::promise<void> login;
     REQUIRE(fixture.readers->ask(Kind::of_owner, [&](SqliteReader&) { login.set_value(); }));
     CHECK(login.get_future().wait_for(patience) == std::future_status::ready);

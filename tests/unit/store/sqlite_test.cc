@@ -109,8 +109,8 @@ TEST_CASE("sqlite: another program's database is refused and left alone") {
     CHECK(refusal(folder.file("tables.db")).why().find("another program") != std::string::npos);
     run_sql(folder.file("marked.db"), "PRAGMA application_id=77");
     CHECK(refusal(folder.file("marked.db")).why().find("another program") != std::string::npos);
-    auto database = SqliteDatabase::open(folder.file("tables.db"),
-                                         SqliteDatabase::Access::write, {});
+    auto database =
+        SqliteDatabase::open(folder.file("tables.db"), SqliteDatabase::Access::write, {});
     REQUIRE(database.ok());
     CHECK(*database->integer("SELECT count(*) FROM sqlite_schema") == 1);
     CHECK(*database->integer("SELECT count(*) FROM pragma_journal_mode WHERE journal_mode='wal'") ==
@@ -256,7 +256,8 @@ TEST_CASE("sqlite: a lock that is never released fails the batch and not the sto
     CHECK(caller.commit(set("s", "a", "k", "v")).ok());
 }
 
-TEST_CASE("sqlite: a file at its limit refuses what does not fit, and takes it once there is room") {
+TEST_CASE(
+    "sqlite: a file at its limit refuses what does not fit, and takes it once there is room") {
     const TemporaryFolder folder;
     StoreLimits limits;
     limits.pages = 40;
@@ -281,7 +282,8 @@ TEST_CASE("sqlite: a file at its limit refuses what does not fit, and takes it o
     int refused = 0;
     LogRow huge = row(1'000'000);
     huge.body.assign(500'000, 'x');
-    store->commit(append("q", "b", huge), caller.home(), [&](Outcome end) { refused += !end.ok(); });
+    store->commit(append("q", "b", huge), caller.home(),
+                  [&](Outcome end) { refused += !end.ok(); });
     for (std::uint64_t id = 1; id <= 3; ++id) {
         Batch batch;
         batch.log_erase("q", "a", id);
@@ -293,7 +295,8 @@ TEST_CASE("sqlite: a file at its limit refuses what does not fit, and takes it o
     CHECK(rows_of(caller, "a") == stored - 2);
 }
 
-TEST_CASE("sqlite: a disk that fills at any write of a commit loses nothing that was acknowledged") {
+TEST_CASE(
+    "sqlite: a disk that fills at any write of a commit loses nothing that was acknowledged") {
     const TemporaryFolder folder;
     FaultyDisk disk;
     const std::string path = folder.file("a.db");

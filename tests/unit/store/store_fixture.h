@@ -1,5 +1,5 @@
-// What the store's tests share: an executor that the test runs by hand, a folder that goes away, and
-// calls that wait for their answer.
+// What the store's tests share: an executor that the test runs by hand, a folder that goes away,
+// and calls that wait for their answer.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -71,7 +71,9 @@ public:
         std::filesystem::remove_all(path_, ignored);
     }
 
-    [[nodiscard]] std::string file(const std::string& name) const { return (path_ / name).string(); }
+    [[nodiscard]] std::string file(const std::string& name) const {
+        return (path_ / name).string();
+    }
 
 private:
     std::filesystem::path path_;
@@ -84,7 +86,8 @@ public:
 
     Outcome commit(Batch batch) {
         std::optional<Outcome> answer;
-        store_.commit(std::move(batch), home_, [&](Outcome outcome) { answer = std::move(outcome); });
+        store_.commit(std::move(batch), home_,
+                      [&](Outcome outcome) { answer = std::move(outcome); });
         return wait(answer);
     }
 
