@@ -193,7 +193,7 @@ void add_domain_options(std::vector<Option>& table) {
     table.push_back(of_domain({.key = "domain.name",
                                .reload = Reload::restart,
                                .example = R"("example.org")",
-                               .fallback = "none: it has to be given",
+                               .fallback = "none, it has to be given",
                                .doc = "The domain in its addresses, as Unicode or in A-labels."},
                               "a domain name", &DomainConfig::name));
     table.push_back(of_domain(

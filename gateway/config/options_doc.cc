@@ -48,11 +48,13 @@ std::string escape_markdown(std::string_view text) {
     return out;
 }
 
-/// `text` as an argument or a text line of mdoc: nothing in it is taken for a macro or an escape.
+/// `text` as text lines of mdoc, one a sentence: nothing in it is taken for a macro or an escape.
 std::string escape_mdoc(std::string_view text) {
     std::string out;
     for (const char c : text) {
-        if (c == '\\') {
+        if (c == ' ' && out.ends_with('.')) {
+            out += '\n';
+        } else if (c == '\\') {
             out += "\\e";
         } else if (c == '"') {
             out += "\\(dq";
@@ -64,14 +66,6 @@ std::string escape_mdoc(std::string_view text) {
     return out;
 }
 
-/// A sentence made of a form or default: the first letter in upper case.
-std::string capital(std::string text) {
-    if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') {
-        text[0] = static_cast<char>(text[0] - 'a' + 'A');
-    }
-    return text;
-}
-
 std::string_view when(Reload reload) {
     switch (reload) {
         case Reload::live:
@@ -80,6 +74,18 @@ std::string_view when(Reload reload) {
             return "for new streams";
         case Reload::restart:
             return "after a restart";
+    }
+    return {};
+}
+
+std::string_view sentence(Reload reload) {
+    switch (reload) {
+        case Reload::live:
+            return "A reload changes it at once.";
+        case Reload::new_streams:
+            return "A reload changes it for new streams.";
+        case Reload::restart:
+            return "A change needs a restart.";
     }
     return {};
 }
@@ -145,9 +151,9 @@ std::string options_mdoc() {
                            escape_mdoc(section_doc(section)));
         for (const Option& option : options()) {
             if (option.section() != section) continue;
-            out += fmt::format(".It Cm {}\n{}\n{}; default: {}.\nReload: {}.\n", option.name(),
-                               escape_mdoc(option.doc), escape_mdoc(capital(describe_form(option))),
-                               escape_mdoc(describe_default(option)), when(option.reload));
+            out += fmt::format(".It Cm {}\n{}\nValue: {}.\nDefault: {}.\n{}\n", option.name(),
+                               escape_mdoc(option.doc), escape_mdoc(describe_form(option)),
+                               escape_mdoc(describe_default(option)), sentence(option.reload));
         }
         out += ".El\n";
     }

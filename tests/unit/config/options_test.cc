@@ -113,6 +113,8 @@ TEST_CASE("text is quoted as TOML reads it") {
     CHECK(causeway::toml_quote("a\"b\\c\n\x7f") == R"("a\"b\\c\n\u007f")");
 }
 
-TEST_CASE("the checked-in reference is that of the table (tools/options_doc writes it)") {
+TEST_CASE("the checked-in references are those of the table (tools/options_doc writes both)") {
     CHECK(source_file("schemas/options.md") == causeway::options_markdown());
+    const std::string manual = source_file("docs/man/causeway.toml.5");
+    CHECK(manual.find(causeway::options_mdoc()) != std::string::npos);
 }
