@@ -29,6 +29,8 @@ public:
 
     /// The request's only answer.
     virtual void finish(Result<boost::json::value> result) = 0;
+    /// Instead of finish: nobody is left who could answer. Callable on any thread.
+    virtual void abandon() = 0;
     /// One notification, before the answer. False: not sent, since the reader is slow or gone.
     virtual bool notify(std::string_view method, boost::json::object params) = 0;
     /// Runs `task` later, once the reader has taken what was sent; drops it if the request is over.

@@ -7,7 +7,8 @@
 
 namespace causeway::control {
 
-/// Adds the rows to `table`, whose handlers keep a reference to `operations`.
-void add_commands(CommandTable& table, Operations& operations);
+/// Adds the rows to `table`, whose handlers keep a reference to `operations`. Refused if a name is
+/// taken: a mistake in the program.
+Outcome add_commands(CommandTable& table, Operations& operations);
 
 }  // namespace causeway::control

@@ -1,0 +1,106 @@
+// Connection: one client of the control socket. Splits its bytes into lines, runs their commands
+// and writes the answers in the order in which they come. Bounded: bytes of a line, requests in
+// flight, unread output (while it is above its limit, nothing more is read). Owner: the Server, and
+// its own pending reads and writes; a Reply keeps it by weak reference only.
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/control/command.h"
+#include "gateway/control/json_rpc.h"
+#include "gateway/control/server.h"
+#include "gateway/control/wiping.h"
+
+namespace causeway::control {
+
+/// Who is at the other end, as the kernel says.
+struct PeerCredentials {
+    pid_t process = 0;
+    uid_t user = 0;
+};
+
+class Connection : public std::enable_shared_from_this<Connection> {
+public:
+    using Socket = boost::asio::local::stream_protocol::socket;
+    using Closed = std::function<void(Connection&)>;
+
+    /// `closed` is called once, when the connection is over but for close().
+    Connection(Socket socket, PeerCredentials peer, const CommandTable& table, ServerLimits limits,
+               Closed closed);
+
+    void start() { read(); }
+    /// Ends it at once and cancels its requests. Not reported to `closed`.
+    void close();
+
+private:
+    class Sink;
+
+    /// One request from its line to its answer. In `requests_` until the handler has answered, even
+    /// if the client cancelled before, for until then it costs something.
+    struct Request {
+        PeerCredentials peer;
+        std::optional<RpcId> id;
+        const Command* command = nullptr;
+        bool cancelled = false;
+        std::function<void()> on_cancel;
+    };
+    using RequestPointer = std::shared_ptr<Request>;
+    struct Waiting {
+        RequestPointer request;
+        std::function<void()> task;
+    };
+
+    void read();
+    void take(std::size_t bytes);
+    void take_end();
+    void watch_hang_up();
+    void process_lines();
+    void process(std::string_view line);
+    void run(RpcRequest request);
+    void cancel(const RpcRequest& request);
+    void cancel(Request& request);
+    void finish(const RequestPointer& request, Result<boost::json::value> result);
+    void over(const RequestPointer& request);
+    static void log(const Request& request, const Outcome& outcome);
+    RequestPointer find(const RpcId& id);
+
+    void send(std::string line);
+    void write();
+    [[nodiscard]] bool writable() const;
+    void schedule_waiting();
+    void run_waiting();
+    void end_if_done();
+    void end();
+
+    Socket socket_;
+    const PeerCredentials peer_;
+    const CommandTable& table_;
+    const ServerLimits limits_;
+    Closed closed_;
+
+    std::array<char, 16 * 1024> chunk_{};
+    WipingString input_;
+    std::size_t searched_ = 0;  ///< bytes of input_ known to hold no end of line
+    bool reading_ = false;
+    bool input_ended_ = false;
+
+    std::string writing_;  ///< being written
+    std::string pending_;  ///< to be written next
+    std::vector<RequestPointer> requests_;
+    std::deque<Waiting> waiting_;
+    bool waiting_scheduled_ = false;
+    bool over_ = false;
+};
+
+}  // namespace causeway::control

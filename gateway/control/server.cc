@@ -1,0 +1,167 @@
+// The control socket's acceptor; see server.h. Who may connect is decided twice: by the file's mode
+// and, since a descriptor can be passed on, by the credentials that the kernel has for the peer.
+#include "gateway/control/server.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "gateway/base/log.h"
+#include "gateway/control/connection.h"
+#include "gateway/control/json_rpc.h"
+#include "gateway/control/socket_file.h"
+
+namespace causeway::control {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+namespace {
+
+/// Out of descriptors, say: accepting again at once would only spin.
+constexpr std::chrono::milliseconds accept_pause{100};
+
+std::optional<PeerCredentials> credentials_of(int descriptor) {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+        return std::nullopt;
+    }
+    return PeerCredentials{peer.pid, peer.uid};
+}
+
+/// One line that a new connection's empty buffer takes at once; then its end.
+void turn_away(Connection::Socket& socket, const RpcError& error) {
+    error_code ignored;
+    socket.non_blocking(true, ignored);
+    const std::string line = write_error({}, error);
+    socket.write_some(asio::buffer(line), ignored);
+}
+
+}  // namespace
+
+class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
+public:
+    Impl(asio::io_context& context, std::unique_ptr<SocketFile> file, const CommandTable& table,
+         ServerLimits limits)
+        : file_(std::move(file)),
+          table_(table),
+          limits_(limits),
+          acceptor_(context, asio::local::stream_protocol(), file_->release()),
+          pause_(context) {}
+
+    void accept() {
+        acceptor_.async_accept(
+            [weak = weak_from_this()](error_code error, Connection::Socket socket) {
+                const auto self = weak.lock();
+                if (!self || self->stopped_) {
+                    return;
+                }
+                if (error) {
+                    self->accept_later(error);
+                    return;
+                }
+                self->take(std::move(socket));
+                self->accept();
+            });
+    }
+
+    void stop() {
+        stopped_ = true;
+        error_code ignored;
+        acceptor_.close(ignored);
+        pause_.cancel();
+        for (const auto& connection : std::exchange(connections_, {})) {
+            connection->close();
+        }
+        file_.reset();
+    }
+
+    [[nodiscard]] const std::string& path() const { return file_->path(); }
+    [[nodiscard]] std::size_t connections() const { return connections_.size(); }
+
+private:
+    void accept_later(error_code error) {
+        CAUSEWAY_LOG(warn, "control.accept_failed", {"why", error.message()});
+        pause_.expires_after(accept_pause);
+        pause_.async_wait([weak = weak_from_this()](error_code cancelled) {
+            const auto self = weak.lock();
+            if (self && !cancelled && !self->stopped_) {
+                self->accept();
+            }
+        });
+    }
+
+    void take(Connection::Socket socket) {
+        const auto peer = credentials_of(socket.native_handle());
+        if (!peer || (peer->user != 0 && peer->user != ::geteuid())) {
+            CAUSEWAY_LOG(warn, "control.refused", {"uid", peer ? peer->user : 0},
+                         {"pid", peer ? peer->process : 0}, {"why", "another user"});
+            turn_away(socket, {RpcCode::refused,
+                               "only root and the user that the server runs as may connect"});
+            return;
+        }
+        if (connections_.size() >= limits_.connections) {
+            CAUSEWAY_LOG(warn, "control.refused", {"uid", peer->user}, {"pid", peer->process},
+                         {"why", "too many connections"});
+            turn_away(socket, {RpcCode::policy, "there are " + std::to_string(limits_.connections) +
+                                                    " control connections already; end one"});
+            return;
+        }
+        const auto closed = [weak = weak_from_this()](Connection& connection) {
+            if (const auto self = weak.lock()) {
+                std::erase_if(self->connections_, [&connection](const auto& candidate) {
+                    return candidate.get() == &connection;
+                });
+            }
+        };
+        connections_.push_back(
+            std::make_shared<Connection>(std::move(socket), *peer, table_, limits_, closed));
+        connections_.back()->start();
+    }
+
+    std::unique_ptr<SocketFile> file_;
+    const CommandTable& table_;
+    const ServerLimits limits_;
+    asio::local::stream_protocol::acceptor acceptor_;
+    asio::steady_timer pause_;
+    std::vector<std::shared_ptr<Connection>> connections_;
+    bool stopped_ = false;
+};
+
+Server::Server(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Server::~Server() {
+    impl_->stop();
+}
+
+Result<std::unique_ptr<Server>> Server::open(asio::io_context& context, std::string path,
+                                             const CommandTable& table, ServerLimits limits) {
+    auto file = SocketFile::claim(std::move(path));
+    if (!file) {
+        return file.error();
+    }
+    auto impl = std::make_shared<Impl>(context, std::move(*file), table, limits);
+    return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+void Server::start() {
+    impl_->accept();
+}
+
+const std::string& Server::path() const {
+    return impl_->path();
+}
+
+std::size_t Server::connections() const {
+    return impl_->connections();
+}
+
+}  // namespace causeway::control
