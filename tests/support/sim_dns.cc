@@ -39,6 +39,9 @@ void SimDns::srv(std::string name, Answer<SrvAnswer> answer) {
 }
 
 void SimDns::addresses(std::string host, Answer<AddressAnswer> answer) {
+    boost::system::error_code no_literal;
+    const Address literal = boost::asio::ip::make_address(host, no_literal);
+    if (!no_literal) set_addresses(host, {literal.to_string()});
     questions_.push_back("A " + host);
     ask(addresses_, host, std::move(answer));
 }
