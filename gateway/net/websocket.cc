@@ -1,0 +1,460 @@
+#include "gateway/net/websocket.h"
+
+#include <array>
+#include <boost/asio/post.hpp>
+#include <boost/beast/core/bind_handler.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/websocket/stream.hpp>
+#include <string>
+#include <utility>
+
+namespace causeway {
+namespace {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+namespace websocket = boost::beast::websocket;
+using boost::system::error_code;
+
+/// A read that Beast began and that waits for input.
+class PendingRead {
+public:
+    PendingRead() = default;
+    PendingRead(const PendingRead&) = delete;
+    PendingRead& operator=(const PendingRead&) = delete;
+    virtual ~PendingRead() = default;
+    /// Copies what fits of `input`, and says how much that was.
+    virtual std::size_t fill(std::string_view input) = 0;
+    virtual void complete(std::size_t bytes) = 0;
+};
+
+template <class Buffers, class Handler>
+class PendingReadOf final : public PendingRead {
+public:
+    PendingReadOf(const Buffers& buffers, Handler&& handler)
+        : buffers_(buffers), handler_(std::move(handler)) {}
+    std::size_t fill(std::string_view input) override {
+        return asio::buffer_copy(buffers_, asio::buffer(input));
+    }
+    void complete(std::size_t bytes) override { std::move(handler_)(error_code{}, bytes); }
+
+private:
+    Buffers buffers_;
+    Handler handler_;
+};
+
+/// A write of Beast's own (pong, close) that is over once the system has taken it.
+class PendingWrite {
+public:
+    PendingWrite() = default;
+    PendingWrite(const PendingWrite&) = delete;
+    PendingWrite& operator=(const PendingWrite&) = delete;
+    virtual ~PendingWrite() = default;
+    virtual void complete() = 0;
+};
+
+template <class Handler>
+class PendingWriteOf final : public PendingWrite {
+public:
+    PendingWriteOf(std::size_t bytes, Handler&& handler)
+        : bytes_(bytes), handler_(std::move(handler)) {}
+    void complete() override { std::move(handler_)(error_code{}, bytes_); }
+
+private:
+    std::size_t bytes_;
+    Handler handler_;
+};
+
+/// What Beast's stream needs from the connection it is part of.
+class WireEnd {
+public:
+    virtual void wait_for_input(std::unique_ptr<PendingRead> read) = 0;
+    virtual void wait_until_drained(std::unique_ptr<PendingWrite> write) = 0;
+    virtual void send(std::string_view bytes) = 0;
+    virtual void tear_down() = 0;
+
+protected:
+    ~WireEnd() = default;
+};
+
+/// Beast's next layer (AsyncStream and SyncStream) over a WireEnd. Written bytes are taken at once.
+class Wire {
+public:
+    using executor_type = asio::io_context::executor_type;
+
+    Wire(asio::io_context& context, WireEnd& end) : context_(&context), end_(&end) {}
+    [[nodiscard]] executor_type get_executor() const noexcept { return context_->get_executor(); }
+    void tear_down() { end_->tear_down(); }
+
+    template <class Buffers, class Token>
+    auto async_read_some(const Buffers& buffers, Token&& token) {
+        return asio::async_initiate<Token, void(error_code, std::size_t)>(
+            [this](auto&& handler, const Buffers& into) {
+                using Handler = std::decay_t<decltype(handler)>;
+                end_->wait_for_input(std::make_unique<PendingReadOf<Buffers, Handler>>(
+                    into, Handler(std::forward<decltype(handler)>(handler))));
+            },
+            token, buffers);
+    }
+
+    template <class Buffers, class Token>
+    auto async_write_some(const Buffers& buffers, Token&& token) {
+        return asio::async_initiate<Token, void(error_code, std::size_t)>(
+            [this](auto&& handler, const Buffers& from) {
+                using Handler = std::decay_t<decltype(handler)>;
+                const std::size_t bytes = send(from);
+                end_->wait_until_drained(std::make_unique<PendingWriteOf<Handler>>(
+                    bytes, Handler(std::forward<decltype(handler)>(handler))));
+            },
+            token, buffers);
+    }
+
+    template <class Buffers>
+    std::size_t write_some(const Buffers& buffers) {
+        return send(buffers);
+    }
+    template <class Buffers>
+    std::size_t write_some(const Buffers& buffers, error_code& error) {
+        error = {};
+        return send(buffers);
+    }
+    /// Part of SyncStream, but nothing here waits for input.
+    template <class Buffers>
+    std::size_t read_some(const Buffers&) {
+        return 0;
+    }
+    template <class Buffers>
+    std::size_t read_some(const Buffers&, error_code& error) {
+        error = asio::error::would_block;
+        return 0;
+    }
+
+private:
+    template <class Buffers>
+    std::size_t send(const Buffers& buffers) {
+        std::size_t bytes = 0;
+        for (auto at = asio::buffer_sequence_begin(buffers);
+             at != asio::buffer_sequence_end(buffers); ++at) {
+            const asio::const_buffer part(*at);
+            end_->send({static_cast<const char*>(part.data()), part.size()});
+            bytes += part.size();
+        }
+        return bytes;
+    }
+
+    asio::io_context* context_;
+    WireEnd* end_;
+};
+
+/// Found by Beast when the WebSocket closing handshake is over: the wire below closes in its own way.
+template <class Handler>
+void async_teardown(boost::beast::role_type, Wire& wire, Handler&& handler) {
+    wire.tear_down();
+    asio::post(wire.get_executor(),
+               boost::beast::bind_front_handler(std::forward<Handler>(handler), error_code{}));
+}
+
+void beast_close_socket(Wire& wire) { wire.tear_down(); }
+
+http::request<http::empty_body> upgrade_request(std::string_view key) {
+    http::request<http::empty_body> request(http::verb::get, "/", 11);
+    request.set(http::field::host, "localhost");
+    request.set(http::field::connection, "upgrade");
+    request.set(http::field::upgrade, "websocket");
+    request.set(http::field::sec_websocket_version, "13");
+    request.set(http::field::sec_websocket_key, boost::beast::string_view(key.data(), key.size()));
+    return request;
+}
+
+void decorate(websocket::response_type& response) {
+    response.set(http::field::server, "Causeway");  // Beast would name itself
+    response.set(http::field::sec_websocket_protocol, "xmpp");
+}
+
+}  // namespace
+
+class WebSocketChannel::Connection final : public std::enable_shared_from_this<Connection>,
+                                           private ChannelHandler,
+                                           private WireEnd,
+                                           private Flushable,
+                                           private TimerTarget {
+public:
+    Connection(Shard& shard, std::unique_ptr<Channel> below, std::size_t message_limit)
+        : shard_(shard),
+          below_(std::move(below)),
+          remote_(below_->remote()),
+          stream_(shard.io(), static_cast<WireEnd&>(*this)) {
+        below_->set_handler(this);
+        stream_.auto_fragment(false);
+        stream_.read_message_max(message_limit);
+    }
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+    ~Connection() {
+        if (below_ != nullptr) below_->set_handler(nullptr);
+    }
+
+    void accept(std::string_view key) {
+        stream_.set_option(websocket::stream_base::decorator(decorate));
+        error_code error;
+        stream_.accept(upgrade_request(key), error);
+        if (error) {
+            state_ = State::closing;
+            below_->close();
+            return;
+        }
+        read();
+    }
+
+    void set_handler(ChannelHandler* handler) { handler_ = handler; }
+    void set_message_limit(std::size_t bytes) { stream_.read_message_max(bytes); }
+    [[nodiscard]] const Channel* below() const { return below_.get(); }
+    [[nodiscard]] const Endpoint& remote() const { return remote_; }
+
+    void write(std::string_view message) {
+        // Not after a close frame, and the peer's may have been answered before we heard of it.
+        if (state_ != State::open || !stream_.is_open()) return;
+        error_code ignored;  // the wire takes everything; its own end is told by on_channel_closed
+        stream_.write(asio::buffer(message), ignored);
+    }
+
+    void pause() {
+        paused_ = true;
+        regulate();
+    }
+    void resume() {
+        paused_ = false;
+        regulate();
+        read();
+        // What came while paused is handed over at the end of the turn, not within this call.
+        if (whole_ || !input_.empty()) shard_.mark_dirty(*this);
+    }
+    void close(websocket::close_code code);
+
+private:
+    enum class State : unsigned char { open, closing, closed };
+    // Most messages of a chat fit, and the others cost one copy more.
+    static constexpr std::size_t first_bytes = 256;
+    static constexpr std::size_t chunk_bytes = 4096;
+
+    // The Channel below
+    void on_bytes(std::string_view bytes) override;
+    void on_secured() override {}
+    void on_channel_closed(const Outcome& why) override { end(why); }
+    void on_drained() override;
+
+    // Beast
+    void wait_for_input(std::unique_ptr<PendingRead> read) override;
+    void wait_until_drained(std::unique_ptr<PendingWrite> write) override {
+        pending_write_ = std::move(write);
+    }
+    void send(std::string_view bytes) override {
+        if (below_ != nullptr) below_->write(bytes);
+    }
+    void tear_down() override {
+        if (below_ != nullptr) below_->close();
+    }
+
+    void flush() override;
+    void on_timer(std::uint32_t which) override;
+
+    void pump();
+    void regulate();
+    [[nodiscard]] bool held_back() const { return paused_ && state_ == State::open; }
+    void read();
+    void on_read(const error_code& error, std::size_t bytes);
+    void on_read_failed(const error_code& error);
+    void take_message();
+    void end(const Outcome& why);
+
+    Shard& shard_;
+    std::unique_ptr<Channel> below_;
+    ChannelHandler* handler_ = nullptr;
+    std::string input_;        ///< bytes that Beast has not asked for yet
+    std::size_t taken_ = 0;    ///< how many leading bytes of input_ it already has
+    std::string message_;      ///< a message that is not whole yet, with room behind it
+    std::size_t received_ = 0;  ///< how much of message_ is message
+    Outcome why_;              ///< what the peer did wrong
+    Endpoint remote_;
+    Timer close_timer_;
+    State state_ = State::open;
+    bool paused_ = false;   ///< by the owner
+    bool stopped_ = false;  ///< what the Channel below was told
+    bool reading_ = false;
+    bool whole_ = false;  ///< message_ is one that came while paused
+    bool pumping_ = false;
+    std::array<char, first_bytes> first_;  ///< where an idle connection waits for a message
+    std::unique_ptr<PendingRead> pending_read_;
+    std::unique_ptr<PendingWrite> pending_write_;
+    websocket::stream<Wire, false> stream_;
+};
+
+void WebSocketChannel::Connection::on_bytes(std::string_view bytes) {
+    if (input_.capacity() <= 15) input_ = shard_.buffers().take_string();
+    input_ += bytes;
+    pump();
+}
+
+void WebSocketChannel::Connection::on_drained() {
+    if (const auto write = std::move(pending_write_)) write->complete();
+    if (handler_ != nullptr && state_ == State::open) handler_->on_drained();
+}
+
+void WebSocketChannel::Connection::wait_for_input(std::unique_ptr<PendingRead> read) {
+    pending_read_ = std::move(read);
+    // Never from within: pump() goes on when we return to it, or at the end of the turn.
+    if (!pumping_ && taken_ < input_.size()) shard_.mark_dirty(*this);
+}
+
+void WebSocketChannel::Connection::pump() {
+    if (std::exchange(pumping_, true)) return;
+    while (pending_read_ != nullptr && taken_ < input_.size() && !held_back()) {
+        const auto read = std::move(pending_read_);
+        const std::size_t bytes = read->fill(std::string_view(input_).substr(taken_));
+        taken_ += bytes;
+        read->complete(bytes);
+    }
+    pumping_ = false;
+    if (taken_ == input_.size()) {
+        if (taken_ > 0) shard_.buffers().give_back(std::exchange(input_, {}));
+    } else {
+        input_.erase(0, taken_);
+    }
+    taken_ = 0;
+    regulate();
+}
+
+void WebSocketChannel::Connection::regulate() {
+    const bool stop = held_back() || input_.size() > input_bound;
+    if (below_ == nullptr || std::exchange(stopped_, stop) == stop) return;
+    if (stop) {
+        below_->pause_reading();
+    } else {
+        below_->resume_reading();
+    }
+}
+
+void WebSocketChannel::Connection::read() {
+    if (state_ != State::open || paused_ || whole_ || std::exchange(reading_, true)) return;
+    asio::mutable_buffer into = asio::buffer(first_);
+    if (received_ > 0) {
+        message_.resize(received_ + chunk_bytes);
+        into = asio::buffer(message_) + received_;
+    }
+    stream_.async_read_some(
+        into, [weak = weak_from_this()](const error_code& error, std::size_t bytes) {
+            if (const auto self = weak.lock()) self->on_read(error, bytes);
+        });
+}
+
+void WebSocketChannel::Connection::on_read(const error_code& error, std::size_t bytes) {
+    reading_ = false;
+    if (state_ != State::open) return;
+    if (error) {
+        on_read_failed(error);
+        return;
+    }
+    if (stream_.got_binary()) {
+        why_ = Outcome::malformed("a binary WebSocket message: XMPP is text");
+        close(websocket::close_code::unknown_data);
+        return;
+    }
+    whole_ = stream_.is_message_done();
+    if (received_ == 0 && whole_ && !paused_) {
+        whole_ = false;
+        if (handler_ != nullptr) handler_->on_bytes({first_.data(), bytes});
+    } else if (received_ == 0) {
+        message_ = shard_.buffers().take_string();
+        message_.assign(first_.data(), bytes);
+        received_ = bytes;
+    } else {
+        received_ += bytes;
+    }
+    if (whole_) {
+        take_message();
+    } else {
+        read();
+    }
+}
+
+void WebSocketChannel::Connection::take_message() {
+    if (paused_ || state_ != State::open) return;
+    whole_ = false;
+    std::string message = std::exchange(message_, {});
+    message.resize(std::exchange(received_, 0));
+    if (handler_ != nullptr) handler_->on_bytes(message);
+    shard_.buffers().give_back(std::move(message));
+    read();
+}
+
+void WebSocketChannel::Connection::flush() {
+    if (whole_) take_message();
+    pump();
+}
+
+void WebSocketChannel::Connection::on_read_failed(const error_code& error) {
+    // Beast has sent its close frame and torn the wire down; what is left is the wire's own end.
+    if (error != websocket::error::closed) {
+        why_ = Outcome::malformed("WebSocket: " + error.message());
+    }
+    state_ = State::closing;
+    regulate();
+    if (below_ != nullptr) below_->close();
+}
+
+void WebSocketChannel::Connection::close(websocket::close_code code) {
+    if (state_ != State::open) return;
+    state_ = State::closing;
+    regulate();
+    if (!input_.empty()) shard_.mark_dirty(*this);
+    shard_.timers().arm(close_timer_, close_wait, *this);
+    stream_.async_close(code, [weak = weak_from_this()](const error_code&) {
+        const auto self = weak.lock();
+        if (self != nullptr && self->below_ != nullptr) self->below_->close();
+    });
+}
+
+void WebSocketChannel::Connection::on_timer(std::uint32_t) {
+    if (below_ != nullptr) {
+        below_->set_handler(nullptr);
+        shard_.condemn(std::move(below_));
+    }
+    end({});
+}
+
+void WebSocketChannel::Connection::end(const Outcome& why) {
+    if (state_ == State::closed) return;
+    const bool orderly = state_ == State::closing;
+    state_ = State::closed;
+    close_timer_.cancel();
+    if (ChannelHandler* handler = std::exchange(handler_, nullptr)) {
+        handler->on_channel_closed(!why_ ? why_ : orderly ? Outcome{} : why);
+    }
+}
+
+WebSocketChannel::WebSocketChannel(Shard& shard, std::unique_ptr<Channel> below,
+                                   std::string_view key, std::size_t message_limit)
+    : connection_(std::make_shared<Connection>(shard, std::move(below), message_limit)) {
+    connection_->accept(key);
+}
+
+WebSocketChannel::~WebSocketChannel() = default;
+
+void WebSocketChannel::set_message_limit(std::size_t bytes) {
+    connection_->set_message_limit(bytes);
+}
+void WebSocketChannel::set_handler(ChannelHandler* handler) { connection_->set_handler(handler); }
+void WebSocketChannel::write(std::string_view message) { connection_->write(message); }
+std::size_t WebSocketChannel::queued() const {
+    return connection_->below() == nullptr ? 0 : connection_->below()->queued();
+}
+void WebSocketChannel::pause_reading() { connection_->pause(); }
+void WebSocketChannel::resume_reading() { connection_->resume(); }
+void WebSocketChannel::close() { connection_->close(websocket::close_code::normal); }
+void WebSocketChannel::start_tls(std::unique_ptr<TlsEngine>, TransportKind) {}
+const TlsEngine* WebSocketChannel::tls() const {
+    return connection_->below() == nullptr ? nullptr : connection_->below()->tls();
+}
+Endpoint WebSocketChannel::remote() const { return connection_->remote(); }
+
+}  // namespace causeway
