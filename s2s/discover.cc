@@ -38,8 +38,8 @@ Verdict verdict_of(const Result<SrvAnswer>& answer) {
     return any ? Verdict::records : Verdict::refused;
 }
 
-/// RFC 2782: moves a record chosen by weight to the front of [first, last). Those of weight zero come
-/// first in the running sum, so that each has a small chance.
+/// RFC 2782: moves a record chosen by weight to the front of [first, last). Those of weight zero
+/// come first in the running sum, so that each has a small chance.
 void choose_by_weight(std::vector<Candidate>::iterator first, std::vector<Candidate>::iterator last,
                       const std::function<std::uint64_t(std::uint64_t)>& random) {
     std::stable_partition(first, last,
@@ -47,8 +47,7 @@ void choose_by_weight(std::vector<Candidate>::iterator first, std::vector<Candid
     std::uint64_t sum = 0;
     for (auto item = first; item != last; ++item) sum += item->record.weight;
     // Zero is the chance of those without weight; without any of them it would go to the first.
-    const std::uint64_t chosen =
-        first->record.weight == 0 ? random(sum + 1) : 1 + random(sum);
+    const std::uint64_t chosen = first->record.weight == 0 ? random(sum + 1) : 1 + random(sum);
     std::uint64_t running = 0;
     for (auto item = first; item != last; ++item) {
         running += item->record.weight;
@@ -114,7 +113,8 @@ private:
 
     void on_srv(std::size_t service, Result<SrvAnswer> answer) {
         answers_[service] = std::move(answer);
-        if (std::all_of(answers_.begin(), answers_.end(), [](const auto& a) { return a.has_value(); })) {
+        if (std::all_of(answers_.begin(), answers_.end(),
+                        [](const auto& a) { return a.has_value(); })) {
             decide();
         }
     }
@@ -129,10 +129,11 @@ private:
         if (of_plain == Verdict::unknown) return finish(unknown(plain));
         if (of_direct == Verdict::unknown) return finish(unknown(direct));
         if (of_plain == Verdict::refused) {
-            return finish(Outcome::absent(domain_ +
-                                          " offers no federation (its SRV target is \".\")"));
+            return finish(
+                Outcome::absent(domain_ + " offers no federation (its SRV target is \".\")"));
         }
-        // No record, or only "no direct TLS here": the domain itself is the server (RFC 6120 §3.2.2).
+        // No record, or only "no direct TLS here": the domain itself is the server (RFC 6120
+        // §3.2.2).
         ask_addresses(domain_);
     }
 

@@ -1,6 +1,6 @@
 // Discovery: from a domain to the targets where its server may be reached (RFC 6120 §3.2, RFC 2782,
-// XEP-0368): both SRV services merged by priority and weight, or the domain itself where there is no
-// SRV record. Owner: whoever wants the targets; destroying it cancels.
+// XEP-0368): both SRV services merged by priority and weight, or the domain itself where there is
+// no SRV record. Owner: whoever wants the targets; destroying it cancels.
 #pragma once
 
 #include <chrono>
@@ -40,9 +40,10 @@ public:
     virtual ~Discovery() = default;
 };
 
-/// `domain` as A-labels, or an IP literal (IPv6 in brackets, as in an address). `done` is called once,
-/// later, never from within, and may destroy the Discovery. Its error is Cause::absent where there is
-/// no such domain or it says that it offers no such service, Cause::retry where nobody could say.
+/// `domain` as A-labels, or an IP literal (IPv6 in brackets, as in an address). `done` is called
+/// once, later, never from within, and may destroy the Discovery. Its error is Cause::absent where
+/// there is no such domain or it says that it offers no such service, Cause::retry where nobody
+/// could say.
 [[nodiscard]] std::unique_ptr<Discovery> discover(const std::string& domain, Resolver& resolver,
                                                   DiscoveryLimits limits, Discovery::Done done);
 

@@ -300,8 +300,8 @@ struct AcceptCore : Counted<AcceptCore> {
 
     int accept_one(Endpoint& remote) {
         auto size = static_cast<socklen_t>(remote.capacity());
-        const int descriptor = ::accept4(listener.native_handle(), remote.data(), &size,
-                                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+        const int descriptor =
+            ::accept4(listener.native_handle(), remote.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (descriptor >= 0) remote.resize(size);
         return descriptor;
     }
@@ -346,12 +346,15 @@ Outcome listen_error(const Endpoint& at, int error) {
         "cannot listen on " + to_string(at) + ": " + describe_socket_error(error);
     switch (error) {
         case EADDRINUSE:
-            return Outcome::retry(what + "; stop the program that listens there or choose another port");
+            return Outcome::retry(what +
+                                  "; stop the program that listens there or choose another port");
         case EACCES:
         case EPERM:
-            return Outcome::policy(what + "; ports below 1024 need the capability CAP_NET_BIND_SERVICE");
+            return Outcome::policy(what +
+                                   "; ports below 1024 need the capability CAP_NET_BIND_SERVICE");
         case EADDRNOTAVAIL:
-            return Outcome::absent(what + "; choose an address that an interface of this machine has");
+            return Outcome::absent(what +
+                                   "; choose an address that an interface of this machine has");
         case EAFNOSUPPORT:
             return Outcome::absent(what + "; this machine has that address family switched off");
         case EMFILE:
@@ -395,8 +398,8 @@ Result<std::unique_ptr<Acceptor>> AsioNetwork::listen(Endpoint at, Accepted acce
         return listen_error(at, error);
     }
     if (::listen(descriptor.get(), options_.backlog) != 0) return listen_error(at, errno);
-    auto core = boost::intrusive_ptr<AcceptCore>(
-        new AcceptCore(context_, options_, std::move(accepted)));
+    auto core =
+        boost::intrusive_ptr<AcceptCore>(new AcceptCore(context_, options_, std::move(accepted)));
     error_code error;
     core->listener.assign(protocol_of(at), descriptor.get(), error);
     if (error) return listen_error(at, error.value());
@@ -422,21 +425,33 @@ Outcome check_endpoint_free(Endpoint at) {
 
 std::string describe_socket_error(int error) {
     switch (error) {
-        case ECONNREFUSED: return "connection refused";
-        case ETIMEDOUT: return "no answer";
-        case ENETUNREACH: return "network unreachable";
-        case EHOSTUNREACH: return "host unreachable";
-        case ECONNRESET: return "connection reset";
-        case EPIPE: return "connection closed by the other side";
-        case EADDRINUSE: return "address in use";
-        case EADDRNOTAVAIL: return "address not available here";
-        case EAFNOSUPPORT: return "address family not supported here";
+        case ECONNREFUSED:
+            return "connection refused";
+        case ETIMEDOUT:
+            return "no answer";
+        case ENETUNREACH:
+            return "network unreachable";
+        case EHOSTUNREACH:
+            return "host unreachable";
+        case ECONNRESET:
+            return "connection reset";
+        case EPIPE:
+            return "connection closed by the other side";
+        case EADDRINUSE:
+            return "address in use";
+        case EADDRNOTAVAIL:
+            return "address not available here";
+        case EAFNOSUPPORT:
+            return "address family not supported here";
         case EMFILE:
-        case ENFILE: return "too many open files";
-        default: break;
+        case ENFILE:
+            return "too many open files";
+        default:
+            break;
     }
     std::string text = std::generic_category().message(error);
-    if (!text.empty() && text[0] >= 'A' && text[0] <= 'Z') text[0] = static_cast<char>(text[0] + 32);
+    if (!text.empty() && text[0] >= 'A' && text[0] <= 'Z')
+        text[0] = static_cast<char>(text[0] + 32);
     return text;
 }
 

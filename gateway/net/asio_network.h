@@ -1,8 +1,9 @@
-// AsioNetwork: sockets of the operating system behind Network. Asio only reports readiness; bytes are
-// moved by recv and send on the descriptor, so an idle connection holds no buffer. Each Socket,
+// AsioNetwork: sockets of the operating system behind Network. Asio only reports readiness; bytes
+// are moved by recv and send on the descriptor, so an idle connection holds no buffer. Each Socket,
 // Acceptor and Connecting shares a small counted core with its pending waits: destroying the object
-// closes the descriptor at once, and a wait that had already completed finds the core closed and says
-// nothing. Owner: one shard; all of it runs on the thread of its io_context, which must outlive it.
+// closes the descriptor at once, and a wait that had already completed finds the core closed and
+// says nothing. Owner: one shard; all of it runs on the thread of its io_context, which must
+// outlive it.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -13,14 +14,15 @@ namespace causeway {
 
 /// Kernel settings of the sockets that an AsioNetwork makes.
 struct SocketOptions {
-    int backlog = 4096;           ///< connections that the kernel completes before we accept them
-    int accepts_per_turn = 64;    ///< then the other connections of the shard get their turn
-    int accept_pause_ms = 100;    ///< rest after the process ran out of descriptors or memory
-    int keepalive_idle_s = 600;   ///< accepted connections: silence before the first probe
+    int backlog = 4096;          ///< connections that the kernel completes before we accept them
+    int accepts_per_turn = 64;   ///< then the other connections of the shard get their turn
+    int accept_pause_ms = 100;   ///< rest after the process ran out of descriptors or memory
+    int keepalive_idle_s = 600;  ///< accepted connections: silence before the first probe
     int link_keepalive_idle_s = 60;  ///< connections that we opened
     int keepalive_interval_s = 30;
     int keepalive_probes = 4;
-    int link_user_timeout_ms = 120'000;  ///< connections that we opened: data unacknowledged so long
+    int link_user_timeout_ms =
+        120'000;  ///< connections that we opened: data unacknowledged so long
 };
 
 class AsioNetwork final : public Network {
@@ -31,11 +33,10 @@ public:
 
     /// Failures are Cause::retry, their text a few words such as "connection refused".
     [[nodiscard]] std::unique_ptr<Connecting> connect(Endpoint to, std::optional<Address> from,
-                                                     Connected connected) override;
+                                                      Connected connected) override;
     /// SO_REUSEPORT: each shard listens on the same endpoint and the kernel spreads connections. An
     /// IPv6 endpoint takes IPv6 only. The error names the endpoint and what to do about it.
-    [[nodiscard]] Result<std::unique_ptr<Acceptor>> listen(Endpoint at,
-                                                           Accepted accepted) override;
+    [[nodiscard]] Result<std::unique_ptr<Acceptor>> listen(Endpoint at, Accepted accepted) override;
     /// `descriptor` is a connected stream socket; it is closed when it cannot be taken.
     [[nodiscard]] std::unique_ptr<Socket> adopt(int descriptor) override;
 

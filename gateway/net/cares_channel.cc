@@ -16,8 +16,7 @@ namespace {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
-using StreamDescriptor =
-    asio::posix::basic_stream_descriptor<asio::io_context::executor_type>;
+using StreamDescriptor = asio::posix::basic_stream_descriptor<asio::io_context::executor_type>;
 
 // What the DNS flag day of 2020 settled on: larger replies are fragmented, and fragments get lost.
 constexpr int datagram_size = 1232;
@@ -140,8 +139,8 @@ CaresChannel::~CaresChannel() {
 void CaresChannel::ask(const std::string& name, DnsType type, Done done) {
     ++outstanding_;
     auto question = std::make_unique<Question>(Question{this, std::move(done)});
-    ares_query(channel_, name.c_str(), class_internet, static_cast<int>(type), &CaresChannel::on_reply,
-               question.release());
+    ares_query(channel_, name.c_str(), class_internet, static_cast<int>(type),
+               &CaresChannel::on_reply, question.release());
     arm_timer();
 }
 
@@ -149,8 +148,10 @@ std::vector<Address> CaresChannel::in_hosts_file(const std::string& name) {
     std::vector<Address> found;
     for (const int family : {AF_INET6, AF_INET}) {
         hostent* entry = nullptr;
-        if (ares_gethostbyname_file(channel_, name.c_str(), family, &entry) != ARES_SUCCESS) continue;
-        const std::unique_ptr<hostent, decltype(&ares_free_hostent)> owner(entry, &ares_free_hostent);
+        if (ares_gethostbyname_file(channel_, name.c_str(), family, &entry) != ARES_SUCCESS)
+            continue;
+        const std::unique_ptr<hostent, decltype(&ares_free_hostent)> owner(entry,
+                                                                           &ares_free_hostent);
         for (char** item = entry->h_addr_list; item != nullptr && *item != nullptr; ++item) {
             if (entry->h_addrtype == AF_INET) add_address<asio::ip::address_v4>(*item, found);
             if (entry->h_addrtype == AF_INET6) add_address<asio::ip::address_v6>(*item, found);
@@ -167,12 +168,13 @@ void CaresChannel::on_reply(void* argument, int status, int /*timeouts*/, unsign
     std::vector<unsigned char> bytes;
     if (reply != nullptr && size > 0) bytes.assign(reply, reply + size);
     // c-ares is in the middle of its own work: whoever asked may want to ask again, or destroy us.
-    asio::post(self.context_, [&self, alive = std::weak_ptr<bool>(self.alive_), status,
-                               done = std::move(question->done), bytes = std::move(bytes)]() mutable {
-        if (alive.expired()) return;
-        --self.outstanding_;
-        done(status, std::move(bytes));
-    });
+    asio::post(self.context_,
+               [&self, alive = std::weak_ptr<bool>(self.alive_), status,
+                done = std::move(question->done), bytes = std::move(bytes)]() mutable {
+                   if (alive.expired()) return;
+                   --self.outstanding_;
+                   done(status, std::move(bytes));
+               });
 }
 
 void CaresChannel::on_socket(void* argument, ares_socket_t descriptor, int readable, int writable) {
@@ -205,20 +207,20 @@ void CaresChannel::wait(const std::shared_ptr<Watch>& watch) {
     if (watch->channel == nullptr || !watch->descriptor.is_open()) return;
     const ares_socket_t descriptor = watch->descriptor.native_handle();
     if (watch->want_read && !std::exchange(watch->reading, true)) {
-        watch->descriptor.async_wait(
-            asio::posix::descriptor_base::wait_read, [watch, descriptor](const error_code& error) {
-                watch->reading = false;
-                if (error || watch->channel == nullptr) return;
-                watch->channel->process(descriptor, ARES_SOCKET_BAD);
-            });
+        watch->descriptor.async_wait(asio::posix::descriptor_base::wait_read,
+                                     [watch, descriptor](const error_code& error) {
+                                         watch->reading = false;
+                                         if (error || watch->channel == nullptr) return;
+                                         watch->channel->process(descriptor, ARES_SOCKET_BAD);
+                                     });
     }
     if (watch->want_write && !std::exchange(watch->writing, true)) {
-        watch->descriptor.async_wait(
-            asio::posix::descriptor_base::wait_write, [watch, descriptor](const error_code& error) {
-                watch->writing = false;
-                if (error || watch->channel == nullptr) return;
-                watch->channel->process(ARES_SOCKET_BAD, descriptor);
-            });
+        watch->descriptor.async_wait(asio::posix::descriptor_base::wait_write,
+                                     [watch, descriptor](const error_code& error) {
+                                         watch->writing = false;
+                                         if (error || watch->channel == nullptr) return;
+                                         watch->channel->process(ARES_SOCKET_BAD, descriptor);
+                                     });
     }
 }
 
@@ -243,13 +245,20 @@ void CaresChannel::on_timer(std::uint32_t /*which*/) { process(ARES_SOCKET_BAD, 
 
 std::string describe_cares_status(int status) {
     switch (status) {
-        case ARES_ETIMEOUT: return "no answer from the name servers";
-        case ARES_ECONNREFUSED: return "every name server failed or was out of reach";
-        case ARES_ESERVFAIL: return "the name server answered SERVFAIL";
-        case ARES_EREFUSED: return "the name server answered REFUSED";
-        case ARES_ENOTIMP: return "the name server answered NOTIMP";
-        case ARES_EFORMERR: return "the name server answered FORMERR";
-        default: return std::string("name resolution failed: ") + ares_strerror(status);
+        case ARES_ETIMEOUT:
+            return "no answer from the name servers";
+        case ARES_ECONNREFUSED:
+            return "every name server failed or was out of reach";
+        case ARES_ESERVFAIL:
+            return "the name server answered SERVFAIL";
+        case ARES_EREFUSED:
+            return "the name server answered REFUSED";
+        case ARES_ENOTIMP:
+            return "the name server answered NOTIMP";
+        case ARES_EFORMERR:
+            return "the name server answered FORMERR";
+        default:
+            return std::string("name resolution failed: ") + ares_strerror(status);
     }
 }
 

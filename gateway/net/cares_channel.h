@@ -1,6 +1,6 @@
 // CaresChannel: one c-ares channel on a shard's event loop. c-ares chooses random ids and source
-// ports, repeats, changes servers, and goes to TCP when a reply is truncated; here its descriptors are
-// watched and its timeouts kept. Owner: a CaresResolver. Destroying it drops every question.
+// ports, repeats, changes servers, and goes to TCP when a reply is truncated; here its descriptors
+// are watched and its timeouts kept. Owner: a CaresResolver. Destroying it drops every question.
 #pragma once
 
 #include <ares.h>

@@ -31,7 +31,7 @@ DnsReply retry_reply(std::string why) {
 }
 
 timespec changed_at(const char* path) {
-    struct stat status{};
+    struct stat status {};
     return ::stat(path, &status) == 0 ? status.st_mtim : timespec{};
 }
 
@@ -73,7 +73,8 @@ Result<Endpoint> parse_name_server(std::string_view text) {
 
 /// A and AAAA of one host. Kept by the callbacks of its two questions.
 struct CaresResolver::AddressLookup final : TimerTarget {
-    AddressLookup(CaresResolver& owner, std::string name) : resolver(owner), host(std::move(name)) {}
+    AddressLookup(CaresResolver& owner, std::string name)
+        : resolver(owner), host(std::move(name)) {}
     AddressLookup(const AddressLookup&) = delete;
     AddressLookup& operator=(const AddressLookup&) = delete;
     ~AddressLookup() = default;
@@ -114,8 +115,8 @@ CaresResolver::~CaresResolver() { alive_.reset(); }
 Outcome CaresResolver::open_channel() {
     configuration_checked_ = clock_.now();
     configuration_changed_ = changed_at(system_configuration);
-    auto opened = CaresChannel::open(context_, timers_,
-                                     {options_.servers, options_.timeout, options_.tries});
+    auto opened =
+        CaresChannel::open(context_, timers_, {options_.servers, options_.timeout, options_.tries});
     if (!opened.ok()) return opened.error();
     std::erase_if(retired_, [](const auto& old) { return old->outstanding() == 0; });
     if (channel_) retired_.push_back(std::move(channel_));
@@ -175,7 +176,8 @@ bool CaresResolver::settled_without_asking(DnsCache<T>& cache, Waiting<T>& waiti
         return false;
     }
     if (found->second.size() >= options_.waiters) {
-        answer_later<T>(std::move(answer), Outcome::retry("too many wait for the address of " + name));
+        answer_later<T>(std::move(answer),
+                        Outcome::retry("too many wait for the address of " + name));
         return true;
     }
     found->second.push_back(std::move(answer));
@@ -275,11 +277,12 @@ void CaresResolver::settle(const std::shared_ptr<AddressLookup>& lookup) {
         // Half an answer is asked for again soon.
         if (!sure) answer.ttl = std::min(answer.ttl, options_.cache.retry_max);
         const seconds ttl = answer.ttl;
-        finish<AddressAnswer>(address_cache_, address_waiting_, lookup->host, std::move(answer), ttl);
+        finish<AddressAnswer>(address_cache_, address_waiting_, lookup->host, std::move(answer),
+                              ttl);
         return;
     }
-    Outcome outcome = sure ? Outcome::absent("no address for " + lookup->host)
-                           : Outcome::retry(std::move(why));
+    Outcome outcome =
+        sure ? Outcome::absent("no address for " + lookup->host) : Outcome::retry(std::move(why));
     finish<AddressAnswer>(address_cache_, address_waiting_, lookup->host, std::move(outcome),
                           negative);
 }

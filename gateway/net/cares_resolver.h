@@ -1,6 +1,7 @@
 // CaresResolver: the Resolver over c-ares, one per shard. Equal questions under way are asked once,
-// answers are cached by their TTL within bounds, aliases are followed to a bound, and questions beyond
-// a number wait their turn. Owner: the shard; it must not outlive the io_context, wheel and clock.
+// answers are cached by their TTL within bounds, aliases are followed to a bound, and questions
+// beyond a number wait their turn. Owner: the shard; it must not outlive the io_context, wheel and
+// clock.
 #pragma once
 
 #include <sys/stat.h>

@@ -9,7 +9,13 @@ namespace {
 
 namespace ip = boost::asio::ip;
 
-enum TimerName : std::uint32_t { stagger_over, total_over, look_up_over, nothing_left, first_attempt };
+enum TimerName : std::uint32_t {
+    stagger_over,
+    total_over,
+    look_up_over,
+    nothing_left,
+    first_attempt
+};
 
 /// Beyond this an error says only how many more there were: it ends up in a stanza.
 constexpr std::size_t failures_told = 6;
@@ -122,7 +128,8 @@ Connector::~Connector() = default;
 
 void Connector::on_timer(std::uint32_t which) {
     switch (which) {
-        case stagger_over: return proceed();
+        case stagger_over:
+            return proceed();
         case total_over:
             record_rest();
             return finish();
@@ -131,7 +138,8 @@ void Connector::on_timer(std::uint32_t which) {
             record(*std::exchange(resolving_, std::nullopt),
                    Outcome::retry("no address in " + in_seconds(limits_.attempt)));
             return proceed();
-        case nothing_left: return finish();
+        case nothing_left:
+            return finish();
         default:
             return give_up(which, Outcome::retry("no answer in " + in_seconds(limits_.attempt)));
     }

@@ -1,7 +1,8 @@
-// Connector: from a list of targets to one TCP connection. Targets are tried in order, the addresses of
-// each in the manner of RFC 8305: families alternate, a further attempt starts beside one that has not
-// answered for a while, the first to connect wins. If what was connected turns out useless (TLS fails,
-// the peer stays silent), next() goes on. Owner: whoever wants the connection; destroying it cancels.
+// Connector: from a list of targets to one TCP connection. Targets are tried in order, the
+// addresses of each in the manner of RFC 8305: families alternate, a further attempt starts beside
+// one that has not answered for a while, the first to connect wins. If what was connected turns out
+// useless (TLS fails, the peer stays silent), next() goes on. Owner: whoever wants the connection;
+// destroying it cancels.
 #pragma once
 
 #include <chrono>
@@ -55,8 +56,9 @@ class Connector final : private TimerTarget {
 public:
     using Done = std::function<void(Result<ConnectedTarget>)>;
 
-    /// Begins at once. `done` is called later, never from within, and may destroy the Connector. The
-    /// error tells what became of each target; its cause is retry if any of them may work later.
+    /// Begins at once. `done` is called later, never from within, and may destroy the Connector.
+    /// The error tells what became of each target; its cause is retry if any of them may work
+    /// later.
     Connector(Network& network, Resolver& resolver, TimerWheel& timers, const Clock& clock,
               std::vector<ConnectTarget> targets, const ConnectorLimits& limits, Done done);
     ~Connector();

@@ -1,5 +1,5 @@
-// DnsCache: what DNS said, positive and negative, for as long as it said, in bounded room: the entry
-// unused for longest goes first. Owner: one shard's resolver.
+// DnsCache: what DNS said, positive and negative, for as long as it said, in bounded room: the
+// entry unused for longest goes first. Owner: one shard's resolver.
 #pragma once
 
 #include <algorithm>
@@ -93,7 +93,8 @@ private:
     const Clock& clock_;
     DnsCacheLimits limits_;
     Entries entries_;  // most recently used first
-    std::unordered_map<std::string_view, typename Entries::iterator> index_;  // keys live in entries_
+    std::unordered_map<std::string_view, typename Entries::iterator>
+        index_;  // keys live in entries_
 };
 
 }  // namespace causeway

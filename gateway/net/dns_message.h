@@ -1,6 +1,6 @@
-// Reading a DNS reply (RFC 1035 §4, RFC 2782, RFC 2308): from the bytes of one message to the records
-// asked for, an alias to go on with, or the reason why there are none. Pure and total: any bytes give
-// a DnsReply, in time and memory bounded by the message.
+// Reading a DNS reply (RFC 1035 §4, RFC 2782, RFC 2308): from the bytes of one message to the
+// records asked for, an alias to go on with, or the reason why there are none. Pure and total: any
+// bytes give a DnsReply, in time and memory bounded by the message.
 #pragma once
 
 #include <chrono>
@@ -26,9 +26,9 @@ struct DnsReply {
         retry,    ///< no usable answer
     };
     Kind kind = Kind::retry;
-    std::string why;                ///< when absent or retry
+    std::string why;  ///< when absent or retry
     std::string alias;
-    std::chrono::seconds ttl{0};    ///< how long the reply holds; 0 when it says nothing about it
+    std::chrono::seconds ttl{0};  ///< how long the reply holds; 0 when it says nothing about it
     std::vector<SrvRecord> srv;
     std::vector<Address> addresses;
 };

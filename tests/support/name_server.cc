@@ -13,10 +13,14 @@ using boost::system::error_code;
 
 const char* type_name(DnsType type) {
     switch (type) {
-        case DnsType::a: return "A ";
-        case DnsType::aaaa: return "AAAA ";
-        case DnsType::srv: return "SRV ";
-        default: return "? ";
+        case DnsType::a:
+            return "A ";
+        case DnsType::aaaa:
+            return "AAAA ";
+        case DnsType::srv:
+            return "SRV ";
+        default:
+            return "? ";
     }
 }
 
@@ -65,46 +69,46 @@ std::optional<NameServer::Bytes> NameServer::reply_to(std::span<const unsigned c
 }
 
 void NameServer::receive() {
-    socket_.async_receive_from(asio::buffer(buffer_), sender_,
-                               [this](const error_code& error, std::size_t size) {
-                                   if (error == asio::error::operation_aborted) return;
-                                   if (!error) {
-                                       const auto reply =
-                                           reply_to(std::span(buffer_).first(size), false);
-                                       error_code ignored;
-                                       if (reply) {
-                                           socket_.send_to(asio::buffer(*reply), sender_, 0, ignored);
-                                       }
-                                   }
-                                   receive();
-                               });
+    socket_.async_receive_from(
+        asio::buffer(buffer_), sender_, [this](const error_code& error, std::size_t size) {
+            if (error == asio::error::operation_aborted) return;
+            if (!error) {
+                const auto reply = reply_to(std::span(buffer_).first(size), false);
+                error_code ignored;
+                if (reply) {
+                    socket_.send_to(asio::buffer(*reply), sender_, 0, ignored);
+                }
+            }
+            receive();
+        });
 }
 
 void NameServer::accept() {
     acceptor_.async_accept([this](const error_code& error, asio::ip::tcp::socket socket) {
         if (error) return;
         auto caller = std::make_shared<Caller>(std::move(socket));
-        asio::async_read(
-            caller->socket, asio::buffer(caller->size),
-            [this, caller](const error_code& no_size, std::size_t) {
-                if (no_size) return;
-                caller->bytes.resize(static_cast<std::size_t>(caller->size[0] << 8 | caller->size[1]));
-                asio::async_read(
-                    caller->socket, asio::buffer(caller->bytes),
-                    [this, caller](const error_code& no_query, std::size_t) {
-                        if (no_query) return;
-                        auto reply = reply_to(caller->bytes, true);
-                        if (!reply) return;
-                        caller->bytes = std::move(*reply);
-                        const std::size_t size = caller->bytes.size();
-                        const std::array<unsigned char, 2> prefix = {
-                            static_cast<unsigned char>(size >> 8U),
-                            static_cast<unsigned char>(size & 0xffU)};
-                        caller->bytes.insert(caller->bytes.begin(), prefix.begin(), prefix.end());
-                        asio::async_write(caller->socket, asio::buffer(caller->bytes),
-                                          [caller](const error_code&, std::size_t) {});
-                    });
-            });
+        asio::async_read(caller->socket, asio::buffer(caller->size),
+                         [this, caller](const error_code& no_size, std::size_t) {
+                             if (no_size) return;
+                             caller->bytes.resize(
+                                 static_cast<std::size_t>(caller->size[0] << 8 | caller->size[1]));
+                             asio::async_read(
+                                 caller->socket, asio::buffer(caller->bytes),
+                                 [this, caller](const error_code& no_query, std::size_t) {
+                                     if (no_query) return;
+                                     auto reply = reply_to(caller->bytes, true);
+                                     if (!reply) return;
+                                     caller->bytes = std::move(*reply);
+                                     const std::size_t size = caller->bytes.size();
+                                     const std::array<unsigned char, 2> prefix = {
+                                         static_cast<unsigned char>(size >> 8U),
+                                         static_cast<unsigned char>(size & 0xffU)};
+                                     caller->bytes.insert(caller->bytes.begin(), prefix.begin(),
+                                                          prefix.end());
+                                     asio::async_write(caller->socket, asio::buffer(caller->bytes),
+                                                       [caller](const error_code&, std::size_t) {});
+                                 });
+                         });
         accept();
     });
 }

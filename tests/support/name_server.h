@@ -1,5 +1,5 @@
-// NameServer: a DNS server on a loopback port, over UDP and TCP, that answers with whatever bytes the
-// test gives it. It runs on the test's own io_context.
+// NameServer: a DNS server on a loopback port, over UDP and TCP, that answers with whatever bytes
+// the test gives it. It runs on the test's own io_context.
 #pragma once
 
 #include <boost/asio/io_context.hpp>

@@ -1,6 +1,6 @@
 // SimClock and SimLoop: time and order under a test's control. The clock moves only when told, and
-// the loop runs posted tasks one after the other in the order of their posting, so a test that fails
-// fails the same way every time. Not thread-safe.
+// the loop runs posted tasks one after the other in the order of their posting, so a test that
+// fails fails the same way every time. Not thread-safe.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +21,9 @@ public:
     /// 2026-01-01T00:00:00Z.
     static constexpr UnixMillis first_moment = 1'767'225'600'000;
 
-    [[nodiscard]] TimePoint now() const override { return TimePoint(Duration(1'000'000)) + elapsed_; }
+    [[nodiscard]] TimePoint now() const override {
+        return TimePoint(Duration(1'000'000)) + elapsed_;
+    }
     [[nodiscard]] UnixMillis wall() const override { return first_moment + elapsed_.count(); }
     void advance(Duration by) { elapsed_ += by; }
 

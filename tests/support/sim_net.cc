@@ -9,11 +9,11 @@ namespace causeway {
 
 /// One direction of a connection.
 struct SimPipe {
-    std::string bytes;          // written and not yet read
-    std::size_t visible = 0;    // how many of them the reader may take now
-    bool finished = false;      // the writer sent FIN
-    bool end_visible = false;   // the reader has been told
-    bool delivering = false;    // a task to show more is under way
+    std::string bytes;         // written and not yet read
+    std::size_t visible = 0;   // how many of them the reader may take now
+    bool finished = false;     // the writer sent FIN
+    bool end_visible = false;  // the reader has been told
+    bool delivering = false;   // a task to show more is under way
 };
 
 /// One end of a connection: who listens for readiness there.
@@ -126,8 +126,9 @@ private:
             SimPipe& moved = self->pipes[from];
             moved.delivering = false;
             const std::size_t piece = self->options_.read_piece;
-            moved.visible = piece == 0 ? moved.bytes.size()
-                                       : std::min(moved.bytes.size(), std::max(moved.visible, piece));
+            moved.visible = piece == 0
+                                ? moved.bytes.size()
+                                : std::min(moved.bytes.size(), std::max(moved.visible, piece));
             if (moved.bytes.size() == moved.visible && moved.finished) moved.end_visible = true;
             self->notify_readable(1 - from);
         });
@@ -268,8 +269,7 @@ std::unique_ptr<Connecting> SimNet::connect(Endpoint to, std::optional<Address> 
     };
     attempts_.push_back(to);
     const bool six = to.address().is_v6();
-    const Address source =
-        from.value_or(boost::asio::ip::make_address(six ? "::1" : "127.0.0.1"));
+    const Address source = from.value_or(boost::asio::ip::make_address(six ? "::1" : "127.0.0.1"));
     auto attempt = std::make_shared<Attempt>(pending_, to, Endpoint(source, next_port_++),
                                              std::move(connected));
     loop_.post([this, attempt] { complete(attempt); });
@@ -286,8 +286,7 @@ void SimNet::complete(const std::shared_ptr<Attempt>& attempt) {
         return attempt->take()(Outcome::retry("network unreachable"));
     }
     const bool answered = behaviour == SimBehaviour::silent || behaviour == SimBehaviour::resets;
-    const auto listener =
-        behaviour == SimBehaviour::normal ? listener_at(attempt->to) : nullptr;
+    const auto listener = behaviour == SimBehaviour::normal ? listener_at(attempt->to) : nullptr;
     if (!answered && !listener) return attempt->take()(Outcome::retry("connection refused"));
 
     auto connection = std::make_shared<SimConnection>(loop_, options_);

@@ -38,14 +38,15 @@ public:
     ~SimNet() override;
 
     [[nodiscard]] std::unique_ptr<Connecting> connect(Endpoint to, std::optional<Address> from,
-                                                     Connected connected) override;
+                                                      Connected connected) override;
     /// Several acceptors on one endpoint take turns. An unspecified address listens on every one.
     [[nodiscard]] Result<std::unique_ptr<Acceptor>> listen(Endpoint at, Accepted accepted) override;
     /// Descriptors of released sockets are numbers that only this SimNet knows.
     [[nodiscard]] std::unique_ptr<Socket> adopt(int descriptor) override;
 
     void set_behaviour(const Endpoint& at, SimBehaviour behaviour);
-    /// Resets every connection whose accepting end is `at`, as a cut cable or a killed server would.
+    /// Resets every connection whose accepting end is `at`, as a cut cable or a killed server
+    /// would.
     void cut(const Endpoint& at);
     /// Applies to connections made from now on.
     void set_options(SimNetOptions options) { options_ = options; }

@@ -38,7 +38,7 @@ std::size_t run_for(IoContext& context, milliseconds time) {
     return context.run_for(time);
 }
 
-struct Recorder : SocketHandler {
+struct Recorder final : SocketHandler {
     int readable = 0;
     int writable = 0;
     std::function<void()> when_readable;
@@ -65,7 +65,8 @@ struct Pair {
     std::unique_ptr<Socket> server;
 
     Pair() {
-        auto listening = network.listen(any_port, [this](auto socket) { server = std::move(socket); });
+        auto listening =
+            network.listen(any_port, [this](auto socket) { server = std::move(socket); });
         REQUIRE(listening.ok());
         acceptor = std::move(*listening);
         connecting = network.connect(acceptor->local(), std::nullopt, [this](auto result) {
@@ -190,7 +191,8 @@ TEST_CASE("a socket destroyed in its own callback stays silent though both waits
 TEST_CASE("a socket destroyed after its wait completed but before the callback stays silent") {
     Pair first;
     std::unique_ptr<Socket> second;
-    first.acceptor = std::move(*first.network.listen(any_port, [&](auto s) { second = std::move(s); }));
+    first.acceptor =
+        std::move(*first.network.listen(any_port, [&](auto s) { second = std::move(s); }));
     std::unique_ptr<Socket> peer;
     auto connecting = first.network.connect(first.acceptor->local(), std::nullopt,
                                             [&](auto result) { peer = std::move(*result); });
@@ -261,7 +263,8 @@ TEST_CASE("sockets have no delay, and links notice a dead peer") {
         CHECK(socket_option(descriptor, SOL_SOCKET, SO_KEEPALIVE) != 0);
         CHECK((::fcntl(descriptor, F_GETFD) & FD_CLOEXEC) != 0);
     }
-    CHECK(socket_option(client, IPPROTO_TCP, TCP_KEEPIDLE) == SocketOptions{}.link_keepalive_idle_s);
+    CHECK(socket_option(client, IPPROTO_TCP, TCP_KEEPIDLE) ==
+          SocketOptions{}.link_keepalive_idle_s);
     CHECK(socket_option(client, IPPROTO_TCP, TCP_USER_TIMEOUT) ==
           SocketOptions{}.link_user_timeout_ms);
     ::close(client);

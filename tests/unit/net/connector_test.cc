@@ -149,10 +149,11 @@ TEST_CASE("every failure is told, and each attempt has its deadline") {
     f.run(Duration(9'000));
     CHECK(f.results.empty());
     f.run(Duration(1'100));
-    CHECK(f.why() ==
-          "a.example:5269 connection refused; a.example:5270 network unreachable; c.example:5269 no "
-          "such name: c.example; d.example:5269 the name server failed: d.example; b.example:5269 "
-          "no answer in 10 s");
+    CHECK(
+        f.why() ==
+        "a.example:5269 connection refused; a.example:5270 network unreachable; c.example:5269 no "
+        "such name: c.example; d.example:5269 the name server failed: d.example; b.example:5269 "
+        "no answer in 10 s");
     CHECK(f.results.back().error().cause() == Cause::retry);
 }
 
@@ -188,7 +189,8 @@ TEST_CASE("next() goes on to later targets and tells why the earlier was of no u
         f.listen("10.0.0." + n);
         f.listen("10.0.1." + n);
     }
-    f.start({{"t1.example", 5269, false}, {"t2.example", 5269, false}, {"t3.example", 5269, false}});
+    f.start(
+        {{"t1.example", 5269, false}, {"t2.example", 5269, false}, {"t3.example", 5269, false}});
     f.run();
     CHECK(to_string(f.connected_to()) == "10.0.0.1:5269");
     // However long the owner took to find out, that time does not count.
@@ -246,8 +248,7 @@ TEST_CASE("a look-up that never ends is given up, and a late answer is ignored")
     CHECK(f.attempts() == Strings{"10.0.0.2:5269"});
     f.connector->next(Outcome::retry("closed the connection"));
     f.run();
-    CHECK(f.why() ==
-          "a.example:5269 no address in 10 s; b.example:5269 closed the connection");
+    CHECK(f.why() == "a.example:5269 no address in 10 s; b.example:5269 closed the connection");
 }
 
 TEST_CASE("there is an end to all attempts together") {
@@ -287,12 +288,12 @@ TEST_CASE("destroying a connector cancels, before any answer and within one") {
 
     int calls = 0;
     for (const char* host : {"a.example", "gone.example"}) {
-        f.connector = std::make_unique<Connector>(
-            f.net, f.dns, f.wheel, f.clock, std::vector<ConnectTarget>{{host, 5269, false}},
-            ConnectorLimits{}, [&](auto) {
-                ++calls;
-                f.connector.reset();
-            });
+        f.connector = std::make_unique<Connector>(f.net, f.dns, f.wheel, f.clock,
+                                                  std::vector<ConnectTarget>{{host, 5269, false}},
+                                                  ConnectorLimits{}, [&](auto) {
+                                                      ++calls;
+                                                      f.connector.reset();
+                                                  });
         f.run();
     }
     CHECK(calls == 2);
@@ -313,18 +314,37 @@ TEST_CASE("which addresses are public") {
     const auto is_public = [](const char* text) {
         return is_public_address(boost::asio::ip::make_address(text));
     };
-    for (const char* text : {"8.8.8.8", "100.63.255.255", "100.128.0.0", "172.32.0.1", "192.167.1.1",
-                             "2a00:1450::1", "2001:4860::8888", "::ffff:8.8.8.8",
-                             "64:ff9b::8.8.8.8", "2002:808:808::1"}) {
+    for (const char* text :
+         {"8.8.8.8", "100.63.255.255", "100.128.0.0", "172.32.0.1", "192.167.1.1", "2a00:1450::1",
+          "2001:4860::8888", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "2002:808:808::1"}) {
         CAPTURE(text);
         CHECK(is_public(text));
     }
-    for (const char* text :
-         {"0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "127.255.255.255", "169.254.169.254",
-          "172.16.0.1", "172.31.255.255", "192.168.0.1", "224.0.0.1", "255.255.255.255", "::", "::1",
-          "fe80::1", "fc00::1", "fd12::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
-          "64:ff9b::a00:1", "64:ff9b:1::808:808", "2002:7f00:1::1", "2001:db8::1", "2001::1",
-          "::10.0.0.1"}) {
+    for (const char* text : {"0.0.0.0",
+                             "10.1.2.3",
+                             "100.64.0.1",
+                             "127.0.0.1",
+                             "127.255.255.255",
+                             "169.254.169.254",
+                             "172.16.0.1",
+                             "172.31.255.255",
+                             "192.168.0.1",
+                             "224.0.0.1",
+                             "255.255.255.255",
+                             "::",
+                             "::1",
+                             "fe80::1",
+                             "fc00::1",
+                             "fd12::1",
+                             "ff02::1",
+                             "::ffff:127.0.0.1",
+                             "::ffff:10.0.0.1",
+                             "64:ff9b::a00:1",
+                             "64:ff9b:1::808:808",
+                             "2002:7f00:1::1",
+                             "2001:db8::1",
+                             "2001::1",
+                             "::10.0.0.1"}) {
         CAPTURE(text);
         CHECK_FALSE(is_public(text));
     }

@@ -38,14 +38,15 @@ TEST_CASE("SRV records are read with the least TTL, targets in lower case") {
 }
 
 TEST_CASE("the question and the owners compare without regard to case") {
-    const auto reply = read(DnsBuilder("A.Example", DnsType::a).address("a.EXAMPLE", 60, "192.0.2.1"),
-                            "a.example", DnsType::a);
+    const auto reply =
+        read(DnsBuilder("A.Example", DnsType::a).address("a.EXAMPLE", 60, "192.0.2.1"), "a.example",
+             DnsType::a);
     CHECK(reply.kind == Kind::records);
 }
 
 TEST_CASE("a target of the root is kept, since it says that there is no service") {
-    const auto reply = read(DnsBuilder(service, DnsType::srv).srv(service, 60, {0, 0, 0, ""}), service,
-                            DnsType::srv);
+    const auto reply = read(DnsBuilder(service, DnsType::srv).srv(service, 60, {0, 0, 0, ""}),
+                            service, DnsType::srv);
     REQUIRE(reply.kind == Kind::records);
     CHECK(reply.srv.at(0).target.empty());
 }
@@ -60,8 +61,9 @@ TEST_CASE("SRV records that lead nowhere are dropped, and alone they are no abse
     CHECK(some.srv.size() == 1);
     CHECK(some.srv[0].target == "good.example");
 
-    const auto none = read(DnsBuilder(service, DnsType::srv).raw(service, DnsType::srv, 60, {0, 1, 2}),
-                           service, DnsType::srv);
+    const auto none =
+        read(DnsBuilder(service, DnsType::srv).raw(service, DnsType::srv, 60, {0, 1, 2}), service,
+             DnsType::srv);
     CHECK(none.kind == Kind::retry);
     CHECK(none.why == "the name server sent only unusable records");
 }
@@ -107,8 +109,9 @@ TEST_CASE("aliases in a circle end") {
 }
 
 TEST_CASE("absence: no such name, no such type, with the lesser time of the SOA") {
-    const auto no_name = read(DnsBuilder("a.example", DnsType::a, 3).authority_soa("example", 900, 60),
-                              "a.example", DnsType::a);
+    const auto no_name =
+        read(DnsBuilder("a.example", DnsType::a, 3).authority_soa("example", 900, 60), "a.example",
+             DnsType::a);
     CHECK(no_name.kind == Kind::absent);
     CHECK(no_name.ttl == seconds(60));
     CHECK(no_name.why == "no such name: a.example");
@@ -147,9 +150,9 @@ TEST_CASE("failures are no absence") {
     CHECK(why(2) == "the name server answered SERVFAIL");
     CHECK(why(5) == "the name server answered REFUSED");
     CHECK(why(9) == "the name server answered code 9");
-    const auto referral = read(
-        DnsBuilder("a.example", DnsType::a).authority_ns("example", 60, "ns.example"), "a.example",
-        DnsType::a);
+    const auto referral =
+        read(DnsBuilder("a.example", DnsType::a).authority_ns("example", 60, "ns.example"),
+             "a.example", DnsType::a);
     CHECK(referral.kind == Kind::retry);
     CHECK(referral.why == "the name server sent a referral instead of an answer");
     const auto authoritative =
@@ -161,9 +164,11 @@ TEST_CASE("failures are no absence") {
 }
 
 TEST_CASE("a reply to another question, or none at all, is refused") {
-    const DnsBuilder other = DnsBuilder("b.example", DnsType::a).address("a.example", 60, "192.0.2.1");
+    const DnsBuilder other =
+        DnsBuilder("b.example", DnsType::a).address("a.example", 60, "192.0.2.1");
     CHECK(read(other, "a.example", DnsType::a).kind == Kind::retry);
-    const DnsBuilder type = DnsBuilder("a.example", DnsType::aaaa).address("a.example", 60, "192.0.2.1");
+    const DnsBuilder type =
+        DnsBuilder("a.example", DnsType::aaaa).address("a.example", 60, "192.0.2.1");
     CHECK(read(type, "a.example", DnsType::a).kind == Kind::retry);
     const DnsBuilder query("a.example", DnsType::a, 0, 0x0100);
     CHECK(read(query, "a.example", DnsType::a).kind == Kind::retry);
@@ -197,8 +202,7 @@ TEST_CASE("a reply cut short anywhere is never taken for an absence") {
                                    .srv(service, 300, {20, 0, 5270, "x2.a.example"});
     const auto& whole = builder.bytes();
     for (std::size_t size = 0; size < whole.size(); ++size) {
-        const auto reply =
-            read_dns_reply(std::span(whole).first(size), service, DnsType::srv);
+        const auto reply = read_dns_reply(std::span(whole).first(size), service, DnsType::srv);
         CHECK(reply.kind == Kind::retry);
     }
 }

@@ -92,7 +92,9 @@ std::vector<std::string> texts(const Result<AddressAnswer>& answer) {
 
 TEST_CASE("an SRV answer comes once over the wire and then from the cache") {
     Fixture f([](const Query& query) -> Bytes {
-        return DnsBuilder(query.name, query.type).srv(query.name, 30, {1, 2, 5269, "x.a.example"}).bytes();
+        return DnsBuilder(query.name, query.type)
+            .srv(query.name, 30, {1, 2, 5269, "x.a.example"})
+            .bytes();
     });
     const auto first = f.srv(service);
     REQUIRE(first.ok());
@@ -106,7 +108,9 @@ TEST_CASE("an SRV answer comes once over the wire and then from the cache") {
 
 TEST_CASE("equal questions under way are asked once, and each asker is answered in order") {
     Fixture f([](const Query& query) -> Bytes {
-        return DnsBuilder(query.name, query.type).srv(query.name, 30, {1, 2, 5269, "x.example"}).bytes();
+        return DnsBuilder(query.name, query.type)
+            .srv(query.name, 30, {1, 2, 5269, "x.example"})
+            .bytes();
     });
     std::vector<int> order;
     for (int i = 0; i < 50; ++i) {
@@ -154,9 +158,8 @@ TEST_CASE("a silent name server is a failure after the timeout") {
 }
 
 TEST_CASE("where one name server fails, the next is asked") {
-    Fixture f([](const Query& query) -> Bytes {
-        return DnsBuilder(query.name, query.type, 5).bytes();
-    });
+    Fixture f(
+        [](const Query& query) -> Bytes { return DnsBuilder(query.name, query.type, 5).bytes(); });
     NameServer second(f.context, [](const Query& query) {
         return query.name == service ? absent(query) : failure(query);
     });
@@ -171,7 +174,8 @@ TEST_CASE("where one name server fails, the next is asked") {
 
 TEST_CASE("nobody listening is a failure") {
     Fixture f([](const Query&) { return Bytes{}; });
-    REQUIRE(f.resolver->set_servers({Endpoint(boost::asio::ip::make_address("127.0.0.1"), 1)}).ok());
+    REQUIRE(
+        f.resolver->set_servers({Endpoint(boost::asio::ip::make_address("127.0.0.1"), 1)}).ok());
     const auto later = f.srv(service);
     REQUIRE_FALSE(later.ok());
     CHECK(later.error().cause() == Cause::retry);
@@ -181,11 +185,13 @@ TEST_CASE("a truncated reply is fetched whole over TCP") {
     Fixture f([](const Query& query) -> Bytes {
         if (!query.tcp) {
             return DnsBuilder(query.name, query.type, 0,
-                              DnsBuilder::reply_flag | DnsBuilder::truncated_flag).bytes();
+                              DnsBuilder::reply_flag | DnsBuilder::truncated_flag)
+                .bytes();
         }
         DnsBuilder reply(query.name, query.type);
         for (std::uint16_t i = 0; i < 40; ++i) {
-            reply.srv(query.name, 30, {i, 0, 5269, "a-rather-long-name-" + std::to_string(i) + ".example"});
+            reply.srv(query.name, 30,
+                      {i, 0, 5269, "a-rather-long-name-" + std::to_string(i) + ".example"});
         }
         return reply.bytes();
     });
@@ -200,8 +206,10 @@ TEST_CASE("both families are asked, and one without addresses does not matter") 
     Fixture f([](const Query& query) -> Bytes {
         DnsBuilder reply(query.name, query.type);
         if (query.name == "both.example") {
-            return reply.address(query.name, query.type == DnsType::a ? 30 : 20,
-                                 query.type == DnsType::a ? "192.0.2.1" : "2001:db8::1").bytes();
+            return reply
+                .address(query.name, query.type == DnsType::a ? 30 : 20,
+                         query.type == DnsType::a ? "192.0.2.1" : "2001:db8::1")
+                .bytes();
         }
         if (query.name == "four.example" && query.type == DnsType::a) {
             return reply.address(query.name, 30, "192.0.2.4").bytes();
@@ -243,10 +251,12 @@ TEST_CASE("a server that never answers AAAA delays nobody for long") {
     ResolverOptions options;
     options.family_patience = Duration(50);
     options.timeout = Duration(2000);
-    Fixture f([](const Query& query) -> Bytes {
-        if (query.type == DnsType::aaaa) return {};
-        return DnsBuilder(query.name, query.type).address(query.name, 30, "192.0.2.1").bytes();
-    }, options);
+    Fixture f(
+        [](const Query& query) -> Bytes {
+            if (query.type == DnsType::aaaa) return {};
+            return DnsBuilder(query.name, query.type).address(query.name, 30, "192.0.2.1").bytes();
+        },
+        options);
     const auto begin = std::chrono::steady_clock::now();
     CHECK(texts(f.addresses("a.example")) == std::vector<std::string>{"192.0.2.1"});
     CHECK(std::chrono::steady_clock::now() - begin < milliseconds(1500));
@@ -257,10 +267,14 @@ TEST_CASE("aliases across replies are followed, and circles and long chains end"
         DnsBuilder reply(query.name, query.type);
         if (query.name == "a.example") return reply.alias(query.name, 10, "b.example").bytes();
         if (query.name == "b.example") {
-            return reply.address(query.name, 30, query.type == DnsType::a ? "192.0.2.1" : "2001:db8::1").bytes();
+            return reply
+                .address(query.name, 30, query.type == DnsType::a ? "192.0.2.1" : "2001:db8::1")
+                .bytes();
         }
-        if (query.name == "ping.example") return reply.alias(query.name, 30, "pong.example").bytes();
-        if (query.name == "pong.example") return reply.alias(query.name, 30, "ping.example").bytes();
+        if (query.name == "ping.example")
+            return reply.alias(query.name, 30, "pong.example").bytes();
+        if (query.name == "pong.example")
+            return reply.alias(query.name, 30, "ping.example").bytes();
         return absent(query);
     });
     const auto answer = f.addresses("a.example");
@@ -277,11 +291,14 @@ TEST_CASE("a reply cut short is a failure, never absence") {
     ResolverOptions options;
     options.timeout = Duration(50);
     options.tries = 1;
-    Fixture f([](const Query& query) -> Bytes {
-        auto reply = DnsBuilder(query.name, query.type).srv(query.name, 30, {1, 1, 5269, "x"}).bytes();
-        reply.pop_back();
-        return reply;
-    }, options);
+    Fixture f(
+        [](const Query& query) -> Bytes {
+            auto reply =
+                DnsBuilder(query.name, query.type).srv(query.name, 30, {1, 1, 5269, "x"}).bytes();
+            reply.pop_back();
+            return reply;
+        },
+        options);
     const auto later = f.srv(service);
     REQUIRE_FALSE(later.ok());
     CHECK(later.error().cause() == Cause::retry);
@@ -302,9 +319,13 @@ TEST_CASE("questions beyond the number on the wire wait, and beyond the queue fa
     ResolverOptions options;
     options.outstanding = 4;
     options.queued = 10;
-    Fixture f([](const Query& query) -> Bytes {
-        return DnsBuilder(query.name, query.type).srv(query.name, 30, {1, 1, 5269, "x.example"}).bytes();
-    }, options);
+    Fixture f(
+        [](const Query& query) -> Bytes {
+            return DnsBuilder(query.name, query.type)
+                .srv(query.name, 30, {1, 1, 5269, "x.example"})
+                .bytes();
+        },
+        options);
     int good = 0;
     int refused = 0;
     for (int i = 0; i < 20; ++i) {
@@ -368,7 +389,9 @@ TEST_CASE("other servers are used from the next question on, and the cache is fo
     Fixture f([](const Query& query) { return absent(query); });
     CHECK(f.srv(service).error().cause() == Cause::absent);
     NameServer other(f.context, [](const Query& query) -> Bytes {
-        return DnsBuilder(query.name, query.type).srv(query.name, 30, {1, 1, 5269, "x.example"}).bytes();
+        return DnsBuilder(query.name, query.type)
+            .srv(query.name, 30, {1, 1, 5269, "x.example"})
+            .bytes();
     });
     // A question still under way at the old server is answered by it.
     bool old_answered = false;

@@ -11,7 +11,7 @@ using namespace causeway;
 namespace {
 
 /// Reads whatever comes and remembers how it was cut.
-struct Reader : SocketHandler {
+struct Reader final : SocketHandler {
     explicit Reader(Socket& from) : socket(from) {
         socket.set_handler(this);
         socket.want_read();
@@ -169,7 +169,8 @@ TEST_CASE("a released socket goes on where it is adopted, and its old owner hear
 TEST_CASE("acceptors on one endpoint take turns; without any the endpoint refuses") {
     Ends ends;
     std::vector<std::unique_ptr<Socket>> others;
-    auto second = ends.net.listen(ends.at, [&](auto socket) { others.push_back(std::move(socket)); });
+    auto second =
+        ends.net.listen(ends.at, [&](auto socket) { others.push_back(std::move(socket)); });
     ends.connect();
     auto first_client = std::move(ends.client);
     ends.connect();

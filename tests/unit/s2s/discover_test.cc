@@ -31,7 +31,8 @@ struct Fixture {
     }
     void run(const std::string& domain = "a.example") {
         result.reset();
-        discovery = discover(domain, dns, limits, [this](auto got) { result.emplace(std::move(got)); });
+        discovery =
+            discover(domain, dns, limits, [this](auto got) { result.emplace(std::move(got)); });
         CHECK_FALSE(result);
         loop.run_until_idle();
     }
@@ -167,7 +168,8 @@ TEST_CASE("no more targets than the limit, the most preferred of them, none twic
 TEST_CASE("weights set the odds of the first place, and zero still has a chance") {
     Fixture f;
     f.limits.random = nullptr;
-    f.dns.set_srv(starttls, {{10, 0, 5269, "none"}, {10, 25, 5269, "quarter"}, {10, 75, 5269, "most"}});
+    f.dns.set_srv(starttls,
+                  {{10, 0, 5269, "none"}, {10, 25, 5269, "quarter"}, {10, 75, 5269, "most"}});
     std::map<std::string, int> first;
     constexpr int rounds = 4000;
     for (int i = 0; i < rounds; ++i) {
