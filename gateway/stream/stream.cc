@@ -189,11 +189,12 @@ void XmppStream::restart() {
     restarting_ = !framed();
 }
 
-void XmppStream::start_tls(std::unique_ptr<TlsEngine> engine) {
+void XmppStream::start_tls(std::string_view go_ahead, std::unique_ptr<TlsEngine> engine) {
     if (parser_ != nullptr && parser_->unconsumed() != 0) {
         fail(stream_error::policy_violation, "nothing may follow <starttls/> before TLS");
         return;
     }
+    send(go_ahead);
     parser_.reset();
     context_.reset();
     state_ = State::awaiting_header;

@@ -95,6 +95,13 @@ PacketRef Packet::make(StanzaKind kind, StanzaType type, const Jid& from, const 
 }
 
 Result<PacketRef> Packet::from_bytes(std::string_view bytes) {
+    PacketRef packet;
+    Outcome visited = visit_bytes(bytes, [&](Stanza& stanza) { packet = from_stanza(stanza); });
+    if (!visited) return visited;
+    return packet;
+}
+
+Outcome Packet::visit_bytes(std::string_view bytes, const std::function<void(Stanza&)>& visit) {
     XmlStreamParser parser(XmlFraming::message, ns::client);
     XmlLimits limits;
     limits.stanza_bytes = limits.token_bytes = bytes.size() + 1024;
@@ -116,7 +123,8 @@ Result<PacketRef> Packet::from_bytes(std::string_view bytes) {
     Stanza stanza{*element, parser.arena(), *kind, *type, {}, {}};
     if (auto from = Jid::parse(element->attribute("from")); from) stanza.from = *from;
     if (auto to = Jid::parse(element->attribute("to")); to) stanza.to = *to;
-    return from_stanza(stanza);
+    visit(stanza);
+    return {};
 }
 
 PacketRef Packet::error_reply(const Packet& packet, const StanzaError& error) {

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -32,6 +33,9 @@ public:
 
     /// Parses canonical bytes of our own (from the store). Malformed if they are not ours.
     static Result<PacketRef> from_bytes(std::string_view bytes);
+
+    /// Parses canonical bytes and shows the stanza to `visit`; malformed as above.
+    static Outcome visit_bytes(std::string_view bytes, const std::function<void(Stanza&)>& visit);
 
     /// The error that answers `stanza` (RFC 6120 §8.3), or nullptr where none may be sent: for an
     /// error, for an iq result, for presence of no consequence.

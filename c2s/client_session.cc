@@ -1,0 +1,294 @@
+#include "c2s/client_session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "c2s/client_table.h"
+#include "gateway/route/router.h"
+#include "gateway/session/users.h"
+#include "gateway/xml/ns.h"
+#include "gateway/xml/writer.h"
+
+namespace causeway {
+namespace {
+enum : std::uint32_t { resume_over, soft_full_over };
+}
+
+ClientSession::ClientSession(Hub& hub, ClientTable& table, Jid full)
+    : Resource(std::move(full)),
+      hub_(hub),
+      table_(table),
+      user_(hub.users->get(jid().bare())),
+      since_(hub.clock().wall()) {
+    user_.attach(*this);
+}
+
+ClientSession::~ClientSession() { Flushable::unlink(); }
+
+void ClientSession::attach(ClientStream& stream) { stream_ = &stream; }
+
+// ---- towards the client ----
+
+void ClientSession::deliver(const PacketRef& packet, HoldId hold) {
+    send(packet, packet->bytes(), hold);
+}
+
+void ClientSession::deliver_as(const PacketRef& packet, const Jid& to) {
+    if (management_ != nullptr) {
+        deliver(packet->readdressed(to), 0);
+        return;
+    }
+    std::string bytes = hub_.shard.buffers().take_string();
+    packet->append_to(bytes, to);
+    send(packet, bytes, 0);
+    hub_.shard.buffers().give_back(std::move(bytes));
+}
+
+void ClientSession::send(const PacketRef& packet, std::string_view bytes, HoldId hold) {
+    if (ended_) {
+        if (hold != 0) hub_.ledger.release(hold);
+        return;
+    }
+    if (management_ != nullptr) {
+        Management& m = *management_;
+        ++m.sent;
+        m.unacked.push_back({packet, hold});
+        m.unacked_bytes += bytes.size();
+        // First on the list, so that our <r/> leaves in the same record.
+        if (stream_ != nullptr) hub_.shard.mark_dirty(*this);
+        if (m.unacked.size() > hub_.limits().unacked_stanzas ||
+            m.unacked_bytes > hub_.limits().unacked_bytes) {
+            overflow();
+            return;
+        }
+    } else if (hold != 0) {
+        in_transit_.push_back(hold);
+    }
+    if (stream_ == nullptr) return;
+    stream_->stream().send(bytes);
+    check_queue();
+}
+
+void ClientSession::check_queue() {
+    if (stream_ == nullptr) return;
+    const std::size_t queued = stream_->stream().channel().queued();
+    if (queued <= hub_.limits().client_queue_soft_bytes) return;
+    if (queued > hub_.limits().client_queue_hard_bytes) {
+        overflow();
+    } else if (!soft_full_) {
+        soft_full_ = true;
+        hub_.shard.timers().arm(
+            timer_, std::chrono::duration_cast<Duration>(hub_.limits().queue_soft_seconds), *this,
+            soft_full_over);
+    }
+}
+
+void ClientSession::overflow() {
+    // The client does not read, or does not acknowledge: what matters goes to the store, where the
+    // next login finds it.
+    evict(stream_error::resource_constraint, "too much is waiting for this client");
+}
+
+void ClientSession::evict(std::string_view condition, std::string_view text) {
+    if (ended_) return;
+    if (ClientStream* stream = std::exchange(stream_, nullptr)) {
+        stream->leave_session();
+        stream->stream().fail(condition, text);
+    }
+    end();
+}
+
+void ClientSession::flush() {
+    if (management_ == nullptr || stream_ == nullptr) return;
+    Management& m = *management_;
+    if (m.asked || m.unacked.empty()) return;
+    constexpr std::size_t ask_after = 20;
+    const bool matters = std::ranges::any_of(m.unacked, [](const Unacked& u) { return u.hold != 0; });
+    if (!matters && m.unacked.size() < ask_after) return;
+    m.asked = true;
+    stream_->stream().send("<r xmlns='urn:xmpp:sm:3'/>");
+}
+
+void ClientSession::stream_drained() {
+    if (soft_full_) {
+        soft_full_ = false;
+        timer_.cancel();
+    }
+    for (const HoldId hold : std::exchange(in_transit_, {})) hub_.ledger.confirm(hold);
+}
+
+// ---- the stream comes and goes ----
+
+void ClientSession::stream_lost(bool orderly) {
+    stream_ = nullptr;
+    soft_full_ = false;
+    timer_.cancel();
+    if (ended_) return;
+    if (orderly || !resumable() ||
+        table_.detached_of(user_) > hub_.limits().resumable_per_account) {
+        end();
+        return;
+    }
+    management_->asked = false;
+    management_->answer_due = false;
+    hub_.shard.timers().arm(
+        timer_, std::chrono::duration_cast<Duration>(hub_.limits().resume_seconds), *this,
+        resume_over);
+}
+
+void ClientSession::on_timer(std::uint32_t which) {
+    if (which == resume_over) {
+        end();
+    } else if (stream_ != nullptr &&
+               stream_->stream().channel().queued() > hub_.limits().client_queue_soft_bytes) {
+        overflow();
+    } else {
+        soft_full_ = false;
+    }
+}
+
+void ClientSession::end() {
+    if (std::exchange(ended_, true)) return;
+    timer_.cancel();
+    user_.detach(*this);
+    hub_.custodians.erase(custodian_);
+    // What the client never acknowledged goes to the store, and from there to another resource.
+    std::vector<HoldId> holds = std::exchange(in_transit_, {});
+    if (management_ != nullptr) {
+        for (const Unacked& left : std::exchange(management_->unacked, {})) {
+            if (left.hold != 0) {
+                holds.push_back(left.hold);
+            } else if (left.packet->kind() == StanzaKind::iq) {
+                hub_.routing->bounce(*left.packet,
+                                     {.condition = StanzaCondition::recipient_unavailable,
+                                      .text = {}});
+            }
+        }
+    }
+    const auto left = std::make_shared<std::size_t>(holds.size());
+    for (const HoldId hold : holds) {
+        hub_.ledger.release_to(
+            hold, [&hub = hub_, bare = std::string(jid().bare()), left](Result<std::uint64_t>) {
+                if (--*left != 0) return;
+                if (User* user = hub.users->find(bare)) user->redeliver();
+            });
+    }
+    table_.remove(*this);
+}
+
+// ---- from the client ----
+
+void ClientSession::refuse(const Element& element, StanzaKind kind, StanzaCondition condition,
+                           std::string text) {
+    std::string inner;
+    append_error(inner, {.condition = condition, .text = std::move(text)});
+    deliver(Packet::make(kind, StanzaType::error, user_.jid().domain_jid(), jid(),
+                         element.attribute("id"), inner),
+            0);
+}
+
+void ClientSession::stanza_in(Element& element, Arena& arena) {
+    const auto kind = stanza_kind(element);
+    if (!kind) {
+        stream_->stream().fail(stream_error::unsupported_stanza_type,
+                               "a stanza is a message, a presence or an iq");
+        return;
+    }
+    if (const std::string_view from = element.attribute("from"); !from.empty()) {
+        // RFC 6120 §8.1.2.1: nobody speaks for another.
+        const auto claimed = Jid::parse(from);
+        if (!claimed || (*claimed != jid() && claimed->full() != jid().bare())) {
+            stream_->stream().fail(stream_error::invalid_from, "that is not your address");
+            return;
+        }
+    }
+    const auto type = stanza_type(*kind, element);
+    if (!type) {
+        take_custody();
+        refuse(element, *kind, StanzaCondition::bad_request, "That type is not known.");
+        return;
+    }
+    Stanza stanza{element, arena, *kind, *type, jid(), {}};
+    if (const std::string_view to = element.attribute("to"); !to.empty()) {
+        auto parsed = Jid::parse(to);
+        if (!parsed) {
+            take_custody();
+            if (*type != StanzaType::error && *type != StanzaType::result) {
+                refuse(element, *kind, StanzaCondition::jid_malformed, parsed.error().why());
+            }
+            return;
+        }
+        stanza.to = std::move(*parsed);
+    }
+    if (*kind == StanzaKind::presence) {
+        presence(stanza);
+    } else {
+        message_or_iq(stanza);
+    }
+}
+
+void ClientSession::message_or_iq(Stanza& stanza) {
+    // RFC 6120 §10.3: without an address it is for the user's own account.
+    if (stanza.to.empty()) stanza.to = user_.jid();
+    const Custody custody = take_custody();
+    if (stanza.kind == StanzaKind::iq) {
+        if (custody.owed()) settled(custody.number);
+        static_cast<Router*>(hub_.routing)->enter(stanza, Source::client, this, {});
+    } else {
+        static_cast<Router*>(hub_.routing)->enter(stanza, Source::client, this, custody);
+    }
+}
+
+void ClientSession::presence(Stanza& stanza) {
+    const Custody custody = take_custody();
+    if (!is_subscription(stanza.type) && custody.owed()) settled(custody.number);
+    if (stanza.to.empty()) {
+        if (stanza.type == StanzaType::available || stanza.type == StanzaType::unavailable) {
+            own_presence(stanza);
+        } else if (stanza.type != StanzaType::error) {
+            if (custody.owed()) settled(custody.number);
+            refuse(stanza.element, StanzaKind::presence, StanzaCondition::bad_request,
+                   "That presence needs an address.");
+        }
+        return;
+    }
+    if (is_subscription(stanza.type)) {
+        user_.subscription_out(stanza, custody);
+    } else if (stanza.type == StanzaType::available || stanza.type == StanzaType::unavailable) {
+        user_.directed_presence(*this, Packet::from_stanza(stanza));
+    } else {
+        hub_.routing->route(Packet::from_stanza(stanza));
+    }
+}
+
+void ClientSession::own_presence(Stanza& stanza) {
+    int wanted = 0;
+    if (const Element* child = stanza.element.child(ns::client, "priority")) {
+        std::string_view text = child->text(stanza.arena);
+        while (!text.empty() && (text.front() == ' ' || text.front() == '\n')) text.remove_prefix(1);
+        while (!text.empty() && (text.back() == ' ' || text.back() == '\n')) text.remove_suffix(1);
+        if (text.starts_with('+')) text.remove_prefix(1);
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), wanted);
+        if (error != std::errc{} || end != text.data() + text.size() || wanted < -128 ||
+            wanted > 127) {
+            refuse(stanza.element, StanzaKind::presence, StanzaCondition::bad_request,
+                   "A priority is a number from -128 to 127.");
+            return;
+        }
+    }
+    if (const Element* child = stanza.element.child(ns::client, "show")) {
+        constexpr std::array<std::string_view, 4> known{"away", "chat", "dnd", "xa"};
+        if (std::ranges::find(known, child->text(stanza.arena)) == known.end()) {
+            refuse(stanza.element, StanzaKind::presence, StanzaCondition::bad_request,
+                   "show is one of away, chat, dnd and xa.");
+            return;
+        }
+    }
+    if (stanza.type == StanzaType::unavailable && !available()) return;
+    user_.own_presence(*this, Packet::from_stanza(stanza), wanted);
+}
+
+}  // namespace causeway

@@ -1,0 +1,225 @@
+#include "c2s/client_stream.h"
+
+#include <charconv>
+
+#include "c2s/client_session.h"
+#include "c2s/client_table.h"
+#include "gateway/base/log.h"
+#include "gateway/base/random.h"
+#include "gateway/net/asio_network.h"
+#include "gateway/session/users.h"
+#include "gateway/xml/ns.h"
+#include "gateway/xml/writer.h"
+
+namespace causeway {
+
+ClientStream::ClientStream(Hub& hub, ClientTable& table, std::unique_ptr<Channel> channel)
+    : Negotiation(hub, StreamSide::client),
+      table_(table),
+      stream_(hub.shard, std::move(channel), ns::client, *this),
+      since_(hub.clock().wall()) {
+    const Limits& limits = hub.limits();
+    stream_.set_limits(limits, limits.stanza_bytes_unauthenticated);
+    // WebSocket arrives over HTTPS, or over loopback from a proxy that speaks it.
+    if (stream_.channel().framed()) gain(stream_bits::secure);
+    hub.shard.timers().arm(deadline_, std::chrono::duration_cast<Duration>(limits.handshake_seconds),
+                           *this);
+}
+
+ClientStream::ClientStream(Hub& hub, ClientTable& table, std::unique_ptr<Channel> channel,
+                           const MovingClient& moving)
+    : ClientStream(hub, table, std::move(channel)) {
+    domain_ = moving.domain;
+    account_ = moving.account;
+    mechanism_ = moving.mechanism;
+    since_ = moving.since;
+    gain(stream_bits::secure | stream_bits::authenticated);
+    stream_.set_limits(hub.limits(), hub.limits().stanza_bytes_client);
+}
+
+ClientStream::~ClientStream() = default;
+
+void ClientStream::on_stream_secured() { gain(stream_bits::secure); }
+
+void ClientStream::on_stream_opened(const StreamHeader& header) {
+    if (!settle_domain(header)) return;
+    OwnHeader own{.from = domain_, .id = random_token()};
+    if (!account_.empty()) own.to = account_.full();
+    stream_.send_header(own);
+    offer_features();
+}
+
+void ClientStream::on_element(Element& element, Arena& arena) {
+    if (element.ns == ns::client && session_ != nullptr) {
+        session_->stanza_in(element, arena);
+        return;
+    }
+    std::string_view key = element.ns;
+    if (element.is(ns::client, "iq") && element.attribute("type") == "set") {
+        if (const Element* payload = element.first_element()) key = payload->ns;
+    }
+    if (dispatch(key, element, arena)) return;
+    if (element.ns == ns::stream && element.name == "error") {
+        const Element* condition = element.first_element();
+        CAUSEWAY_LOG(info, "c2s.client_error",
+                     {"condition", condition == nullptr ? "none" : condition->name},
+                     {"address", to_string(stream_.channel().remote())});
+        stream_.close();
+    } else if (!has(stream_bits::bound)) {
+        stream_.fail(stream_error::not_authorized,
+                     has(stream_bits::authenticated) ? "bind a resource first"
+                                                     : "authenticate first");
+    } else {
+        stream_.fail(stream_error::unsupported_stanza_type, "that is no stanza");
+    }
+}
+
+void ClientStream::authenticated(const Jid& identity, std::string_view mechanism,
+                                 std::string_view success) {
+    account_ = identity;
+    mechanism_ = mechanism;
+    gain(stream_bits::authenticated);
+    table_.authenticated(*this);
+    stream_.send(success);
+    stream_.restart();
+    stream_.set_limits(hub_.limits(), hub_.limits().stanza_bytes_client);
+    CAUSEWAY_LOG(info, "c2s.authenticated", {"jid", account_.full()}, {"mechanism", mechanism_},
+                 {"address", to_string(stream_.channel().remote())});
+    if (&hub_.home_of(account_.bare()) == &hub_) return;
+    // What the client sends from here on is read on the account's shard.
+    moving_ = true;
+    stream_.hold();
+    deadline_.cancel();
+    const auto alive = handle();
+    hub_.shard.post([this, alive] {
+        if (!alive.expired()) move_home();
+    });
+}
+
+void ClientStream::move_home() {
+    if (!stream_.usable()) return;
+    Hub& home = hub_.home_of(account_.bare());
+    table_.move(*this, home, {.channel = nullptr,
+                              .domain = domain_,
+                              .account = account_,
+                              .mechanism = mechanism_,
+                              .since = since_});
+}
+
+void ClientStream::bind(std::string_view resource, std::string_view iq_id) {
+    std::string prepared = random_token(9);
+    const auto refuse = [&](StanzaCondition condition, std::string text) {
+        std::string inner;
+        append_error(inner, {.condition = condition, .text = std::move(text)});
+        stream_.send(
+            Packet::make(StanzaKind::iq, StanzaType::error, {}, {}, iq_id, inner)->bytes());
+    };
+    if (!resource.empty()) {
+        auto wanted = prepare_resource(resource);
+        if (!wanted) {
+            refuse(StanzaCondition::bad_request, wanted.error().why());
+            return;
+        }
+        prepared = std::move(*wanted);
+    }
+    User& user = hub_.users->get(account_.bare());
+    Resource* before = user.find(prepared);
+    if (before == nullptr && user.resources().size() >= hub_.limits().sessions_per_account) {
+        refuse(StanzaCondition::resource_constraint, "Too many sessions of this account.");
+        return;
+    }
+    // RFC 6120 §7.7.2.2: the newer session wins; the older is most often a dead connection.
+    if (before != nullptr) before->evict(stream_error::conflict, "another client took this resource");
+    ClientSession& session = table_.create(account_.with_resource(prepared));
+    std::string inner = "<bind";
+    append_attribute(inner, "xmlns", ns::bind);
+    inner += "><jid>";
+    append_escaped(inner, session.jid().full());
+    inner += "</jid></bind>";
+    stream_.send(Packet::make(StanzaKind::iq, StanzaType::result, {}, {}, iq_id, inner)->bytes());
+    bound(session);
+}
+
+void ClientStream::bound(ClientSession& session) {
+    gain(stream_bits::bound);
+    deadline_.cancel();
+    state.reset();
+    session_ = &session;
+    session.attach(*this);
+    CAUSEWAY_LOG(info, "c2s.bound", {"jid", session.jid().full()},
+                 {"transport", to_string(stream_.channel().kind())});
+}
+
+void ClientStream::refuse_management(std::string_view condition, std::string_view text) {
+    std::string out = "<failed";
+    append_attribute(out, "xmlns", ns::stream_management);
+    out += "><";
+    out += condition;
+    append_attribute(out, "xmlns", ns::stanza_errors);
+    out += "/>";
+    if (!text.empty()) {
+        out += "<text";
+        append_attribute(out, "xmlns", ns::stanza_errors);
+        out += " xml:lang='en'>";
+        append_escaped(out, text);
+        out += "</text>";
+    }
+    out += "</failed>";
+    stream_.send(out);
+}
+
+void ClientStream::manage(const Element& element) {
+    if (element.name == "resume" && session_ == nullptr) {
+        resume(element);
+    } else if (session_ != nullptr && element.name != "resume") {
+        session_->manage(element);
+    } else {
+        refuse_management("unexpected-request",
+                          session_ == nullptr ? "bind a resource first" : "a resource is bound");
+    }
+}
+
+void ClientStream::resume(const Element& element) {
+    const std::string_view text = element.attribute("h");
+    std::uint32_t h = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), h);
+    if (error != std::errc{} || end != text.data() + text.size()) {
+        refuse_management("bad-request", "h is the number of stanzas that you handled");
+        return;
+    }
+    ClientSession* session = table_.find_resumable(account_, element.attribute("previd"));
+    if (session == nullptr) {
+        refuse_management("item-not-found", "there is no such session to resume");
+        return;
+    }
+    if (!session->resume(*this, h)) return;
+    gain(stream_bits::bound | stream_bits::managed);
+    deadline_.cancel();
+    state.reset();
+    session_ = session;
+}
+
+void ClientStream::dialback(const Element&, Arena&) {
+    stream_.fail(stream_error::policy_violation, "clients do not use dialback");
+}
+
+Outcome ClientStream::peer_proves(std::string_view) const {
+    return Outcome::policy("clients do not authenticate by certificate");
+}
+
+void ClientStream::on_stream_drained() {
+    if (session_ != nullptr) session_->stream_drained();
+}
+
+void ClientStream::on_timer(std::uint32_t) {
+    stream_.fail(stream_error::connection_timeout, "it took too long to log in");
+}
+
+void ClientStream::on_stream_closed(const Outcome& why) {
+    CAUSEWAY_LOG(debug, "c2s.closed", {"jid", account_.full()}, {"cause", why.why()},
+                 {"address", to_string(stream_.channel().remote())});
+    if (ClientSession* session = std::exchange(session_, nullptr)) session->stream_lost(why.ok());
+    table_.remove(*this);
+}
+
+}  // namespace causeway

@@ -1,0 +1,76 @@
+// ClientStream: one client's XML stream, from its first byte to its last: negotiation, then the pipe
+// of a ClientSession. After authentication it moves to the home shard of the account. With stream
+// management the session may outlive it and go on over another. Owner: the ClientTable of its shard.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "gateway/session/hub.h"
+#include "gateway/stream/negotiation.h"
+#include "gateway/stream/stream.h"
+
+namespace causeway {
+
+class ClientSession;
+class ClientTable;
+
+/// A client stream between two shards.
+struct MovingClient {
+    std::unique_ptr<DetachedChannel> channel;
+    std::string domain;
+    Jid account;
+    std::string mechanism;
+    UnixMillis since = 0;
+};
+
+class ClientStream final : public Condemned,
+                           public Negotiation,
+                           private StreamHandler,
+                           private TimerTarget {
+public:
+    ClientStream(Hub& hub, ClientTable& table, std::unique_ptr<Channel> channel);
+    /// Goes on where another shard stopped: authenticated, the new header due.
+    ClientStream(Hub& hub, ClientTable& table, std::unique_ptr<Channel> channel,
+                 const MovingClient& moving);
+    ~ClientStream() override;
+
+    XmppStream& stream() override { return stream_; }
+    [[nodiscard]] const XmppStream& stream() const { return stream_; }
+    [[nodiscard]] const std::string& mechanism() const { return mechanism_; }
+    [[nodiscard]] UnixMillis since() const { return since_; }
+    /// The session lets go of the stream, which may be ending.
+    void leave_session() { session_ = nullptr; }
+
+    void authenticated(const Jid& identity, std::string_view mechanism,
+                       std::string_view success) override;
+    void bind(std::string_view resource, std::string_view iq_id) override;
+    void manage(const Element& element) override;
+    void dialback(const Element& element, Arena& arena) override;
+    [[nodiscard]] Outcome peer_proves(std::string_view claimed) const override;
+    [[nodiscard]] std::string_view peer_domain() const override { return {}; }
+
+private:
+    void on_stream_opened(const StreamHeader& header) override;
+    void on_element(Element& element, Arena& arena) override;
+    void on_stream_secured() override;
+    void on_stream_closed(const Outcome& why) override;
+    void on_stream_drained() override;
+    void on_timer(std::uint32_t which) override;
+
+    void move_home();
+    void bound(ClientSession& session);
+    void resume(const Element& element);
+    void refuse_management(std::string_view condition, std::string_view text);
+
+    ClientTable& table_;
+    XmppStream stream_;
+    ClientSession* session_ = nullptr;
+    Timer deadline_;  ///< of the negotiation; absolute, no traffic extends it
+    Jid account_;
+    std::string mechanism_;
+    UnixMillis since_;
+    bool moving_ = false;
+};
+
+}  // namespace causeway

@@ -1,0 +1,126 @@
+#include "c2s/client_table.h"
+
+#include <algorithm>
+
+#include "gateway/base/log.h"
+#include "gateway/net/asio_network.h"
+#include "gateway/net/stream_channel.h"
+#include "gateway/session/users.h"
+
+namespace causeway {
+
+ClientTable::ClientTable(Hub& hub) : hub_(hub), all_{this} {}
+
+ClientTable::~ClientTable() = default;
+
+std::string ClientTable::prefix_of(const Endpoint& remote) {
+    const Address address = remote.address();
+    // An IPv6 customer has a /64 at least; counting single addresses would bound nothing.
+    if (address.is_v6() && !address.to_v6().is_v4_mapped()) {
+        const auto bytes = address.to_v6().to_bytes();
+        return {reinterpret_cast<const char*>(bytes.data()), 8};
+    }
+    return address.to_string();
+}
+
+void ClientTable::accept(std::unique_ptr<Channel> channel) {
+    const Limits& limits = hub_.limits();
+    std::string prefix = prefix_of(channel->remote());
+    const std::size_t shards = hub_.shared.shards.count();
+    std::size_t& of_prefix = per_prefix_[prefix];
+    // Each shard grants its part of the process-wide limits.
+    if (closing_ || unauthenticated_ >= limits.unauthenticated_connections / shards ||
+        of_prefix >= std::max<std::size_t>(1, limits.unauthenticated_connections_per_prefix / shards)) {
+        if (of_prefix == 0) per_prefix_.erase(prefix);
+        CAUSEWAY_LOG(warn, "c2s.refused", {"address", to_string(channel->remote())},
+                     {"cause", "too many connections that have not logged in"});
+        hub_.shard.condemn(std::move(channel));
+        return;
+    }
+    ++of_prefix;
+    ++unauthenticated_;
+    auto stream = std::make_unique<ClientStream>(hub_, *this, std::move(channel));
+    prefixes_.emplace(stream.get(), std::move(prefix));
+    ClientStream* key = stream.get();
+    streams_.emplace(key, std::move(stream));
+}
+
+void ClientTable::authenticated(const ClientStream& stream) {
+    const auto found = prefixes_.find(&stream);
+    if (found == prefixes_.end()) return;
+    --unauthenticated_;
+    const auto prefix = per_prefix_.find(found->second);
+    if (--prefix->second == 0) per_prefix_.erase(prefix);
+    prefixes_.erase(found);
+}
+
+void ClientTable::move(ClientStream& stream, Hub& home, MovingClient moving) {
+    moving.channel = stream.stream().detach();
+    if (moving.channel == nullptr) return;
+    ClientTable* target = all_[home.shard.index()];
+    // std::function must be copyable; the connection is not.
+    const auto carried = std::make_shared<MovingClient>(std::move(moving));
+    home.shard.post([target, carried] { target->adopt(std::move(*carried)); });
+    remove(stream);
+}
+
+void ClientTable::adopt(MovingClient moving) {
+    auto channel =
+        std::make_unique<StreamChannel>(hub_.shard, hub_.network, std::move(*moving.channel));
+    auto stream = std::make_unique<ClientStream>(hub_, *this, std::move(channel), moving);
+    ClientStream* key = stream.get();
+    streams_.emplace(key, std::move(stream));
+}
+
+ClientSession& ClientTable::create(Jid full) {
+    auto session = std::make_unique<ClientSession>(hub_, *this, std::move(full));
+    ClientSession* key = session.get();
+    return *sessions_.emplace(key, std::move(session)).first->second;
+}
+
+ClientSession* ClientTable::find_resumable(const Jid& account, std::string_view token) {
+    User* user = hub_.users->find(account.bare());
+    if (user == nullptr || token.empty()) return nullptr;
+    for (Resource* resource : user->resources()) {
+        auto* session = static_cast<ClientSession*>(resource);
+        if (session->resumable_by(token)) return session;
+    }
+    return nullptr;
+}
+
+std::size_t ClientTable::detached_of(User& user) const {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(user.resources(), [](const Resource* resource) {
+            return static_cast<const ClientSession*>(resource)->detached();
+        }));
+}
+
+void ClientTable::remove(ClientStream& stream) {
+    authenticated(stream);
+    const auto found = streams_.find(&stream);
+    if (found == streams_.end()) return;
+    hub_.shard.condemn(std::move(found->second));
+    streams_.erase(found);
+}
+
+void ClientTable::remove(ClientSession& session) {
+    const auto found = sessions_.find(&session);
+    if (found == sessions_.end()) return;
+    hub_.shard.condemn(std::move(found->second));
+    sessions_.erase(found);
+}
+
+void ClientTable::each_session(const std::function<void(ClientSession&)>& visit) {
+    for (auto& [key, session] : sessions_) visit(*session);
+}
+
+void ClientTable::shut_down() {
+    closing_ = true;
+    std::vector<ClientStream*> all;
+    for (auto& [key, stream] : streams_) all.push_back(key);
+    for (ClientStream* stream : all) {
+        stream->stream().fail(stream_error::system_shutdown, "the server is shutting down");
+    }
+}
+
+}  // namespace causeway

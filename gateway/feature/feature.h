@@ -1,0 +1,98 @@
+// Feature: what one extension adds, as data. A feature is one file in gateway/features/ that defines a
+// constant Feature; registry.cc there lists them by XEP number. Nothing else changes when one is
+// added: the registry turns the list into dispatch tables and service discovery.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "gateway/xmpp/stanza.h"
+
+namespace causeway {
+
+struct Hub;
+class Resource;
+class Negotiation;
+
+/// Whom an iq is addressed to.
+enum class IqTarget : unsigned char {
+    server,   ///< a served domain, by anyone
+    own,      ///< the sender's own account (bare JID or no `to`)
+    account,  ///< any account on this server, by anyone; handled on the account's home shard
+};
+
+/// An iq get or set that a handler is to answer, once, now or later (see IqReturn).
+struct IqRequest {
+    Hub& hub;
+    Stanza& stanza;
+    Element& payload;
+    Resource* sender;  ///< the local session that sent it, or nullptr
+};
+
+struct IqHandler {
+    StanzaType type = StanzaType::get;
+    std::string_view ns;
+    std::string_view name;
+    IqTarget target = IqTarget::server;
+    void (*handle)(const IqRequest& request) = nullptr;
+};
+
+/// Order of the hooks of one point; within a phase, the order of the registry.
+enum class Phase : unsigned char { check, privacy, rewrite, archive, copy, deliver };
+
+enum class Verdict : unsigned char {
+    next,     ///< go on
+    handled,  ///< the hook took the stanza over
+    drop,     ///< it goes no further, silently
+};
+
+/// Where a stanza entered.
+enum class Source : unsigned char { client, server };
+
+/// A stanza has entered and is about to be routed; its tree may be edited.
+struct EntryHook {
+    Phase phase = Phase::check;
+    Verdict (*run)(Hub& hub, Stanza& stanza, Source source) = nullptr;
+};
+
+/// What a stream must have, or must not have, for a stream feature to be offered.
+namespace stream_bits {
+inline constexpr unsigned secure = 1;
+inline constexpr unsigned authenticated = 2;
+inline constexpr unsigned bound = 4;
+inline constexpr unsigned managed = 8;  ///< stream management is on
+}  // namespace stream_bits
+
+/// Which streams a stream feature is for.
+enum class StreamSide : unsigned char { client, server };
+
+/// One stream feature (RFC 6120 §4.3): when it is offered follows from the bits alone.
+struct StreamFeature {
+    StreamSide side = StreamSide::client;
+    std::string_view ns = {};  ///< of the elements that negotiate it; empty: purely informational
+    unsigned needs = 0;
+    unsigned forbids = 0;
+    /// Appends what stands in <stream:features/>; may append nothing.
+    void (*offer)(Negotiation& negotiation, std::string& out) = nullptr;
+    /// An element of `ns` arrived, and the feature is on offer.
+    void (*handle)(Negotiation& negotiation, Element& element, Arena& arena) = nullptr;
+};
+
+/// A disco identity (XEP-0030 §3.1).
+struct Identity {
+    std::string_view category, type, name;
+};
+
+struct Feature {
+    std::string_view name;
+    unsigned xep = 0;  ///< 0: part of an RFC
+    std::string_view version = {};
+    std::span<const std::string_view> server_disco = {};   ///< features of a domain
+    std::span<const std::string_view> account_disco = {};  ///< features of an account
+    std::span<const IqHandler> iq = {};
+    std::span<const EntryHook> entry = {};
+    std::span<const StreamFeature> stream = {};
+};
+
+}  // namespace causeway

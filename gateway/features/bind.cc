@@ -1,0 +1,51 @@
+// RFC 6120 §7: resource binding; and the session request of RFC 3921, which does nothing but is still
+// sent by old clients.
+#include <array>
+
+#include "gateway/route/router.h"
+#include "gateway/stream/negotiation.h"
+#include "gateway/xml/ns.h"
+
+namespace causeway {
+namespace {
+
+void offer(Negotiation&, std::string& out) {
+    out += "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>"
+           "<session xmlns='urn:ietf:params:xml:ns:xmpp-session'><optional/></session>";
+}
+
+void handle(Negotiation& negotiation, Element& iq, Arena& arena) {
+    const Element* request = iq.child(ns::bind, "bind");
+    const Element* resource = request == nullptr ? nullptr : request->child(ns::bind, "resource");
+    negotiation.bind(resource == nullptr ? std::string_view{} : resource->text(arena),
+                     iq.attribute("id"));
+}
+
+void session(const IqRequest& request) { IqReturn(request).result({}); }
+
+void already_bound(const IqRequest& request) {
+    IqReturn(request).error({.condition = StanzaCondition::not_allowed,
+                             .text = "A stream has one resource."});
+}
+
+constexpr std::array stream_features{
+    StreamFeature{.side = StreamSide::client,
+                  .ns = ns::bind,
+                  .needs = stream_bits::authenticated,
+                  .forbids = stream_bits::bound,
+                  .offer = offer,
+                  .handle = handle},
+};
+
+constexpr std::array handlers{
+    IqHandler{StanzaType::set, ns::session, "session", IqTarget::own, session},
+    IqHandler{StanzaType::set, ns::session, "session", IqTarget::server, session},
+    IqHandler{StanzaType::set, ns::bind, "bind", IqTarget::own, already_bound},
+};
+
+}  // namespace
+
+extern const Feature bind;
+const Feature bind{.name = "bind", .iq = handlers, .stream = stream_features};
+
+}  // namespace causeway

@@ -1,0 +1,35 @@
+// XEP-0220 Server Dialback: offered to servers once the stream is secure, where policy allows it.
+#include <array>
+
+#include "gateway/stream/negotiation.h"
+#include "gateway/xml/ns.h"
+
+namespace causeway {
+namespace {
+
+void offer(Negotiation& negotiation, std::string& out) {
+    if (negotiation.hub().config->s2s.authentication == Config::PeerAuthentication::certificate) {
+        return;
+    }
+    out += "<dialback xmlns='urn:xmpp:features:dialback'><errors/></dialback>";
+}
+
+void handle(Negotiation& negotiation, Element& element, Arena& arena) {
+    negotiation.dialback(element, arena);
+}
+
+// Also after SASL: further domain pairs on the stream are verified this way (XEP-0220 §2.6).
+constexpr std::array features{
+    StreamFeature{.side = StreamSide::server,
+                  .ns = ns::dialback,
+                  .needs = stream_bits::secure,
+                  .offer = offer,
+                  .handle = handle},
+};
+
+}  // namespace
+
+extern const Feature dialback;
+const Feature dialback{.name = "dialback", .xep = 220, .version = "1.1.1", .stream = features};
+
+}  // namespace causeway

@@ -1,0 +1,416 @@
+// RFC 6120 §6: SASL. Clients: SCRAM in three hashes with and without channel binding (offered types are
+// announced by XEP-0440), and PLAIN, checked against the same keys off the shard. Servers: EXTERNAL.
+// A name without an account goes through the same exchange as one with, and fails at its end.
+#include <array>
+#include <memory>
+#include <optional>
+
+#include "gateway/base/log.h"
+#include "gateway/net/asio_network.h"
+#include "gateway/sasl/external.h"
+#include "gateway/sasl/payload.h"
+#include "gateway/sasl/plain.h"
+#include "gateway/sasl/scram_server.h"
+#include "gateway/session/accounts.h"
+#include "gateway/stream/negotiation.h"
+#include "gateway/xml/ns.h"
+#include "gateway/xml/writer.h"
+
+namespace causeway {
+namespace {
+
+constexpr std::string_view plain_name = "PLAIN";
+constexpr std::string_view external_name = "EXTERNAL";
+
+/// One exchange, from <auth/> to its end.
+class SaslExchange final : public NegotiationState {
+public:
+    std::string mechanism;
+    std::optional<ScramServer> scram;
+    Jid account;       ///< of the name that was given
+    bool exists = false;
+    bool disabled = false;
+    bool busy = false;  ///< an answer from store or workers is due; nothing may arrive meanwhile
+    bool started = false;
+};
+
+ChannelBindings bindings_of(Negotiation& negotiation) {
+    ChannelBindings bindings;
+    const TlsEngine* tls = negotiation.stream().channel().tls();
+    if (tls == nullptr) return bindings;
+    if (std::string data = tls->exporter_binding(); !data.empty()) {
+        bindings.emplace("tls-exporter", std::move(data));
+    }
+    if (std::string data = tls->server_end_point_binding(); !data.empty()) {
+        bindings.emplace("tls-server-end-point", std::move(data));
+    }
+    return bindings;
+}
+
+void offer_client(Negotiation& negotiation, std::string& out) {
+    const bool binding = negotiation.stream().channel().tls() != nullptr;
+    out += "<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>";
+    const auto add = [&](std::string_view name) {
+        out += "<mechanism>";
+        out += name;
+        out += "</mechanism>";
+    };
+    for (const bool plus : {true, false}) {
+        if (plus && !binding) continue;
+        for (auto hash = scram_hashes.rbegin(); hash != scram_hashes.rend(); ++hash) {
+            add(scram_mechanism(*hash, plus));
+        }
+    }
+    add(plain_name);
+    out += "</mechanisms>";
+    if (!binding) return;
+    out += "<sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'>";
+    for (const auto& [type, data] : bindings_of(negotiation)) {
+        out += "<channel-binding";
+        append_attribute(out, "type", type);
+        out += "/>";
+    }
+    out += "</sasl-channel-binding>";
+}
+
+void offer_server(Negotiation& negotiation, std::string& out) {
+    // Offered only if it can succeed (XEP-0178 §3): otherwise the peer would try it in vain.
+    if (!negotiation.peer_proves(negotiation.peer_domain())) return;
+    out += "<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>"
+           "<mechanism>EXTERNAL</mechanism></mechanisms>";
+}
+
+void send_data(Negotiation& negotiation, std::string_view element, std::string_view data) {
+    std::string out = "<";
+    out += element;
+    append_attribute(out, "xmlns", ns::sasl);
+    if (data.empty()) {
+        out += "/>";
+    } else {
+        out += '>';
+        out += encode_sasl_payload(data);
+        out += "</";
+        out += element;
+        out += '>';
+    }
+    negotiation.stream().send(out);
+}
+
+void fail(Negotiation& negotiation, const SaslFailure& failure) {
+    negotiation.state.reset();
+    std::string out = "<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><";
+    out += failure.condition;
+    out += "/>";
+    if (!failure.text.empty()) {
+        out += "<text xml:lang='en'>";
+        append_escaped(out, failure.text);
+        out += "</text>";
+    }
+    out += "</failure>";
+    negotiation.stream().send(out);
+    CAUSEWAY_LOG(info, "sasl.failed", {"domain", negotiation.domain()},
+                 {"condition", failure.condition},
+                 {"address", to_string(negotiation.stream().channel().remote())});
+    // RFC 6120 §6.4.5: a bounded number of tries.
+    if (++negotiation.failures >= negotiation.hub().limits().sasl_failures) {
+        negotiation.stream().fail(stream_error::policy_violation, "too many failed logins");
+    }
+}
+
+void succeed(Negotiation& negotiation, const Jid& identity, std::string_view data) {
+    const std::string mechanism =
+        static_cast<SaslExchange&>(*negotiation.state).mechanism;
+    negotiation.state.reset();
+    std::string out = "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'";
+    out += data.empty() ? "/>" : ">" + encode_sasl_payload(data) + "</success>";
+    negotiation.authenticated(identity, mechanism, out);
+}
+
+/// The account that a user name or authzid names; some clients give the whole address.
+std::optional<Jid> account_of(const Negotiation& negotiation, std::string_view name) {
+    const auto made = name.find('@') == std::string_view::npos
+                          ? Jid::make(name, negotiation.domain())
+                          : Jid::parse(name);
+    if (!made || !made->has_local() || made->has_resource() ||
+        made->domain() != negotiation.domain()) {
+        return std::nullopt;
+    }
+    return *made;
+}
+
+/// The authzid must be the account itself: nobody acts for another.
+bool acceptable_authzid(const Negotiation& negotiation, std::string_view authzid,
+                        const Jid& account) {
+    if (authzid.empty()) return true;
+    const auto wanted = account_of(negotiation, authzid);
+    return wanted && *wanted == account;
+}
+
+using Account = accounts::Account;
+
+void look_up(Negotiation& negotiation, const Jid& account,
+             void (*then)(Negotiation&, const Account&)) {
+    auto& exchange = static_cast<SaslExchange&>(*negotiation.state);
+    exchange.busy = true;
+    Hub& hub = negotiation.hub();
+    accounts::find(hub, account.bare(), [alive = negotiation.handle(), account, then, &hub](
+                                            Result<std::optional<Account>> found) {
+        const auto held = alive.lock();
+        if (held == nullptr) return;
+        Negotiation& still = **held;
+        if (still.state == nullptr) return;
+        auto& current = static_cast<SaslExchange&>(*still.state);
+        current.busy = false;
+        if (!found) {
+            fail(still, {sasl_condition::temporary_auth_failure,
+                         "the account cannot be read at the moment"});
+            return;
+        }
+        current.exists = found->has_value();
+        if (current.exists) {
+            current.disabled = (*found)->disabled;
+            then(still, **found);
+        } else {
+            then(still, {.credentials = fake_credentials(hub.shared.secret, account.bare())});
+        }
+    });
+}
+
+// ---- SCRAM ----
+
+void scram_keys_found(Negotiation& negotiation, const Account& account) {
+    auto& exchange = static_cast<SaslExchange&>(*negotiation.state);
+    for (const ScramHash hash : scram_hashes) {
+        if (exchange.mechanism != scram_mechanism(hash, false) &&
+            exchange.mechanism != scram_mechanism(hash, true)) {
+            continue;
+        }
+        send_data(negotiation, "challenge", exchange.scram->challenge(account.credentials.of(hash)));
+        return;
+    }
+}
+
+void scram_first(Negotiation& negotiation, std::string_view message) {
+    auto& exchange = static_cast<SaslExchange&>(*negotiation.state);
+    exchange.started = true;
+    auto request = exchange.scram->begin(message);
+    if (!request) {
+        fail(negotiation, request.error());
+        return;
+    }
+    const auto account = account_of(negotiation, request->username);
+    if (account && !acceptable_authzid(negotiation, request->authzid, *account)) {
+        fail(negotiation, {sasl_condition::invalid_authzid, "only for your own account"});
+        return;
+    }
+    // A name that is no address has no account; it fails like one.
+    exchange.account = account ? *account : Jid::trusted("invalid", negotiation.domain());
+    look_up(negotiation, exchange.account, scram_keys_found);
+}
+
+void scram_final(Negotiation& negotiation, std::string_view message) {
+    auto& exchange = static_cast<SaslExchange&>(*negotiation.state);
+    auto proven = exchange.scram->finish(message);
+    if (!proven) {
+        fail(negotiation, proven.error());
+    } else if (!exchange.exists) {
+        fail(negotiation, {sasl_condition::not_authorized, {}});
+    } else if (exchange.disabled) {
+        fail(negotiation, {sasl_condition::account_disabled, "this account is disabled"});
+    } else {
+        succeed(negotiation, exchange.account, *proven);
+    }
+}
+
+// ---- PLAIN ----
+
+/// The password while it is being verified; wiped when that is done.
+struct PlainCheck {
+    Credentials credentials;
+    std::string password;
+    bool right = false;
+
+    PlainCheck() = default;
+    PlainCheck(const PlainCheck&) = delete;
+    PlainCheck& operator=(const PlainCheck&) = delete;
+    ~PlainCheck() { wipe(password); }
+};
+
+void plain_verified(Negotiation& negotiation, bool right) {
+    auto& exchange = static_cast<SaslExchange&>(*negotiation.state);
+    exchange.busy = false;
+    if (!right || !exchange.exists) {
+        fail(negotiation, {sasl_condition::not_authorized, "name or password is wrong"});
+    } else if (exchange.disabled) {
+        fail(negotiation, {sasl_condition::account_disabled, "this account is disabled"});
+    } else {
+        succeed(negotiation, exchange.account, {});
+    }
+}
+
+void plain_check(Hub& hub, const std::weak_ptr<Negotiation*>& alive,
+                 const std::shared_ptr<PlainCheck>& check) {
+    const bool accepted = hub.shared.workers.run([&hub, alive, check] {
+        check->right = verify_plain(check->credentials, check->password);
+        hub.shard.post([alive, check] {
+            const auto held = alive.lock();
+            if (held != nullptr && (*held)->state != nullptr) plain_verified(**held, check->right);
+        });
+    });
+    if (accepted) return;
+    if (const auto held = alive.lock()) {
+        fail(**held, {sasl_condition::temporary_auth_failure, "too many logins at once"});
+    }
+}
+
+void plain(Negotiation& negotiation, std::string_view message) {
+    auto& exchange = static_cast<SaslExchange&>(*negotiation.state);
+    exchange.started = true;
+    auto request = parse_plain(message);
+    if (!request) {
+        fail(negotiation, request.error());
+        return;
+    }
+    const auto check = std::make_shared<PlainCheck>();
+    check->password = std::move(request->password);
+    const auto account = account_of(negotiation, request->authcid);
+    if (account && !acceptable_authzid(negotiation, request->authzid, *account)) {
+        fail(negotiation, {sasl_condition::invalid_authzid, "only for your own account"});
+        return;
+    }
+    exchange.account = account ? *account : Jid::trusted("invalid", negotiation.domain());
+    exchange.busy = true;
+    Hub& hub = negotiation.hub();
+    accounts::find(hub, exchange.account.bare(),
+                   [&hub, alive = negotiation.handle(), check,
+                    account = exchange.account](Result<std::optional<Account>> found) {
+                       const auto held = alive.lock();
+                       if (held == nullptr || (*held)->state == nullptr) return;
+                       auto& current = static_cast<SaslExchange&>(*(*held)->state);
+                       if (!found) {
+                           fail(**held, {sasl_condition::temporary_auth_failure,
+                                         "the account cannot be read at the moment"});
+                           return;
+                       }
+                       current.exists = found->has_value();
+                       current.disabled = current.exists && (*found)->disabled;
+                       check->credentials =
+                           current.exists ? (*found)->credentials
+                                          : fake_credentials(hub.shared.secret, account.bare());
+                       plain_check(hub, alive, check);
+                   });
+}
+
+// ---- EXTERNAL (XEP-0178 §3) ----
+
+void external(Negotiation& negotiation, std::string_view message) {
+    auto authzid = parse_external(message);
+    if (!authzid) {
+        fail(negotiation, authzid.error());
+        return;
+    }
+    // RFC 6120 §13.9: without an authzid the identity is the stream's `from`.
+    const auto claimed = Jid::parse(authzid->empty() ? negotiation.peer_domain()
+                                                     : std::string_view(*authzid));
+    if (!claimed || claimed->has_local() || claimed->has_resource()) {
+        fail(negotiation, {sasl_condition::invalid_authzid, "a server is a domain"});
+        return;
+    }
+    if (Outcome proven = negotiation.peer_proves(claimed->domain()); !proven) {
+        fail(negotiation, {sasl_condition::not_authorized, proven.why()});
+        return;
+    }
+    succeed(negotiation, *claimed, {});
+}
+
+// ---- elements ----
+
+void step(Negotiation& negotiation, std::string_view message) {
+    auto& exchange = static_cast<SaslExchange&>(*negotiation.state);
+    if (exchange.mechanism == external_name) {
+        external(negotiation, message);
+    } else if (exchange.mechanism == plain_name) {
+        plain(negotiation, message);
+    } else if (!exchange.started) {
+        scram_first(negotiation, message);
+    } else {
+        scram_final(negotiation, message);
+    }
+}
+
+bool choose(Negotiation& negotiation, SaslExchange& exchange) {
+    if (negotiation.side() == StreamSide::server) return exchange.mechanism == external_name;
+    if (exchange.mechanism == plain_name) return true;
+    ChannelBindings bindings = bindings_of(negotiation);
+    const bool binding = !bindings.empty();
+    for (const ScramHash hash : scram_hashes) {
+        for (const bool plus : {false, true}) {
+            if (exchange.mechanism != scram_mechanism(hash, plus) || (plus && !binding)) continue;
+            exchange.scram.emplace(ScramServer::Options{.hash = hash,
+                                                        .plus = plus,
+                                                        .plus_offered = binding,
+                                                        .bindings = std::move(bindings)});
+            return true;
+        }
+    }
+    return false;
+}
+
+void begin(Negotiation& negotiation, const Element& element, Arena& arena) {
+    auto exchange = std::make_unique<SaslExchange>();
+    exchange->mechanism = element.attribute("mechanism");
+    const bool known = choose(negotiation, *exchange);
+    negotiation.state = std::move(exchange);
+    if (!known) {
+        fail(negotiation, {sasl_condition::invalid_mechanism, "that mechanism is not offered"});
+        return;
+    }
+    auto initial = decode_initial_response(element.text(arena));
+    if (!initial) {
+        fail(negotiation, initial.error());
+    } else if (!initial->has_value()) {
+        send_data(negotiation, "challenge", {});
+    } else {
+        step(negotiation, **initial);
+    }
+}
+
+void handle(Negotiation& negotiation, Element& element, Arena& arena) {
+    auto* exchange = static_cast<SaslExchange*>(negotiation.state.get());
+    if (element.name == "auth" && exchange == nullptr) {
+        begin(negotiation, element, arena);
+    } else if (element.name == "abort") {
+        fail(negotiation, {sasl_condition::aborted, {}});
+    } else if (element.name == "response" && exchange != nullptr && !exchange->busy) {
+        auto message = decode_sasl_payload(element.text(arena));
+        if (message) {
+            step(negotiation, *message);
+        } else {
+            fail(negotiation, message.error());
+        }
+    } else {
+        fail(negotiation, {sasl_condition::malformed_request, "that element is not due now"});
+    }
+}
+
+constexpr std::array features{
+    StreamFeature{.side = StreamSide::client,
+                  .ns = ns::sasl,
+                  .needs = stream_bits::secure,
+                  .forbids = stream_bits::authenticated,
+                  .offer = offer_client,
+                  .handle = handle},
+    StreamFeature{.side = StreamSide::server,
+                  .ns = ns::sasl,
+                  .needs = stream_bits::secure,
+                  .forbids = stream_bits::authenticated,
+                  .offer = offer_server,
+                  .handle = handle},
+};
+
+}  // namespace
+
+extern const Feature sasl;
+const Feature sasl{.name = "sasl", .xep = 440, .version = "0.4.2", .stream = features};
+
+}  // namespace causeway

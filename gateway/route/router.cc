@@ -1,0 +1,118 @@
+#include "gateway/route/router.h"
+
+#include "gateway/session/users.h"
+
+namespace causeway {
+
+void Router::enter(Stanza& stanza, Source source, Resource* sender, Custody custody) {
+    for (const EntryHook& hook : hub_.shared.features.entry_hooks()) {
+        const Verdict verdict = hook.run(hub_, stanza, source);
+        if (verdict == Verdict::next) continue;
+        hub_.settle(custody);
+        return;
+    }
+    if (stanza.kind == StanzaKind::iq) {
+        enter_iq(stanza, sender, custody);
+    } else {
+        route(Packet::from_stanza(stanza), custody);
+    }
+}
+
+void Router::enter_iq(Stanza& stanza, Resource* sender, Custody custody) {
+    const bool request = stanza.type == StanzaType::get || stanza.type == StanzaType::set;
+    const auto refuse = [&](StanzaCondition condition, std::string text) {
+        bounce(*Packet::from_stanza(stanza), {.condition = condition, .text = std::move(text)},
+               custody);
+    };
+    // RFC 6120 §8.2.3: an id always, and exactly one child in a request.
+    if (!stanza.element.has_attribute("id")) {
+        refuse(StanzaCondition::bad_request, "An iq needs an id.");
+        return;
+    }
+    if (request && stanza.element.element_count() != 1) {
+        refuse(StanzaCondition::bad_request, "An iq request has exactly one child.");
+        return;
+    }
+    const bool own = sender != nullptr && stanza.to.full() == sender->jid().bare();
+    const bool server = !stanza.to.has_local() && !stanza.to.has_resource() &&
+                        hub_.serves(stanza.to.domain());
+    if (!request || (!own && !server)) {
+        route(Packet::from_stanza(stanza), custody);
+        return;
+    }
+    hub_.settle(custody);
+    Element& payload = *stanza.payload();
+    const FeatureRegistry& features = hub_.shared.features;
+    const IqHandler* handler = features.find_iq(
+        stanza.type, own ? IqTarget::own : IqTarget::server, payload.ns, payload.name);
+    if (handler == nullptr && own) {
+        handler = features.find_iq(stanza.type, IqTarget::account, payload.ns, payload.name);
+    }
+    if (handler == nullptr) {
+        custody = {};
+        refuse(StanzaCondition::service_unavailable, {});
+        return;
+    }
+    handler->handle({hub_, stanza, payload, sender});
+}
+
+void Router::route(PacketRef packet, Custody custody) {
+    const Jid& to = packet->to();
+    if (!hub_.serves(to.domain())) {
+        Hub& home = hub_.home_of(to.domain());
+        hub_.at(home, [&home, packet, custody] { home.remote->send(packet, custody); });
+        return;
+    }
+    if (!to.has_local()) {
+        to_server(packet, custody);
+        return;
+    }
+    Hub& home = hub_.home_of(to.bare());
+    if (&home == &hub_) {
+        to_account(packet, custody);
+    } else {
+        home.shard.post([&home, packet, custody] { home.routing->route(packet, custody); });
+    }
+}
+
+void Router::to_account(const PacketRef& packet, Custody custody) {
+    User& user = hub_.users->get(packet->to().bare());
+    switch (packet->kind()) {
+        case StanzaKind::message: user.message_in(packet, custody); return;
+        case StanzaKind::presence: user.presence_in(packet, custody); return;
+        case StanzaKind::iq: user.iq_in(packet, custody); return;
+    }
+}
+
+void Router::to_server(const PacketRef& packet, Custody custody) {
+    const bool request = packet->kind() == StanzaKind::iq &&
+                         (packet->type() == StanzaType::get || packet->type() == StanzaType::set);
+    if (request || packet->kind() == StanzaKind::message) {
+        bounce(*packet, {.condition = StanzaCondition::service_unavailable, .text = {}}, custody);
+        return;
+    }
+    hub_.settle(custody);
+}
+
+void Router::bounce(const Packet& packet, const StanzaError& error, Custody custody) {
+    if (PacketRef reply = Packet::error_reply(packet, error)) route(std::move(reply));
+    hub_.settle(custody);
+}
+
+IqReturn::IqReturn(const IqRequest& request)
+    : hub(request.hub),
+      from(request.stanza.to),
+      to(request.stanza.from),
+      id(request.stanza.id()) {}
+
+void IqReturn::result(std::string_view inner) const {
+    hub.routing->route(Packet::make(StanzaKind::iq, StanzaType::result, from, to, id, inner));
+}
+
+void IqReturn::error(const StanzaError& error) const {
+    std::string inner;
+    append_error(inner, error);
+    hub.routing->route(Packet::make(StanzaKind::iq, StanzaType::error, from, to, id, inner));
+}
+
+}  // namespace causeway

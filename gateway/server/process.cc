@@ -1,0 +1,268 @@
+#include "gateway/server/process.h"
+
+#include <fmt/format.h>
+#include <malloc.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+#include <cstdio>
+#include <future>
+#include <memory>
+#include <thread>
+
+#include "gateway/base/encoding.h"
+#include "gateway/base/log.h"
+#include "gateway/base/random.h"
+#include "gateway/base/version.h"
+#include "gateway/config/diff.h"
+#include "gateway/config/load.h"
+#include "gateway/net/asio_network.h"
+#include "gateway/net/cares_resolver.h"
+#include "gateway/server/server.h"
+#include "gateway/store/sqlite.h"
+#include "gateway/xmpp/jid.h"
+
+namespace causeway {
+namespace {
+
+namespace asio = boost::asio;
+
+/// Answers of the store for the main thread, before there are shards.
+class WaitingExecutor final : public Executor {
+public:
+    void post(std::function<void()> task) override { asio::post(io_, std::move(task)); }
+    void wait_for(const bool& done) {
+        while (!done) io_.run_one();
+    }
+
+private:
+    asio::io_context io_;
+    asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
+};
+
+constexpr std::string_view server_store = "server";
+constexpr std::string_view secret_key = "secret";
+
+/// The secret behind dialback keys and fake salts: made once, kept for good.
+Result<std::string> read_secret(Store& store) {
+    WaitingExecutor here;
+    bool done = false;
+    Result<std::optional<std::string>> read = std::optional<std::string>{};
+    store.map_get(std::string(server_store), "", std::string(secret_key), here,
+                  [&](Result<std::optional<std::string>> answer) {
+                      read = std::move(answer);
+                      done = true;
+                  });
+    here.wait_for(done);
+    if (!read) return read.error();
+    if (read->has_value()) return **read;
+    std::string secret = random_token(32);
+    Batch batch;
+    batch.map_set(server_store, "", secret_key, secret);
+    Outcome committed;
+    done = false;
+    store.commit(std::move(batch), here, [&](const Outcome& outcome) {
+        committed = outcome;
+        done = true;
+    });
+    here.wait_for(done);
+    if (!committed) return committed;
+    return secret;
+}
+
+Result<std::string> check_domain(std::string_view name) {
+    auto prepared = prepare_domain(name);
+    if (prepared && domain_to_ascii(*prepared).empty()) {
+        return Outcome::malformed("has no form that DNS could hold");
+    }
+    return prepared;
+}
+
+/// Every connection is a descriptor: ask for all that the system allows.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+unsigned thread_count(const Config& config) {
+    if (config.server.threads != 0) return config.server.threads;
+    return std::max(1U, std::thread::hardware_concurrency());
+}
+
+Outcome check_endpoints(const Config& config) {
+    for (const auto* list : {&config.c2s.listen, &config.c2s.listen_tls, &config.s2s.listen,
+                             &config.s2s.listen_tls, &config.http.listen, &config.http.listen_tls}) {
+        for (const Endpoint& endpoint : *list) {
+            if (Outcome free = check_endpoint_free(endpoint); !free) return free;
+        }
+    }
+    return {};
+}
+
+int fail(int status, const Outcome& outcome) {
+    fmt::print(stderr, "causeway: {}\n", outcome.why());
+    return status;
+}
+
+/// The parts in the order of their making.
+class Process {
+public:
+    int run(const std::string& path, bool check);
+
+private:
+    Outcome load(const std::string& path);
+    Outcome open_store();
+    Outcome make_server();
+    int report() const;
+    int serve();
+    void await_signals();
+    void begin_drain(std::chrono::seconds patience);
+
+    SystemClock clock_;
+    std::shared_ptr<const Config> config_;
+    std::shared_ptr<const TlsSnapshot> tls_;
+    std::vector<std::string> warnings_;
+    std::unique_ptr<Store> store_;
+    std::unique_ptr<Workers> workers_;
+    std::unique_ptr<Server> server_;
+    asio::io_context main_;
+    asio::signal_set signals_{main_};
+    asio::steady_timer drain_timer_{main_};
+    bool draining_ = false;
+};
+
+Outcome Process::load(const std::string& path) {
+    auto config = load_config(path, check_domain);
+    if (!config) return config.error();
+    config_ = std::make_shared<const Config>(std::move(*config));
+    auto tls = TlsSnapshot::load(*config_, warnings_);
+    if (!tls) return tls.error();
+    tls_ = std::move(*tls);
+    return {};
+}
+
+Outcome Process::open_store() {
+    StoreLimits limits;
+    limits.queued_batches = config_->limits.store_queue_batches;
+    limits.queued_bytes = config_->limits.store_queue_bytes;
+    auto opened = open_sqlite(config_->store.location, limits);
+    if (!opened) return opened.error();
+    store_ = std::move(*opened);
+    return {};
+}
+
+Outcome Process::make_server() {
+    auto secret = read_secret(*store_);
+    if (!secret) return secret.error();
+    const unsigned threads = thread_count(*config_);
+    workers_ = std::make_unique<Workers>(std::max(1U, threads / 2));
+    Server::Outside outside{
+        .clock = clock_,
+        .store = *store_,
+        .workers = *workers_,
+        .network = [](Shard& shard) { return std::make_unique<AsioNetwork>(shard.io()); },
+        .resolver = [this](Shard& shard) -> Result<std::unique_ptr<Resolver>> {
+            ResolverOptions options;
+            options.servers = config_->dns.servers;
+            options.cache.entries = config_->limits.dns_cache_entries;
+            auto made = CaresResolver::open(shard.io(), shard.timers(), shard.clock(), options);
+            if (!made) return made.error();
+            return std::unique_ptr<Resolver>(std::move(*made));
+        },
+        .shards = threads,
+        .secret = std::move(*secret)};
+    auto made = Server::make(std::move(outside), config_, tls_);
+    if (!made) return made.error();
+    server_ = std::move(*made);
+    if (Outcome free = check_endpoints(*config_); !free) return free;
+    return server_->listen();
+}
+
+int Process::report() const {
+    for (const DomainTls* domain : tls_->all()) {
+        fmt::print("{}: certificate valid until {}\n", domain->domain,
+                   format_date_time(domain->expires));
+    }
+    fmt::print("store {}: opened\nconfiguration {}: no errors\n", config_->store.location,
+               config_->path);
+    return 0;
+}
+
+void Process::begin_drain(std::chrono::seconds patience) {
+    if (std::exchange(draining_, true)) {
+        main_.stop();
+        return;
+    }
+    CAUSEWAY_LOG(info, "server.stopping", {"seconds", patience.count()});
+    server_->drain();
+    drain_timer_.expires_after(patience);
+    drain_timer_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) main_.stop();
+    });
+}
+
+void Process::await_signals() {
+    signals_.async_wait([this](const boost::system::error_code& error, int) {
+        if (error) return;
+        // A second signal does not wait any longer.
+        begin_drain(config_->limits.drain_seconds);
+        await_signals();
+    });
+}
+
+int Process::serve() {
+    signals_.add(SIGTERM);
+    signals_.add(SIGINT);
+    await_signals();
+    server_->start();
+    CAUSEWAY_LOG(info, "server.ready", {"version", version_text},
+                 {"domains", config_->domains.size()}, {"threads", server_->shards().count()});
+    main_.run();
+    server_->stop();
+    store_->stop();
+    workers_->stop();
+    server_.reset();
+    CAUSEWAY_LOG(info, "server.stopped");
+    return 0;
+}
+
+int Process::run(const std::string& path, bool check) {
+    std::signal(SIGPIPE, SIG_IGN);
+    umask(0077);
+    if (Outcome loaded = load(path); !loaded) return fail(2, loaded);
+    for (const std::string& warning : warnings_) fmt::print(stderr, "causeway: {}\n", warning);
+    if (Outcome opened = open_store(); !opened) return fail(1, opened);
+    if (check) {
+        const int status = report();
+        store_->stop();
+        return status;
+    }
+    raise_descriptor_limit();
+    log::configure(config_->log.level, config_->log.json);
+    if (Outcome made = make_server(); !made) {
+        const int status = fail(1, made);
+        store_->stop();
+        log::stop();
+        return status;
+    }
+    const int status = serve();
+    log::stop();
+    return status;
+}
+
+}  // namespace
+
+int run_process(const std::string& config_path, bool check) {
+    return Process().run(config_path, check);
+}
+
+}  // namespace causeway

@@ -1,0 +1,93 @@
+#include "gateway/server/server.h"
+
+#include <algorithm>
+
+#include "gateway/features/registry.h"
+
+namespace causeway {
+
+Server::Server(Outside outside, FeatureRegistry features)
+    : outside_(std::move(outside)),
+      features_(std::move(features)),
+      ids_(outside_.clock, outside_.store.id_floor()),
+      shards_(std::max(1U, outside_.shards), outside_.clock) {
+    shared_ = std::make_unique<Shared>(Shared{.clock = outside_.clock,
+                                              .shards = shards_,
+                                              .store = outside_.store,
+                                              .workers = outside_.workers,
+                                              .features = features_,
+                                              .ids = ids_,
+                                              .secret = outside_.secret,
+                                              .hubs = {},
+                                              .started = outside_.clock.wall()});
+}
+
+Server::~Server() { stop(); }
+
+Result<std::unique_ptr<Server>> Server::make(Outside outside, std::shared_ptr<const Config> config,
+                                             std::shared_ptr<const TlsSnapshot> tls) {
+    auto features = FeatureRegistry::build(all_features());
+    if (!features) return features.error();
+    std::unique_ptr<Server> server(new Server(std::move(outside), std::move(*features)));
+    if (Outcome built = server->build(std::move(config), std::move(tls)); !built) return built;
+    return server;
+}
+
+Outcome Server::build(std::shared_ptr<const Config> config,
+                      std::shared_ptr<const TlsSnapshot> tls) {
+    for (unsigned i = 0; i < shards_.count(); ++i) {
+        Shard& shard = shards_[i];
+        auto part = std::make_unique<Part>();
+        part->network = outside_.network(shard);
+        auto resolver = outside_.resolver(shard);
+        if (!resolver) return resolver.error();
+        part->resolver = std::move(*resolver);
+        part->hub = std::make_unique<Hub>(*shared_, shard, *part->network, *part->resolver, config,
+                                          tls);
+        part->router = std::make_unique<Router>(*part->hub);
+        part->clients = std::make_unique<ClientTable>(*part->hub);
+        part->client_listeners = std::make_unique<ClientListeners>(*part->hub, *part->clients);
+        client_tables_.add(*part->clients);
+        shared_->hubs.push_back(part->hub.get());
+        parts_.push_back(std::move(part));
+    }
+    client_tables_.connect();
+    return {};
+}
+
+Outcome Server::listen() {
+    for (const auto& part : parts_) {
+        if (Outcome opened = part->client_listeners->open(); !opened) return opened;
+    }
+    return {};
+}
+
+void Server::start() {
+    for (unsigned i = 0; i < shards_.count(); ++i) {
+        threads_.emplace_back([&shard = shards_[i]] { shard.run(); });
+    }
+}
+
+void Server::drain() {
+    for (const auto& part : parts_) {
+        part->hub->shard.post([&part = *part] {
+            part.client_listeners->close();
+            part.clients->shut_down();
+        });
+    }
+}
+
+void Server::stop() {
+    for (unsigned i = 0; i < shards_.count(); ++i) shards_[i].stop();
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+}
+
+void Server::adopt(const std::shared_ptr<const Config>& config,
+                   const std::shared_ptr<const TlsSnapshot>& tls) {
+    for (const auto& part : parts_) {
+        part->hub->shard.post([&hub = *part->hub, config, tls] { hub.adopt(config, tls); });
+    }
+}
+
+}  // namespace causeway

@@ -1,0 +1,81 @@
+// Server: the whole gateway assembled from its parts: shards, hubs, routers, client and server streams.
+// The outside (sockets, DNS, store, clock) is handed in, so that a simulation assembles the same.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "c2s/client_listeners.h"
+#include "c2s/client_table.h"
+#include "gateway/net/resolver.h"
+#include "gateway/route/router.h"
+#include "gateway/session/hub.h"
+#include "gateway/session/users.h"
+#include "gateway/store/ids.h"
+
+namespace causeway {
+
+class Server {
+public:
+    /// What lies outside; all of it outlives the Server.
+    struct Outside {
+        const Clock& clock;
+        Store& store;
+        Workers& workers;
+        std::function<std::unique_ptr<Network>(Shard&)> network;
+        std::function<Result<std::unique_ptr<Resolver>>(Shard&)> resolver;
+        unsigned shards = 1;
+        std::string secret;  ///< at least 32 bytes, the same at each start
+    };
+
+    static Result<std::unique_ptr<Server>> make(Outside outside,
+                                                std::shared_ptr<const Config> config,
+                                                std::shared_ptr<const TlsSnapshot> tls);
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+    ~Server();
+
+    /// Opens every listener, on every shard.
+    Outcome listen();
+    /// Starts the shards' threads.
+    void start();
+    /// Tells every stream that the server is going down and stops listening; from any thread.
+    void drain();
+    /// Ends the threads; drained or not.
+    void stop();
+
+    [[nodiscard]] Shards& shards() { return shards_; }
+    /// One shard's parts; touch them on its thread alone.
+    struct Part {
+        std::unique_ptr<Network> network;
+        std::unique_ptr<Resolver> resolver;
+        std::unique_ptr<Hub> hub;
+        std::unique_ptr<Router> router;
+        std::unique_ptr<ClientTable> clients;
+        std::unique_ptr<ClientListeners> client_listeners;
+    };
+    [[nodiscard]] Part& part(unsigned index) { return *parts_[index]; }
+    [[nodiscard]] Part& home_of(std::string_view name) { return *parts_[shards_.home_of(name)]; }
+    [[nodiscard]] Shared& shared() { return *shared_; }
+    /// Hands a new configuration and new certificates to every shard; from any thread.
+    void adopt(const std::shared_ptr<const Config>& config,
+               const std::shared_ptr<const TlsSnapshot>& tls);
+
+private:
+    Server(Outside outside, FeatureRegistry features);
+    Outcome build(std::shared_ptr<const Config> config, std::shared_ptr<const TlsSnapshot> tls);
+
+    Outside outside_;
+    FeatureRegistry features_;
+    IdSource ids_;
+    Shards shards_;
+    std::unique_ptr<Shared> shared_;
+    ClientTables client_tables_;
+    std::vector<std::unique_ptr<Part>> parts_;
+    std::vector<std::thread> threads_;
+};
+
+}  // namespace causeway

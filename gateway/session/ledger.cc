@@ -1,0 +1,201 @@
+#include "gateway/session/ledger.h"
+
+#include <utility>
+
+#include "gateway/base/log.h"
+#include "gateway/session/hub.h"
+
+namespace causeway {
+namespace {
+enum : std::uint32_t { patience_over, retry_due };
+}
+
+Ledger::Ledger(Hub& hub) : hub_(hub) {}
+
+Ledger::~Ledger() { Flushable::unlink(); }
+
+HoldId Ledger::hold(PacketRef packet, Custody custody, Shelf shelf) {
+    const HoldId id = next_++;
+    entries_.emplace(id, Entry{.packet = std::move(packet),
+                               .custody = custody,
+                               .shelf = std::move(shelf),
+                               .kept = {}});
+    if (custody.owed()) {
+        arriving_.push_back(id);
+        if (!timer_.armed()) hub_.shard.timers().arm(timer_, patience, *this, patience_over);
+    }
+    return id;
+}
+
+HoldId Ledger::adopt(PacketRef packet, Shelf shelf, std::uint64_t row) {
+    const HoldId id = next_++;
+    rows_.insert(row);
+    entries_.emplace(id, Entry{.packet = std::move(packet),
+                               .custody = {},
+                               .shelf = std::move(shelf),
+                               .row = row,
+                               .state = State::stored,
+                               .kept = {}});
+    return id;
+}
+
+void Ledger::keep(PacketRef packet, Custody custody, Shelf shelf, Kept kept) {
+    const HoldId id = next_++;
+    Entry& entry = entries_
+                       .emplace(id, Entry{.packet = std::move(packet),
+                                          .custody = custody,
+                                          .shelf = std::move(shelf),
+                                          .released = true,
+                                          .kept = std::move(kept)})
+                       .first->second;
+    make_due(id, entry);
+}
+
+void Ledger::make_due(HoldId id, Entry& entry) {
+    entry.state = State::due;
+    // Ids rise in the order of keeping, so a queue is read back in the order it was written.
+    entry.row = hub_.shared.ids.next_id();
+    rows_.insert(entry.row);
+    due_.push_back(id);
+    hub_.shard.mark_dirty(*this);
+}
+
+void Ledger::settle(Entry& entry) { hub_.settle(std::exchange(entry.custody, Custody{})); }
+
+void Ledger::confirm(HoldId id) {
+    const auto found = entries_.find(id);
+    if (found == entries_.end()) return;
+    Entry& entry = found->second;
+    settle(entry);
+    if (entry.state == State::committing) {
+        entry.confirmed = true;
+        return;
+    }
+    if (entry.state == State::stored) {
+        erase_row(entry);
+    } else {
+        rows_.erase(entry.row);
+    }
+    entries_.erase(found);
+}
+
+void Ledger::erase_row(const Entry& entry) {
+    erased_.log_erase(entry.shelf.store, entry.shelf.owner, entry.row);
+    erased_rows_.push_back(entry.row);
+    hub_.shard.mark_dirty(*this);
+}
+
+void Ledger::release(HoldId id) { release_to(id, {}); }
+
+void Ledger::release_to(HoldId id, Kept kept) {
+    const auto found = entries_.find(id);
+    if (found == entries_.end()) return;
+    Entry& entry = found->second;
+    entry.released = true;
+    entry.kept = std::move(kept);
+    if (entry.state == State::waiting) {
+        make_due(id, entry);
+    } else if (entry.state == State::stored) {
+        stored(id);
+    }
+}
+
+void Ledger::on_timer(std::uint32_t which) {
+    std::vector<HoldId> late = which == retry_due ? std::exchange(retry_, {})
+                                                  : std::exchange(waiting_, std::move(arriving_));
+    if (which == patience_over) {
+        arriving_.clear();
+        if (!waiting_.empty()) {
+            hub_.shard.timers().arm(timer_, patience, *this, patience_over);
+        }
+    }
+    for (const HoldId id : late) {
+        const auto found = entries_.find(id);
+        if (found != entries_.end() && found->second.state == State::waiting) {
+            make_due(id, found->second);
+        }
+    }
+}
+
+void Ledger::flush() { commit_due(); }
+
+void Ledger::commit_due() {
+    Batch batch = std::exchange(erased_, Batch{});
+    std::vector<std::uint64_t> erased = std::exchange(erased_rows_, {});
+    std::vector<HoldId> ids;
+    const UnixMillis now = hub_.clock().wall();
+    for (const HoldId id : std::exchange(due_, {})) {
+        const auto found = entries_.find(id);
+        if (found == entries_.end() || found->second.state != State::due) continue;
+        Entry& entry = found->second;
+        entry.state = State::committing;
+        batch.log_append(entry.shelf.store, entry.shelf.owner,
+                         {.id = entry.row,
+                          .at = now,
+                          .expires = entry.shelf.expires,
+                          .body = std::string(entry.packet->bytes())});
+        ids.push_back(id);
+    }
+    if (batch.empty()) return;
+    hub_.shared.store.commit(
+        std::move(batch), hub_.shard,
+        [this, ids = std::move(ids), erased = std::move(erased)](const Outcome& outcome) {
+            committed(ids, erased, outcome);
+        });
+}
+
+void Ledger::committed(const std::vector<HoldId>& ids, const std::vector<std::uint64_t>& erased,
+                       const Outcome& outcome) {
+    if (!outcome) CAUSEWAY_LOG(error, "store.commit_failed", {"cause", outcome.why()});
+    // If the erasure failed the rows come back at the next login, recognisable by their ids.
+    for (const std::uint64_t row : erased) rows_.erase(row);
+    for (const HoldId id : ids) {
+        const auto found = entries_.find(id);
+        if (found == entries_.end()) continue;
+        Entry& entry = found->second;
+        if (!outcome) {
+            fail(id, entry, outcome);
+            continue;
+        }
+        settle(entry);
+        if (entry.confirmed) {
+            erase_row(entry);
+            entries_.erase(found);
+        } else if (entry.released) {
+            stored(id);
+        } else {
+            entry.state = State::stored;
+        }
+    }
+}
+
+void Ledger::stored(HoldId id) {
+    const auto found = entries_.find(id);
+    const Kept kept = std::move(found->second.kept);
+    const std::uint64_t row = found->second.row;
+    entries_.erase(found);
+    rows_.erase(row);
+    if (kept) kept(row);
+}
+
+void Ledger::fail(HoldId id, Entry& entry, const Outcome& outcome) {
+    rows_.erase(entry.row);
+    if (!entry.confirmed && !entry.released) {
+        entry.state = State::waiting;
+        retry_.push_back(id);
+        if (!retry_timer_.armed()) {
+            hub_.shard.timers().arm(retry_timer_, retry_after, *this, retry_due);
+        }
+        return;
+    }
+    const Entry failed = std::move(entry);
+    entries_.erase(id);
+    if (failed.confirmed) return;
+    hub_.routing->bounce(*failed.packet,
+                         {.condition = StanzaCondition::resource_constraint,
+                          .text = "The message could not be stored: try again later."},
+                         failed.custody);
+    if (failed.kept) failed.kept(outcome);
+}
+
+}  // namespace causeway

@@ -1,0 +1,108 @@
+// Ledger: the messages of one shard whose outcome is still open. Each has exactly one of these ends:
+// the recipient's stream acknowledged it, it stands in the store, or its sender got an error. A
+// message handed to a recipient that acknowledges waits a moment for that before it is written to
+// disk, so that most never are; a message with nobody to take it is stored at once. Everything due is
+// committed as one batch per turn.
+//
+//   hold()     the message is on its way to a recipient that will acknowledge
+//   keep()     nobody takes it now: store it
+//   adopt()    a row of the store is on its way to a recipient
+//   confirm()  the recipient has it: settle, forget the row
+//   release()  the recipient is gone without a word: the row stays for the next one
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "gateway/base/timer_wheel.h"
+#include "gateway/session/custody.h"
+#include "gateway/shard/shard.h"
+#include "gateway/store/store.h"
+#include "gateway/xmpp/packet.h"
+
+namespace causeway {
+
+struct Hub;
+/// Names an entry of the Ledger; 0 is none.
+using HoldId = std::uint64_t;
+
+/// Where a message is kept when it must be.
+struct Shelf {
+    std::string_view store;  ///< a constant, such as "offline"
+    std::string owner;
+    UnixMillis expires = 0;
+};
+
+class Ledger final : private TimerTarget, private Flushable {
+public:
+    /// How long a recipient may take to acknowledge before the message is stored.
+    static constexpr Duration patience{10};
+    /// After a commit failed for a message that is still on its way.
+    static constexpr Duration retry_after{1000};
+
+    explicit Ledger(Hub& hub);
+    ~Ledger();
+
+    HoldId hold(PacketRef packet, Custody custody, Shelf shelf);
+    HoldId adopt(PacketRef packet, Shelf shelf, std::uint64_t row);
+    /// `kept` hears the row's number, or why it could not be stored (the sender has then been told).
+    using Kept = std::function<void(Result<std::uint64_t>)>;
+    void keep(PacketRef packet, Custody custody, Shelf shelf, Kept kept = {});
+
+    void confirm(HoldId id);
+    void release(HoldId id);
+    /// As release(), and tells the row once it is known to be stored.
+    void release_to(HoldId id, Kept kept);
+    [[nodiscard]] std::size_t open() const { return entries_.size(); }
+    /// Whether that row is on its way to somebody, or done with and about to be erased: not to be
+    /// sent again.
+    [[nodiscard]] bool in_flight(std::uint64_t row) const { return rows_.contains(row); }
+
+private:
+    enum class State : unsigned char {
+        waiting,     ///< not stored; on its way to a recipient
+        due,         ///< to be stored at the end of this turn
+        committing,  ///< the store is at it
+        stored,      ///< durable, and on its way to a recipient
+    };
+    struct Entry {
+        PacketRef packet;
+        Custody custody;
+        Shelf shelf;
+        std::uint64_t row = 0;
+        State state = State::waiting;
+        bool confirmed = false;  ///< while committing: erase the row when done
+        bool released = false;   ///< nobody will confirm: a failed commit is the sender's to know
+        Kept kept;
+    };
+
+    void on_timer(std::uint32_t which) override;
+    void flush() override;
+    void commit_due();
+    void committed(const std::vector<HoldId>& ids, const std::vector<std::uint64_t>& erased,
+                   const Outcome& outcome);
+    void stored(HoldId id);
+    void fail(HoldId id, Entry& entry, const Outcome& outcome);
+    void make_due(HoldId id, Entry& entry);
+    void settle(Entry& entry);
+    void erase_row(const Entry& entry);
+
+    Hub& hub_;
+    std::unordered_map<HoldId, Entry> entries_;
+    std::vector<HoldId> waiting_;   ///< in order of arrival, older than the timer's last run
+    std::vector<HoldId> arriving_;  ///< since then
+    std::vector<HoldId> due_;
+    Batch erased_;  ///< rows that are done with, erased with the next commit
+    std::vector<std::uint64_t> erased_rows_;
+    std::unordered_set<std::uint64_t> rows_;
+    Timer timer_;
+    Timer retry_timer_;
+    std::vector<HoldId> retry_;
+    HoldId next_ = 1;
+};
+
+}  // namespace causeway

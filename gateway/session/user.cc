@@ -1,0 +1,398 @@
+#include "gateway/session/user.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/base/log.h"
+#include "gateway/base/random.h"
+#include "gateway/session/accounts.h"
+#include "gateway/session/users.h"
+#include "gateway/xml/ns.h"
+#include "gateway/xml/writer.h"
+
+namespace causeway {
+namespace {
+constexpr std::string_view offline_store = "offline";
+}  // namespace
+
+User::User(Hub& hub, Jid bare) : hub_(hub), jid_(std::move(bare)) {}
+
+Resource* User::find(std::string_view resource) const {
+    const auto found = std::ranges::find_if(
+        resources_, [&](const Resource* r) { return r->jid().resource() == resource; });
+    return found == resources_.end() ? nullptr : *found;
+}
+
+void User::attach(Resource& resource) {
+    resources_.push_back(&resource);
+    if (state_ == State::fresh) load();
+}
+
+void User::detach(Resource& resource) {
+    std::erase(resources_, &resource);
+    if (resource.available() || !resource.directed.empty()) {
+        became_unavailable(resource, Packet::make(StanzaKind::presence, StanzaType::unavailable,
+                                                  resource.jid(), {}, {}, {}));
+    }
+    if (!busy()) hub_.users->idle(*this);
+}
+
+void User::evict_all(std::string_view condition, std::string_view text) {
+    const std::vector<Resource*> all = resources_;
+    for (Resource* resource : all) resource->evict(condition, text);
+}
+
+// ---- loading ----
+
+void User::when_loaded(std::function<void(const Outcome&)> task) {
+    if (state_ == State::loaded) {
+        task({});
+        return;
+    }
+    if (waiting_.size() >= waiting_limit) {
+        task(Outcome::retry("too much is waiting for this account"));
+        return;
+    }
+    waiting_.push_back(std::move(task));
+    if (state_ == State::fresh) load();
+}
+
+void User::reload() {
+    if (state_ != State::loaded) return;
+    state_ = State::fresh;
+    offline_counted_ = false;
+    load();
+}
+
+void User::load() {
+    state_ = State::loading;
+    accounts::find(hub_, jid_.bare(), [this](Result<std::optional<accounts::Account>> account) {
+        if (!account) {
+            loaded(account.error());
+            return;
+        }
+        exists_ = account->has_value();
+        if (!exists_) {
+            loaded({});
+            return;
+        }
+        hub_.shared.store.map_list(std::string(Roster::store_name), std::string(jid_.bare()),
+                                   hub_.shard, [this](Result<std::vector<MapEntry>> entries) {
+                                       if (!entries) {
+                                           loaded(entries.error());
+                                           return;
+                                       }
+                                       auto roster = Roster::from_store(*entries);
+                                       if (roster) roster_ = std::move(*roster);
+                                       loaded(roster ? Outcome{} : roster.error());
+                                   });
+    });
+}
+
+void User::loaded(const Outcome& outcome) {
+    state_ = outcome ? State::loaded : State::fresh;
+    if (!outcome) {
+        CAUSEWAY_LOG(error, "account.unreadable", {"jid", jid_.bare()}, {"cause", outcome.why()});
+    }
+    for (auto& task : std::exchange(waiting_, {})) task(outcome);
+    if (!busy()) hub_.users->idle(*this);
+}
+
+// ---- changes of the roster ----
+
+void User::plan_item(Batch& batch, Change& change, RosterItem item, bool visible) const {
+    RosterItem planned = roster_.plan(batch, jid_.bare(), std::move(item), visible);
+    change.items.push_back(std::move(planned));
+}
+
+void User::change_roster(Plan plan, std::function<void(const Outcome&)> done) {
+    if (changes_.size() >= waiting_limit) {
+        done(Outcome::retry("too many changes are waiting for this roster"));
+        return;
+    }
+    changes_.push_back({std::move(plan), std::move(done)});
+    next_change();
+}
+
+void User::next_change() {
+    while (!changing_ && !changes_.empty()) {
+        PendingChange change = std::move(changes_.front());
+        changes_.pop_front();
+        Batch batch;
+        Change result;
+        const Outcome planned = change.plan(batch, result);
+        if (!planned || batch.empty()) {
+            if (planned && result.before_push) result.before_push();
+            change.done(planned);
+            continue;
+        }
+        changing_ = true;
+        hub_.shared.store.commit(
+            std::move(batch), hub_.shard,
+            [this, change = std::move(change), result = std::move(result)](
+                const Outcome& outcome) mutable {
+                finish_change(std::move(change), std::move(result), outcome);
+            });
+    }
+}
+
+void User::finish_change(PendingChange change, Change result, const Outcome& outcome) {
+    changing_ = false;
+    if (outcome) {
+        const std::uint64_t before = roster_.version();
+        for (const RosterItem& item : result.items) roster_.apply(item);
+        if (result.before_push) result.before_push();
+        for (const RosterItem& item : result.items) {
+            if (item.version > before) push(item);
+        }
+    } else {
+        CAUSEWAY_LOG(error, "roster.not_stored", {"jid", jid_.bare()}, {"cause", outcome.why()});
+    }
+    change.done(outcome);
+    next_change();
+    if (!busy()) hub_.users->idle(*this);
+}
+
+void User::push(const RosterItem& item) {
+    std::string inner = "<query";
+    append_attribute(inner, "xmlns", ns::roster);
+    append_attribute(inner, "ver", fmt::format("{}", item.version));
+    inner += '>';
+    append_item(inner, item);
+    inner += "</query>";
+    for (Resource* resource : resources_) {
+        if (!resource->interested) continue;
+        // Random ids: a client must be able to tell our push from anything it made up itself.
+        resource->deliver(Packet::make(StanzaKind::iq, StanzaType::set, jid_, resource->jid(),
+                                       random_token(9), inner),
+                          0);
+    }
+}
+
+// ---- messages (RFC 6121 §8.5) ----
+
+void User::message_in(const PacketRef& packet, Custody custody) {
+    if (state_ == State::loaded) {
+        message_loaded(packet, custody);
+        return;
+    }
+    when_loaded([this, packet, custody](const Outcome& outcome) {
+        if (outcome) {
+            message_loaded(packet, custody);
+            return;
+        }
+        hub_.routing->bounce(*packet,
+                             {.condition = StanzaCondition::internal_server_error,
+                              .text = "The account cannot be read at the moment.",
+                              .type = "wait"},
+                             custody);
+    });
+}
+
+void User::message_loaded(const PacketRef& packet, Custody custody) {
+    if (!exists_) {
+        refuse(packet, custody);
+        return;
+    }
+    const StanzaType type = packet->type();
+    if (packet->to().has_resource()) {
+        if (Resource* resource = find(packet->to().resource())) {
+            message_to_resource(*resource, packet, custody);
+            return;
+        }
+        // §8.5.3.2.1: only chat falls back to the account; a headline is dropped, the rest refused.
+        if (type == StanzaType::normal || type == StanzaType::groupchat) {
+            refuse(packet, custody);
+            return;
+        }
+        if (type == StanzaType::headline) {
+            hub_.settle(custody);
+            return;
+        }
+    }
+    switch (type) {
+        case StanzaType::normal:
+        case StanzaType::chat: message_to_best(packet, custody); return;
+        case StanzaType::headline:
+            for (Resource* resource : resources_) {
+                if (resource->available() && resource->priority >= 0) resource->deliver(packet, 0);
+            }
+            hub_.settle(custody);
+            return;
+        case StanzaType::groupchat: refuse(packet, custody); return;
+        default: hub_.settle(custody); return;  // §8.5.2.1.1: an error goes no further
+    }
+}
+
+Shelf User::shelf() const {
+    const auto kept = std::chrono::duration_cast<Duration>(hub_.limits().offline_seconds);
+    return {offline_store, std::string(jid_.bare()), hub_.clock().wall() + kept.count()};
+}
+
+void User::message_to_resource(Resource& resource, const PacketRef& packet, Custody custody) {
+    if (!packet->storable() || (!custody.owed() && !resource.acknowledges())) {
+        resource.deliver(packet, 0);
+        hub_.settle(custody);
+        return;
+    }
+    resource.deliver(packet, hub_.ledger.hold(packet, custody, shelf()));
+}
+
+void User::message_to_best(const PacketRef& packet, Custody custody) {
+    int best = -1;
+    for (const Resource* resource : resources_) {
+        if (resource->available()) best = std::max(best, resource->priority);
+    }
+    if (best < 0) {
+        store_message(packet, custody);
+        return;
+    }
+    // One that acknowledges, if there is one, answers for the message; the others get a copy.
+    Resource* chosen = nullptr;
+    for (Resource* resource : resources_) {
+        if (!resource->available() || resource->priority != best) continue;
+        if (chosen == nullptr || (resource->acknowledges() && !chosen->acknowledges())) {
+            chosen = resource;
+        }
+    }
+    for (Resource* resource : resources_) {
+        if (resource == chosen || !resource->available() || resource->priority != best) continue;
+        resource->deliver(packet, 0);
+    }
+    message_to_resource(*chosen, packet, custody);
+}
+
+void User::store_message(const PacketRef& packet, Custody custody) {
+    if (!packet->storable()) {
+        hub_.settle(custody);
+        return;
+    }
+    if (!offline_counted_) {
+        const std::size_t limit = hub_.limits().offline_messages;
+        ++reading_;
+        hub_.shared.store.log_list(
+            std::string(offline_store), std::string(jid_.bare()), 0, limit, hub_.shard,
+            [this, packet, custody](Result<std::vector<LogRow>> rows) {
+                --reading_;
+                if (rows && !offline_counted_) {
+                    offline_counted_ = true;
+                    offline_rows_ = rows->size();
+                }
+                if (rows) {
+                    store_message(packet, custody);
+                } else {
+                    hub_.routing->bounce(*packet,
+                                         {.condition = StanzaCondition::resource_constraint,
+                                          .text = "The message could not be stored."},
+                                         custody);
+                }
+            });
+        return;
+    }
+    if (offline_rows_ >= hub_.limits().offline_messages) {
+        hub_.routing->bounce(*packet,
+                             {.condition = StanzaCondition::service_unavailable,
+                              .text = "Too many messages are waiting for this contact."},
+                             custody);
+        return;
+    }
+    ++offline_rows_;
+    hub_.ledger.keep(packet, custody, shelf());
+}
+
+void User::refuse(const PacketRef& packet, Custody custody) {
+    // The same words for an account without that resource and for no account at all.
+    hub_.routing->bounce(*packet, {.condition = StanzaCondition::service_unavailable, .text = {}},
+                         custody);
+}
+
+void User::deliver_offline(const Resource& resource) {
+    ++reading_;
+    hub_.shared.store.log_list(
+        std::string(offline_store), std::string(jid_.bare()), 0, hub_.limits().offline_messages,
+        hub_.shard,
+        [this, full = resource.jid()](Result<std::vector<LogRow>> rows) {
+            --reading_;
+            if (!rows) {
+                CAUSEWAY_LOG(error, "offline.unreadable", {"jid", jid_.bare()},
+                             {"cause", rows.error().why()});
+                return;
+            }
+            offline_counted_ = true;
+            offline_rows_ = 0;
+            deliver_rows(full, *rows);
+        });
+}
+
+void User::redeliver() {
+    const Resource* best = nullptr;
+    for (const Resource* resource : resources_) {
+        if (!resource->available() || resource->priority < 0) continue;
+        if (best == nullptr || resource->priority > best->priority) best = resource;
+    }
+    if (best != nullptr) deliver_offline(*best);
+}
+
+void User::deliver_rows(const Jid& full, const std::vector<LogRow>& rows) {
+    Resource* resource = find(full.resource());
+    if (resource == nullptr || !resource->available()) return;
+    const UnixMillis now = hub_.clock().wall();
+    for (const LogRow& row : rows) {
+        if (hub_.ledger.in_flight(row.id) || (row.expires != 0 && row.expires <= now)) continue;
+        auto packet = Packet::from_bytes(row.body);
+        if (!packet) {
+            CAUSEWAY_LOG(error, "offline.unreadable_row", {"jid", jid_.bare()}, {"row", row.id});
+            continue;
+        }
+        std::string delay = "<delay";
+        append_attribute(delay, "xmlns", ns::delay);
+        append_attribute(delay, "from", jid_.domain());
+        append_attribute(delay, "stamp", format_date_time(row.at));
+        delay += "/>";
+        const PacketRef delayed = (*packet)->with_child(delay);
+        resource->deliver(delayed, hub_.ledger.adopt(delayed, shelf(), row.id));
+    }
+}
+
+// ---- iq (RFC 6121 §8.5) ----
+
+void User::iq_in(const PacketRef& packet, Custody custody) {
+    hub_.settle(custody);
+    if (packet->to().has_resource()) {
+        Resource* resource = find(packet->to().resource());
+        if (resource != nullptr) {
+            resource->deliver(packet, 0);
+        } else {
+            refuse(packet, {});
+        }
+        return;
+    }
+    if (packet->type() != StanzaType::get && packet->type() != StanzaType::set) return;
+    when_loaded([this, packet](const Outcome& outcome) {
+        if (outcome && exists_) {
+            account_iq(packet);
+        } else {
+            refuse(packet, {});
+        }
+    });
+}
+
+void User::account_iq(const PacketRef& packet) {
+    const Outcome visited = Packet::visit_bytes(packet->bytes(), [&](Stanza& stanza) {
+        Element* payload = stanza.payload();
+        const IqHandler* handler =
+            payload == nullptr ? nullptr
+                               : hub_.shared.features.find_iq(stanza.type, IqTarget::account,
+                                                              payload->ns, payload->name);
+        if (handler == nullptr) {
+            refuse(packet, {});
+        } else {
+            handler->handle({hub_, stanza, *payload, nullptr});
+        }
+    });
+    if (!visited) refuse(packet, {});
+}
+
+}  // namespace causeway

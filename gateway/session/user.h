@@ -1,0 +1,139 @@
+// User: everything about one bare JID that is in use: its resources, roster and presence, on its home
+// shard. Changes of the roster are made one after the other, each visible only once it is durable.
+// Split by subject: user.cc (life, roster, delivery of messages), user_presence.cc, and
+// user_subscription.cc.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/session/hub.h"
+#include "gateway/session/resource.h"
+#include "gateway/session/roster.h"
+
+namespace causeway {
+
+class User {
+public:
+    /// Operations waiting for the account to be loaded, or for a change before them.
+    static constexpr std::size_t waiting_limit = 10000;
+
+    User(Hub& hub, Jid bare);
+    User(const User&) = delete;
+    User& operator=(const User&) = delete;
+    ~User() = default;
+
+    [[nodiscard]] const Jid& jid() const { return jid_; }
+    [[nodiscard]] const std::vector<Resource*>& resources() const { return resources_; }
+    [[nodiscard]] Resource* find(std::string_view resource) const;
+    [[nodiscard]] bool busy() const {
+        return !resources_.empty() || state_ == State::loading || changing_ || !changes_.empty() ||
+               reading_ != 0;
+    }
+
+    void attach(Resource& resource);
+    /// The resource is gone. Its unavailable presence is sent if it was available.
+    void detach(Resource& resource);
+    /// The account was removed or disabled.
+    void evict_all(std::string_view condition, std::string_view text);
+
+    /// What is stored changed behind its back (control socket): load it anew before anything else.
+    void reload();
+
+    /// Runs `task` once account and roster are loaded; the outcome says if that failed.
+    void when_loaded(std::function<void(const Outcome&)> task);
+    [[nodiscard]] bool exists() const { return exists_; }
+    [[nodiscard]] const Roster& roster() const { return roster_; }
+
+    // ---- stanzas that arrive for the account ----
+    void message_in(const PacketRef& packet, Custody custody);
+    void presence_in(const PacketRef& packet, Custody custody);
+    void iq_in(const PacketRef& packet, Custody custody);
+    /// Presence from a contact on this shard, to all available resources; the usual fan-out.
+    void deliver_presence(const PacketRef& packet) const;
+    void deliver_presence_as(const PacketRef& packet, const Jid& to) const;
+
+    // ---- what its own resources do ----
+    /// Available or unavailable without `to`.
+    void own_presence(Resource& resource, const PacketRef& packet, int priority);
+    /// Available or unavailable to somebody.
+    void directed_presence(Resource& resource, const PacketRef& packet);
+    void subscription_out(const Stanza& stanza, Custody custody);
+
+    /// A change of the roster: `plan` (run when it is its turn) fills the batch and returns the items
+    /// to apply; `done` hears the outcome once it is durable. Items are pushed to interested
+    /// resources before `done` runs.
+    struct Change {
+        std::vector<RosterItem> items;
+        /// Runs when the change is durable, before the items are pushed.
+        std::function<void()> before_push;
+    };
+    using Plan = std::function<Outcome(Batch& batch, Change& change)>;
+    /// For a plan: records `item`, and that it is to be pushed if `visible`.
+    void plan_item(Batch& batch, Change& change, RosterItem item, bool visible) const;
+    void change_roster(Plan plan, std::function<void(const Outcome&)> done);
+    /// Sends the offline messages to a resource that became available.
+    void deliver_offline(const Resource& resource);
+    /// A resource went without acknowledging: whoever else takes messages gets what it left.
+    void redeliver();
+    /// Current presence of every available resource, or that there is none, to a contact.
+    void send_current_presence(const Jid& to);
+    void send_unavailable(const Jid& to);
+
+private:
+    enum class State : unsigned char { fresh, loading, loaded };
+    struct PendingChange {
+        Plan plan;
+        std::function<void(const Outcome&)> done;
+    };
+
+    void load();
+    void loaded(const Outcome& outcome);
+    void next_change();
+    void finish_change(PendingChange change, Change result, const Outcome& outcome);
+    void push(const RosterItem& item);
+
+    // user.cc
+    void message_loaded(const PacketRef& packet, Custody custody);
+    void message_to_resource(Resource& resource, const PacketRef& packet, Custody custody);
+    void message_to_best(const PacketRef& packet, Custody custody);
+    void store_message(const PacketRef& packet, Custody custody);
+    void refuse(const PacketRef& packet, Custody custody);
+    void account_iq(const PacketRef& packet);
+    void deliver_rows(const Jid& full, const std::vector<LogRow>& rows);
+    [[nodiscard]] Shelf shelf() const;
+
+    // user_presence.cc
+    void broadcast(const PacketRef& packet);
+    void first_presence(Resource& resource);
+    void probe_contacts(const Resource& resource);
+    void became_unavailable(Resource& resource, const PacketRef& packet);
+    void probe_in(const PacketRef& packet);
+    void send_requests(Resource& resource);
+
+    // user_subscription.cc
+    void subscription_in(const PacketRef& packet, Custody custody);
+    Outcome plan_outbound(const PacketRef& packet, const Jid& contact, Batch& batch, Change& change,
+                          SubscriptionStep& step);
+    Outcome plan_inbound(const PacketRef& packet, Batch& batch, Change& change,
+                         SubscriptionStep& step);
+    void send_to_available(const PacketRef& packet);
+
+    Hub& hub_;
+    Jid jid_;
+    std::vector<Resource*> resources_;
+    Roster roster_;
+    std::deque<PendingChange> changes_;
+    std::vector<std::function<void(const Outcome&)>> waiting_;
+    State state_ = State::fresh;
+    bool exists_ = false;
+    bool changing_ = false;
+    std::size_t offline_rows_ = 0;  ///< stored messages, once counted
+    bool offline_counted_ = false;
+    unsigned reading_ = 0;  ///< questions to the store that will answer to us
+};
+
+}  // namespace causeway

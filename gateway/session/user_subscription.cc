@@ -1,0 +1,158 @@
+// Subscriptions of one account (RFC 6121 §3): the state machine of subscription.h applied to the
+// stored roster. Nothing is forwarded or answered before the change it makes is durable.
+#include "gateway/session/user.h"
+
+namespace causeway {
+namespace {
+
+std::string_view text_of(const Outcome& outcome) { return outcome.why(); }
+
+StanzaError error_of(const Outcome& outcome) {
+    if (outcome.cause() == Cause::policy) {
+        return {.condition = StanzaCondition::resource_constraint, .text = std::string(text_of(outcome))};
+    }
+    return {.condition = StanzaCondition::internal_server_error,
+            .text = "The roster could not be changed: try again later.",
+            .type = "wait"};
+}
+
+}  // namespace
+
+Outcome User::plan_outbound(const PacketRef& packet, const Jid& contact, Batch& batch,
+                            Change& change, SubscriptionStep& step) {
+    const RosterItem* known = roster_.find(contact);
+    RosterItem item = known != nullptr ? *known : RosterItem{};
+    item.jid = contact;
+    step = send_subscription(item.state, packet->type());
+    const bool adds = (step.state.pending_out || step.state.from || step.state.approved) &&
+                      !item.listed;
+    if (adds && roster_.listed_count() >= hub_.limits().roster_items) {
+        return Outcome::policy("The roster is full.");
+    }
+    if (step.state == item.state && !adds) return {};
+    item.state = step.state;
+    if (!item.state.pending_in) item.request.clear();
+    if (adds) {
+        item.listed = true;
+        item.removed = false;
+    }
+    plan_item(batch, change, std::move(item), step.push || adds);
+    return {};
+}
+
+void User::subscription_out(const Stanza& stanza, Custody custody) {
+    // RFC 6121 §3: subscriptions are between bare JIDs, whatever was addressed.
+    Stanza bare{stanza.element, stanza.arena, stanza.kind, stanza.type, jid_, stanza.to.bare_jid()};
+    const PacketRef packet = Packet::from_stanza(bare);
+    if (bare.to.bare() == jid_.bare()) {
+        hub_.routing->bounce(*packet,
+                             {.condition = StanzaCondition::not_allowed,
+                              .text = "An account is always subscribed to itself."},
+                             custody);
+        return;
+    }
+    when_loaded([this, packet, custody](const Outcome& loaded) {
+        if (!loaded) {
+            hub_.routing->bounce(*packet, error_of(loaded), custody);
+            return;
+        }
+        const auto step = std::make_shared<SubscriptionStep>();
+        const auto was_from = std::make_shared<bool>(false);
+        change_roster(
+            [this, packet, step, was_from](Batch& batch, Change& change) {
+                const RosterItem* known = roster_.find(packet->to());
+                *was_from = known != nullptr && known->state.from;
+                return plan_outbound(packet, packet->to(), batch, change, *step);
+            },
+            [this, packet, step, was_from, custody](const Outcome& outcome) {
+                if (!outcome) {
+                    hub_.routing->bounce(*packet, error_of(outcome), custody);
+                    return;
+                }
+                // §3.2.3: presence no longer comes once the subscription is cancelled.
+                if (packet->type() == StanzaType::unsubscribed && *was_from) {
+                    send_unavailable(packet->to());
+                }
+                if (step->forward) {
+                    hub_.routing->route(packet, custody);
+                } else {
+                    hub_.settle(custody);
+                }
+                if (packet->type() == StanzaType::subscribed && step->state.from && step->forward) {
+                    send_current_presence(packet->to());
+                }
+            });
+    });
+}
+
+Outcome User::plan_inbound(const PacketRef& packet, Batch& batch, Change& change,
+                           SubscriptionStep& step) {
+    const Jid contact = packet->from().bare_jid();
+    const RosterItem* known = roster_.find(contact);
+    RosterItem item = known != nullptr ? *known : RosterItem{};
+    item.jid = contact;
+    step = receive_subscription(item.state, packet->type());
+    if (step.state.pending_in && !item.state.pending_in &&
+        roster_.request_count() >= hub_.limits().subscription_requests) {
+        return Outcome::policy("Too many requests are waiting for this contact.");
+    }
+    if (step.forward) {
+        change.before_push = [this, packet] { send_to_available(packet); };
+    }
+    // A repeated request replaces what waits, so that the newest words are shown.
+    const bool renewed =
+        packet->type() == StanzaType::subscribe && step.state.pending_in;
+    if (step.state == item.state && !renewed) return {};
+    item.state = step.state;
+    item.request = renewed ? std::string(packet->bytes())
+                           : item.state.pending_in ? item.request : std::string{};
+    plan_item(batch, change, std::move(item), step.push);
+    return {};
+}
+
+void User::send_to_available(const PacketRef& packet) {
+    for (Resource* resource : resources_) {
+        if (resource->available()) resource->deliver(packet, 0);
+    }
+}
+
+void User::subscription_in(const PacketRef& packet, Custody custody) {
+    when_loaded([this, packet, custody](const Outcome& loaded) {
+        if (loaded && !exists_) {
+            hub_.settle(custody);
+            // §3.1.3: a request to an account that does not exist is refused.
+            if (packet->type() == StanzaType::subscribe) {
+                hub_.routing->route(Packet::make(StanzaKind::presence, StanzaType::unsubscribed,
+                                                 jid_, packet->from().bare_jid(), {}, {}));
+            }
+            return;
+        }
+        if (!loaded) {
+            hub_.routing->bounce(*packet, error_of(loaded), custody);
+            return;
+        }
+        const auto step = std::make_shared<SubscriptionStep>();
+        change_roster(
+            [this, packet, step](Batch& batch, Change& change) {
+                return plan_inbound(packet, batch, change, *step);
+            },
+            [this, packet, step, custody](const Outcome& outcome) {
+                if (!outcome) {
+                    hub_.routing->bounce(*packet, error_of(outcome), custody);
+                    return;
+                }
+                hub_.settle(custody);
+                const Jid contact = packet->from().bare_jid();
+                if (step->reply_subscribed) {
+                    hub_.routing->route(Packet::make(StanzaKind::presence, StanzaType::subscribed,
+                                                     jid_, contact, packet->id(), {}));
+                    send_current_presence(contact);
+                }
+                if (packet->type() == StanzaType::unsubscribe && step->forward) {
+                    send_unavailable(contact);
+                }
+            });
+    });
+}
+
+}  // namespace causeway
