@@ -49,13 +49,26 @@ StreamChannel::StreamChannel(Shard& shard, Network& network, DetachedChannel det
       remote_(detached.remote),
       kind_(detached.kind) {
     socket_->set_handler(this);
+    catching_up_ = !undelivered_.empty() || !spill_.empty();
     begin_read();
     if (!unsent_.empty()) socket_->want_write();
     if (!output_.empty()) shard_.mark_dirty(*this);
-    if (undelivered_.empty()) return;
-    // The new owner sets itself as handler first; its input follows in this turn.
-    held_ = true;
-    shard_.timers().arm(close_timer_, Duration::zero(), *this, 1);
+}
+
+void StreamChannel::set_handler(ChannelHandler* handler) {
+    handler_ = handler;
+    // What another shard left comes at the end of the turn, not within this call.
+    if (catching_up_ && handler_ != nullptr) shard_.mark_dirty(*this);
+}
+
+void StreamChannel::catch_up() {
+    if (handler_ == nullptr || !std::exchange(catching_up_, false)) return;
+    const std::string plain = std::exchange(undelivered_, {});
+    if (!plain.empty()) deliver(plain);
+    if (state_ == State::closed) return;
+    const std::string ciphertext = std::exchange(spill_, {});
+    if (!ciphertext.empty()) receive(ciphertext);
+    begin_read();
 }
 
 std::unique_ptr<DetachedChannel> StreamChannel::detach() {
@@ -63,9 +76,13 @@ std::unique_ptr<DetachedChannel> StreamChannel::detach() {
     auto detached = std::make_unique<DetachedChannel>();
     detached->descriptor = socket_->release();
     if (detached->descriptor < 0) return nullptr;
-    detached->tls = std::move(tls_);
     detached->kind = kind_;
-    detached->ciphertext = std::move(spill_);
+    if (tls_ != nullptr) {
+        // Records that came with the one whose plaintext is being handled now.
+        detached->ciphertext = tls_->take_input();
+        detached->tls = std::move(tls_);
+    }
+    detached->ciphertext += spill_;
     detached->undelivered = std::move(undelivered_);
     detached->output = std::move(output_);
     detached->unsent = std::move(unsent_);
@@ -73,27 +90,35 @@ std::unique_ptr<DetachedChannel> StreamChannel::detach() {
     state_ = State::closed;
     handler_ = nullptr;
     socket_.reset();
+    close_timer_.cancel();
     Flushable::unlink();
     return detached;
 }
 
 void StreamChannel::begin_read() {
-    if (state_ != State::closed && !paused_) socket_->want_read();
+    if (state_ == State::closed || peer_closed_ || stopped()) return;
+    socket_->want_read();
 }
 
 void StreamChannel::resume_reading() {
-    if (!std::exchange(paused_, false)) return;
+    const bool held = std::exchange(held_, false);
+    if (!std::exchange(paused_, false) && !held) return;
+    if (!undelivered_.empty()) {
+        catching_up_ = true;
+        shard_.mark_dirty(*this);
+    }
     begin_read();
 }
 
 void StreamChannel::write(std::string_view bytes) {
     if (state_ != State::open) return;
-    if (output_.capacity() <= 15) output_ = shard_.buffers().take_string();
+    if (output_.empty() && output_.capacity() <= 15) output_ = shard_.buffers().take_string();
     output_ += bytes;
     shard_.mark_dirty(*this);
 }
 
 void StreamChannel::on_readable() {
+    if (stopped()) return;  // resume_reading() asks again
     IoBuffers& buffers = shard_.buffers();
     const IoResult result = socket_->read({buffers.input.get(), IoBuffers::size});
     switch (result.status) {
@@ -102,11 +127,19 @@ void StreamChannel::on_readable() {
             begin_read();
             return;
         case IoResult::Status::again: begin_read(); return;
-        case IoResult::Status::end: end({}); return;
+        case IoResult::Status::end: on_peer_closed(); return;
         case IoResult::Status::failed:
             end(Outcome::retry(describe_socket_error(result.error)));
             return;
     }
+}
+
+void StreamChannel::on_peer_closed() {
+    // It may have closed its own side alone and wait for our last words.
+    peer_closed_ = true;
+    close();
+    flush();
+    if (state_ != State::closed && unsent_.empty()) end({});
 }
 
 void StreamChannel::receive(std::string_view bytes) {
@@ -138,18 +171,30 @@ bool StreamChannel::receive_records(std::string_view records) {
         std::size_t bytes = 0;
         const TlsEngine::Status status =
             tls_->decrypt({buffers.plain.get(), IoBuffers::size}, bytes, buffers.output);
-        if (!buffers.output.empty()) send(buffers.output);
-        if (state_ == State::closed) return false;
+        if (!buffers.output.empty() && !send_protocol(buffers.output)) return false;
         switch (status) {
             case TlsEngine::Status::done:
                 deliver({buffers.plain.get(), bytes});
                 break;
             case TlsEngine::Status::want_input: return true;
-            case TlsEngine::Status::closed: end({}); return false;
+            case TlsEngine::Status::closed: on_peer_closed(); return false;
             case TlsEngine::Status::failed: end(Outcome::malformed(tls_->error())); return false;
         }
     }
     return false;
+}
+
+/// What TLS answers by itself while reading. A peer that provokes answers (KeyUpdate) and takes none
+/// would otherwise fill memory at its leisure.
+bool StreamChannel::send_protocol(std::string& bytes) {
+    unread_answers_ = unsent_.empty() ? 0 : unread_answers_ + bytes.size();
+    if (unread_answers_ > unread_answers_limit) {
+        bytes.clear();
+        end(Outcome::policy("TLS key updates without reading the answers"));
+        return false;
+    }
+    send(bytes);
+    return state_ != State::closed;
 }
 
 bool StreamChannel::continue_handshake() {
@@ -163,7 +208,8 @@ bool StreamChannel::continue_handshake() {
                                                    : tls_->error()));
         return false;
     }
-    if (handler_ != nullptr) handler_->on_secured();
+    if (!output_.empty() || state_ == State::closing) shard_.mark_dirty(*this);
+    if (handler_ != nullptr && state_ == State::open) handler_->on_secured();
     return state_ != State::closed;
 }
 
@@ -178,6 +224,8 @@ void StreamChannel::deliver(std::string_view plain) {
 void StreamChannel::start_tls(std::unique_ptr<TlsEngine> engine, TransportKind kind) {
     flush();
     if (state_ != State::open) return;
+    // Not taken by the system yet, but it still leaves in the clear.
+    unsent_ += std::exchange(output_, {});
     tls_ = std::move(engine);
     kind_ = kind;
     // A client speaks first; a server has nothing to say before it.
@@ -186,7 +234,8 @@ void StreamChannel::start_tls(std::unique_ptr<TlsEngine> engine, TransportKind k
 
 void StreamChannel::encrypt_output() {
     std::string& ciphertext = shard_.buffers().output;
-    if (tls_->encrypt(output_, ciphertext) == TlsEngine::Status::failed) {
+    if (tls_->encrypt(output_, ciphertext) != TlsEngine::Status::done) {
+        ciphertext.clear();
         end(Outcome::retry(tls_->error()));
         return;
     }
@@ -195,6 +244,7 @@ void StreamChannel::encrypt_output() {
 }
 
 void StreamChannel::flush() {
+    if (catching_up_) catch_up();
     if (state_ == State::closed || !unsent_.empty()) return;
     if (!output_.empty()) {
         if (tls_ == nullptr) {
@@ -204,6 +254,8 @@ void StreamChannel::flush() {
             shard_.buffers().give_back(std::move(plain));
         } else if (tls_->established()) {
             encrypt_output();
+        } else if (state_ == State::closing) {
+            output_.clear();  // there is no way to send it any more
         } else {
             return;
         }
@@ -246,8 +298,7 @@ void StreamChannel::send(std::string& bytes) {
 
 void StreamChannel::on_writable() {
     if (state_ == State::closed) return;
-    std::string pending = std::move(unsent_);
-    unsent_.clear();
+    std::string pending = std::exchange(unsent_, {});
     send(pending);
     if (state_ == State::closed || !unsent_.empty()) return;
     if (write_closed_) {
@@ -255,26 +306,19 @@ void StreamChannel::on_writable() {
     } else {
         flush();
     }
+    if (peer_closed_ && state_ != State::closed && unsent_.empty()) end({});
 }
 
 void StreamChannel::close() {
     if (state_ != State::open) return;
     state_ = State::closing;
     shard_.mark_dirty(*this);
-    resume_reading();
+    paused_ = held_ = catching_up_ = false;
+    begin_read();
     shard_.timers().arm(close_timer_, close_wait, *this);
 }
 
-void StreamChannel::on_timer(std::uint32_t which) {
-    if (which == 1) {
-        held_ = false;
-        const std::string plain = std::move(undelivered_);
-        std::string().swap(undelivered_);
-        if (handler_ != nullptr && state_ == State::open) handler_->on_bytes(plain);
-        return;
-    }
-    end({});
-}
+void StreamChannel::on_timer(std::uint32_t) { end({}); }
 
 void StreamChannel::end(Outcome why) {
     if (state_ == State::closed) return;

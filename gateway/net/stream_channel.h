@@ -14,13 +14,16 @@ class StreamChannel final : public Channel,
 public:
     /// How long close() waits for the peer to close, too.
     static constexpr Duration close_wait{5000};
+    /// Answers of TLS itself (not ours) that a peer may leave unread.
+    static constexpr std::size_t unread_answers_limit = 65536;
 
     StreamChannel(Shard& shard, std::unique_ptr<Socket> socket,
                   TransportKind kind = TransportKind::tcp);
-    /// Adopts a connection that another shard detached.
+    /// Adopts a connection that another shard detached. What that one had not delivered comes once a
+    /// handler is set, at the end of the turn.
     StreamChannel(Shard& shard, Network& network, DetachedChannel detached);
 
-    void set_handler(ChannelHandler* handler) override { handler_ = handler; }
+    void set_handler(ChannelHandler* handler) override;
     void write(std::string_view bytes) override;
     [[nodiscard]] std::size_t queued() const override { return output_.size() + unsent_.size(); }
     void pause_reading() override { paused_ = true; }
@@ -44,11 +47,15 @@ private:
 
     void receive(std::string_view bytes);
     bool receive_records(std::string_view records);
+    void catch_up();
     void deliver(std::string_view plain);
     bool continue_handshake();
     void encrypt_output();
     void send(std::string& bytes);
+    bool send_protocol(std::string& bytes);
+    [[nodiscard]] bool stopped() const { return paused_ || held_ || catching_up_; }
     void begin_read();
+    void on_peer_closed();
     void end(Outcome why);
 
     Shard& shard_;
@@ -59,13 +66,16 @@ private:
     std::string unsent_;       ///< bytes that the system did not take
     std::string spill_;        ///< ciphertext of a record that is not whole yet
     std::string undelivered_;  ///< plaintext kept while held
+    std::size_t unread_answers_ = 0;
     Timer close_timer_;
     Endpoint remote_;
     TransportKind kind_;
     State state_ = State::open;
     bool paused_ = false;
     bool held_ = false;
+    bool catching_up_ = false;  ///< undelivered input comes before any other
     bool write_closed_ = false;
+    bool peer_closed_ = false;
 };
 
 }  // namespace causeway

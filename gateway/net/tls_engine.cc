@@ -198,9 +198,10 @@ std::string TlsEngine::server_end_point_binding() const {
         peer = peer_certificate();
         certificate = peer.get();
     }
+    // Also right for RSA-PSS, where the hash is a parameter of the signature.
     int digest = NID_undef;
     if (certificate == nullptr ||
-        OBJ_find_sigid_algs(X509_get_signature_nid(certificate), &digest, nullptr) != 1) {
+        X509_get_signature_info(certificate, &digest, nullptr, nullptr, nullptr) != 1) {
         return {};
     }
     // RFC 5929 §4.1: MD5 and SHA-1 are raised to SHA-256; no single hash (Ed25519): not defined.

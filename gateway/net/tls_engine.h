@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "gateway/base/outcome.h"
 
@@ -45,6 +46,8 @@ public:
     /// Sets what the next calls read; they consume it through remaining().
     void set_input(std::string_view ciphertext) { input_ = ciphertext; }
     [[nodiscard]] std::size_t remaining() const { return input_.size(); }
+    /// Gives back what was not consumed, to be set again later.
+    std::string take_input() { return std::string(std::exchange(input_, {})); }
 
     /// Continues the handshake; what must be sent is appended to `output`, alerts too.
     Status handshake(std::string& output);

@@ -4,7 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-#include <array>
+#include <system_error>
 
 #include "gateway/base/encoding.h"
 #include "gateway/net/certificate.h"
@@ -37,9 +37,13 @@ constexpr UnixMillis day = 86'400'000;
 std::string openssl_reason() {
     const unsigned long code = ERR_get_error();
     ERR_clear_error();
+    if (ERR_SYSTEM_ERROR(code)) return std::generic_category().message(ERR_GET_REASON(code));
     const char* text = code == 0 ? nullptr : ERR_reason_error_string(code);
     return text == nullptr ? "unknown reason" : text;
 }
+
+/// There is nobody to ask for a passphrase: without this, OpenSSL would ask the terminal and wait.
+int no_passphrase(char*, int, int, void*) { return -1; }
 
 // A stranger that offers protocols none of which is ours is refused (RFC 7301 §3.2); this keeps other
 // protocols' clients from talking to us by mistake or by design.
@@ -84,6 +88,7 @@ SslContextPointer make_context(const SSL_METHOD* method) {
     SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(raw, 0);
+    SSL_CTX_set_default_passwd_cb(raw, no_passphrase);
     return context;
 }
 

@@ -290,7 +290,7 @@ private:
 };
 
 void WebSocketChannel::Connection::on_bytes(std::string_view bytes) {
-    if (input_.capacity() <= 15) input_ = shard_.buffers().take_string();
+    if (input_.empty()) input_ = shard_.buffers().take_string();
     input_ += bytes;
     pump();
 }
