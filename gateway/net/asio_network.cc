@@ -95,7 +95,6 @@ struct SocketCore : Counted<SocketCore> {
     Endpoint remote;  // kept, since the kernel forgets it when the connection is reset
     bool reading = false;
     bool writing = false;
-    bool closed = false;
 };
 
 struct SocketWait {
@@ -104,8 +103,8 @@ struct SocketWait {
 
     void operator()(const error_code& error) const {
         (write ? core->writing : core->reading) = false;
-        if (core->closed || core->handler == nullptr) return;
-        if (error == asio::error::operation_aborted) return;
+        // Destruction and release() take the handler away: a wait that was already due says nothing.
+        if (core->handler == nullptr || error == asio::error::operation_aborted) return;
         // Any other error shows itself, with its number, in the owner's next read or write.
         if (write) {
             core->handler->on_writable();
@@ -119,7 +118,6 @@ class AsioSocket final : public Socket {
 public:
     explicit AsioSocket(boost::intrusive_ptr<SocketCore> core) : core_(std::move(core)) {}
     ~AsioSocket() override {
-        core_->closed = true;
         core_->handler = nullptr;
         error_code ignored;
         core_->socket.close(ignored);
@@ -168,11 +166,11 @@ public:
     }
 
     int release() override {
-        if (core_->closed || !core_->socket.is_open()) return -1;
+        if (!core_->socket.is_open()) return -1;
         error_code error;
         const int descriptor = core_->socket.release(error);
         if (error) return -1;
-        core_->closed = true;
+        core_->handler = nullptr;
         return descriptor;
     }
 
@@ -257,13 +255,15 @@ int begin_connect(const boost::intrusive_ptr<ConnectCore>& core, const std::opti
     return 0;
 }
 
+int open_spare() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
+
 struct AcceptCore : Counted<AcceptCore> {
     AcceptCore(asio::io_context& io, const SocketOptions& settings, Network::Accepted callback)
         : context(io),
           options(settings),
           listener(io),
           rest(io),
-          spare(::open("/dev/null", O_RDONLY | O_CLOEXEC)),
+          spare(open_spare()),
           accepted(std::move(callback)) {}
 
     asio::io_context& context;
@@ -315,10 +315,12 @@ struct AcceptCore : Counted<AcceptCore> {
             const Descriptor unwanted(accept_one(remote));
             if (!unwanted.valid()) break;
         }
-        spare.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+        spare.reset(open_spare());
         rest.expires_after(std::chrono::milliseconds(options.accept_pause_ms));
         rest.async_wait([self = boost::intrusive_ptr(this)](const error_code& error) {
-            if (!self->closed && !error) self->wait();
+            if (self->closed || error) return;
+            if (!self->spare.valid()) self->spare.reset(open_spare());
+            self->wait();
         });
     }
 };

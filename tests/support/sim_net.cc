@@ -281,7 +281,7 @@ void SimNet::complete(const std::shared_ptr<Attempt>& attempt) {
     const auto found = behaviours_.find(attempt->to);
     const SimBehaviour behaviour =
         found == behaviours_.end() ? SimBehaviour::normal : found->second;
-    if (behaviour == SimBehaviour::swallows) return;
+    if (behaviour == SimBehaviour::swallows) return swallowed_.push_back(attempt);
     if (behaviour == SimBehaviour::unreachable) {
         return attempt->take()(Outcome::retry("network unreachable"));
     }
@@ -331,6 +331,9 @@ std::unique_ptr<Socket> SimNet::adopt(int descriptor) {
 
 void SimNet::set_behaviour(const Endpoint& at, SimBehaviour behaviour) {
     behaviours_[at] = behaviour;
+    for (const auto& weak : std::exchange(swallowed_, {})) {
+        if (const auto attempt = weak.lock()) loop_.post([this, attempt] { complete(attempt); });
+    }
 }
 
 void SimNet::cut(const Endpoint& at) {

@@ -44,6 +44,7 @@ public:
     /// Descriptors of released sockets are numbers that only this SimNet knows.
     [[nodiscard]] std::unique_ptr<Socket> adopt(int descriptor) override;
 
+    /// Attempts that were swallowed so far meet the new behaviour, as if the answer had been slow.
     void set_behaviour(const Endpoint& at, SimBehaviour behaviour);
     /// Resets every connection whose accepting end is `at`, as a cut cable or a killed server
     /// would.
@@ -69,6 +70,7 @@ private:
     SimNetOptions options_;
     std::multimap<Endpoint, std::weak_ptr<Listener>> listeners_;
     std::map<Endpoint, SimBehaviour> behaviours_;
+    std::vector<std::weak_ptr<Attempt>> swallowed_;
     std::vector<std::weak_ptr<SimConnection>> connections_;
     std::map<int, std::unique_ptr<Socket>> released_;
     std::vector<Endpoint> attempts_;

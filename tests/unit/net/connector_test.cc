@@ -233,6 +233,47 @@ TEST_CASE("a target that another overtook gets its turn when that was of no use"
     CHECK(f.results.back()->target.host == "slow.example");
 }
 
+TEST_CASE("a target whose look-up was interrupted by a success is looked up again") {
+    Fixture f;
+    f.dns.set_addresses("slow.example", {"10.0.0.1"});
+    f.dns.set_never("second.example");
+    f.swallow("10.0.0.1");
+    f.listen("10.0.0.1");
+    f.listen("10.0.0.2");
+    f.start({{"slow.example", 5269, false}, {"second.example", 5269, false}});
+    f.run(Duration(2'500));
+    f.net.set_behaviour(sim_endpoint("10.0.0.1", 5269), SimBehaviour::normal);
+    f.run();
+    CHECK(f.results.back()->target.host == "slow.example");
+    f.dns.set_addresses("second.example", {"10.0.0.2"});
+    f.connector->next(Outcome::retry("closed the connection"));
+    f.run();
+    CHECK(f.results.size() == 2);
+    CHECK(f.results.back()->target.host == "second.example");
+}
+
+TEST_CASE("time spent connecting before next() counts") {
+    Fixture f;
+    f.dns.set_addresses("slow.example", {"10.0.0.1"});
+    f.dns.set_addresses("dead.example", {"10.0.0.2"});
+    f.swallow("10.0.0.1");
+    f.swallow("10.0.0.2");
+    f.listen("10.0.0.1");
+    ConnectorLimits limits;
+    limits.total = Duration(5'000);
+    f.start({{"slow.example", 5269, false}, {"dead.example", 5269, false}}, limits);
+    f.run(Duration(4'000));
+    f.net.set_behaviour(sim_endpoint("10.0.0.1", 5269), SimBehaviour::normal);
+    f.run();
+    f.connector->next(Outcome::retry("closed the connection"));
+    f.run(Duration(900));
+    CHECK(f.results.size() == 1);
+    f.run(Duration(200));
+    CHECK(f.results.size() == 2);
+    CHECK(f.why() ==
+          "slow.example:5269 closed the connection; dead.example:5269 no answer in 5 s");
+}
+
 TEST_CASE("a look-up that never ends is given up, and a late answer is ignored") {
     Fixture f;
     f.dns.set_never("a.example");
