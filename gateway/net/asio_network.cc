@@ -103,7 +103,7 @@ struct SocketWait {
 
     void operator()(const error_code& error) const {
         (write ? core->writing : core->reading) = false;
-        // Destruction and release() take the handler away: a wait that was already due says nothing.
+        // Destruction and release() take the handler away: a wait already due then says nothing.
         if (core->handler == nullptr || error == asio::error::operation_aborted) return;
         // Any other error shows itself, with its number, in the owner's next read or write.
         if (write) {

@@ -106,7 +106,8 @@ private:
         std::string foreground = "-d";
         std::string option = "-c";
         std::string file = (directory_ / "nsd.conf").string();
-        char* arguments[] = {program.data(), foreground.data(), option.data(), file.data(), nullptr};
+        char* arguments[] = {program.data(), foreground.data(), option.data(), file.data(),
+                             nullptr};
         posix_spawn_file_actions_t actions;
         ::posix_spawn_file_actions_init(&actions);
         ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
