@@ -91,9 +91,10 @@ async def _run_group(group, directory, build, pattern, keep):
         try:
             await within(SET_UP_SECONDS, _set_up(group), "start of the servers")
         except Exception as error:  # any fault here is each case's failure
+            reason, logs = f"set-up: {_reason(error)}", lab.logs(15)
             for name, _ in cases:
-                _report(case=name, passed=False, seconds=0, reason=f"set-up: {_reason(error)}",
-                        logs=lab.logs(15))
+                _report(case=name, passed=False, seconds=0, reason=reason, logs=logs)
+                reason, logs = "set-up failed, as said above", ""
             return
         _report(note=f"{group.name}: {len(lab.servers)} servers up in "
                      f"{time.monotonic() - start:.1f} s")
