@@ -48,9 +48,9 @@ StreamChannel::StreamChannel(Shard& shard, Network& network, DetachedChannel det
       undelivered_(std::move(detached.undelivered)),
       remote_(detached.remote),
       kind_(detached.kind) {
+    catching_up_ = true;
+    if (socket_ == nullptr) return;  // told by the first flush()
     socket_->set_handler(this);
-    catching_up_ = !undelivered_.empty() || !spill_.empty();
-    begin_read();
     if (!unsent_.empty()) socket_->want_write();
     if (!output_.empty()) shard_.mark_dirty(*this);
 }
@@ -96,7 +96,7 @@ std::unique_ptr<DetachedChannel> StreamChannel::detach() {
 }
 
 void StreamChannel::begin_read() {
-    if (state_ == State::closed || peer_closed_ || stopped()) return;
+    if (socket_ == nullptr || peer_closed_ || stopped()) return;
     socket_->want_read();
 }
 
@@ -244,6 +244,10 @@ void StreamChannel::encrypt_output() {
 }
 
 void StreamChannel::flush() {
+    if (socket_ == nullptr) {
+        end(Outcome::retry("the connection could not be taken over"));
+        return;
+    }
     if (catching_up_) catch_up();
     if (state_ == State::closed || !unsent_.empty()) return;
     if (!output_.empty()) {

@@ -19,8 +19,8 @@ public:
 
     StreamChannel(Shard& shard, std::unique_ptr<Socket> socket,
                   TransportKind kind = TransportKind::tcp);
-    /// Adopts a connection that another shard detached. What that one had not delivered comes once a
-    /// handler is set, at the end of the turn.
+    /// Adopts a connection that another shard detached. Input, first what that shard had not
+    /// delivered, comes from the end of the turn in which a handler is set.
     StreamChannel(Shard& shard, Network& network, DetachedChannel detached);
 
     void set_handler(ChannelHandler* handler) override;

@@ -12,6 +12,8 @@
 #include <cstring>
 #include <new>
 
+#include "gateway/net/certificate.h"
+
 namespace causeway {
 
 /// The BIO between OpenSSL and the buffers that a call lends.
@@ -189,6 +191,18 @@ std::string TlsEngine::exporter_binding() const {
     return {reinterpret_cast<const char*>(value.data()), value.size()};
 }
 
+std::string TlsEngine::unique_binding() const {
+    if (SSL_session_reused(ssl_.get()) == 1 ||
+        (SSL_version(ssl_.get()) < TLS1_3_VERSION && SSL_get_extms_support(ssl_.get()) != 1)) {
+        return {};
+    }
+    std::array<unsigned char, EVP_MAX_MD_SIZE> value{};
+    const std::size_t length =
+        role_ == Role::server ? SSL_get_peer_finished(ssl_.get(), value.data(), value.size())
+                              : SSL_get_finished(ssl_.get(), value.data(), value.size());
+    return {reinterpret_cast<const char*>(value.data()), std::min(length, value.size())};
+}
+
 std::string TlsEngine::server_end_point_binding() const {
     CertificatePointer peer;
     X509* certificate = nullptr;
@@ -220,9 +234,18 @@ CertificatePointer TlsEngine::peer_certificate() const {
 Outcome TlsEngine::peer_chain() const {
     if (peer_certificate() == nullptr) return Outcome::absent("no certificate was presented");
     const long verified = SSL_get_verify_result(ssl_.get());
-    if (verified == X509_V_OK) return {};
-    return Outcome::policy(fmt::format("its certificate is not trusted: {}",
-                                       X509_verify_cert_error_string(verified)));
+    if (verified != X509_V_OK) {
+        return Outcome::policy(fmt::format("its certificate is not trusted: {}",
+                                           X509_verify_cert_error_string(verified)));
+    }
+    // OpenSSL was told to accept any purpose, because it knows no "client or server".
+    STACK_OF(X509)* chain = SSL_get0_verified_chain(ssl_.get());
+    for (int i = 0; i < sk_X509_num(chain); ++i) {
+        if (!usable_for_tls(sk_X509_value(chain, i))) {
+            return Outcome::policy("its certificate is not trusted: it was issued for another use");
+        }
+    }
+    return {};
 }
 
 }  // namespace causeway

@@ -70,11 +70,15 @@ public:
 
     /// RFC 9266; empty below TLS 1.3 without extended master secret.
     [[nodiscard]] std::string exporter_binding() const;
+    /// RFC 5929 §3 as clients compute it: the first Finished message. Not defined for TLS 1.3 (RFC 9266),
+    /// where it is unique all the same, and the only type that some clients know.
+    [[nodiscard]] std::string unique_binding() const;
     /// RFC 5929 §4 of our own certificate; empty when its hash is not defined.
     [[nodiscard]] std::string server_end_point_binding() const;
 
     [[nodiscard]] CertificatePointer peer_certificate() const;
-    /// Whether the peer's chain leads to a trusted root (its name is judged elsewhere).
+    /// Whether the peer's chain leads to a trusted root and is meant for TLS, in either role (its name
+    /// is judged elsewhere).
     [[nodiscard]] Outcome peer_chain() const;
 
     SSL* native() { return ssl_.get(); }

@@ -43,7 +43,10 @@ std::string openssl_reason() {
 }
 
 /// There is nobody to ask for a passphrase: without this, OpenSSL would ask the terminal and wait.
-int no_passphrase(char*, int, int, void*) { return -1; }
+int no_passphrase(char*, int, int, void* asked) {
+    if (asked != nullptr) *static_cast<bool*>(asked) = true;
+    return -1;
+}
 
 // A stranger that offers protocols none of which is ours is refused (RFC 7301 §3.2); this keeps other
 // protocols' clients from talking to us by mistake or by design.
@@ -99,10 +102,21 @@ Outcome load_pair(SSL_CTX* context, const DomainConfig& domain) {
                         "domain's certificate first, then its intermediates",
                         domain.certificate, domain.name, openssl_reason()));
     }
-    if (SSL_CTX_use_PrivateKey_file(context, domain.key.c_str(), SSL_FILETYPE_PEM) != 1) {
+    bool encrypted = false;
+    SSL_CTX_set_default_passwd_cb_userdata(context, &encrypted);
+    const bool loaded =
+        SSL_CTX_use_PrivateKey_file(context, domain.key.c_str(), SSL_FILETYPE_PEM) == 1;
+    SSL_CTX_set_default_passwd_cb_userdata(context, nullptr);
+    const std::string reason = openssl_reason();
+    if (encrypted) {
+        return Outcome::policy(fmt::format(
+            "key {} of {} is encrypted: a key without a passphrase is needed, readable by this "
+            "server's user alone",
+            domain.key, domain.name));
+    }
+    if (!loaded) {
         return Outcome::absent(fmt::format("key {} of {} cannot be read, or is not the key of {} ({})",
-                                           domain.key, domain.name, domain.certificate,
-                                           openssl_reason()));
+                                           domain.key, domain.name, domain.certificate, reason));
     }
     return {};
 }
@@ -133,7 +147,7 @@ Outcome make_contexts(const Config& config, const DomainConfig& domain, DomainTl
     for (SSL_CTX* context : {tls.peer_facing.get(), tls.connecting.get()}) {
         if (Outcome loaded = load_trust(context, config); !loaded) return loaded;
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER, note_verification);
-        // Judged by usable_for_tls(): serverAuth alone must do for a peer that connects to us.
+        // TlsEngine::peer_chain() judges it: serverAuth alone must do for a peer that connects to us.
         SSL_CTX_set_purpose(context, X509_PURPOSE_ANY);
     }
     SSL_CTX_set_alpn_select_cb(tls.client_facing.get(), select_client_alpn, nullptr);
