@@ -34,6 +34,7 @@ public:
     bool started = false;
 };
 
+/// The types that are announced; tls-unique is accepted beside them (see TlsEngine).
 ChannelBindings bindings_of(Negotiation& negotiation) {
     ChannelBindings bindings;
     const TlsEngine* tls = negotiation.stream().channel().tls();
@@ -343,6 +344,9 @@ bool choose(Negotiation& negotiation, SaslExchange& exchange) {
     if (exchange.mechanism == plain_name) return true;
     ChannelBindings bindings = bindings_of(negotiation);
     const bool binding = !bindings.empty();
+    if (const TlsEngine* tls = negotiation.stream().channel().tls()) {
+        bindings.emplace("tls-unique", tls->unique_binding());
+    }
     for (const ScramHash hash : scram_hashes) {
         for (const bool plus : {false, true}) {
             if (exchange.mechanism != scram_mechanism(hash, plus) || (plus && !binding)) continue;

@@ -92,6 +92,10 @@ void Router::to_server(const PacketRef& packet, Custody custody) {
         return;
     }
     hub_.settle(custody);
+    if (packet->kind() == StanzaKind::iq) {
+        Hub& home = hub_.home_of(packet->from().domain());
+        hub_.at(home, [&home, packet] { home.remote->answered(*packet); });
+    }
 }
 
 void Router::bounce(const Packet& packet, const StanzaError& error, Custody custody) {

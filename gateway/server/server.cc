@@ -46,6 +46,8 @@ Outcome Server::build(std::shared_ptr<const Config> config,
                                           tls);
         part->router = std::make_unique<Router>(*part->hub);
         part->clients = std::make_unique<ClientTable>(*part->hub);
+        part->servers = std::make_unique<ServerTable>(*part->hub);
+        part->server_listeners = std::make_unique<ServerListeners>(*part->hub, *part->servers);
         part->client_listeners = std::make_unique<ClientListeners>(*part->hub, *part->clients);
         client_tables_.add(*part->clients);
         shared_->hubs.push_back(part->hub.get());
@@ -58,7 +60,11 @@ Outcome Server::build(std::shared_ptr<const Config> config,
 Outcome Server::listen() {
     for (const auto& part : parts_) {
         if (Outcome opened = part->client_listeners->open(); !opened) return opened;
+        if (Outcome opened = part->server_listeners->open(); !opened) return opened;
+        part->hub->shard.post([&servers = *part->servers] { servers.resume_stored(); });
     }
+    parts_.front()->hub->shard.post(
+        [&servers = *parts_.front()->servers] { servers.watch_expiry(); });
     return {};
 }
 
@@ -72,7 +78,9 @@ void Server::drain() {
     for (const auto& part : parts_) {
         part->hub->shard.post([&part = *part] {
             part.client_listeners->close();
+            part.server_listeners->close();
             part.clients->shut_down();
+            part.servers->shut_down();
         });
     }
 }

@@ -15,6 +15,8 @@
 #include "gateway/session/hub.h"
 #include "gateway/session/users.h"
 #include "gateway/store/ids.h"
+#include "s2s/server_listeners.h"
+#include "s2s/server_table.h"
 
 namespace causeway {
 
@@ -55,7 +57,9 @@ public:
         std::unique_ptr<Hub> hub;
         std::unique_ptr<Router> router;
         std::unique_ptr<ClientTable> clients;
+        std::unique_ptr<ServerTable> servers;
         std::unique_ptr<ClientListeners> client_listeners;
+        std::unique_ptr<ServerListeners> server_listeners;
     };
     [[nodiscard]] Part& part(unsigned index) { return *parts_[index]; }
     [[nodiscard]] Part& home_of(std::string_view name) { return *parts_[shards_.home_of(name)]; }

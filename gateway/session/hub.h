@@ -43,6 +43,9 @@ class RemoteDomains {
 public:
     /// Called on the remote domain's home shard.
     virtual void send(PacketRef packet, Custody custody) = 0;
+    /// An iq answer to one of our own domains, on the home shard of its sender's domain. False if it
+    /// answers nothing that was asked.
+    virtual bool answered(const Packet& packet) = 0;
 
 protected:
     ~RemoteDomains() = default;

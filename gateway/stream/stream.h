@@ -82,6 +82,9 @@ public:
     /// Ends it in good order (RFC 6120 §4.4).
     void close();
 
+    /// The handler hears nothing any more; for a stream that is being left behind.
+    void silence() { channel_->set_handler(nullptr); }
+
     [[nodiscard]] State state() const { return state_; }
     [[nodiscard]] bool usable() const { return state_ < State::closing; }
     [[nodiscard]] Channel& channel() { return *channel_; }

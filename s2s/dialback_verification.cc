@@ -1,0 +1,61 @@
+#include "s2s/dialback_verification.h"
+
+#include <fmt/format.h>
+
+#include "gateway/xml/ns.h"
+#include "gateway/xml/writer.h"
+
+namespace causeway {
+
+DialbackVerification::DialbackVerification(Hub& hub, std::string local, std::string remote,
+                                           std::string stream_id, std::string key, Done done)
+    : hub_(hub), stream_id_(std::move(stream_id)), key_(std::move(key)), done_(std::move(done)) {
+    stream_ = std::make_unique<OutgoingStream>(hub, std::move(local), std::move(remote),
+                                               OutgoingStream::Purpose::verification,
+                                               static_cast<OutgoingOwner&>(*this));
+    stream_->start();
+}
+
+DialbackVerification::~DialbackVerification() {
+    if (stream_ == nullptr) return;
+    stream_->disown();
+    hub_.shard.condemn(std::move(stream_));
+}
+
+void DialbackVerification::on_ready(OutgoingStream& stream) {
+    std::string out = "<db:verify";
+    append_attribute(out, "from", stream.local());
+    append_attribute(out, "to", stream.remote());
+    append_attribute(out, "id", stream_id_);
+    out += '>';
+    append_escaped(out, key_);
+    out += "</db:verify>";
+    stream.stream().send(out);
+}
+
+void DialbackVerification::on_peer_element(OutgoingStream& stream, Element& element, Arena&) {
+    // Only the answer to the one question that was asked here (CVE-2012-3525).
+    if (element.name != "verify" || element.attribute("from") != stream.remote() ||
+        element.attribute("to") != stream.local() || element.attribute("id") != stream_id_) {
+        return;
+    }
+    const std::string_view type = element.attribute("type");
+    if (type == "valid") {
+        finish({});
+    } else if (type == "invalid") {
+        finish(Outcome::refused("the key is not valid"));
+    } else {
+        finish(Outcome::retry(fmt::format("{} could not verify the key", stream.remote())));
+    }
+}
+
+void DialbackVerification::on_stopped(OutgoingStream&, const Outcome& why) {
+    finish(why ? Outcome::retry("the stream ended before the answer") : why);
+}
+
+void DialbackVerification::finish(const Outcome& outcome) {
+    const Done done = std::exchange(done_, {});
+    if (done) done(outcome);
+}
+
+}  // namespace causeway

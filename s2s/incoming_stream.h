@@ -1,0 +1,87 @@
+// IncomingStream: a stream that another server opened to us. It carries stanzas for the domain pairs
+// that were proven on it, by certificate (SASL EXTERNAL) or by dialback, and for no others. It also
+// answers questions about our own dialback keys. Owner: the ServerTable of the shard that accepted it.
+//
+// A peer that sends us a ping behind its stanzas asks whether they are safe: from the first such ping
+// on, each message is followed until it is stored or delivered, and the ping is answered only then.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "gateway/session/custody.h"
+#include "gateway/stream/negotiation.h"
+#include "s2s/dialback_verification.h"
+
+namespace causeway {
+
+class ServerTable;
+
+class IncomingStream final : public Condemned,
+                             public Negotiation,
+                             private StreamHandler,
+                             private Custodian,
+                             private TimerTarget {
+public:
+    /// A proven pair: the remote domain, and ours.
+    struct Pair {
+        std::string remote, local;
+        auto operator<=>(const Pair&) const = default;
+    };
+
+    IncomingStream(Hub& hub, ServerTable& table, std::unique_ptr<Channel> channel);
+    ~IncomingStream() override;
+
+    XmppStream& stream() override { return stream_; }
+    /// Pairs and how each was proven ("external" or "dialback").
+    [[nodiscard]] const std::map<Pair, std::string_view>& pairs() const { return pairs_; }
+    [[nodiscard]] UnixMillis since() const { return since_; }
+
+    void authenticated(const Jid& identity, std::string_view mechanism,
+                       std::string_view success) override;
+    void bind(std::string_view resource, std::string_view iq_id) override;
+    void manage(const Element& element) override;
+    void dialback(const Element& element, Arena& arena) override;
+    [[nodiscard]] Outcome peer_proves(std::string_view claimed) const override;
+    [[nodiscard]] std::string_view peer_domain() const override { return peer_domain_; }
+
+private:
+    void on_stream_opened(const StreamHeader& header) override;
+    void on_element(Element& element, Arena& arena) override;
+    void on_stream_secured() override;
+    void on_stream_closed(const Outcome& why) override;
+    void on_timer(std::uint32_t which) override;
+    void settled(std::uint32_t number) override;
+
+    void stanza_in(Element& element, Arena& arena);
+    bool answer_ping(const Stanza& stanza);
+    void answer_ready_pings();
+    void dialback_result(const Element& element, const Pair& pair, std::string key);
+    void dialback_verify(const Element& element, const Pair& pair, std::string_view key);
+    void verified(const Pair& pair, const Outcome& outcome);
+    void proven(const Pair& pair, std::string_view how);
+    void touch();
+
+    ServerTable& table_;
+    XmppStream stream_;
+    std::string id_;           ///< of our latest header; dialback keys are bound to it
+    std::string peer_domain_;  ///< `from` of the peer's latest header
+    std::map<Pair, std::string_view> pairs_;
+    std::map<Pair, std::unique_ptr<DialbackVerification>> verifying_;
+    Timer timer_;
+    UnixMillis since_;
+    // Stanzas that are not safe yet, and pings that wait for them.
+    struct WaitingPing {
+        std::uint32_t after;
+        PacketRef answer;
+    };
+    std::uint64_t custodian_ = 0;
+    std::uint32_t received_ = 0;
+    std::deque<std::uint32_t> open_;
+    std::deque<WaitingPing> pings_;
+};
+
+}  // namespace causeway

@@ -1,0 +1,394 @@
+#include "s2s/outgoing_stream.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "gateway/base/encoding.h"
+#include "gateway/base/log.h"
+#include "gateway/net/asio_network.h"
+#include "gateway/net/stream_channel.h"
+#include "gateway/xml/ns.h"
+#include "gateway/xml/writer.h"
+#include "s2s/dialback_key.h"
+#include "s2s/peer_identity.h"
+
+namespace causeway {
+namespace {
+
+Duration millis(std::chrono::seconds seconds) {
+    return std::chrono::duration_cast<Duration>(seconds);
+}
+
+// What a stream error says about trying again: the peer does not know us or our name, or it is only
+// not well at the moment.
+Cause cause_of(std::string_view condition) {
+    constexpr std::array<std::string_view, 8> lasting{
+        stream_error::host_unknown,        stream_error::host_gone,
+        stream_error::improper_addressing, stream_error::invalid_from,
+        stream_error::not_authorized,      stream_error::unsupported_version,
+        stream_error::invalid_namespace,   stream_error::policy_violation};
+    for (const std::string_view known : lasting) {
+        if (known == condition) return Cause::refused;
+    }
+    return Cause::retry;
+}
+
+}  // namespace
+
+OutgoingStream::OutgoingStream(Hub& hub, std::string local, std::string remote, Purpose purpose,
+                               OutgoingOwner& owner)
+    : hub_(hub),
+      local_(std::move(local)),
+      remote_(std::move(remote)),
+      purpose_(purpose),
+      owner_(&owner) {}
+
+OutgoingStream::~OutgoingStream() = default;
+
+void OutgoingStream::disown() {
+    owner_ = nullptr;
+    timer_.cancel();
+    discovery_.reset();
+    connector_.reset();
+    if (stream_ == nullptr) return;
+    stream_->close();
+    stream_->silence();
+}
+
+void OutgoingStream::expect_progress(std::chrono::seconds within) {
+    hub_.shard.timers().arm(timer_, millis(within), *this);
+}
+
+void OutgoingStream::start() {
+    const std::string ascii = domain_to_ascii(remote_);
+    discovery_ = discover(ascii, hub_.resolver, {.targets = hub_.limits().targets, .random = {}},
+                          [this](Result<Targets> targets) { discovered(std::move(targets)); });
+}
+
+void OutgoingStream::discovered(Result<Targets> targets) {
+    discovery_.reset();
+    if (!targets) {
+        stop(targets.error());
+        return;
+    }
+    targets_ = targets->list;
+    state_ = State::connecting;
+    const Limits& limits = hub_.limits();
+    ConnectorLimits bounds;
+    bounds.attempt = millis(limits.connect_seconds);
+    bounds.total = millis(limits.link_connect_seconds);
+    bounds.addresses_per_family = limits.addresses_per_target;
+    if (const auto& source = hub_.config->s2s.bind) {
+        (source->is_v4() ? bounds.source_v4 : bounds.source_v6) = *source;
+    }
+    connector_ = std::make_unique<Connector>(
+        hub_.network, hub_.resolver, hub_.shard.timers(), hub_.clock(), targets_, bounds,
+        [this](Result<ConnectedTarget> connected_target) {
+            connected(std::move(connected_target));
+        });
+}
+
+void OutgoingStream::connected(Result<ConnectedTarget> connected_target) {
+    if (!connected_target) {
+        stop(connected_target.error());
+        return;
+    }
+    begin(std::move(*connected_target));
+}
+
+std::unique_ptr<TlsEngine> OutgoingStream::make_engine() const {
+    const auto snapshot = hub_.tls;
+    const DomainTls* tls = snapshot->find(local_);
+    if (tls == nullptr) return nullptr;
+    return std::make_unique<TlsEngine>(tls->connecting.get(), TlsEngine::Role::client, snapshot,
+                                       domain_to_ascii(remote_));
+}
+
+void OutgoingStream::begin(ConnectedTarget connected_target) {
+    target_ = connected_target.target;
+    target_text_ = to_string(target_);
+    state_ = State::negotiating;
+    secure_ = starttls_sent_ = sasl_sent_ = dialback_sent_ = authenticated_ = proven_ = false;
+    end_ = {};
+    auto channel =
+        std::make_unique<StreamChannel>(hub_.shard, std::move(connected_target.socket));
+    StreamChannel& raw = *channel;
+    stream_ = std::make_unique<XmppStream>(hub_.shard, std::move(channel), ns::server,
+                                           static_cast<StreamHandler&>(*this));
+    // Whom we connect to is as unknown as who connects to us: the same limits until it is proven.
+    stream_->set_limits(hub_.limits(), hub_.limits().stanza_bytes_unauthenticated);
+    expect_progress(hub_.limits().connect_seconds);
+    if (!target_.direct_tls) {
+        send_header();
+        return;
+    }
+    auto engine = make_engine();
+    if (engine == nullptr) {
+        stop(Outcome::policy(fmt::format("{} is no longer served here", local_)));
+        return;
+    }
+    raw.start_tls(std::move(engine), TransportKind::direct_tls);
+}
+
+void OutgoingStream::send_header() {
+    stream_->send_header({.to = remote_, .from = local_, .dialback = true});
+}
+
+void OutgoingStream::on_stream_secured() {
+    secure_ = true;
+    expect_progress(hub_.limits().connect_seconds);
+    if (judge_certificate()) send_header();
+}
+
+bool OutgoingStream::judge_certificate() {
+    const Outcome proof = certificate_proves(stream_->channel().tls(), remote_);
+    proven_ = proof.ok();
+    if (proven_) return true;
+    CAUSEWAY_LOG(info, "s2s.certificate", {"remote", remote_}, {"target", target_text_},
+                 {"cause", proof.why()});
+    if (hub_.config->s2s.authentication == Config::PeerAuthentication::certificate) {
+        fail_target(Outcome::policy(fmt::format("{} cannot be trusted: {}", remote_, proof.why())));
+        return false;
+    }
+    return true;
+}
+
+void OutgoingStream::on_stream_opened(const StreamHeader& header) {
+    stream_id_ = header.id;
+    expect_progress(hub_.limits().connect_seconds);
+    if (header.version.empty()) {
+        fail_target(Outcome::refused("it speaks no XMPP 1.0, and so cannot encrypt"));
+    }
+}
+
+void OutgoingStream::on_element(Element& element, Arena& arena) {
+    if (element.ns == ns::stream) {
+        if (element.name == "features") {
+            on_features(element);
+        } else if (element.name == "error") {
+            on_stream_error(element, arena);
+        }
+        return;
+    }
+    if (element.ns == ns::tls && starttls_sent_ && !secure_) {
+        on_tls(element);
+    } else if (element.ns == ns::sasl && sasl_sent_ && !authenticated_) {
+        on_sasl(element);
+    } else if (element.ns == ns::dialback && element.name == "result" && dialback_sent_) {
+        on_dialback(element);
+    } else if (element.ns == ns::dialback && owner_ != nullptr && state_ == State::established) {
+        owner_->on_peer_element(*this, element, arena);
+    } else {
+        // Stanzas come on the peer's own stream: here nobody has proven anything.
+        end_ = Outcome::refused("it sent what does not belong on this stream");
+        stream_->fail(stream_error::not_authorized, "send that on a stream of your own");
+    }
+}
+
+void OutgoingStream::on_features(const Element& features) {
+    expect_progress(hub_.limits().connect_seconds);
+    if (!secure_) {
+        if (features.child(ns::tls, "starttls") == nullptr) {
+            fail_target(Outcome::policy(fmt::format("{} offers no TLS", remote_)));
+            return;
+        }
+        starttls_sent_ = true;
+        stream_->send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+        return;
+    }
+    if (purpose_ == Purpose::verification || authenticated_) {
+        ready();
+        return;
+    }
+    sasl_offered_ = false;
+    if (const Element* mechanisms = features.child(ns::sasl, "mechanisms")) {
+        Arena scratch;
+        for (const Element* m = mechanisms->first_element(); m != nullptr; m = m->next_element()) {
+            sasl_offered_ = sasl_offered_ || m->text(scratch) == "EXTERNAL";
+        }
+    }
+    dialback_offered_ = features.child(ns::dialback_feature, "dialback") != nullptr;
+    choose_authentication();
+}
+
+void OutgoingStream::choose_authentication() {
+    if (sasl_offered_ && !sasl_sent_) {
+        sasl_sent_ = true;
+        stream_->send(fmt::format("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' "
+                                  "mechanism='EXTERNAL'>{}</auth>",
+                                  base64_encode(local_)));
+        return;
+    }
+    if (hub_.config->s2s.authentication == Config::PeerAuthentication::certificate) {
+        fail_target(Outcome::refused(
+            sasl_sent_ ? fmt::format("{} did not accept our certificate: {}", remote_, sasl_refusal_)
+                       : fmt::format("{} does not accept certificates from us", remote_)));
+        return;
+    }
+    start_dialback();
+}
+
+void OutgoingStream::start_dialback() {
+    dialback_sent_ = true;
+    std::string out = "<db:result";
+    append_attribute(out, "from", local_);
+    append_attribute(out, "to", remote_);
+    out += '>';
+    out += dialback_key(hub_.shared.secret, remote_, local_, stream_id_);
+    out += "</db:result>";
+    stream_->send(out);
+    // The peer now looks us up and connects back, which may take it some targets, too.
+    expect_progress(hub_.limits().link_connect_seconds);
+}
+
+void OutgoingStream::on_tls(const Element& element) {
+    if (element.name != "proceed") {
+        fail_target(Outcome::retry("it could not start TLS"));
+        return;
+    }
+    auto engine = make_engine();
+    if (engine == nullptr) {
+        stop(Outcome::policy(fmt::format("{} is no longer served here", local_)));
+        return;
+    }
+    expect_progress(hub_.limits().connect_seconds);
+    stream_->start_tls({}, std::move(engine));
+}
+
+void OutgoingStream::on_sasl(const Element& element) {
+    expect_progress(hub_.limits().connect_seconds);
+    if (element.name == "success") {
+        authenticated_ = true;
+        authentication_ = "external";
+        stream_->restart();
+        send_header();
+        return;
+    }
+    if (element.name == "challenge") {
+        // XEP-0178 §3: an empty challenge asks for the identity once more.
+        stream_->send("<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>=</response>");
+        return;
+    }
+    const Element* condition = element.first_element();
+    sasl_refusal_ = condition == nullptr ? "it gave no reason" : std::string(condition->name);
+    choose_authentication();
+}
+
+void OutgoingStream::on_dialback(const Element& element) {
+    if (element.attribute("from") != remote_ || element.attribute("to") != local_) return;
+    const std::string_view type = element.attribute("type");
+    if (type == "valid") {
+        authenticated_ = true;
+        authentication_ = "dialback";
+        ready();
+        return;
+    }
+    const Element* error = element.child(ns::client, "error");
+    const Element* condition = error == nullptr ? nullptr : error->first_element();
+    const std::string why =
+        type == "invalid"
+            ? fmt::format("{} says that our dialback key is invalid", remote_)
+            : fmt::format("{} could not verify us by dialback: {}", remote_,
+                          condition == nullptr ? "it gave no reason" : condition->name);
+    stop(type == "invalid" ? Outcome::refused(why) : Outcome::retry(why));
+}
+
+void OutgoingStream::on_stream_error(const Element& element, Arena& arena) {
+    std::string_view condition = "no condition";
+    std::string text;
+    for (const Element* child = element.first_element(); child != nullptr;
+         child = child->next_element()) {
+        if (child->ns != ns::stream_errors) continue;
+        if (child->name == "text") {
+            text = fmt::format(" ({})", child->text(arena));
+        } else {
+            condition = child->name;
+        }
+    }
+    end_ = Outcome(cause_of(condition),
+                   fmt::format("{} ended the stream: {}{}", remote_, condition, text));
+    stream_->close();
+}
+
+void OutgoingStream::ready() {
+    timer_.cancel();
+    state_ = State::established;
+    connector_.reset();
+    stream_->set_limits(hub_.limits(), purpose_ == Purpose::verification
+                                           ? hub_.limits().stanza_bytes_unauthenticated
+                                           : hub_.limits().stanza_bytes_server);
+    CAUSEWAY_LOG(info, "s2s.ready", {"local", local_}, {"remote", remote_},
+                 {"authentication", authentication_}, {"target", target_text_});
+    if (owner_ != nullptr) owner_->on_ready(*this);
+}
+
+void OutgoingStream::fail_target(const Outcome& why) {
+    end_ = why;
+    stream_->close();
+    // A certificate or an offer that does not do may be another machine's fault: the next target
+    // may be right. Without one, this is the reason.
+    if (connector_ == nullptr || state_ != State::negotiating) {
+        stop(why);
+        return;
+    }
+    timer_.cancel();
+    stream_->silence();
+    hub_.shard.condemn(std::make_unique<Abandoned>(std::move(stream_)));
+    state_ = State::connecting;
+    last_failure_ = why;
+    connector_->next(why);
+}
+
+void OutgoingStream::stop(const Outcome& why) {
+    if (state_ == State::stopped) return;
+    const bool established = state_ == State::established;
+    state_ = State::stopped;
+    timer_.cancel();
+    if (stream_ != nullptr) stream_->close();
+    // A verdict on us or on a certificate outweighs that the other targets did not answer.
+    const Outcome& verdict =
+        !established && !why.ok() && !last_failure_.ok() && last_failure_.cause() != Cause::retry
+            ? last_failure_
+            : why;
+    if (!verdict) {
+        CAUSEWAY_LOG(info, "s2s.failed", {"local", local_}, {"remote", remote_},
+                     {"kind", to_string(verdict.cause())}, {"cause", verdict.why()});
+    }
+    if (OutgoingOwner* owner = std::exchange(owner_, nullptr)) owner->on_stopped(*this, verdict);
+}
+
+void OutgoingStream::close() {
+    if (stream_ != nullptr && state_ == State::established) {
+        stream_->close();
+    } else {
+        stop(Outcome::retry("the attempt was given up"));
+    }
+}
+
+void OutgoingStream::on_timer(std::uint32_t) {
+    if (state_ == State::negotiating) {
+        fail_target(Outcome::retry("it did not answer in time"));
+    }
+}
+
+void OutgoingStream::on_stream_drained() {
+    if (owner_ != nullptr && state_ == State::established) owner_->on_stream_writable(*this);
+}
+
+void OutgoingStream::on_stream_closed(const Outcome& why) {
+    if (state_ == State::stopped) return;
+    if (state_ == State::negotiating && connector_ != nullptr) {
+        const Outcome reason =
+            !end_.ok() ? end_ : why ? Outcome::retry("it closed the stream") : why;
+        if (reason.cause() == Cause::refused) {
+            stop(reason);
+        } else {
+            fail_target(reason);
+        }
+        return;
+    }
+    stop(!end_.ok() ? end_ : why);
+}
+
+}  // namespace causeway

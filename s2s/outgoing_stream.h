@@ -1,0 +1,123 @@
+// OutgoingStream: one stream to another domain, from discovery to authentication: each target that DNS
+// names is tried until one gets as far as it should. It does not queue; its owner waits for on_ready.
+// Owner: a RemotePair (to send stanzas) or a DialbackVerification (to ask about a key).
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "gateway/net/connector.h"
+#include "gateway/session/hub.h"
+#include "gateway/stream/stream.h"
+#include "s2s/discover.h"
+
+namespace causeway {
+
+class OutgoingStream;
+
+class OutgoingOwner {
+public:
+    /// Authenticated: stanzas may be sent. For a verification: secure, and the features have come.
+    virtual void on_ready(OutgoingStream& stream) = 0;
+    /// The end, before or after on_ready; the last call. The cause tells whether to try again
+    /// (retry) or not (absent, refused, policy). ok: closed in good order.
+    virtual void on_stopped(OutgoingStream& stream, const Outcome& why) = 0;
+    /// An element that is not part of the negotiation.
+    virtual void on_peer_element(OutgoingStream& stream, Element& element, Arena& arena) = 0;
+    virtual void on_stream_writable(OutgoingStream& stream) = 0;
+
+protected:
+    ~OutgoingOwner() = default;
+};
+
+/// A stream that is no longer anybody's but still on the stack, or still to say goodbye.
+class Abandoned final : public Condemned {
+public:
+    explicit Abandoned(std::unique_ptr<XmppStream> stream) : stream_(std::move(stream)) {}
+
+private:
+    std::unique_ptr<XmppStream> stream_;
+};
+
+class OutgoingStream final : public Condemned, private StreamHandler, private TimerTarget {
+public:
+    enum class Purpose : unsigned char { stanzas, verification };
+    enum class State : unsigned char { resolving, connecting, negotiating, established, stopped };
+
+    /// `local` and `remote` are normalised domains.
+    OutgoingStream(Hub& hub, std::string local, std::string remote, Purpose purpose,
+                   OutgoingOwner& owner);
+    ~OutgoingStream() override;
+
+    void start();
+    /// Ends it in good order; on_stopped follows.
+    void close();
+    /// The owner goes away: no further calls. Then hand it to Shard::condemn.
+    void disown();
+
+    [[nodiscard]] State state() const { return state_; }
+    /// Only while negotiating or established.
+    [[nodiscard]] XmppStream& stream() { return *stream_; }
+    [[nodiscard]] const XmppStream* stream_if_any() const { return stream_.get(); }
+    [[nodiscard]] const std::string& local() const { return local_; }
+    [[nodiscard]] const std::string& remote() const { return remote_; }
+    [[nodiscard]] const std::string& target() const { return target_text_; }
+    /// "external" or "dialback"; empty before.
+    [[nodiscard]] std::string_view authentication() const { return authentication_; }
+    [[nodiscard]] const std::vector<ConnectTarget>& targets() const { return targets_; }
+
+private:
+    void on_stream_opened(const StreamHeader& header) override;
+    void on_element(Element& element, Arena& arena) override;
+    void on_stream_secured() override;
+    void on_stream_closed(const Outcome& why) override;
+    void on_stream_drained() override;
+    void on_timer(std::uint32_t which) override;
+
+    void discovered(Result<Targets> targets);
+    void connected(Result<ConnectedTarget> connected);
+    void begin(ConnectedTarget connected);
+    void begin_direct_tls(Channel& channel);
+    std::unique_ptr<TlsEngine> make_engine() const;
+    void send_header();
+    void on_features(const Element& features);
+    void on_tls(const Element& element);
+    void on_sasl(const Element& element);
+    void on_dialback(const Element& element);
+    void on_stream_error(const Element& element, Arena& arena);
+    bool judge_certificate();
+    void choose_authentication();
+    void start_dialback();
+    void ready();
+    void fail_target(const Outcome& why);
+    void stop(const Outcome& why);
+    void expect_progress(std::chrono::seconds within);
+
+    Hub& hub_;
+    std::string local_, remote_;
+    Purpose purpose_;
+    OutgoingOwner* owner_;
+    State state_ = State::resolving;
+    std::unique_ptr<Discovery> discovery_;
+    std::unique_ptr<Connector> connector_;
+    std::unique_ptr<XmppStream> stream_;
+    std::vector<ConnectTarget> targets_;
+    ConnectTarget target_;
+    std::string target_text_;
+    std::string stream_id_;
+    std::string_view authentication_;
+    std::string sasl_refusal_;
+    Outcome last_failure_;  ///< of the target tried before
+    Outcome end_;  ///< why the stream is being ended, if we know better than the transport
+    Timer timer_;
+    bool secure_ = false;
+    bool sasl_offered_ = false;
+    bool dialback_offered_ = false;
+    bool starttls_sent_ = false;
+    bool sasl_sent_ = false;
+    bool dialback_sent_ = false;
+    bool authenticated_ = false;
+    bool proven_ = false;  ///< the peer's certificate is for the remote domain
+};
+
+}  // namespace causeway

@@ -1,0 +1,453 @@
+#include "s2s/remote_pair.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "gateway/base/log.h"
+#include "gateway/base/random.h"
+#include "gateway/net/asio_network.h"
+#include "gateway/xml/ns.h"
+#include "gateway/xml/writer.h"
+#include "s2s/server_table.h"
+
+namespace causeway {
+namespace {
+
+enum : std::uint32_t { attempt_due, idle_check, ping_late };
+constexpr std::size_t page = 100;
+constexpr std::size_t memory_limit = 1000;
+constexpr std::size_t memory_bytes_limit = 4U << 20U;
+constexpr Duration ping_patience{20'000};
+
+Duration millis(std::chrono::seconds seconds) {
+    return std::chrono::duration_cast<Duration>(seconds);
+}
+
+bool durable(const Packet& packet) {
+    return packet.storable() ||
+           (packet.kind() == StanzaKind::presence && is_subscription(packet.type()));
+}
+
+}  // namespace
+
+std::string RemotePair::queue_owner(std::string_view remote, std::string_view local) {
+    return fmt::format("{} {}", remote, local);
+}
+
+RemotePair::RemotePair(Hub& hub, ServerTable& table, std::string local, std::string remote)
+    : hub_(hub), table_(table), local_(std::move(local)), remote_(std::move(remote)) {
+    since_ = hub_.clock().wall();
+}
+
+RemotePair::~RemotePair() {
+    Flushable::unlink();
+    if (stream_ == nullptr) return;
+    stream_->disown();
+    hub_.shard.condemn(std::move(stream_));
+}
+
+Shelf RemotePair::shelf() const {
+    const auto kept = millis(hub_.limits().remote_queue_seconds);
+    return {store_name, queue_owner(remote_, local_), hub_.clock().wall() + kept.count()};
+}
+
+bool RemotePair::may_try_now() const {
+    return hub_.clock().now() - last_attempt_ >= millis(hub_.limits().remote_retry_min_seconds);
+}
+
+// ---- towards the peer ----
+
+void RemotePair::send(PacketRef packet, Custody custody) {
+    last_used_ = hub_.clock().now();
+    const bool keep = durable(*packet);
+    if (state_ == State::up && !(stored_ && keep)) {
+        if (!keep || !custody.owed()) {
+            hub_.settle(custody);
+            write(packet, 0);
+        } else {
+            const HoldId hold = hub_.ledger.hold(packet, custody, shelf());
+            write(packet, hold);
+        }
+        return;
+    }
+    if (state_ == State::waiting && may_try_now()) connect();
+    if (keep && (stored_ || state_ == State::waiting)) {
+        spool(packet, custody);
+    } else if (state_ == State::waiting) {
+        // In a pause between attempts: what is not kept is answered at once.
+        bounce(*packet, Outcome::retry(last_error_), custody);
+    } else {
+        hold_in_memory(packet, custody, keep);
+    }
+    if (state_ == State::idle) connect();
+}
+
+void RemotePair::hold_in_memory(const PacketRef& packet, Custody custody, bool keep) {
+    if (memory_.size() >= memory_limit || memory_bytes_ >= memory_bytes_limit) {
+        if (keep) {
+            spool_memory();
+            spool(packet, custody);
+        } else {
+            bounce(*packet, Outcome::policy("too much is waiting for that domain"), custody);
+        }
+        return;
+    }
+    if (!keep) hub_.settle(custody);
+    memory_bytes_ += packet->bytes().size();
+    memory_.push_back({packet, keep ? hub_.ledger.hold(packet, custody, shelf()) : 0});
+}
+
+void RemotePair::write(const PacketRef& packet, HoldId hold) {
+    Channel& channel = stream_->stream().channel();
+    if (channel.queued() > hub_.limits().server_queue_hard_bytes) {
+        // A peer that does not read: new stanzas are refused before memory is spent on them.
+        if (hold != 0) {
+            hub_.ledger.release(hold);
+            stored_ = true;
+        } else {
+            bounce(*packet, Outcome::policy("the other server does not take what is sent to it"));
+        }
+        return;
+    }
+    if (hold != 0) {
+        unconfirmed_.push_back(hold);
+        hub_.shard.mark_dirty(*this);
+    }
+    stream_->stream().send(packet->bytes());
+}
+
+void RemotePair::flush() {
+    if (state_ != State::up || unconfirmed_.empty() || ping_ != 0 || !pings_answered_) return;
+    ping_ = hub_.next_id();
+    ping_covers_ = unconfirmed_.size();
+    stream_->stream().send(fmt::format(
+        "<iq to='{}' from='{}' id='{}{}' type='get'><ping xmlns='urn:xmpp:ping'/></iq>", remote_,
+        local_, ServerTable::ping_prefix, ping_));
+    hub_.shard.timers().arm(ping_timer_, ping_patience, *this, ping_late);
+}
+
+void RemotePair::ping_answered(std::uint64_t number) {
+    if (number == 0 || number != ping_) return;
+    ping_ = 0;
+    ping_timer_.cancel();
+    confirm(ping_covers_);
+    if (!unconfirmed_.empty()) hub_.shard.mark_dirty(*this);
+    if (stored_) drain();
+}
+
+void RemotePair::confirm(std::size_t count) {
+    for (; count > 0 && !unconfirmed_.empty(); --count) {
+        hub_.ledger.confirm(unconfirmed_.front());
+        unconfirmed_.pop_front();
+    }
+}
+
+void RemotePair::on_stream_writable(OutgoingStream&) {
+    if (!pings_answered_) confirm(unconfirmed_.size());
+    if (stored_) drain();
+}
+
+// ---- the store ----
+
+void RemotePair::spool(const PacketRef& packet, Custody custody) {
+    if (keeping_ >= hub_.limits().remote_queue_stanzas) {
+        bounce(*packet, Outcome::policy("too much is waiting for that domain"), custody);
+        return;
+    }
+    stored_ = true;
+    ++keeping_;
+    hub_.ledger.keep(packet, custody, shelf(), [this](Result<std::uint64_t>) {
+        --keeping_;
+        if (state_ == State::up) drain();
+    });
+    if (state_ == State::waiting && !timer_.armed()) schedule_retry();
+}
+
+void RemotePair::spool_memory() {
+    for (const Waiting& waiting : std::exchange(memory_, {})) {
+        if (waiting.hold == 0) {
+            memory_.push_back(waiting);
+            continue;
+        }
+        stored_ = true;
+        ++keeping_;
+        hub_.ledger.release_to(waiting.hold, [this](Result<std::uint64_t>) {
+            --keeping_;
+            if (state_ == State::up) drain();
+        });
+    }
+    memory_bytes_ = 0;
+    for (const Waiting& left : memory_) memory_bytes_ += left.packet->bytes().size();
+}
+
+void RemotePair::drain() {
+    if (state_ != State::up || reading_) return;
+    if (unconfirmed_.size() > page ||
+        stream_->stream().channel().queued() > hub_.limits().server_queue_soft_bytes) {
+        return;  // the answer to a ping, or room, brings us back
+    }
+    reading_ = true;
+    hub_.shared.store.log_list(
+        std::string(store_name), queue_owner(remote_, local_), read_until_, page, hub_.shard,
+        [this](Result<std::vector<LogRow>> rows) {
+            reading_ = false;
+            if (state_ != State::up) return;
+            if (rows) {
+                drained_page(*rows);
+            } else {
+                CAUSEWAY_LOG(error, "s2s.queue_unreadable", {"remote", remote_},
+                             {"cause", rows.error().why()});
+            }
+        });
+}
+
+void RemotePair::drained_page(const std::vector<LogRow>& rows) {
+    for (const LogRow& row : rows) {
+        // Rows are stored in the order of their ids; one that comes late is read by the next page.
+        read_until_ = row.id;
+        if (hub_.ledger.in_flight(row.id)) continue;
+        auto packet = Packet::from_bytes(row.body);
+        if (!packet) {
+            CAUSEWAY_LOG(error, "s2s.queue_unreadable_row", {"remote", remote_}, {"row", row.id});
+            continue;
+        }
+        PacketRef stamped = *packet;
+        if (stamped->kind() == StanzaKind::message) {
+            std::string delay = "<delay";
+            append_attribute(delay, "xmlns", ns::delay);
+            append_attribute(delay, "from", local_);
+            append_attribute(delay, "stamp", format_date_time(row.at));
+            stamped = stamped->with_child(delay + "/>");
+        }
+        write(stamped, hub_.ledger.adopt(stamped, shelf(), row.id));
+        if (state_ != State::up) return;
+    }
+    if (!rows.empty()) {
+        drain();
+    } else if (keeping_ == 0) {
+        stored_ = false;
+    }
+}
+
+void RemotePair::give_back_unconfirmed() {
+    ping_ = 0;
+    ping_timer_.cancel();
+    for (const HoldId hold : std::exchange(unconfirmed_, {})) {
+        stored_ = true;
+        ++keeping_;
+        hub_.ledger.release_to(hold, [this](Result<std::uint64_t>) {
+            --keeping_;
+            if (state_ == State::up) drain();
+        });
+    }
+    read_until_ = 0;
+}
+
+void RemotePair::resume_stored() {
+    if (stored_) return;
+    stored_ = true;
+    if (state_ == State::idle) connect();
+}
+
+void RemotePair::dropped() {
+    read_until_ = 0;
+    if (keeping_ == 0) stored_ = false;
+}
+
+// ---- the stream ----
+
+void RemotePair::connect() {
+    state_ = State::connecting;
+    since_ = hub_.clock().wall();
+    last_attempt_ = hub_.clock().now();
+    next_retry_ = 0;
+    timer_.cancel();
+    stream_ = std::make_unique<OutgoingStream>(hub_, local_, remote_,
+                                               OutgoingStream::Purpose::stanzas,
+                                               static_cast<OutgoingOwner&>(*this));
+    stream_->start();
+}
+
+void RemotePair::on_ready(OutgoingStream&) {
+    state_ = State::up;
+    since_ = hub_.clock().wall();
+    last_used_ = hub_.clock().now();
+    attempts_ = 0;
+    pings_answered_ = true;
+    last_error_.clear();
+    hub_.shard.timers().arm(timer_, millis(hub_.limits().link_idle_seconds), *this, idle_check);
+    memory_bytes_ = 0;
+    for (const Waiting& waiting : std::exchange(memory_, {})) write(waiting.packet, waiting.hold);
+    if (stored_) drain();
+}
+
+void RemotePair::on_stopped(OutgoingStream&, const Outcome& why) {
+    const bool was_up = state_ == State::up;
+    hub_.shard.condemn(std::move(stream_));
+    state_ = State::idle;
+    since_ = hub_.clock().wall();
+    timer_.cancel();
+    if (was_up) {
+        give_back_unconfirmed();
+        if (!why.ok()) note_error(why);
+        if (!stored_ && memory_.empty()) return;
+        // It worked a moment ago: try again soon, and do not count it as a failure.
+        state_ = State::waiting;
+        schedule_retry();
+        return;
+    }
+    note_error(why);
+    if (why.ok() || why.cause() == Cause::retry) {
+        fail_for_now(why.ok() ? Outcome::retry("the stream was closed") : why);
+    } else {
+        fail_for_good(why);
+    }
+}
+
+void RemotePair::note_error(const Outcome& why) {
+    last_error_ = why.why();
+    last_error_at_ = hub_.clock().wall();
+}
+
+void RemotePair::schedule_retry() {
+    const Limits& limits = hub_.limits();
+    const auto least = millis(limits.remote_retry_min_seconds).count();
+    const auto most = millis(limits.remote_retry_max_seconds).count();
+    const auto pause = std::min(most, least << std::min(attempts_, 16U));
+    // Jitter, so that a domain that comes back is not greeted by everybody at once.
+    const auto spread = static_cast<std::uint64_t>(std::max<std::int64_t>(1, pause / 4));
+    const Duration after{pause - pause / 8 + static_cast<std::int64_t>(random_below(spread))};
+    next_retry_ = hub_.clock().wall() + after.count();
+    hub_.shard.timers().arm(timer_, after, *this, attempt_due);
+}
+
+void RemotePair::fail_for_now(const Outcome& why) {
+    state_ = State::waiting;
+    spool_memory();
+    for (const Waiting& waiting : std::exchange(memory_, {})) bounce(*waiting.packet, why);
+    memory_bytes_ = 0;
+    if (stored_) schedule_retry();
+    ++attempts_;
+}
+
+void RemotePair::fail_for_good(const Outcome& why) {
+    for (const Waiting& waiting : std::exchange(memory_, {})) {
+        // The sender's answer is the error: nothing is to be stored any more.
+        if (waiting.hold != 0) hub_.ledger.confirm(waiting.hold);
+        bounce(*waiting.packet, why);
+    }
+    memory_bytes_ = 0;
+    if (stored_) fail_stored(why);
+}
+
+void RemotePair::fail_stored(const Outcome& why) {
+    reading_ = true;
+    hub_.shared.store.log_list(
+        std::string(store_name), queue_owner(remote_, local_), 0, page, hub_.shard,
+        [this, why](Result<std::vector<LogRow>> rows) {
+            reading_ = false;
+            if (!rows) return;
+            if (rows->empty()) {
+                if (keeping_ == 0) stored_ = false;
+                return;
+            }
+            Batch erased;
+            for (const LogRow& row : *rows) {
+                erased.log_erase(store_name, queue_owner(remote_, local_), row.id);
+                if (auto packet = Packet::from_bytes(row.body)) bounce(**packet, why);
+            }
+            reading_ = true;
+            hub_.shared.store.commit(std::move(erased), hub_.shard, [this, why](const Outcome& done) {
+                reading_ = false;
+                if (done) fail_stored(why);
+            });
+        });
+}
+
+void RemotePair::bounce(const Packet& packet, const Outcome& why, Custody custody) {
+    // Presence is not answered with errors: it says how things were, and they have moved on.
+    if (packet.kind() == StanzaKind::presence && !is_subscription(packet.type())) {
+        hub_.settle(custody);
+        return;
+    }
+    StanzaError error{.condition = why.cause() == Cause::absent
+                                       ? StanzaCondition::remote_server_not_found
+                                       : StanzaCondition::remote_server_timeout,
+                      .text = why.why()};
+    if (why.cause() == Cause::refused || why.cause() == Cause::policy) error.type = "cancel";
+    hub_.routing->bounce(packet, error, custody);
+}
+
+void RemotePair::on_timer(std::uint32_t which) {
+    if (which == attempt_due) {
+        if (state_ == State::waiting) connect();
+    } else if (which == ping_late) {
+        // The peer cannot answer (it may have no way back to us): what was written must do.
+        CAUSEWAY_LOG(info, "s2s.ping_unanswered", {"remote", remote_});
+        ping_ = 0;
+        pings_answered_ = false;
+        if (state_ == State::up && stream_->stream().channel().queued() == 0) {
+            confirm(unconfirmed_.size());
+            if (stored_) drain();
+        }
+    } else if (state_ == State::up) {
+        const Duration idle = hub_.clock().now() - last_used_;
+        const Duration allowed = millis(hub_.limits().link_idle_seconds);
+        if (idle >= allowed && unconfirmed_.empty()) {
+            stream_->close();
+        } else {
+            hub_.shard.timers().arm(timer_, std::max(allowed - idle, Duration{1000}), *this,
+                                    idle_check);
+        }
+    }
+}
+
+void RemotePair::retry() {
+    attempts_ = 0;
+    if (state_ == State::waiting || (state_ == State::idle && stored_)) connect();
+}
+
+bool RemotePair::close() {
+    if (stream_ == nullptr) return false;
+    stream_->close();
+    return true;
+}
+
+bool RemotePair::forgettable() const {
+    return stream_ == nullptr && memory_.empty() && unconfirmed_.empty() && !stored_ &&
+           !reading_ && keeping_ == 0;
+}
+
+PairReport RemotePair::report() const {
+    PairReport report{.local = local_, .remote = remote_};
+    switch (state_) {
+        case State::idle: report.state = "idle"; break;
+        case State::waiting: report.state = "waiting"; break;
+        case State::up: report.state = "established"; break;
+        case State::connecting: report.state = "connecting"; break;
+    }
+    if (stream_ != nullptr) {
+        if (stream_->state() == OutgoingStream::State::resolving) report.state = "resolving";
+        if (stream_->state() == OutgoingStream::State::negotiating) report.state = "negotiating";
+        report.authentication = stream_->authentication();
+        report.target = stream_->target();
+        report.targets = stream_->targets();
+        if (const XmppStream* stream = stream_->stream_if_any()) {
+            report.address = to_string(stream->channel().remote());
+            if (const TlsEngine* tls = stream->channel().tls()) {
+                report.tls_version = tls->version();
+                report.tls_cipher = tls->cipher();
+            }
+        }
+    }
+    report.last_error = last_error_;
+    report.last_error_at = last_error_at_;
+    report.since = since_;
+    report.next_retry = next_retry_;
+    report.in_memory = memory_.size();
+    report.attempts = attempts_;
+    return report;
+}
+
+}  // namespace causeway

@@ -1,0 +1,126 @@
+// RemotePair: what one of our domains has to say to one other domain: the stream, if there is one, and
+// everything that waits for it. It lives on the remote domain's home shard.
+//
+// While a first attempt runs, stanzas wait in memory. If it fails for now, messages and subscriptions
+// go to the store and are tried again, with growing pauses, until they expire; the rest gets its error
+// or is dropped. If it fails for good, every waiting stanza gets one error with the cause. As long as
+// anything is in the store, what follows goes behind it, so that order is kept.
+//
+// A message that somebody owes an acknowledgement for, or that comes from the store, is not forgotten
+// when it is written: a ping follows it, and the peer's answer says that it was handled. A stream that
+// breaks before gives such messages back to the store.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+
+#include "gateway/session/hub.h"
+#include "s2s/outgoing_stream.h"
+
+namespace causeway {
+
+class ServerTable;
+
+/// For listings.
+struct PairReport {
+    std::string local, remote;
+    std::string state = {};  ///< "idle", "resolving", "connecting", "negotiating", "established", "waiting"
+    std::string authentication = {};
+    std::string tls_version = {}, tls_cipher = {};
+    std::string target = {}, address = {};
+    std::string last_error = {};
+    UnixMillis last_error_at = 0, since = 0, next_retry = 0;
+    std::uint64_t in_memory = 0, attempts = 0;
+    std::vector<ConnectTarget> targets = {};
+};
+
+class RemotePair final : private OutgoingOwner, private TimerTarget, private Flushable {
+public:
+    /// The Log store of what waits; its owner is queue_owner().
+    static constexpr std::string_view store_name = "outbound";
+    static std::string queue_owner(std::string_view remote, std::string_view local);
+
+    RemotePair(Hub& hub, ServerTable& table, std::string local, std::string remote);
+    RemotePair(const RemotePair&) = delete;
+    RemotePair& operator=(const RemotePair&) = delete;
+    ~RemotePair();
+
+    void send(PacketRef packet, Custody custody);
+    /// The peer answered our ping of that number.
+    void ping_answered(std::uint64_t number);
+    /// Something of an earlier run of the process is stored.
+    void resume_stored();
+    /// Tries now, whatever the pause (control socket).
+    void retry();
+    /// Closes the stream; what waits stays. False if there is none.
+    bool close();
+    /// The stored rows were dropped behind its back.
+    void dropped();
+
+    [[nodiscard]] const std::string& remote() const { return remote_; }
+    [[nodiscard]] const std::string& local() const { return local_; }
+    [[nodiscard]] PairReport report() const;
+    [[nodiscard]] std::string last_error() const { return last_error_; }
+    /// Nothing to say and nothing to remember.
+    [[nodiscard]] bool forgettable() const;
+
+private:
+    enum class State : unsigned char { idle, connecting, up, waiting };
+    struct Waiting {
+        PacketRef packet;
+        HoldId hold = 0;
+    };
+
+    void on_ready(OutgoingStream& stream) override;
+    void on_stopped(OutgoingStream& stream, const Outcome& why) override;
+    void on_peer_element(OutgoingStream&, Element&, Arena&) override {}
+    void on_stream_writable(OutgoingStream& stream) override;
+    void on_timer(std::uint32_t which) override;
+    void flush() override;
+
+    void connect();
+    void write(const PacketRef& packet, HoldId hold);
+    void hold_in_memory(const PacketRef& packet, Custody custody, bool durable);
+    void spool(const PacketRef& packet, Custody custody);
+    void spool_memory();
+    void drain();
+    void drained_page(const std::vector<LogRow>& rows);
+    void confirm(std::size_t count);
+    void give_back_unconfirmed();
+    void fail_for_now(const Outcome& why);
+    void fail_for_good(const Outcome& why);
+    void fail_stored(const Outcome& why);
+    void bounce(const Packet& packet, const Outcome& why, Custody custody = {});
+    void schedule_retry();
+    void note_error(const Outcome& why);
+    [[nodiscard]] Shelf shelf() const;
+    [[nodiscard]] bool may_try_now() const;
+
+    Hub& hub_;
+    ServerTable& table_;
+    std::string local_, remote_;
+    std::unique_ptr<OutgoingStream> stream_;
+    std::deque<Waiting> memory_;
+    std::size_t memory_bytes_ = 0;
+    std::deque<HoldId> unconfirmed_;  ///< written, not known to have arrived
+    State state_ = State::idle;
+    bool stored_ = false;             ///< rows are, or may be, in the store
+    bool reading_ = false;            ///< a page of rows is being read
+    std::size_t keeping_ = 0;         ///< rows on their way into the store
+    std::uint64_t read_until_ = 0;    ///< rows up to that id are written to the stream
+    std::uint64_t ping_ = 0;          ///< number of the ping that is not answered; 0: none
+    std::size_t ping_covers_ = 0;     ///< how many of unconfirmed_ were written before it
+    bool pings_answered_ = true;      ///< false: the peer cannot answer; drained must do
+    unsigned attempts_ = 0;
+    TimePoint last_attempt_{};
+    TimePoint last_used_{};
+    UnixMillis since_ = 0;
+    UnixMillis next_retry_ = 0;
+    std::string last_error_;
+    UnixMillis last_error_at_ = 0;
+    Timer timer_;       ///< the next attempt, or idleness
+    Timer ping_timer_;
+};
+
+}  // namespace causeway

@@ -1,0 +1,182 @@
+#include "s2s/server_table.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "gateway/base/log.h"
+#include "gateway/net/asio_network.h"
+
+namespace causeway {
+namespace {
+constexpr Duration expiry_interval{60'000};
+constexpr std::size_t expiry_page = 1000;
+constexpr std::size_t stored_domains = 100'000;
+}  // namespace
+
+ServerTable::ServerTable(Hub& hub) : hub_(hub) { hub.remote = this; }
+
+ServerTable::~ServerTable() = default;
+
+RemotePair& ServerTable::pair(const std::string& remote, const std::string& local) {
+    const std::string key = RemotePair::queue_owner(remote, local);
+    const auto found = pairs_.find(key);
+    if (found != pairs_.end()) return *found->second;
+    if (pairs_.size() >= pair_limit) forget_some();
+    return *pairs_.emplace(key, std::make_unique<RemotePair>(hub_, *this, local, remote))
+                .first->second;
+}
+
+void ServerTable::forget_some() {
+    std::erase_if(pairs_, [](const auto& entry) { return entry.second->forgettable(); });
+}
+
+void ServerTable::send(PacketRef packet, Custody custody) {
+    const std::string remote(packet->to().domain());
+    const std::string local(packet->from().domain());
+    if (!hub_.serves(local)) {
+        // Never speak for a domain that is not ours: a stanza from elsewhere is not relayed.
+        hub_.settle(custody);
+        return;
+    }
+    if (closing_ || (pairs_.size() >= pair_limit * 2)) {
+        hub_.routing->bounce(*packet,
+                             {.condition = StanzaCondition::resource_constraint,
+                              .text = "The server is busy: try again later."},
+                             custody);
+        return;
+    }
+    pair(remote, local).send(std::move(packet), custody);
+}
+
+bool ServerTable::answered(const Packet& packet) {
+    if (!packet.id().starts_with(ping_prefix)) return false;
+    const std::string_view text = packet.id().substr(ping_prefix.size());
+    std::uint64_t number = 0;
+    std::from_chars(text.data(), text.data() + text.size(), number);
+    const auto found = pairs_.find(
+        RemotePair::queue_owner(packet.from().domain(), packet.to().domain()));
+    if (found != pairs_.end()) found->second->ping_answered(number);
+    return true;
+}
+
+void ServerTable::resume_stored() {
+    hub_.shared.store.log_totals(
+        std::string(RemotePair::store_name), stored_domains, hub_.shard,
+        [this](Result<std::vector<LogTotals>> totals) {
+            if (!totals) return;
+            for (const LogTotals& total : *totals) {
+                const std::size_t space = total.owner.find(' ');
+                if (space == std::string::npos) continue;
+                const std::string remote = total.owner.substr(0, space);
+                if (&hub_.home_of(remote) != &hub_) continue;
+                pair(remote, total.owner.substr(space + 1)).resume_stored();
+            }
+        });
+}
+
+void ServerTable::watch_expiry() {
+    hub_.shard.timers().arm(expiry_timer_, expiry_interval, *this);
+}
+
+void ServerTable::on_timer(std::uint32_t) {
+    expire();
+    watch_expiry();
+}
+
+void ServerTable::expire() {
+    hub_.shared.store.log_expired(
+        std::string(RemotePair::store_name), hub_.clock().wall(), expiry_page, hub_.shard,
+        [this](Result<std::vector<std::pair<std::string, LogRow>>> rows) {
+            if (!rows || rows->empty()) return;
+            Batch batch;
+            for (const auto& [owner, row] : *rows) expired(owner, row, batch);
+            hub_.shared.store.commit(std::move(batch), hub_.shard, {});
+        });
+}
+
+void ServerTable::expired(std::string_view owner, const LogRow& row, Batch& batch) {
+    batch.log_erase(RemotePair::store_name, owner, row.id);
+    const auto packet = Packet::from_bytes(row.body);
+    if (!packet) return;
+    // The pair, and with it the last cause, is at home on another shard, perhaps.
+    const std::string remote((*packet)->to().domain());
+    Hub& home = hub_.home_of(remote);
+    hub_.at(home, [&home, kept = *packet, key = std::string(owner)] {
+        auto& table = static_cast<ServerTable&>(*home.remote);
+        const auto found = table.pairs_.find(key);
+        const std::string cause =
+            found == table.pairs_.end() ? std::string{} : found->second->last_error();
+        home.routing->bounce(*kept,
+                             {.condition = StanzaCondition::remote_server_timeout,
+                              .text = fmt::format("It could not be delivered in time. {}", cause),
+                              .type = "cancel"});
+    });
+}
+
+// ---- incoming ----
+
+void ServerTable::accept(std::unique_ptr<Channel> channel) {
+    if (closing_ || unauthenticated_ >= hub_.limits().unauthenticated_connections /
+                                            hub_.shared.shards.count()) {
+        CAUSEWAY_LOG(warn, "s2s.refused", {"address", to_string(channel->remote())},
+                     {"cause", "too many connections that have not authenticated"});
+        hub_.shard.condemn(std::move(channel));
+        return;
+    }
+    auto stream = std::make_unique<IncomingStream>(hub_, *this, std::move(channel));
+    IncomingStream* key = stream.get();
+    ++unauthenticated_;
+    unproven_.emplace(key, true);
+    incoming_.emplace(key, std::move(stream));
+}
+
+void ServerTable::authenticated(const IncomingStream& stream) {
+    if (unproven_.erase(&stream) != 0) --unauthenticated_;
+}
+
+void ServerTable::remove(IncomingStream& stream) {
+    authenticated(stream);
+    const auto found = incoming_.find(&stream);
+    if (found == incoming_.end()) return;
+    hub_.shard.condemn(std::move(found->second));
+    incoming_.erase(found);
+}
+
+void ServerTable::each_pair(const std::function<void(RemotePair&)>& visit) {
+    for (auto& [key, value] : pairs_) visit(*value);
+}
+
+void ServerTable::each_incoming(const std::function<void(IncomingStream&)>& visit) {
+    for (auto& [key, value] : incoming_) visit(*value);
+}
+
+std::size_t ServerTable::close(std::string_view remote) {
+    std::size_t closed = 0;
+    for (auto& [key, value] : pairs_) {
+        if (value->remote() == remote && value->close()) ++closed;
+    }
+    std::vector<IncomingStream*> ending;
+    for (auto& [key, value] : incoming_) {
+        for (const auto& [proven, how] : value->pairs()) {
+            if (proven.remote == remote) {
+                ending.push_back(key);
+                break;
+            }
+        }
+    }
+    for (IncomingStream* stream : ending) stream->stream().close();
+    return closed + ending.size();
+}
+
+void ServerTable::shut_down() {
+    closing_ = true;
+    for (auto& [key, value] : pairs_) value->close();
+    std::vector<IncomingStream*> ending;
+    for (auto& [key, value] : incoming_) ending.push_back(key);
+    for (IncomingStream* stream : ending) {
+        stream->stream().fail(stream_error::system_shutdown, "the server is shutting down");
+    }
+}
+
+}  // namespace causeway

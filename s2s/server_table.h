@@ -1,0 +1,67 @@
+// ServerTable: one shard's streams with other servers: the pairs whose remote domain has its home here,
+// and the incoming streams that were accepted here. The way out for stanzas to other domains.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "gateway/session/hub.h"
+#include "s2s/incoming_stream.h"
+#include "s2s/remote_pair.h"
+
+namespace causeway {
+
+class ServerTable final : public RemoteDomains, private TimerTarget {
+public:
+    /// Ids of our own pings between servers; see RemotePair.
+    static constexpr std::string_view ping_prefix = "causeway-ping-";
+    /// Pairs remembered per shard; the least recently made idle ones are forgotten beyond.
+    static constexpr std::size_t pair_limit = 20'000;
+
+    explicit ServerTable(Hub& hub);
+    ServerTable(const ServerTable&) = delete;
+    ServerTable& operator=(const ServerTable&) = delete;
+    ~ServerTable();
+
+    void send(PacketRef packet, Custody custody) override;
+    bool answered(const Packet& packet) override;
+
+    /// Finds what earlier runs left in the store, for domains at home here, and tries to send it.
+    void resume_stored();
+    /// Starts to look for expired stanzas; on one shard of the process only.
+    void watch_expiry();
+
+    /// A connection that another server opened.
+    void accept(std::unique_ptr<Channel> channel);
+    void authenticated(const IncomingStream& stream);
+    void remove(IncomingStream& stream);
+
+    void each_pair(const std::function<void(RemotePair&)>& visit);
+    void each_incoming(const std::function<void(IncomingStream&)>& visit);
+    /// How many streams with that domain were closed, in either direction.
+    std::size_t close(std::string_view remote);
+    [[nodiscard]] std::size_t negotiating() const { return unauthenticated_; }
+    /// Ends every stream with system-shutdown.
+    void shut_down();
+
+private:
+    RemotePair& pair(const std::string& remote, const std::string& local);
+    void forget_some();
+    void on_timer(std::uint32_t which) override;
+    void expire();
+    void expired(std::string_view owner, const LogRow& row, Batch& batch);
+
+    Hub& hub_;
+    std::unordered_map<std::string, std::unique_ptr<RemotePair>> pairs_;  ///< by queue_owner()
+    std::unordered_map<IncomingStream*, std::unique_ptr<IncomingStream>> incoming_;
+    std::unordered_map<const IncomingStream*, bool> unproven_;
+    std::size_t unauthenticated_ = 0;
+    Timer expiry_timer_;
+    bool closing_ = false;
+};
+
+}  // namespace causeway
