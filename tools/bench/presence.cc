@@ -38,17 +38,19 @@ public:
         if (Failure failure = await([this] { return roster_known_; }, "the roster")) {
             return failure;
         }
-        for (std::size_t index = 0; index < pool_.size(); ++index) {
+        pool_.client(0).send_stanza("<presence/>");
+        for (std::size_t index = 1; index < pool_.size(); ++index) {
             pool_.client(index).send_stanza("<presence/>");
-            if (index > 0 && !subscribed_.contains(pool_.client(index).bare_jid())) {
+            if (!subscribed_.contains(pool_.client(index).bare_jid())) {
                 pool_.client(index).send_stanza(
                     fmt::format("<presence to='{}' type='subscribe'/>", presentity_jid_));
                 ++subscriptions_made_;
             }
         }
+        // Who has seen the presentity once is subscribed and known to be available.
         return pool_.run_while_progressing(
-            [this] { return subscribed_.size() >= options_.subscribers; },
-            [this] { return subscribed_.size(); }, "subscriptions");
+            [this] { return sighted_.size() == subscribers_.size(); },
+            [this] { return subscribed_.size() + sighted_.size(); }, "subscriptions");
     }
 
     /// Broadcasts this many status changes, `in_flight` at once, and waits for all notifications.
@@ -119,9 +121,16 @@ private:
             subscribed_.insert(client.bare_jid());
             return;
         }
+        const std::string_view from = attribute_of(stanza, "from");
+        if (from.substr(0, from.find('/')) != presentity_jid_) {
+            return;  // one's own
+        }
+        if (attribute_of(stanza, "type").empty()) {
+            sighted_.insert(client.index());
+        }
         std::string_view status = text_of(stanza, "status");
         if (!status.starts_with(run_)) {
-            return;  // somebody's initial presence
+            return;  // from before the first change
         }
         status.remove_prefix(run_.size());
         std::uint64_t number = 0;
@@ -136,6 +145,9 @@ private:
 
     void take_notification(Client& client, std::uint64_t number, std::int64_t origin) {
         std::uint64_t& seen = subscribers_[client.index() - 1];
+        if (number < seen) {
+            return;  // told again, such as in answer to a late probe
+        }
         if (number != seen) {
             pool_.fail(fmt::format("{}: status change {} arrived where {} was due",
                                    client.bare_jid(), number, seen));
@@ -157,6 +169,7 @@ private:
     std::string presentity_jid_;
     std::vector<std::uint64_t> subscribers_;  // changes that each has seen
     std::set<std::string, std::less<>> subscribed_;
+    std::set<std::size_t> sighted_;  // subscribers that have seen the presentity available
     bool roster_known_ = false;
     unsigned subscriptions_made_ = 0;
     std::uint64_t sent_ = 0;
