@@ -34,7 +34,7 @@ ClientStream::ClientStream(Hub& hub, ClientTable& table, std::unique_ptr<Channel
     mechanism_ = moving.mechanism;
     since_ = moving.since;
     gain(stream_bits::secure | stream_bits::authenticated);
-    stream_.set_limits(hub.limits(), hub.limits().stanza_bytes_client);
+    raise_limits();
 }
 
 ClientStream::~ClientStream() = default;
@@ -82,7 +82,7 @@ void ClientStream::authenticated(const Jid& identity, std::string_view mechanism
     table_.authenticated(*this);
     stream_.send(success);
     stream_.restart();
-    stream_.set_limits(hub_.limits(), hub_.limits().stanza_bytes_client);
+    raise_limits();
     CAUSEWAY_LOG(info, "c2s.authenticated", {"jid", account_.full()}, {"mechanism", mechanism_},
                  {"address", to_string(stream_.channel().remote())});
     if (&hub_.home_of(account_.bare()) == &hub_) return;
@@ -96,10 +96,17 @@ void ClientStream::authenticated(const Jid& identity, std::string_view mechanism
     });
 }
 
+void ClientStream::raise_limits() {
+    const Limits& limits = hub_.limits();
+    stream_.set_limits(limits, limits.stanza_bytes_client);
+    stream_.set_rate(limits.client_read_bytes_per_second, limits.client_read_burst_bytes);
+}
+
 void ClientStream::move_home() {
     if (!stream_.usable()) return;
     Hub& home = hub_.home_of(account_.bare());
     table_.move(*this, home, {.channel = nullptr,
+                              .proxy = nullptr,
                               .domain = domain_,
                               .account = account_,
                               .mechanism = mechanism_,

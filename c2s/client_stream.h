@@ -18,6 +18,7 @@ class ClientTable;
 /// A client stream between two shards.
 struct MovingClient {
     std::unique_ptr<DetachedChannel> channel;
+    std::unique_ptr<Channel> proxy = {};  ///< instead, for a connection that cannot move
     std::string domain;
     Jid account;
     std::string mechanism;
@@ -58,6 +59,7 @@ private:
     void on_stream_drained() override;
     void on_timer(std::uint32_t which) override;
 
+    void raise_limits();
     void move_home();
     void bound(ClientSession& session);
     void resume(const Element& element);

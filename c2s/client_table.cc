@@ -4,6 +4,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/net/asio_network.h"
+#include "gateway/net/channel_proxy.h"
 #include "gateway/net/stream_channel.h"
 #include "gateway/session/users.h"
 
@@ -56,7 +57,9 @@ void ClientTable::authenticated(const ClientStream& stream) {
 
 void ClientTable::move(ClientStream& stream, Hub& home, MovingClient moving) {
     moving.channel = stream.stream().detach();
-    if (moving.channel == nullptr) return;
+    if (moving.channel == nullptr) {
+        moving.proxy = make_proxy(hub_.shard, stream.stream().release(), home.shard);
+    }
     ClientTable* target = all_[home.shard.index()];
     // std::function must be copyable; the connection is not.
     const auto carried = std::make_shared<MovingClient>(std::move(moving));
@@ -65,8 +68,11 @@ void ClientTable::move(ClientStream& stream, Hub& home, MovingClient moving) {
 }
 
 void ClientTable::adopt(MovingClient moving) {
-    auto channel =
-        std::make_unique<StreamChannel>(hub_.shard, hub_.network, std::move(*moving.channel));
+    std::unique_ptr<Channel> channel = std::move(moving.proxy);
+    if (channel == nullptr) {
+        channel =
+            std::make_unique<StreamChannel>(hub_.shard, hub_.network, std::move(*moving.channel));
+    }
     auto stream = std::make_unique<ClientStream>(hub_, *this, std::move(channel), moving);
     ClientStream* key = stream.get();
     streams_.emplace(key, std::move(stream));

@@ -83,6 +83,8 @@ void IncomingStream::proven(const Pair& pair, std::string_view how) {
     const bool first = pairs_.empty();
     pairs_.emplace(pair, how);
     stream_.set_limits(hub_.limits(), hub_.limits().stanza_bytes_server);
+    stream_.set_rate(hub_.limits().server_read_bytes_per_second,
+                     hub_.limits().server_read_burst_bytes);
     if (first) {
         table_.authenticated(*this);
         timer_.cancel();

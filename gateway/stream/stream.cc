@@ -27,6 +27,30 @@ void XmppStream::set_limits(const Limits& limits, std::size_t stanza_bytes) {
     if (parser_ != nullptr) lease_parser();
 }
 
+void XmppStream::set_rate(std::size_t bytes_per_second, std::size_t burst_bytes) {
+    rate_ = bytes_per_second;
+    burst_ = burst_bytes;
+}
+
+void XmppStream::charge(std::size_t bytes) {
+    if (rate_ == 0) return;
+    constexpr std::int64_t second = 1'000'000'000;
+    const std::int64_t now = shard_.clock().now().time_since_epoch().count() * 1'000'000;
+    const auto cost = [&](std::size_t count) {
+        return static_cast<std::int64_t>(static_cast<double>(count) / static_cast<double>(rate_) *
+                                         static_cast<double>(second));
+    };
+    paid_until_ = std::max(paid_until_, now) + cost(bytes);
+    const std::int64_t beyond = paid_until_ - now - cost(burst_);
+    if (beyond <= 0 || rate_timer_.armed()) return;
+    channel_->pause_reading();
+    shard_.timers().arm(rate_timer_, Duration{beyond / 1'000'000 + 1}, *this);
+}
+
+void XmppStream::on_timer(std::uint32_t) {
+    if (usable() && !held_) channel_->resume_reading();
+}
+
 void XmppStream::lease_parser() {
     if (parser_ == nullptr) {
         if (context_ != nullptr) {
@@ -51,6 +75,7 @@ void XmppStream::lease_parser() {
 
 void XmppStream::on_bytes(std::string_view bytes) {
     if (!usable()) return;
+    charge(bytes.size());
     lease_parser();
     XmlEvent event = parser_->feed(bytes);
     while (event != XmlEvent::need_more) {
@@ -245,8 +270,16 @@ std::unique_ptr<DetachedChannel> XmppStream::detach() {
     auto detached = channel_->detach();
     if (detached == nullptr) return nullptr;
     detached->undelivered.insert(0, leftover_);
+    rate_timer_.cancel();
     state_ = State::closed;
     return detached;
+}
+
+std::unique_ptr<Channel> XmppStream::release() {
+    state_ = State::closed;
+    rate_timer_.cancel();
+    channel_->set_handler(nullptr);
+    return std::move(channel_);
 }
 
 void XmppStream::on_secured() {
@@ -255,6 +288,7 @@ void XmppStream::on_secured() {
 
 void XmppStream::on_channel_closed(const Outcome& why) {
     const bool orderly = state_ == State::closing;
+    rate_timer_.cancel();
     state_ = State::closed;
     if (orderly) {
         handler_->on_stream_closed(failure_.empty() ? Outcome{} : Outcome::policy(failure_));

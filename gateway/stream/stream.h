@@ -45,7 +45,7 @@ protected:
     ~StreamHandler() = default;
 };
 
-class XmppStream final : private ChannelHandler {
+class XmppStream final : private ChannelHandler, private TimerTarget {
 public:
     enum class State : unsigned char {
         awaiting_header,  ///< nothing, or a restart: the peer's header is due
@@ -62,6 +62,8 @@ public:
     ~XmppStream();
 
     void set_limits(const Limits& limits, std::size_t stanza_bytes);
+    /// Input beyond this rate is left to the system (and so to the sender) for a while; 0: no bound.
+    void set_rate(std::size_t bytes_per_second, std::size_t burst_bytes);
 
     /// Opens our side, or answers the peer's opening; again after each restart.
     void send_header(const OwnHeader& header);
@@ -95,16 +97,20 @@ public:
     /// Stops reading for good and hands the connection over, to go on elsewhere where restart() left
     /// it. nullptr if it cannot move; the stream then goes on here.
     std::unique_ptr<DetachedChannel> detach();
-    /// Holds back further input until detach().
+    /// Holds back further input until detach() or release().
     void hold();
+    /// Gives up the channel, for one that cannot detach; the stream is then dead.
+    std::unique_ptr<Channel> release();
 
 private:
     void on_bytes(std::string_view bytes) override;
     void on_secured() override;
     void on_channel_closed(const Outcome& why) override;
     void on_drained() override;
+    void on_timer(std::uint32_t which) override;
 
     void lease_parser();
+    void charge(std::size_t bytes);
     void handle(XmlEvent event);
     void handle_header(const Element& header);
     void handle_framed(Element& element);
@@ -121,6 +127,10 @@ private:
     std::string failure_;
     std::string leftover_;  ///< input behind the element after which we are held
     std::size_t stanza_bytes_ = 0;
+    std::size_t rate_ = 0;
+    std::size_t burst_ = 0;
+    std::int64_t paid_until_ = 0;  ///< nanoseconds: when what was read is within the rate again
+    Timer rate_timer_;
     State state_ = State::awaiting_header;
     bool header_sent_ = false;
     bool restarting_ = false;
