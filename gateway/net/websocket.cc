@@ -234,7 +234,7 @@ public:
 private:
     enum class State : unsigned char { open, closing, closed };
     // Most messages of a chat fit, and the others cost one copy more.
-    static constexpr std::size_t first_bytes = 256;
+    static constexpr std::size_t first_bytes = 384;
     static constexpr std::size_t chunk_bytes = 4096;
 
     // The Channel below
