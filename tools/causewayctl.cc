@@ -235,7 +235,8 @@ int run_shutdown(const Options& options) {
 
 class CommandLine {
 public:
-    CommandLine() : app_("Administers a running causeway server through its control socket.") {
+    CommandLine()
+        : app_("Administers a running causeway server through its control socket.", "causewayctl") {
         app_.set_version_flag("--version", "causewayctl " + std::string(version_text));
         app_.require_subcommand(1);
         app_.add_option("--socket", options_.socket,
@@ -259,13 +260,28 @@ public:
     int run(int argc, char** argv) {
         try {
             app_.parse(argc, argv);
+        } catch (const CLI::CallForHelp& asked) {
+            return app_.exit(asked);
+        } catch (const CLI::CallForVersion& asked) {
+            return app_.exit(asked);
         } catch (const CLI::ParseError& error) {
-            return app_.exit(error) == 0 ? done : bad_usage;
+            return complain(Outcome::malformed(usage_error(error)), bad_usage);
         }
         return run_(options_);
     }
 
 private:
+    /// What is wrong with the command line. A word that is no verb is found only as left over,
+    /// after the complaint that a verb is missing.
+    [[nodiscard]] std::string usage_error(const CLI::ParseError& error) const {
+        const auto left_over = app_.remaining(true);
+        const bool no_verb = error.get_name() == "RequiredError" && !left_over.empty() &&
+                             !left_over.front().starts_with('-');
+        return (no_verb ? "there is no verb \"" + left_over.front() + "\" here"
+                        : std::string(error.what())) +
+               "; see causewayctl --help";
+    }
+
     static CLI::App* word(CLI::App& parent, std::string_view name, std::string_view doc) {
         return parent.add_subcommand(std::string(name), std::string(doc))->fallthrough();
     }

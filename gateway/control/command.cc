@@ -41,9 +41,7 @@ void Reply::when_writable(std::function<void()> task) const {
     state_->sink->when_writable(std::move(task));
 }
 
-bool Reply::cancelled() const {
-    return state_->sink->cancelled();
-}
+bool Reply::cancelled() const { return state_->sink->cancelled(); }
 
 void Reply::on_cancel(std::function<void()> task) const {
     state_->sink->on_cancel(std::move(task));
@@ -57,9 +55,7 @@ RpcError invalid(const Command& command, const std::string& what) {
     return {RpcCode::invalid_params, command.name + ": " + what};
 }
 
-std::string quoted(std::string_view name) {
-    return "\"" + std::string(name) + "\"";
-}
+std::string quoted(std::string_view name) { return "\"" + std::string(name) + "\""; }
 
 bool has_control_character(const json::string& text) {
     return std::any_of(text.begin(), text.end(), [](char c) {
@@ -111,9 +107,12 @@ std::optional<std::string> check_accounts(const Param& param, const json::value&
 
 std::optional<std::string> check(const Param& param, const json::value& value) {
     switch (param.type) {
-        case ParamType::string: return check_string(param, value);
-        case ParamType::integer: return check_integer(param, value);
-        case ParamType::accounts: return check_accounts(param, value);
+        case ParamType::string:
+            return check_string(param, value);
+        case ParamType::integer:
+            return check_integer(param, value);
+        case ParamType::accounts:
+            return check_accounts(param, value);
     }
     return quoted(param.name) + " has no known type";
 }
@@ -182,9 +181,12 @@ json::object describe(const Command& command) {
 
 std::string_view to_string(ParamType type) {
     switch (type) {
-        case ParamType::string: return "string";
-        case ParamType::integer: return "integer";
-        case ParamType::accounts: return "accounts";
+        case ParamType::string:
+            return "string";
+        case ParamType::integer:
+            return "integer";
+        case ParamType::accounts:
+            return "accounts";
     }
     return "unknown";
 }

@@ -34,13 +34,9 @@ Param jid(std::string doc, bool required = true) {
     return text("jid", jid_bytes, std::move(doc), required);
 }
 
-Param remote_domain() {
-    return text("domain", domain_bytes, "the remote domain");
-}
+Param remote_domain() { return text("domain", domain_bytes, "the remote domain"); }
 
-Param password() {
-    return text("password", password_bytes, "the password");
-}
+Param password() { return text("password", password_bytes, "the password"); }
 
 Param iterations() {
     return {"iterations", ParamType::integer, false,

@@ -14,31 +14,35 @@ namespace json = boost::json;
 
 namespace {
 
+/// Alignment is not asked for: that of plain new is enough for whatever JSON holds, and Boost.JSON
+/// gives keys back with another one than it took them with.
 class WipingResource final : public json::memory_resource {
-    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
-        return ::operator new (bytes, std::align_val_t{alignment});
-    }
-    void do_deallocate(void* memory, std::size_t bytes, std::size_t alignment) override {
+    void* do_allocate(std::size_t bytes, std::size_t) override { return ::operator new(bytes); }
+    void do_deallocate(void* memory, std::size_t bytes, std::size_t) override {
         ::explicit_bzero(memory, bytes);
-        ::operator delete (memory, std::align_val_t{alignment});
+        ::operator delete(memory);
     }
     bool do_is_equal(const json::memory_resource& other) const noexcept override {
         return this == &other;
     }
 };
 
-RpcError invalid(std::string message) {
-    return {RpcCode::invalid_request, std::move(message)};
-}
+RpcError invalid(std::string message) { return {RpcCode::invalid_request, std::move(message)}; }
 
 RpcCode code_of(Cause cause) {
     switch (cause) {
-        case Cause::absent: return RpcCode::absent;
-        case Cause::retry: return RpcCode::retry;
-        case Cause::refused: return RpcCode::refused;
-        case Cause::malformed: return RpcCode::malformed;
-        case Cause::policy: return RpcCode::policy;
-        case Cause::ok: break;
+        case Cause::absent:
+            return RpcCode::absent;
+        case Cause::retry:
+            return RpcCode::retry;
+        case Cause::refused:
+            return RpcCode::refused;
+        case Cause::malformed:
+            return RpcCode::malformed;
+        case Cause::policy:
+            return RpcCode::policy;
+        case Cause::ok:
+            break;
     }
     return RpcCode::internal_error;
 }
@@ -46,17 +50,28 @@ RpcCode code_of(Cause cause) {
 /// Stable word for scripts that would rather not know numbers.
 std::string_view word_of(RpcCode code) {
     switch (code) {
-        case RpcCode::parse_error: return "parse-error";
-        case RpcCode::invalid_request: return "invalid-request";
-        case RpcCode::method_not_found: return "method-not-found";
-        case RpcCode::invalid_params: return "invalid-params";
-        case RpcCode::internal_error: return "internal-error";
-        case RpcCode::absent: return "absent";
-        case RpcCode::retry: return "retry";
-        case RpcCode::refused: return "refused";
-        case RpcCode::malformed: return "malformed";
-        case RpcCode::policy: return "policy";
-        case RpcCode::cancelled: return "cancelled";
+        case RpcCode::parse_error:
+            return "parse-error";
+        case RpcCode::invalid_request:
+            return "invalid-request";
+        case RpcCode::method_not_found:
+            return "method-not-found";
+        case RpcCode::invalid_params:
+            return "invalid-params";
+        case RpcCode::internal_error:
+            return "internal-error";
+        case RpcCode::absent:
+            return "absent";
+        case RpcCode::retry:
+            return "retry";
+        case RpcCode::refused:
+            return "refused";
+        case RpcCode::malformed:
+            return "malformed";
+        case RpcCode::policy:
+            return "policy";
+        case RpcCode::cancelled:
+            return "cancelled";
     }
     return "internal-error";
 }
@@ -128,9 +143,7 @@ json::storage_ptr wiping_storage() {
     return &resource;
 }
 
-RpcError to_rpc_error(const Outcome& outcome) {
-    return {code_of(outcome.cause()), outcome.why()};
-}
+RpcError to_rpc_error(const Outcome& outcome) { return {code_of(outcome.cause()), outcome.why()}; }
 
 std::variant<RpcRequest, RpcRejection> parse_request(std::string_view line) {
     json::parse_options options;

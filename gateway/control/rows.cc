@@ -9,9 +9,7 @@ namespace json = boost::json;
 
 namespace {
 
-json::value time(UnixMillis at) {
-    return at == 0 ? json::value(nullptr) : json::value(at);
-}
+json::value time(UnixMillis at) { return at == 0 ? json::value(nullptr) : json::value(at); }
 
 json::array texts(const std::vector<std::string>& list) {
     json::array array;

@@ -138,9 +138,7 @@ private:
 
 Server::Server(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-Server::~Server() {
-    impl_->stop();
-}
+Server::~Server() { impl_->stop(); }
 
 Result<std::unique_ptr<Server>> Server::open(asio::io_context& context, std::string path,
                                              const CommandTable& table, ServerLimits limits) {
@@ -152,16 +150,10 @@ Result<std::unique_ptr<Server>> Server::open(asio::io_context& context, std::str
     return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
-void Server::start() {
-    impl_->accept();
-}
+void Server::start() { impl_->accept(); }
 
-const std::string& Server::path() const {
-    return impl_->path();
-}
+const std::string& Server::path() const { return impl_->path(); }
 
-std::size_t Server::connections() const {
-    return impl_->connections();
-}
+std::size_t Server::connections() const { return impl_->connections(); }
 
 }  // namespace causeway::control

@@ -43,9 +43,7 @@ private:
     int number_;
 };
 
-std::string reason(int error) {
-    return std::generic_category().message(error);
-}
+std::string reason(int error) { return std::generic_category().message(error); }
 
 Outcome refused(const std::string& path, const std::string& what) {
     return Outcome::refused("control socket " + path + ": " + what);
@@ -67,9 +65,7 @@ const sockaddr* generic(const sockaddr_un& address) {
     return reinterpret_cast<const sockaddr*>(&address);
 }
 
-int new_socket() {
-    return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-}
+int new_socket() { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }
 
 /// Locks the directory for as long as `directory` is open. Others hold it for moments.
 Outcome lock(const Descriptor& directory, const std::string& path) {
@@ -164,8 +160,6 @@ SocketFile::~SocketFile() {
     }
 }
 
-int SocketFile::release() {
-    return std::exchange(listening_, -1);
-}
+int SocketFile::release() { return std::exchange(listening_, -1); }
 
 }  // namespace causeway::control

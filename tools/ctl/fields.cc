@@ -66,13 +66,9 @@ std::string Fields::ahead(std::string_view name) const {
     return time(name) <= now_ ? "now" : "in " + age(time(name) - now_);
 }
 
-std::string Fields::count(std::string_view name) const {
-    return grouped(number(name));
-}
+std::string Fields::count(std::string_view name) const { return grouped(number(name)); }
 
-std::string Fields::bytes(std::string_view name) const {
-    return size(number(name));
-}
+std::string Fields::bytes(std::string_view name) const { return size(number(name)); }
 
 std::string Fields::tls() const {
     const Fields info = member("tls");

@@ -20,9 +20,7 @@ constexpr std::size_t longest = 1023;
 
 volatile std::sig_atomic_t caught = 0;
 
-extern "C" void remember(int signal_number) {
-    caught = signal_number;
-}
+extern "C" void remember(int signal_number) { caught = signal_number; }
 
 /// Signals that would end us are remembered, and raised again when this goes.
 class SignalGuard {

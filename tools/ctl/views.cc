@@ -60,9 +60,7 @@ std::string table(const std::vector<Column>& columns, const json::array& rows, c
     return lines.empty() ? std::string(if_empty) + "\n" : lines.render();
 }
 
-std::string sentence(std::string_view words) {
-    return harmless(words) + "\n";
-}
+std::string sentence(std::string_view words) { return harmless(words) + "\n"; }
 
 std::string expiry(const Fields& domain) {
     const std::int64_t at = domain.time("certificate_expires");

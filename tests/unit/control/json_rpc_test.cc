@@ -25,13 +25,9 @@ RpcRejection rejected(const std::string& line) {
     return std::get<RpcRejection>(parsed);
 }
 
-int code_of(const std::string& line) {
-    return static_cast<int>(rejected(line).error.code);
-}
+int code_of(const std::string& line) { return static_cast<int>(rejected(line).error.code); }
 
-std::string call(const std::string& rest) {
-    return R"({"jsonrpc":"2.0",)" + rest + "}";
-}
+std::string call(const std::string& rest) { return R"({"jsonrpc":"2.0",)" + rest + "}"; }
 
 }  // namespace
 

@@ -1,0 +1,166 @@
+#include "tests/unit/control/control_fixture.h"
+
+#include <doctest/doctest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <boost/asio/post.hpp>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <future>
+
+#include "gateway/control/commands.h"
+
+namespace causeway::control {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr int patience_milliseconds = 10'000;
+
+bool readable(int descriptor, int milliseconds) {
+    pollfd wait{descriptor, POLLIN, 0};
+    return ::poll(&wait, 1, milliseconds) == 1;
+}
+
+}  // namespace
+
+TemporaryDirectory::TemporaryDirectory() {
+    std::string name = (std::filesystem::temp_directory_path() / "causeway-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path_ = name;
+    std::filesystem::permissions(path_, std::filesystem::perms(0755));
+}
+
+TemporaryDirectory::~TemporaryDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+}
+
+LineClient::LineClient(const std::string& path)
+    : descriptor_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    REQUIRE(path.size() < sizeof address.sun_path);
+    std::memcpy(address.sun_path, path.data(), path.size());
+    REQUIRE(::connect(descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof address) ==
+            0);
+}
+
+LineClient::~LineClient() { ::close(descriptor_); }
+
+bool LineClient::send(std::string_view bytes) {
+    while (!bytes.empty()) {
+        const ssize_t sent = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        if (sent <= 0) {
+            return false;
+        }
+        bytes.remove_prefix(static_cast<std::size_t>(sent));
+    }
+    return true;
+}
+
+bool LineClient::request(int id, const std::string& method, const std::string& params) {
+    return send(R"({"jsonrpc":"2.0","id":)" + std::to_string(id) + R"(,"method":")" + method +
+                R"(","params":)" + params + "}\n");
+}
+
+json::value LineClient::receive() {
+    while (true) {
+        if (const std::size_t end = input_.find('\n'); end != std::string::npos) {
+            const std::string line = input_.substr(0, end);
+            input_.erase(0, end + 1);
+            return json::parse(line);
+        }
+        REQUIRE_MESSAGE(readable(descriptor_, patience_milliseconds), "the server is silent");
+        std::string some(65'536, '\0');
+        const ssize_t got = ::recv(descriptor_, some.data(), some.size(), 0);
+        if (got <= 0) {
+            return nullptr;
+        }
+        input_.append(some, 0, static_cast<std::size_t>(got));
+    }
+}
+
+json::value LineClient::call(int id, const std::string& method, const std::string& params) {
+    REQUIRE(request(id, method, params));
+    while (true) {
+        json::value line = receive();
+        if (!line.is_object() || line.as_object().contains("id")) {
+            return line;
+        }
+    }
+}
+
+bool LineClient::hears_within(int milliseconds) {
+    return !input_.empty() || readable(descriptor_, milliseconds);
+}
+
+void LineClient::finish_sending() { ::shutdown(descriptor_, SHUT_WR); }
+
+ControlFixture::ControlFixture(ServerLimits limits) {
+    REQUIRE(add_commands(table, operations).ok());
+    add_live_view();
+    auto opened = Server::open(context, path, table, limits);
+    INFO((opened.ok() ? std::string() : opened.error().why()));
+    REQUIRE(opened.ok());
+    server = std::move(*opened);
+    server->start();
+    thread_ = std::thread([this] { context.run(); });
+}
+
+ControlFixture::~ControlFixture() {
+    stop();
+    work_.reset();
+    context.stop();
+    thread_.join();
+}
+
+void ControlFixture::stop() {
+    on_control([this] {
+        server.reset();
+        live.reset();
+        operations.held.clear();
+    });
+}
+
+void ControlFixture::on_control(const std::function<void()>& task) {
+    std::promise<void> done;
+    boost::asio::post(context, [&] {
+        task();
+        done.set_value();
+    });
+    done.get_future().wait();
+}
+
+bool ControlFixture::eventually(const std::function<bool()>& condition) {
+    const auto until =
+        std::chrono::steady_clock::now() + std::chrono::milliseconds(patience_milliseconds);
+    while (std::chrono::steady_clock::now() < until) {
+        bool holds = false;
+        on_control([&] { holds = condition(); });
+        if (holds) {
+            return true;
+        }
+        std::this_thread::yield();
+    }
+    return false;
+}
+
+void ControlFixture::add_live_view() {
+    Command command;
+    command.name = "live";
+    command.doc = "a view that goes on until cancelled";
+    command.handler = [this](const json::object&, const Reply& reply) {
+        live_cancelled = false;
+        live = std::make_unique<Reply>(reply);
+        live->on_cancel([this] { live_cancelled = true; });
+    };
+    REQUIRE(table.add(std::move(command)).ok());
+}
+
+}  // namespace causeway::control
