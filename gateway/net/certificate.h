@@ -1,5 +1,5 @@
-// Certificates: which XMPP domains one may speak for, and what people want to know of it. Names come
-// from the subject alternative name alone, never from the common name (RFC 9525 §2).
+// Certificates: which XMPP domains one may speak for, and what people want to know of it. Names
+// come from the subject alternative name alone, never from the common name (RFC 9525 §2).
 #pragma once
 
 #include <openssl/x509.h>
@@ -22,8 +22,8 @@ struct CertificateNames {
 
 CertificateNames names_of(X509* certificate);
 
-/// Whether the names cover `domain` (A-labels, lower case): dNSName, with a wildcard for exactly one
-/// leftmost label; SRVName of `service` ("_xmpp-server"); XmppAddr.
+/// Whether the names cover `domain` (A-labels, lower case): dNSName, with a wildcard for exactly
+/// one leftmost label; SRVName of `service` ("_xmpp-server"); XmppAddr.
 bool covers(const CertificateNames& names, std::string_view domain, std::string_view service);
 
 /// For a person: what the certificate is for.
@@ -36,8 +36,8 @@ UnixMillis not_before(const X509* certificate);
 /// The issuer's distinguished name, for display only.
 std::string issuer_of(const X509* certificate);
 
-/// Whether the extended key usage, if there is one, allows TLS in either role. Public authorities no
-/// longer issue clientAuth, so a peer that connects to us may hold serverAuth alone.
+/// Whether the extended key usage, if there is one, allows TLS in either role. Public authorities
+/// no longer issue clientAuth, so a peer that connects to us may hold serverAuth alone.
 bool usable_for_tls(X509* certificate);
 
 }  // namespace causeway

@@ -10,8 +10,8 @@ std::size_t cost_of(std::string_view message) { return message.size() + 64; }
 
 }  // namespace
 
-/// The connection's owner on its own shard. All of it runs there; it is counted because tasks of the
-/// other shard hold it, and shut() empties it on the right thread.
+/// The connection's owner on its own shard. All of it runs there; it is counted because tasks of
+/// the other shard hold it, and shut() empties it on the right thread.
 class ChannelProxy::Anchor final : private ChannelHandler, private Flushable {
 public:
     Anchor(Shard& here, Shard& there, std::unique_ptr<Channel> channel,
@@ -184,9 +184,8 @@ void ChannelProxy::deliver() {
         if (handler_ != nullptr && state_ == State::open) handler_->on_bytes(message);
     }
     if (consumed_ >= window / 4) {
-        far_.post([anchor = anchor_, bytes = std::exchange(consumed_, 0)] {
-            anchor->consumed(bytes);
-        });
+        far_.post(
+            [anchor = anchor_, bytes = std::exchange(consumed_, 0)] { anchor->consumed(bytes); });
     }
     if (!over_ || !inbox_.empty() || state_ == State::closed) return;
     state_ = State::closed;

@@ -1,9 +1,9 @@
-// ChannelProxy: a Channel on another shard than the connection itself, for connections that cannot move
-// (WebSocket: Beast's stream is bound to its event loop). The connection stays where it was accepted,
-// owned by an anchor there; proxy and anchor talk by Shard::post alone, in batches of a turn, and
-// neither looks at the other's memory. Bounded both ways: the anchor stops reading when too much is
-// unconsumed on the proxy's side, and queued() counts what is on its way. Owner: as of any Channel.
-// Both shards must outlive it.
+// ChannelProxy: a Channel on another shard than the connection itself, for connections that cannot
+// move (WebSocket: Beast's stream is bound to its event loop). The connection stays where it was
+// accepted, owned by an anchor there; proxy and anchor talk by Shard::post alone, in batches of a
+// turn, and neither looks at the other's memory. Bounded both ways: the anchor stops reading when
+// too much is unconsumed on the proxy's side, and queued() counts what is on its way. Owner: as of
+// any Channel. Both shards must outlive it.
 #pragma once
 
 #include <deque>
@@ -55,7 +55,8 @@ public:
 
 private:
     class Anchor;
-    /// Where tasks from the anchor find the proxy, if it still is there. Touched on its shard alone.
+    /// Where tasks from the anchor find the proxy, if it still is there. Touched on its shard
+    /// alone.
     struct Mouth {
         ChannelProxy* proxy = nullptr;
     };
@@ -93,8 +94,8 @@ private:
     bool close_sent_ = false;
 };
 
-/// Called on `from`, where `original` lives and stays, outside of its callbacks: a Channel for `to`,
-/// to be posted there and used there alone. Where both are one shard, `original` itself.
+/// Called on `from`, where `original` lives and stays, outside of its callbacks: a Channel for
+/// `to`, to be posted there and used there alone. Where both are one shard, `original` itself.
 std::unique_ptr<Channel> make_proxy(Shard& from, std::unique_ptr<Channel> original, Shard& to);
 
 }  // namespace causeway

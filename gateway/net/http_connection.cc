@@ -106,9 +106,7 @@ struct HttpConnection::Request {
     std::size_t parsed = 0;  ///< bytes that the parser has taken
 
     [[nodiscard]] const http::request<http::empty_body>& head() const { return parser.get(); }
-    [[nodiscard]] std::string_view field(http::field name) const {
-        return view_of(head()[name]);
-    }
+    [[nodiscard]] std::string_view field(http::field name) const { return view_of(head()[name]); }
     [[nodiscard]] bool has_body() const {
         return parser.chunked() || parser.content_length().value_or(0) > 0;
     }
@@ -195,18 +193,21 @@ HttpConnection::Reply HttpConnection::route() const {
 HttpConnection::Reply HttpConnection::host_meta(bool json) const {
     const auto& head = request_->head();
     if (head.method() != http::verb::get && head.method() != http::verb::head) {
-        return {http::status::method_not_allowed, "Only GET and HEAD.\n", plain_text,
+        return {http::status::method_not_allowed,
+                "Only GET and HEAD.\n",
+                plain_text,
                 {{http::field::allow, "GET, HEAD"}}};
     }
     const auto& domains = settings_->domains;
     const Authority authority = parse_authority(request_->field(http::field::host));
     const bool served = std::ranges::find(domains, authority.host) != domains.end();
     std::string url = "wss://" + (served ? authority.host : domains.front());
-    const unsigned port = settings_->public_port != 0 ? settings_->public_port
-                                                      : authority.port.value_or(https_port);
+    const unsigned port =
+        settings_->public_port != 0 ? settings_->public_port : authority.port.value_or(https_port);
     if (port != https_port) url += fmt::format(":{}", port);
     url += websocket_path;
-    return {http::status::ok, json ? host_meta_json(url) : host_meta_xml(url),
+    return {http::status::ok,
+            json ? host_meta_json(url) : host_meta_xml(url),
             json ? "application/json" : "application/xrd+xml; charset=utf-8",
             {{http::field::access_control_allow_origin, "*"}}};
 }
@@ -215,11 +216,14 @@ HttpConnection::Reply HttpConnection::host_meta(bool json) const {
 HttpConnection::Reply HttpConnection::check_upgrade() const {
     const auto& head = request_->head();
     if (head.method() != http::verb::get) {
-        return {http::status::method_not_allowed, "Only GET.\n", plain_text,
+        return {http::status::method_not_allowed,
+                "Only GET.\n",
+                plain_text,
                 {{http::field::allow, "GET"}}};
     }
     const Reply upgrade_required{http::status::upgrade_required,
-                                 "This is a WebSocket of version 13.\n", plain_text,
+                                 "This is a WebSocket of version 13.\n",
+                                 plain_text,
                                  {{http::field::connection, "Upgrade"},
                                   {http::field::upgrade, "websocket"},
                                   {http::field::sec_websocket_version, "13"}}};

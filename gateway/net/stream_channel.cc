@@ -10,10 +10,14 @@ namespace causeway {
 
 std::string_view to_string(TransportKind kind) {
     switch (kind) {
-        case TransportKind::tcp: return "tcp";
-        case TransportKind::starttls: return "starttls";
-        case TransportKind::direct_tls: return "tls";
-        case TransportKind::websocket: return "websocket";
+        case TransportKind::tcp:
+            return "tcp";
+        case TransportKind::starttls:
+            return "starttls";
+        case TransportKind::direct_tls:
+            return "tls";
+        case TransportKind::websocket:
+            return "websocket";
     }
     return {};
 }
@@ -126,8 +130,12 @@ void StreamChannel::on_readable() {
             receive({buffers.input.get(), result.bytes});
             begin_read();
             return;
-        case IoResult::Status::again: begin_read(); return;
-        case IoResult::Status::end: on_peer_closed(); return;
+        case IoResult::Status::again:
+            begin_read();
+            return;
+        case IoResult::Status::end:
+            on_peer_closed();
+            return;
         case IoResult::Status::failed:
             end(Outcome::retry(describe_socket_error(result.error)));
             return;
@@ -176,16 +184,21 @@ bool StreamChannel::receive_records(std::string_view records) {
             case TlsEngine::Status::done:
                 deliver({buffers.plain.get(), bytes});
                 break;
-            case TlsEngine::Status::want_input: return true;
-            case TlsEngine::Status::closed: on_peer_closed(); return false;
-            case TlsEngine::Status::failed: end(Outcome::malformed(tls_->error())); return false;
+            case TlsEngine::Status::want_input:
+                return true;
+            case TlsEngine::Status::closed:
+                on_peer_closed();
+                return false;
+            case TlsEngine::Status::failed:
+                end(Outcome::malformed(tls_->error()));
+                return false;
         }
     }
     return false;
 }
 
-/// What TLS answers by itself while reading. A peer that provokes answers (KeyUpdate) and takes none
-/// would otherwise fill memory at its leisure.
+/// What TLS answers by itself while reading. A peer that provokes answers (KeyUpdate) and takes
+/// none would otherwise fill memory at its leisure.
 bool StreamChannel::send_protocol(std::string& bytes) {
     unread_answers_ = unsent_.empty() ? 0 : unread_answers_ + bytes.size();
     if (unread_answers_ > unread_answers_limit) {

@@ -1,6 +1,6 @@
-// StreamChannel: a Channel over a stream socket, in the clear or with TLS. Idle, it owns its socket and
-// its TLS engine and no buffer at all: input is read into the shard's buffers, and output that the
-// system takes at once never outlives the turn.
+// StreamChannel: a Channel over a stream socket, in the clear or with TLS. Idle, it owns its socket
+// and its TLS engine and no buffer at all: input is read into the shard's buffers, and output that
+// the system takes at once never outlives the turn.
 #pragma once
 
 #include "gateway/net/channel.h"

@@ -1,6 +1,7 @@
 // TlsEngine: one TLS connection without any input or output of its own. Ciphertext is handed in by
-// whole records and comes out into a string of the caller; between calls it owns nothing but OpenSSL's
-// SSL object, whose buffers are released while idle. Not thread-safe; may move between threads.
+// whole records and comes out into a string of the caller; between calls it owns nothing but
+// OpenSSL's SSL object, whose buffers are released while idle. Not thread-safe; may move between
+// threads.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -31,16 +32,16 @@ public:
     enum class Role : unsigned char { server, client };
     enum class Status : unsigned char { done, want_input, closed, failed };
 
-    /// Takes its own reference on `context`, and keeps `owner` (what the context's callbacks use) until
-    /// the handshake is over. `server_name` (client only) is sent as SNI.
+    /// Takes its own reference on `context`, and keeps `owner` (what the context's callbacks use)
+    /// until the handshake is over. `server_name` (client only) is sent as SNI.
     TlsEngine(SSL_CTX* context, Role role, std::shared_ptr<const void> owner,
               const std::string& server_name = {});
     TlsEngine(const TlsEngine&) = delete;
     TlsEngine& operator=(const TlsEngine&) = delete;
     ~TlsEngine() = default;
 
-    /// How many leading bytes of `ciphertext` are whole records (or are no TLS at all, to be refused
-    /// by the engine). The rest must be kept until more has come.
+    /// How many leading bytes of `ciphertext` are whole records (or are no TLS at all, to be
+    /// refused by the engine). The rest must be kept until more has come.
     static std::size_t whole_records(std::string_view ciphertext);
 
     /// Sets what the next calls read; they consume it through remaining().
@@ -63,22 +64,22 @@ public:
     [[nodiscard]] bool established() const { return established_; }
     [[nodiscard]] Role role() const { return role_; }
 
-    [[nodiscard]] std::string version() const;  ///< "TLSv1.3"
-    [[nodiscard]] std::string cipher() const;   ///< "TLS_AES_256_GCM_SHA384"
-    [[nodiscard]] std::string alpn() const;     ///< protocol agreed on, or empty
+    [[nodiscard]] std::string version() const;         ///< "TLSv1.3"
+    [[nodiscard]] std::string cipher() const;          ///< "TLS_AES_256_GCM_SHA384"
+    [[nodiscard]] std::string alpn() const;            ///< protocol agreed on, or empty
     [[nodiscard]] std::string requested_name() const;  ///< the client's SNI, or empty
 
     /// RFC 9266; empty below TLS 1.3 without extended master secret.
     [[nodiscard]] std::string exporter_binding() const;
-    /// RFC 5929 §3 as clients compute it: the first Finished message. Not defined for TLS 1.3 (RFC 9266),
-    /// where it is unique all the same, and the only type that some clients know.
+    /// RFC 5929 §3 as clients compute it: the first Finished message. Not defined for TLS 1.3 (RFC
+    /// 9266), where it is unique all the same, and the only type that some clients know.
     [[nodiscard]] std::string unique_binding() const;
     /// RFC 5929 §4 of our own certificate; empty when its hash is not defined.
     [[nodiscard]] std::string server_end_point_binding() const;
 
     [[nodiscard]] CertificatePointer peer_certificate() const;
-    /// Whether the peer's chain leads to a trusted root and is meant for TLS, in either role (its name
-    /// is judged elsewhere).
+    /// Whether the peer's chain leads to a trusted root and is meant for TLS, in either role (its
+    /// name is judged elsewhere).
     [[nodiscard]] Outcome peer_chain() const;
 
     SSL* native() { return ssl_.get(); }

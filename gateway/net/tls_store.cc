@@ -48,8 +48,8 @@ int no_passphrase(char*, int, int, void* asked) {
     return -1;
 }
 
-// A stranger that offers protocols none of which is ours is refused (RFC 7301 §3.2); this keeps other
-// protocols' clients from talking to us by mistake or by design.
+// A stranger that offers protocols none of which is ours is refused (RFC 7301 §3.2); this keeps
+// other protocols' clients from talking to us by mistake or by design.
 int select_alpn(std::string_view wanted, std::string_view or_else, const unsigned char** out,
                 unsigned char* out_length, const unsigned char* in, unsigned in_length) {
     for (unsigned at = 0; at + 1U + in[at] <= in_length; at += 1U + in[at]) {
@@ -115,8 +115,9 @@ Outcome load_pair(SSL_CTX* context, const DomainConfig& domain) {
             domain.key, domain.name));
     }
     if (!loaded) {
-        return Outcome::absent(fmt::format("key {} of {} cannot be read, or is not the key of {} ({})",
-                                           domain.key, domain.name, domain.certificate, reason));
+        return Outcome::absent(
+            fmt::format("key {} of {} cannot be read, or is not the key of {} ({})", domain.key,
+                        domain.name, domain.certificate, reason));
     }
     return {};
 }
@@ -126,9 +127,10 @@ Outcome load_trust(SSL_CTX* context, const Config& config) {
                             ? SSL_CTX_set_default_verify_paths(context) == 1
                             : SSL_CTX_load_verify_file(context, config.tls.trust.c_str()) == 1;
     if (loaded) return {};
-    return Outcome::absent(fmt::format("tls.trust {} cannot be read ({}): a PEM file of certificate "
-                                       "authorities is needed",
-                                       config.tls.trust, openssl_reason()));
+    return Outcome::absent(
+        fmt::format("tls.trust {} cannot be read ({}): a PEM file of certificate "
+                    "authorities is needed",
+                    config.tls.trust, openssl_reason()));
 }
 
 std::string wire_format(std::string_view protocol) {
@@ -147,7 +149,8 @@ Outcome make_contexts(const Config& config, const DomainConfig& domain, DomainTl
     for (SSL_CTX* context : {tls.peer_facing.get(), tls.connecting.get()}) {
         if (Outcome loaded = load_trust(context, config); !loaded) return loaded;
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER, note_verification);
-        // TlsEngine::peer_chain() judges it: serverAuth alone must do for a peer that connects to us.
+        // TlsEngine::peer_chain() judges it: serverAuth alone must do for a peer that connects to
+        // us.
         SSL_CTX_set_purpose(context, X509_PURPOSE_ANY);
     }
     SSL_CTX_set_alpn_select_cb(tls.client_facing.get(), select_client_alpn, nullptr);
@@ -162,8 +165,9 @@ void note_certificate(DomainTls& tls, const DomainConfig& domain,
     tls.issuer = issuer_of(certificate);
     const CertificateNames names = names_of(certificate);
     if (!covers(names, domain_to_ascii(domain.name), "_xmpp-server")) {
-        warnings.push_back(fmt::format("certificate {} is not for {} but for {}: others will refuse it",
-                                       domain.certificate, domain.name, describe(names)));
+        warnings.push_back(
+            fmt::format("certificate {} is not for {} but for {}: others will refuse it",
+                        domain.certificate, domain.name, describe(names)));
     }
     const UnixMillis now = SystemClock().wall();
     if (tls.expires < now) {

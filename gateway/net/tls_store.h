@@ -1,5 +1,6 @@
-// TlsStore: the certificates of all served domains and the trust in others', as immutable snapshots. A
-// reload builds a whole new snapshot, checks it and swaps it in; streams that run keep the old one.
+// TlsStore: the certificates of all served domains and the trust in others', as immutable
+// snapshots. A reload builds a whole new snapshot, checks it and swaps it in; streams that run keep
+// the old one.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -32,8 +33,8 @@ struct DomainTls {
 /// Immutable and shared by all shards.
 class TlsSnapshot {
 public:
-    /// Loads every certificate and key, and checks that they fit each other and cover the domain. An
-    /// error names the file and what would mend it; warnings are appended (expiry, names).
+    /// Loads every certificate and key, and checks that they fit each other and cover the domain.
+    /// An error names the file and what would mend it; warnings are appended (expiry, names).
     static Result<std::shared_ptr<const TlsSnapshot>> load(const Config& config,
                                                            std::vector<std::string>& warnings);
 

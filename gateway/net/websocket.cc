@@ -146,7 +146,8 @@ private:
     WireEnd* end_;
 };
 
-/// Found by Beast when the WebSocket closing handshake is over: the wire below closes in its own way.
+/// Found by Beast when the WebSocket closing handshake is over: the wire below closes in its own
+/// way.
 template <class Handler>
 void async_teardown(boost::beast::role_type, Wire& wire, Handler&& handler) {
     wire.tear_down();
@@ -270,11 +271,11 @@ private:
     Shard& shard_;
     std::unique_ptr<Channel> below_;
     ChannelHandler* handler_ = nullptr;
-    std::string input_;        ///< bytes that Beast has not asked for yet
-    std::size_t taken_ = 0;    ///< how many leading bytes of input_ it already has
-    std::string message_;      ///< a message that is not whole yet, with room behind it
+    std::string input_;         ///< bytes that Beast has not asked for yet
+    std::size_t taken_ = 0;     ///< how many leading bytes of input_ it already has
+    std::string message_;       ///< a message that is not whole yet, with room behind it
     std::size_t received_ = 0;  ///< how much of message_ is message
-    Outcome why_;              ///< what the peer did wrong
+    Outcome why_;               ///< what the peer did wrong
     Endpoint remote_;
     Timer close_timer_;
     State state_ = State::open;
@@ -341,10 +342,10 @@ void WebSocketChannel::Connection::read() {
         message_.resize(received_ + chunk_bytes);
         into = asio::buffer(message_) + received_;
     }
-    stream_.async_read_some(
-        into, [weak = weak_from_this()](const error_code& error, std::size_t bytes) {
-            if (const auto self = weak.lock()) self->on_read(error, bytes);
-        });
+    stream_.async_read_some(into,
+                            [weak = weak_from_this()](const error_code& error, std::size_t bytes) {
+                                if (const auto self = weak.lock()) self->on_read(error, bytes);
+                            });
 }
 
 void WebSocketChannel::Connection::on_read(const error_code& error, std::size_t bytes) {

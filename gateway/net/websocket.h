@@ -1,8 +1,9 @@
 // WebSocketChannel: a Channel of whole messages (RFC 6455, RFC 7395) on top of another Channel that
-// carries bytes, in the clear or with TLS. Framing, masking, UTF-8, pings and the closing handshake are
-// Boost.Beast's, without compression; Beast's input and output are the Channel below. Owner: as of any
-// Channel; it owns the Channel below and lives on the same shard. It cannot move to another (see
-// channel_proxy.h). Faults of the peer end it with the close code that RFC 6455 §7.4.1 gives them.
+// carries bytes, in the clear or with TLS. Framing, masking, UTF-8, pings and the closing handshake
+// are Boost.Beast's, without compression; Beast's input and output are the Channel below. Owner: as
+// of any Channel; it owns the Channel below and lives on the same shard. It cannot move to another
+// (see channel_proxy.h). Faults of the peer end it with the close code that RFC 6455 §7.4.1 gives
+// them.
 #pragma once
 
 #include <memory>

@@ -1,8 +1,9 @@
-// Fuzz target: HTTP requests and WebSocket frames from a stranger. The first byte chooses what the rest
-// is: 'h' an HTTP connection, 'w' bytes behind an upgrade, 'f' frames behind an upgrade, each as head
-// byte, length byte, payload. The second byte is how large the pieces are in which it comes. Besides
-// not crashing: what comes back is whole frames or HTTP answers, messages are within the limit and
-// UTF-8, and cutting the input differently changes nothing of what was delivered and answered.
+// Fuzz target: HTTP requests and WebSocket frames from a stranger. The first byte chooses what the
+// rest is: 'h' an HTTP connection, 'w' bytes behind an upgrade, 'f' frames behind an upgrade, each
+// as head byte, length byte, payload. The second byte is how large the pieces are in which it
+// comes. Besides not crashing: what comes back is whole frames or HTTP answers, messages are within
+// the limit and UTF-8, and cutting the input differently changes nothing of what was delivered and
+// answered.
 #include <unicode/utf8.h>
 
 #include <algorithm>

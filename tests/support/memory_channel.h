@@ -1,6 +1,7 @@
-// MemoryChannel: a Channel whose peer is the test itself. What is written shows up in the Wire at the
-// end of the turn; the test calls receive(), end() and, to play a slow reader, sets `stalled`. The Wire
-// outlives the channel, so that a test can look at what was written after the channel is gone.
+// MemoryChannel: a Channel whose peer is the test itself. What is written shows up in the Wire at
+// the end of the turn; the test calls receive(), end() and, to play a slow reader, sets `stalled`.
+// The Wire outlives the channel, so that a test can look at what was written after the channel is
+// gone.
 #pragma once
 
 #include <memory>
@@ -21,7 +22,8 @@ public:
         bool closing = false;
     };
 
-    MemoryChannel(Shard& shard, std::shared_ptr<Wire> wire) : shard_(shard), wire_(std::move(wire)) {
+    MemoryChannel(Shard& shard, std::shared_ptr<Wire> wire)
+        : shard_(shard), wire_(std::move(wire)) {
         wire_->channel = this;
     }
     ~MemoryChannel() override { wire_->channel = nullptr; }

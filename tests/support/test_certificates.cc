@@ -28,10 +28,12 @@ std::string text_of(const BioPointer& bio) {
 
 KeyPointer make_key(CertificateRequest::Key kind) {
     switch (kind) {
-        case CertificateRequest::Key::ec: return KeyPointer(EVP_EC_gen("P-256"));
+        case CertificateRequest::Key::ec:
+            return KeyPointer(EVP_EC_gen("P-256"));
         case CertificateRequest::Key::ed25519:
             return KeyPointer(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
-        case CertificateRequest::Key::rsa_pss: return KeyPointer(EVP_RSA_gen(2048));
+        case CertificateRequest::Key::rsa_pss:
+            return KeyPointer(EVP_RSA_gen(2048));
     }
     return nullptr;
 }
@@ -104,11 +106,10 @@ std::string TestCertificate::certificate_pem() const {
 
 std::string TestCertificate::key_pem(const std::string& passphrase) const {
     const BioPointer out(BIO_new(BIO_s_mem()));
-    require(PEM_write_bio_PKCS8PrivateKey(out.get(), key.get(),
-                                          passphrase.empty() ? nullptr : EVP_aes_256_cbc(),
-                                          passphrase.empty() ? nullptr : passphrase.data(),
-                                          static_cast<int>(passphrase.size()), nullptr,
-                                          nullptr) == 1);
+    require(PEM_write_bio_PKCS8PrivateKey(
+                out.get(), key.get(), passphrase.empty() ? nullptr : EVP_aes_256_cbc(),
+                passphrase.empty() ? nullptr : passphrase.data(),
+                static_cast<int>(passphrase.size()), nullptr, nullptr) == 1);
     return text_of(out);
 }
 
@@ -140,7 +141,8 @@ TestCertificate issue(const CertificateRequest& request, const TestCertificate* 
 }
 
 TestDirectory::TestDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "causeway-test-XXXXXX").string();
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "causeway-test-XXXXXX").string();
     if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no directory for a test");
     path_ = pattern;
 }

@@ -51,7 +51,9 @@ TEST_CASE("an SRVName holds for its service alone") {
 
 TEST_CASE("an XmppAddr names a domain, not a user of it, in any spelling") {
     CHECK(speaks_for({.addresses = {"a.test"}}, "a.test"));
-    CHECK(speaks_for({.addresses = {"B\xc3\x9c" "CHER.test"}}, "xn--bcher-kva.test"));
+    CHECK(speaks_for({.addresses = {"B\xc3\x9c"
+                                    "CHER.test"}},
+                     "xn--bcher-kva.test"));
     CHECK_FALSE(speaks_for({.addresses = {"romeo@a.test"}}, "a.test"));
     CHECK_FALSE(speaks_for({.addresses = {"a.test/home"}}, "a.test"));
     CHECK_FALSE(speaks_for({.addresses = {"*.a.test"}}, "one.a.test"));
@@ -79,8 +81,8 @@ TEST_CASE("names with an embedded NUL, blanks or bytes beyond ASCII are left out
 }
 
 TEST_CASE("describe lists every kind of name, and stops somewhere") {
-    const auto made = issue({.dns = {"a.test"}, .services = {"_xmpp-server.b.test"},
-                             .addresses = {"c.test"}});
+    const auto made =
+        issue({.dns = {"a.test"}, .services = {"_xmpp-server.b.test"}, .addresses = {"c.test"}});
     CHECK(describe(names_of(made.certificate.get())) == "a.test, _xmpp-server.b.test, c.test");
     CertificateRequest many;
     for (int i = 0; i < 500; ++i) many.dns.push_back("host" + std::to_string(i) + ".test");

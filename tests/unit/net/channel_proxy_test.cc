@@ -1,5 +1,5 @@
-// ChannelProxy: a connection on one shard, its owner on another; in steps on one thread, and with two
-// real threads over real sockets.
+// ChannelProxy: a connection on one shard, its owner on another; in steps on one thread, and with
+// two real threads over real sockets.
 #include "gateway/net/channel_proxy.h"
 
 #include <doctest/doctest.h>
@@ -292,8 +292,8 @@ TEST_CASE("two threads: a WebSocket on one, its owner on the other") {
     };
     shards[0].post([&] {
         auto below = std::make_unique<StreamChannel>(shards[0], network->adopt(ends[1]));
-        auto websocket = std::make_unique<WebSocketChannel>(
-            shards[0], std::move(below), "dGhlIHNhbXBsZSBub25jZQ==", 100'000);
+        auto websocket = std::make_unique<WebSocketChannel>(shards[0], std::move(below),
+                                                            "dGhlIHNhbXBsZSBub25jZQ==", 100'000);
         const auto proxy = std::make_shared<std::unique_ptr<Channel>>(
             make_proxy(shards[0], std::move(websocket), shards[1]));
         shards[1].post([&echo, proxy] {

@@ -97,8 +97,9 @@ TEST_CASE("host-meta tells where the WebSocket is, in both forms and to everybod
     CHECK(json.starts_with("HTTP/1.1 200 OK\r\n"));
     CHECK(contains(json, "Content-Type: application/json\r\n"));
     CHECK(contains(json, "Access-Control-Allow-Origin: *\r\n"));
-    CHECK(body_of(json) == "{\"links\":[{\"rel\":\"urn:xmpp:alt-connections:websocket\","
-                           "\"href\":\"wss://a.test:5281/xmpp-websocket\"}]}\n");
+    CHECK(body_of(json) ==
+          "{\"links\":[{\"rel\":\"urn:xmpp:alt-connections:websocket\","
+          "\"href\":\"wss://a.test:5281/xmpp-websocket\"}]}\n");
 
     // HEAD: the same without the body.
     std::string head = get("/.well-known/host-meta.json").replace(0, 3, "HEAD");
@@ -243,7 +244,8 @@ TEST_CASE("what is no request of ours is refused with its status, and the connec
     }
     Listener listener;
     CHECK(listener.ask("GET / HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 400 "));
-    CHECK(listener.ask("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n").starts_with("HTTP/1.1 400 "));
+    CHECK(
+        listener.ask("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n").starts_with("HTTP/1.1 400 "));
 }
 
 TEST_CASE("the deadline is absolute") {

@@ -1,5 +1,6 @@
-// StreamChannel at both ends of a simulated connection, with and without TLS: every cut of input, short
-// writes, full pipes, closing from either side, resets, and the way from one shard to another.
+// StreamChannel at both ends of a simulated connection, with and without TLS: every cut of input,
+// short writes, full pipes, closing from either side, resets, and the way from one shard to
+// another.
 #include "gateway/net/stream_channel.h"
 
 #include <doctest/doctest.h>
@@ -71,10 +72,10 @@ std::unique_ptr<TlsEngine> client_engine() {
 
 struct Rig {
     explicit Rig(SimNetOptions options = {}) : net(loop, options) {
-        acceptor = std::move(
-            *net.listen(at, [this](auto socket) { server_socket = std::move(socket); }));
-        connecting = net.connect(
-            at, std::nullopt, [this](auto result) { client_socket = std::move(*result); });
+        acceptor =
+            std::move(*net.listen(at, [this](auto socket) { server_socket = std::move(socket); }));
+        connecting = net.connect(at, std::nullopt,
+                                 [this](auto result) { client_socket = std::move(*result); });
         loop.run_until_idle();
         server = std::make_unique<StreamChannel>(shards[0], std::move(server_socket));
         server->set_handler(&at_server);
@@ -187,7 +188,8 @@ TEST_CASE("what a turn writes leaves at its end, together") {
     CHECK(rig.at_server.drained == 1);
 }
 
-TEST_CASE("a full pipe holds output back, queued() tells how much, and on_drained when it is gone") {
+TEST_CASE(
+    "a full pipe holds output back, queued() tells how much, and on_drained when it is gone") {
     for (const bool tls : {false, true}) {
         CAPTURE(tls);
         Rig rig({.capacity = 5000});
@@ -504,8 +506,7 @@ TEST_CASE("what comes between hold and detach goes along; output that waits does
         CHECK(rig.server->detach() == nullptr);
 
         Recorder there;
-        auto adopted =
-            std::make_unique<StreamChannel>(rig.shards[1], rig.net, std::move(*moving));
+        auto adopted = std::make_unique<StreamChannel>(rig.shards[1], rig.net, std::move(*moving));
         rig.run();
         CHECK(there.received.empty());
         adopted->set_handler(&there);

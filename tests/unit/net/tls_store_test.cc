@@ -18,14 +18,16 @@ struct Files {
     Files() {
         root = issue({.common_name = "root", .authority = true});
         add("a.test", {"a.test"});
-        add("b\xc3\xbc" "cher.test", {"xn--bcher-kva.test"});
+        add("b\xc3\xbc"
+            "cher.test",
+            {"xn--bcher-kva.test"});
         config.tls.trust = directory.write("root.pem", root.certificate_pem());
     }
-    void add(const std::string& domain, const std::vector<std::string>& names, long ends = 90L * 86400) {
+    void add(const std::string& domain, const std::vector<std::string>& names,
+             long ends = 90L * 86400) {
         const auto made = issue({.dns = names, .ends = ends}, &root);
-        config.domains.push_back(
-            {domain, directory.write(domain + ".crt", made.certificate_pem()),
-             directory.write(domain + ".key", made.key_pem())});
+        config.domains.push_back({domain, directory.write(domain + ".crt", made.certificate_pem()),
+                                  directory.write(domain + ".key", made.key_pem())});
     }
     std::shared_ptr<const TlsSnapshot> load() {
         auto loaded = TlsSnapshot::load(config, warnings);
@@ -94,7 +96,8 @@ TEST_CASE("domains are found by their names, and a client gets the one that it n
     CHECK(files.warnings.empty());
     REQUIRE(snapshot->all().size() == 2);
     CHECK(snapshot->first().domain == "a.test");
-    REQUIRE(snapshot->find("b\xc3\xbc" "cher.test") != nullptr);
+    REQUIRE(snapshot->find("b\xc3\xbc"
+                           "cher.test") != nullptr);
     CHECK(snapshot->find("xn--bcher-kva.test") == nullptr);
     CHECK(snapshot->find("c.test") == nullptr);
     CHECK(contains(snapshot->first().issuer, "root"));
@@ -113,19 +116,19 @@ TEST_CASE("servers show each other certificates and judge them; clients are aske
     Files files;
     const auto snapshot = files.load();
     const DomainTls& ours = snapshot->first();
-    const DomainTls& theirs = *snapshot->find("b\xc3\xbc" "cher.test");
+    const DomainTls& theirs = *snapshot->find(
+        "b\xc3\xbc"
+        "cher.test");
     // Named by SNI, the domain's own peer-facing context takes over.
-    const Shaken link =
-        shake(snapshot, theirs.peer_facing.get(), ours.connecting.get(), "a.test");
+    const Shaken link = shake(snapshot, theirs.peer_facing.get(), ours.connecting.get(), "a.test");
     CHECK(link.names == "a.test");
     CHECK(link.client->peer_chain().ok());
     CHECK(link.server->peer_chain().ok());
     CHECK(describe(names_of(link.server->peer_certificate().get())) == "a.test");
     CHECK(link.server->alpn() == "xmpp-server");
 
-    const Shaken to_clients =
-        shake(snapshot, ours.client_facing.get(), theirs.connecting.get(), "a.test",
-              [](SSL* ssl) { offer(ssl, "\x0bxmpp-client"); });
+    const Shaken to_clients = shake(snapshot, ours.client_facing.get(), theirs.connecting.get(),
+                                    "a.test", [](SSL* ssl) { offer(ssl, "\x0bxmpp-client"); });
     CHECK(to_clients.client->established());
     CHECK(to_clients.server->peer_chain().cause() == Cause::absent);
 

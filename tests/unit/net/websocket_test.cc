@@ -1,5 +1,5 @@
-// WebSocketChannel over a Channel in memory: what it makes of every kind of frame however it is cut,
-// and that it can be torn down at any moment.
+// WebSocketChannel over a Channel in memory: what it makes of every kind of frame however it is
+// cut, and that it can be torn down at any moment.
 #include "gateway/net/websocket.h"
 
 #include <doctest/doctest.h>
@@ -113,7 +113,7 @@ TEST_CASE("each text message comes whole, one call each, however the bytes are c
     bytes += client_frame(FrameKind::continuation, "", false);
     bytes += client_frame(FrameKind::continuation, large.substr(2001));
     bytes += text("") + text("\xc3\xa4\xe2\x82\xac");
-    const std::vector<std::string> expected{small, medium,   small,
+    const std::vector<std::string> expected{small, medium,        small,
                                             large, std::string(), "\xc3\xa4\xe2\x82\xac"};
     for (const std::size_t piece : {1UL, 2UL, 3UL, 7UL, 100UL, 1536UL, bytes.size()}) {
         CAPTURE(piece);
@@ -169,8 +169,9 @@ TEST_CASE("what the peer may not do ends the connection with the code for it") {
     const std::vector<Fault> faults{
         {"binary", client_frame(FrameKind::binary, "<a/>"), 1003},
         {"too long", text(std::string(1001, 'x')), 1009},
-        {"too long in pieces", client_frame(FrameKind::text, std::string(600, 'x'), false) +
-                                   client_frame(FrameKind::continuation, std::string(600, 'x')),
+        {"too long in pieces",
+         client_frame(FrameKind::text, std::string(600, 'x'), false) +
+             client_frame(FrameKind::continuation, std::string(600, 'x')),
          1009},
         {"not masked", client_frame(FrameKind::text, "<a/>", true, false), 1002},
         {"not UTF-8", text("\xff\xfe"), 1007},
