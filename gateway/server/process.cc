@@ -1,7 +1,6 @@
 #include "gateway/server/process.h"
 
 #include <fmt/format.h>
-#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -13,19 +12,24 @@
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <cstdio>
-#include <future>
 #include <memory>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "gateway/base/encoding.h"
 #include "gateway/base/log.h"
 #include "gateway/base/random.h"
 #include "gateway/base/version.h"
-#include "gateway/config/diff.h"
 #include "gateway/config/load.h"
+#include "gateway/control/commands.h"
+#include "gateway/control/server.h"
 #include "gateway/net/asio_network.h"
 #include "gateway/net/cares_resolver.h"
+#include "gateway/server/operations.h"
+#include "gateway/server/operations_gather.h"
 #include "gateway/server/server.h"
+#include "gateway/server/service_manager.h"
 #include "gateway/store/sqlite.h"
 #include "gateway/xmpp/jid.h"
 
@@ -113,6 +117,38 @@ int fail(int status, const Outcome& outcome) {
     return status;
 }
 
+/// Tasks for the main thread, from any other.
+class LoopExecutor final : public Executor {
+public:
+    explicit LoopExecutor(asio::io_context& io) : io_(io) {}
+    void post(std::function<void()> task) override { asio::post(io_, std::move(task)); }
+
+private:
+    asio::io_context& io_;
+};
+
+/// While the server drains, how often it is looked whether it has.
+constexpr std::chrono::milliseconds drain_look{50};
+
+/// Client sessions whose stream is gone give what they hold to the store instead of waiting to be
+/// resumed. Returns what is still to end: streams, and messages on their way into the store.
+std::size_t left_to_drain(Server::Part& part) {
+    std::vector<ClientSession*> detached;
+    std::size_t left = 0;
+    part.clients->each_session([&](ClientSession& session) {
+        if (session.detached()) detached.push_back(&session);
+        ++left;
+    });
+    for (ClientSession* session : detached) session->evict(stream_error::system_shutdown, {});
+    left += part.clients->negotiating() + part.hub->ledger.open();
+    part.servers->each_incoming([&](IncomingStream&) { ++left; });
+    part.servers->each_pair([&](RemotePair& pair) {
+        const std::string state = pair.report().state;
+        left += state != "idle" && state != "waiting";
+    });
+    return left;
+}
+
 /// The parts in the order of their making.
 class Process {
 public:
@@ -122,22 +158,33 @@ private:
     Outcome load(const std::string& path);
     Outcome open_store();
     Outcome make_server();
+    Outcome make_control();
     int report() const;
     int serve();
     void await_signals();
+    void on_signal(int signal);
     void begin_drain(std::chrono::seconds patience);
+    void watch_drain();
+    void drained();
+    void end();
 
     SystemClock clock_;
-    std::shared_ptr<const Config> config_;
+    std::shared_ptr<const Config> config_;  ///< as at start; operations_ has the one in force
     std::shared_ptr<const TlsSnapshot> tls_;
     std::vector<std::string> warnings_;
+    asio::io_context main_;
+    LoopExecutor here_{main_};
     std::unique_ptr<Store> store_;
     std::unique_ptr<Workers> workers_;
     std::unique_ptr<Server> server_;
-    asio::io_context main_;
+    std::unique_ptr<ServerOperations> operations_;
+    control::CommandTable commands_;
+    std::unique_ptr<control::Server> control_;
     asio::signal_set signals_{main_};
-    asio::steady_timer drain_timer_{main_};
+    asio::steady_timer drain_deadline_{main_};
+    asio::steady_timer drain_look_{main_};
     bool draining_ = false;
+    bool drained_ = false;
 };
 
 Outcome Process::load(const std::string& path) {
@@ -183,8 +230,29 @@ Outcome Process::make_server() {
     auto made = Server::make(std::move(outside), config_, tls_);
     if (!made) return made.error();
     server_ = std::move(*made);
-    if (Outcome free = check_endpoints(*config_); !free) return free;
-    return server_->listen();
+    return {};
+}
+
+/// Claims the socket; it answers nobody yet.
+Outcome Process::make_control() {
+    operations_ = std::make_unique<ServerOperations>(
+        *server_, here_, config_, tls_,
+        ServerOperations::Lifecycle{
+            .read_config = [this] { return load_config(config_->path, check_domain); },
+            .begin_drain =
+                [this](std::optional<std::chrono::seconds> patience) {
+                    begin_drain(
+                        patience.value_or(operations_->config()->limits.drain_seconds));
+                },
+            .draining = [this] { return draining_; }});
+    if (Outcome added = control::add_commands(commands_, *operations_); !added) return added;
+    control::ServerLimits limits;
+    limits.connections = config_->limits.control_connections;
+    limits.line_bytes = config_->limits.control_line_bytes;
+    auto opened = control::Server::open(main_, config_->control.socket, commands_, limits);
+    if (!opened) return opened.error();
+    control_ = std::move(*opened);
+    return {};
 }
 
 int Process::report() const {
@@ -197,42 +265,99 @@ int Process::report() const {
     return 0;
 }
 
-void Process::begin_drain(std::chrono::seconds patience) {
-    if (std::exchange(draining_, true)) {
-        main_.stop();
-        return;
-    }
-    CAUSEWAY_LOG(info, "server.stopping", {"seconds", patience.count()});
-    server_->drain();
-    drain_timer_.expires_after(patience);
-    drain_timer_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) main_.stop();
-    });
-}
+// ---- signals, and the end ----
 
 void Process::await_signals() {
-    signals_.async_wait([this](const boost::system::error_code& error, int) {
+    signals_.async_wait([this](const boost::system::error_code& error, int signal) {
         if (error) return;
-        // A second signal does not wait any longer.
-        begin_drain(config_->limits.drain_seconds);
+        on_signal(signal);
         await_signals();
     });
 }
 
+void Process::on_signal(int signal) {
+    if (signal == SIGHUP) {
+        // It is logged, whatever becomes of it.
+        if (!draining_) operations_->reload([](const auto&) {});
+    } else if (draining_) {
+        CAUSEWAY_LOG(warn, "server.interrupted");
+        main_.stop();
+    } else {
+        begin_drain(operations_->config()->limits.drain_seconds);
+    }
+}
+
+void Process::begin_drain(std::chrono::seconds patience) {
+    drain_deadline_.expires_after(patience);
+    drain_deadline_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) drained();
+    });
+    if (std::exchange(draining_, true)) return;
+    CAUSEWAY_LOG(info, "server.stopping", {"seconds", patience.count()});
+    tell_service_manager(ServiceState::stopping);
+    server_->drain();
+    watch_drain();
+}
+
+void Process::watch_drain() {
+    drain_look_.expires_after(drain_look);
+    drain_look_.async_wait([this](const boost::system::error_code& error) {
+        if (error) return;
+        gather<std::size_t>(*server_, here_, left_to_drain,
+                            [this](const std::vector<std::size_t>& left) {
+                                if (std::ranges::all_of(left, [](auto count) { return count == 0; })) {
+                                    drained();
+                                } else {
+                                    watch_drain();
+                                }
+                            });
+    });
+}
+
+/// Everything has ended, or the time is over: then what sessions still hold goes to the store.
+void Process::drained() {
+    if (std::exchange(drained_, true)) return;
+    const auto evict_all = [](Server::Part& part) {
+        std::vector<ClientSession*> all;
+        part.clients->each_session([&](ClientSession& session) { all.push_back(&session); });
+        for (ClientSession* session : all) {
+            session->evict(stream_error::system_shutdown, "the server is shutting down");
+        }
+        return all.size();
+    };
+    gather<std::size_t>(*server_, here_, evict_all,
+                        [this](const std::vector<std::size_t>&) { main_.stop(); });
+}
+
 int Process::serve() {
-    signals_.add(SIGTERM);
-    signals_.add(SIGINT);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
     await_signals();
     server_->start();
+    control_->start();
+    tell_service_manager(ServiceState::ready);
     CAUSEWAY_LOG(info, "server.ready", {"version", version_text},
                  {"domains", config_->domains.size()}, {"threads", server_->shards().count()});
     main_.run();
-    server_->stop();
-    store_->stop();
-    workers_->stop();
-    server_.reset();
+    end();
     CAUSEWAY_LOG(info, "server.stopped");
     return 0;
+}
+
+void Process::end() {
+    if (server_ != nullptr) server_->stop();
+    if (workers_ != nullptr) workers_->stop();
+    store_->stop();
+    // Answers that came too late to be heard; some say so to the control socket, which goes last.
+    drain_deadline_.cancel();
+    drain_look_.cancel();
+    signals_.cancel();
+    main_.restart();
+    main_.poll();
+    control_.reset();
+    main_.restart();
+    main_.poll();
+    operations_.reset();
+    server_.reset();
 }
 
 int Process::run(const std::string& path, bool check) {
@@ -248,9 +373,13 @@ int Process::run(const std::string& path, bool check) {
     }
     raise_descriptor_limit();
     log::configure(config_->log.level, config_->log.json);
-    if (Outcome made = make_server(); !made) {
+    Outcome made = make_server();
+    if (made) made = make_control();
+    if (made) made = check_endpoints(*config_);
+    if (made) made = server_->listen();
+    if (!made) {
         const int status = fail(1, made);
-        store_->stop();
+        end();
         log::stop();
         return status;
     }
