@@ -100,8 +100,8 @@ class Client(slixmpp.ClientXMPP):
         return self._context
 
     def _credentials(self, required, optional):
-        """slixmpp would bind to tls-unique, which TLS 1.3 has not; the server's certificate
-        serves instead, and only where a -PLUS mechanism was asked for."""
+        """Without channel binding but where a -PLUS mechanism was asked for, and then with the
+        server's certificate instead of tls-unique, which TLS 1.3 has not."""
         known = {"username": self.requested_jid.user, "password": self.password,
                  "host": self.requested_jid.domain, "service": "xmpp"}
         wanted = self["feature_mechanisms"].use_mechs or ()
