@@ -1,5 +1,6 @@
 #include "gateway/net/websocket.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/post.hpp>
 #include <boost/beast/core/bind_handler.hpp>
@@ -165,6 +166,17 @@ http::request<http::empty_body> upgrade_request(std::string_view key) {
     request.set(http::field::sec_websocket_version, "13");
     request.set(http::field::sec_websocket_key, boost::beast::string_view(key.data(), key.size()));
     return request;
+}
+
+/// Whether text that is UTF-8 so far stops before its last character is whole.
+bool cut_within_character(std::string_view text) {
+    for (std::size_t back = 1; back <= std::min<std::size_t>(3, text.size()); ++back) {
+        const auto byte = static_cast<unsigned char>(text[text.size() - back]);
+        if ((byte & 0xc0U) == 0x80) continue;
+        const std::size_t length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+        return back < length;
+    }
+    return false;
 }
 
 void decorate(websocket::response_type& response) {
@@ -361,6 +373,15 @@ void WebSocketChannel::Connection::on_read(const error_code& error, std::size_t 
         return;
     }
     whole_ = stream_.is_message_done();
+    const std::string_view so_far = received_ == 0
+                                        ? std::string_view(first_.data(), bytes)
+                                        : std::string_view(message_).substr(0, received_ + bytes);
+    if (whole_ && cut_within_character(so_far)) {
+        // Beast looks at the end of a message only when its last frame is not empty.
+        why_ = Outcome::malformed("a WebSocket message that ends within a character");
+        close(websocket::close_code::bad_payload);
+        return;
+    }
     if (received_ == 0 && whole_ && !paused_) {
         whole_ = false;
         if (handler_ != nullptr) handler_->on_bytes({first_.data(), bytes});
