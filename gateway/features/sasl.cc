@@ -118,9 +118,9 @@ void fail(Negotiation& negotiation, const SaslFailure& failure) {
     }
 }
 
-void succeed(Negotiation& negotiation, const Jid& identity, std::string_view data) {
-    const std::string mechanism =
-        static_cast<SaslExchange&>(*negotiation.state).mechanism;
+// By value: the identity is most often the exchange's own, which ends here.
+void succeed(Negotiation& negotiation, Jid identity, std::string_view data) {
+    const std::string mechanism = static_cast<SaslExchange&>(*negotiation.state).mechanism;
     negotiation.state.reset();
     std::string out = "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'";
     out += data.empty() ? "/>" : ">" + encode_sasl_payload(data) + "</success>";
