@@ -270,25 +270,9 @@ void User::store_message(const PacketRef& packet, Custody custody) {
         return;
     }
     if (!offline_counted_) {
-        const std::size_t limit = hub_.limits().offline_messages;
-        ++reading_;
-        hub_.shared.store.log_list(
-            std::string(offline_store), std::string(jid_.bare()), 0, limit, hub_.shard,
-            [this, packet, custody](Result<std::vector<LogRow>> rows) {
-                --reading_;
-                if (rows && !offline_counted_) {
-                    offline_counted_ = true;
-                    offline_rows_ = rows->size();
-                }
-                if (rows) {
-                    store_message(packet, custody);
-                } else {
-                    hub_.routing->bounce(*packet,
-                                         {.condition = StanzaCondition::resource_constraint,
-                                          .text = "The message could not be stored."},
-                                         custody);
-                }
-            });
+        // Behind those that wait for the same answer, so that the order stays.
+        uncounted_.emplace_back(packet, custody);
+        if (uncounted_.size() == 1) count_offline();
         return;
     }
     if (offline_rows_ >= hub_.limits().offline_messages) {
@@ -300,6 +284,27 @@ void User::store_message(const PacketRef& packet, Custody custody) {
     }
     ++offline_rows_;
     hub_.ledger.keep(packet, custody, shelf());
+}
+
+void User::count_offline() {
+    ++reading_;
+    hub_.shared.store.log_list(
+        std::string(offline_store), std::string(jid_.bare()), 0, hub_.limits().offline_messages,
+        hub_.shard, [this](Result<std::vector<LogRow>> rows) {
+            --reading_;
+            if (rows && !offline_counted_) offline_rows_ = rows->size();
+            offline_counted_ = offline_counted_ || rows.ok();
+            for (const auto& [packet, custody] : std::exchange(uncounted_, {})) {
+                if (offline_counted_) {
+                    store_message(packet, custody);
+                    continue;
+                }
+                hub_.routing->bounce(*packet,
+                                     {.condition = StanzaCondition::resource_constraint,
+                                      .text = "The message could not be stored."},
+                                     custody);
+            }
+        });
 }
 
 void User::refuse(const PacketRef& packet, Custody custody) {

@@ -101,6 +101,7 @@ private:
     void message_to_resource(Resource& resource, const PacketRef& packet, Custody custody);
     void message_to_best(const PacketRef& packet, Custody custody);
     void store_message(const PacketRef& packet, Custody custody);
+    void count_offline();
     void refuse(const PacketRef& packet, Custody custody);
     void account_iq(const PacketRef& packet);
     void deliver_rows(const Jid& full, const std::vector<LogRow>& rows);
@@ -133,6 +134,7 @@ private:
     bool changing_ = false;
     std::size_t offline_rows_ = 0;  ///< stored messages, once counted
     bool offline_counted_ = false;
+    std::vector<std::pair<PacketRef, Custody>> uncounted_;  ///< to be stored once that is known
     unsigned reading_ = 0;  ///< questions to the store that will answer to us
 };
 

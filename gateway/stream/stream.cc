@@ -77,6 +77,12 @@ void XmppStream::on_bytes(std::string_view bytes) {
     if (!usable()) return;
     charge(bytes.size());
     lease_parser();
+    reading_ = true;
+    read(bytes);
+    reading_ = false;
+}
+
+void XmppStream::read(std::string_view bytes) {
     XmlEvent event = parser_->feed(bytes);
     while (event != XmlEvent::need_more) {
         handle(event);
@@ -211,7 +217,14 @@ void XmppStream::restart() {
     state_ = State::awaiting_header;
     header_sent_ = false;
     // Framed streams keep their parser: each message stands alone anyway (RFC 7395 §3.7).
-    restarting_ = !framed();
+    if (framed()) return;
+    if (reading_) {
+        restarting_ = true;
+    } else if (parser_ != nullptr) {
+        fail(stream_error::policy_violation, "nothing may be sent before the answer has come");
+    } else {
+        context_.reset();
+    }
 }
 
 void XmppStream::start_tls(std::string_view go_ahead, std::unique_ptr<TlsEngine> engine) {

@@ -109,6 +109,7 @@ private:
     void on_drained() override;
     void on_timer(std::uint32_t which) override;
 
+    void read(std::string_view bytes);
     void lease_parser();
     void charge(std::size_t bytes);
     void handle(XmlEvent event);
@@ -133,6 +134,7 @@ private:
     Timer rate_timer_;
     State state_ = State::awaiting_header;
     bool header_sent_ = false;
+    bool reading_ = false;  ///< input is being handled, up the stack
     bool restarting_ = false;
     bool held_ = false;
 };
