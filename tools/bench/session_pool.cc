@@ -78,11 +78,18 @@ Failure SessionPool::run_for(Clock::duration time) {
 
 Failure SessionPool::close() {
     listener_ = nullptr;
-    for (const auto& client : clients_) {
-        client->close();
+    closing_ = true;
+    for (std::size_t count = 0; count < closes_at_once; ++count) {
+        close_next();
     }
     // Each close has a deadline of its own.
     return run_until([this] { return open_ == 0; }, Clock::duration::max(), "closing streams");
+}
+
+void SessionPool::close_next() {
+    if (closed_ < clients_.size()) {
+        clients_[closed_++]->close();
+    }
 }
 
 void SessionPool::fail(std::string reason) {
@@ -113,6 +120,8 @@ void SessionPool::on_ended(Client& /*client*/, const std::string& reason) {
     --open_;
     if (!reason.empty()) {
         fail(reason);
+    } else if (closing_) {
+        close_next();
     }
 }
 

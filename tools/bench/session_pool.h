@@ -61,7 +61,7 @@ public:
     /// Runs for a time; a failure if a session breaks.
     [[nodiscard]] Failure run_for(Clock::duration time);
 
-    /// Closes every session in order.
+    /// Closes every session in order, some at a time.
     [[nodiscard]] Failure close();
 
     /// Ends the run with a reason, if there is none yet.
@@ -73,7 +73,11 @@ private:
     void on_acknowledged(Client& client, std::uint64_t count) override;
     void on_ended(Client& client, const std::string& reason) override;
 
+    // Few enough that a busy server ends each well before its deadline.
+    static constexpr std::size_t closes_at_once = 64;
+
     void start_more();
+    void close_next();
 
     Workbench& bench_;
     std::vector<std::unique_ptr<Client>> clients_;
@@ -85,6 +89,8 @@ private:
     std::size_t started_ = 0;
     std::size_t ready_ = 0;
     std::size_t open_ = 0;
+    std::size_t closed_ = 0;
+    bool closing_ = false;
 };
 
 }  // namespace causeway::bench
