@@ -318,7 +318,7 @@ bool Connection::writable() const {
     return writing_.size() + pending_.size() < limits_.output_bytes;
 }
 
-void Connection::send(std::string line) {
+void Connection::send(std::string_view line) {
     if (over_) {
         return;
     }

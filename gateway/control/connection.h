@@ -75,7 +75,7 @@ private:
     static void log(const Request& request, const Outcome& outcome);
     RequestPointer find(const RpcId& id);
 
-    void send(std::string line);
+    void send(std::string_view line);
     void write();
     [[nodiscard]] bool writable() const;
     void schedule_waiting();

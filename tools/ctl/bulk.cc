@@ -120,7 +120,7 @@ Outcome BulkAdd::await_one() {
     }
     const UnderWay answered = std::move(*request);
     under_way_.erase(request);
-    const Outcome counted = count(answered, *answer->result);
+    Outcome counted = count(answered, *answer->result);
     progress_(report_);
     return counted;
 }

@@ -25,7 +25,7 @@ namespace {
 constexpr const char* local_socket = "./causeway.sock";
 constexpr const char* system_socket = "/run/causeway/causeway.sock";
 /// Far above what a server writes as one line; a bound all the same.
-constexpr std::size_t longest_answer = 64 * 1024 * 1024;
+constexpr std::size_t longest_answer = std::size_t{64} * 1024 * 1024;
 
 bool exists(const char* path) {
     std::error_code ignored;

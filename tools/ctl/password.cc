@@ -40,7 +40,7 @@ public:
             ::sigaction(signals[i], &old_[i], nullptr);
         }
         if (caught != 0) {
-            std::raise(caught);
+            static_cast<void>(std::raise(caught));
         }
     }
 

@@ -173,7 +173,11 @@ std::string Sheet::render() const {
     std::string out;
     for (const auto& [name, value] : lines_) {
         const std::string title = name.empty() ? name : name + ":";
-        out += title + padding(title, width) + "  " + value + "\n";
+        out += title;
+        out += padding(title, width);
+        out += "  ";
+        out += value;
+        out += '\n';
     }
     return out;
 }

@@ -46,12 +46,14 @@ Column tls() {
 std::string table(const std::vector<Column>& columns, const json::array& rows, const Fields& from,
                   const char* if_empty) {
     std::vector<Table::Column> headings;
+    headings.reserve(columns.size());
     for (const Column& column : columns) {
         headings.push_back({column.title, column.right});
     }
     Table lines(std::move(headings));
     for (const json::value& row : rows) {
         std::vector<std::string> cells;
+        cells.reserve(columns.size());
         for (const Column& column : columns) {
             cells.push_back(column.cell(from.of(row)));
         }
