@@ -117,7 +117,7 @@ void ClientSession::stream_drained() {
         soft_full_ = false;
         timer_.cancel();
     }
-    for (const HoldId hold : std::exchange(in_transit_, {})) hub_.ledger.confirm(hold);
+    for (const HoldId hold : std::exchange(in_transit_, {})) hub_.ledger.written(hold);
 }
 
 // ---- the stream comes and goes ----

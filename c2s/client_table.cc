@@ -21,7 +21,13 @@ std::string ClientTable::prefix_of(const Endpoint& remote) {
         const auto bytes = address.to_v6().to_bytes();
         return {reinterpret_cast<const char*>(bytes.data()), 8};
     }
-    return address.to_string();
+    // A small network of many addresses is one neighbour, too.
+    const auto bytes =
+        (address.is_v4() ? address.to_v4()
+                         : boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped,
+                                                            address.to_v6()))
+            .to_bytes();
+    return {reinterpret_cast<const char*>(bytes.data()), 3};
 }
 
 void ClientTable::accept(std::unique_ptr<Channel> channel) {

@@ -32,7 +32,7 @@ Custody ClientSession::take_custody() {
     m.open.push_back(++m.received);
     // Nothing is unbounded: a client that sends faster than the disk writes is read no further.
     if (m.open.size() >= hub_.limits().stanzas_in_progress && stream_ != nullptr) {
-        stream_->stream().channel().pause_reading();
+        stream_->stream().pause(XmppStream::Pause::progress);
     }
     return {.custodian = custodian_, .shard = hub_.shard.index(), .number = m.received};
 }
@@ -44,7 +44,7 @@ void ClientSession::settled(std::uint32_t settled_number) {
     if (found == m.open.end()) return;
     m.open.erase(found);
     if (m.open.size() == hub_.limits().stanzas_in_progress / 2 && stream_ != nullptr) {
-        stream_->stream().channel().resume_reading();
+        stream_->stream().resume(XmppStream::Pause::progress);
     }
     if (m.answer_due) answer_request();
 }

@@ -266,10 +266,11 @@ void IncomingStream::stanza_in(Element& element, Arena& arena) {
     }
     if (stanza.kind == StanzaKind::iq && answer_ping(stanza)) return;
     Custody custody;
-    if (custodian_ != 0 && stanza.kind == StanzaKind::message) {
+    if (custodian_ != 0 &&
+        (stanza.kind == StanzaKind::message || is_subscription(stanza.type))) {
         open_.push_back(++received_);
         custody = {.custodian = custodian_, .shard = hub_.shard.index(), .number = received_};
-        if (open_.size() >= hub_.limits().stanzas_in_progress) stream_.channel().pause_reading();
+        if (open_.size() >= hub_.limits().stanzas_in_progress) stream_.pause(XmppStream::Pause::progress);
     }
     router.enter(stanza, Source::server, nullptr, custody);
 }
@@ -288,7 +289,10 @@ bool IncomingStream::answer_ping(const Stanza& stanza) {
         custodian_ = hub_.next_id();
         hub_.custodians.emplace(custodian_, static_cast<Custodian*>(this));
     }
-    if (pings_.size() >= waiting_ping_limit) return false;
+    if (pings_.size() >= waiting_ping_limit) {
+        stream_.fail(stream_error::policy_violation, "too many pings at once");
+        return true;
+    }
     pings_.push_back({received_, Packet::make(StanzaKind::iq, StanzaType::result, stanza.to,
                                               stanza.from, stanza.id(), {})});
     answer_ready_pings();
@@ -299,7 +303,7 @@ void IncomingStream::settled(std::uint32_t number) {
     const auto found = std::ranges::find(open_, number);
     if (found == open_.end()) return;
     open_.erase(found);
-    if (open_.size() == hub_.limits().stanzas_in_progress / 2) stream_.channel().resume_reading();
+    if (open_.size() == hub_.limits().stanzas_in_progress / 2) stream_.resume(XmppStream::Pause::progress);
     answer_ready_pings();
 }
 

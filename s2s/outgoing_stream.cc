@@ -306,6 +306,7 @@ void OutgoingStream::on_stream_error(const Element& element, Arena& arena) {
             condition = child->name;
         }
     }
+    peer_closed_ = true;
     end_ = Outcome(cause_of(condition),
                    fmt::format("{} ended the stream: {}{}", remote_, condition, text));
     stream_->close();
@@ -378,9 +379,11 @@ void OutgoingStream::on_stream_drained() {
 
 void OutgoingStream::on_stream_closed(const Outcome& why) {
     if (state_ == State::stopped) return;
+    peer_closed_ = peer_closed_ || why.ok();
     if (state_ == State::negotiating && connector_ != nullptr) {
         const Outcome reason =
-            !end_.ok() ? end_ : why ? Outcome::retry("it closed the stream") : why;
+            !end_.ok() ? end_
+                       : Outcome::retry(why ? std::string("it closed the stream") : why.why());
         if (reason.cause() == Cause::refused) {
             stop(reason);
         } else {

@@ -65,6 +65,8 @@ public:
     /// "external" or "dialback"; empty before.
     [[nodiscard]] std::string_view authentication() const { return authentication_; }
     [[nodiscard]] const std::vector<ConnectTarget>& targets() const { return targets_; }
+    /// It ended by the peer's own end of stream or error, not by a broken connection.
+    [[nodiscard]] bool peer_closed() const { return peer_closed_; }
 
 private:
     void on_stream_opened(const StreamHeader& header) override;
@@ -117,6 +119,7 @@ private:
     bool sasl_sent_ = false;
     bool dialback_sent_ = false;
     bool authenticated_ = false;
+    bool peer_closed_ = false;
     bool proven_ = false;  ///< the peer's certificate is for the remote domain
 };
 

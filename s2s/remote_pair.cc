@@ -19,6 +19,7 @@ constexpr std::size_t page = 100;
 constexpr std::size_t memory_limit = 1000;
 constexpr std::size_t memory_bytes_limit = 4U << 20U;
 constexpr Duration ping_patience{20'000};
+constexpr Duration handling_time{500};
 
 Duration millis(std::chrono::seconds seconds) {
     return std::chrono::duration_cast<Duration>(seconds);
@@ -61,6 +62,8 @@ bool RemotePair::may_try_now() const {
 void RemotePair::send(PacketRef packet, Custody custody) {
     last_used_ = hub_.clock().now();
     const bool keep = durable(*packet);
+    // A stream that is ending takes nothing any more; the next one is opened for this.
+    if (state_ == State::up && !stream_->stream().usable()) abandon_stream();
     if (state_ == State::up && !(stored_ && keep)) {
         if (!keep || !custody.owed()) {
             hub_.settle(custody);
@@ -111,19 +114,25 @@ void RemotePair::write(const PacketRef& packet, HoldId hold) {
         return;
     }
     if (hold != 0) {
-        unconfirmed_.push_back(hold);
+        // The first ping tells the peer to follow what comes behind it.
+        if (pings_answered_ && !std::exchange(asked_, true)) ping(hub_.next_id());
+        unconfirmed_.push_back({hold, hub_.clock().now()});
         hub_.shard.mark_dirty(*this);
     }
     stream_->stream().send(packet->bytes());
+}
+
+void RemotePair::ping(std::uint64_t number) {
+    stream_->stream().send(fmt::format(
+        "<iq to='{}' from='{}' id='{}{}' type='get'><ping xmlns='urn:xmpp:ping'/></iq>", remote_,
+        local_, ServerTable::ping_prefix, number));
 }
 
 void RemotePair::flush() {
     if (state_ != State::up || unconfirmed_.empty() || ping_ != 0 || !pings_answered_) return;
     ping_ = hub_.next_id();
     ping_covers_ = unconfirmed_.size();
-    stream_->stream().send(fmt::format(
-        "<iq to='{}' from='{}' id='{}{}' type='get'><ping xmlns='urn:xmpp:ping'/></iq>", remote_,
-        local_, ServerTable::ping_prefix, ping_));
+    ping(ping_);
     hub_.shard.timers().arm(ping_timer_, ping_patience, *this, ping_late);
 }
 
@@ -138,7 +147,7 @@ void RemotePair::ping_answered(std::uint64_t number) {
 
 void RemotePair::confirm(std::size_t count) {
     for (; count > 0 && !unconfirmed_.empty(); --count) {
-        hub_.ledger.confirm(unconfirmed_.front());
+        hub_.ledger.confirm(unconfirmed_.front().hold);
         unconfirmed_.pop_front();
     }
 }
@@ -151,7 +160,11 @@ void RemotePair::on_stream_writable(OutgoingStream&) {
 // ---- the store ----
 
 void RemotePair::spool(const PacketRef& packet, Custody custody) {
-    if (keeping_ >= hub_.limits().remote_queue_stanzas) {
+    stored_bytes_ += packet->bytes().size();
+    if (++stored_rows_ > hub_.limits().remote_queue_stanzas ||
+        stored_bytes_ > hub_.limits().remote_queue_bytes) {
+        --stored_rows_;
+        stored_bytes_ -= packet->bytes().size();
         bounce(*packet, Outcome::policy("too much is waiting for that domain"), custody);
         return;
     }
@@ -227,13 +240,14 @@ void RemotePair::drained_page(const std::vector<LogRow>& rows) {
         drain();
     } else if (keeping_ == 0) {
         stored_ = false;
+        stored_rows_ = stored_bytes_ = 0;
     }
 }
 
 void RemotePair::give_back_unconfirmed() {
     ping_ = 0;
     ping_timer_.cancel();
-    for (const HoldId hold : std::exchange(unconfirmed_, {})) {
+    for (const auto& [hold, at] : std::exchange(unconfirmed_, {})) {
         stored_ = true;
         ++keeping_;
         hub_.ledger.release_to(hold, [this](Result<std::uint64_t>) {
@@ -252,6 +266,7 @@ void RemotePair::resume_stored() {
 
 void RemotePair::dropped() {
     read_until_ = 0;
+    stored_rows_ = stored_bytes_ = 0;
     if (keeping_ == 0) stored_ = false;
 }
 
@@ -269,12 +284,22 @@ void RemotePair::connect() {
     stream_->start();
 }
 
+void RemotePair::abandon_stream() {
+    give_back_unconfirmed();
+    stream_->disown();
+    hub_.shard.condemn(std::move(stream_));
+    timer_.cancel();
+    state_ = State::idle;
+    since_ = hub_.clock().wall();
+}
+
 void RemotePair::on_ready(OutgoingStream&) {
     state_ = State::up;
     since_ = hub_.clock().wall();
     last_used_ = hub_.clock().now();
     attempts_ = 0;
     pings_answered_ = true;
+    asked_ = false;
     last_error_.clear();
     hub_.shard.timers().arm(timer_, millis(hub_.limits().link_idle_seconds), *this, idle_check);
     memory_bytes_ = 0;
@@ -282,8 +307,14 @@ void RemotePair::on_ready(OutgoingStream&) {
     if (stored_) drain();
 }
 
-void RemotePair::on_stopped(OutgoingStream&, const Outcome& why) {
+void RemotePair::on_stopped(OutgoingStream& stream, const Outcome& why) {
     const bool was_up = state_ == State::up;
+    // A peer that ends the stream in good order has read what it had some time to read; sending that
+    // again would show it twice. What was under way just then is sent again.
+    while (was_up && stream.peer_closed() && !unconfirmed_.empty() &&
+           hub_.clock().now() - unconfirmed_.front().at >= handling_time) {
+        confirm(1);
+    }
     hub_.shard.condemn(std::move(stream_));
     state_ = State::idle;
     since_ = hub_.clock().wall();
@@ -349,6 +380,7 @@ void RemotePair::fail_stored(const Outcome& why) {
             reading_ = false;
             if (!rows) return;
             if (rows->empty()) {
+                stored_rows_ = stored_bytes_ = 0;
                 if (keeping_ == 0) stored_ = false;
                 return;
             }

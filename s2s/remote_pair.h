@@ -80,6 +80,8 @@ private:
     void flush() override;
 
     void connect();
+    void abandon_stream();
+    void ping(std::uint64_t number);
     void write(const PacketRef& packet, HoldId hold);
     void hold_in_memory(const PacketRef& packet, Custody custody, bool durable);
     void spool(const PacketRef& packet, Custody custody);
@@ -103,11 +105,18 @@ private:
     std::unique_ptr<OutgoingStream> stream_;
     std::deque<Waiting> memory_;
     std::size_t memory_bytes_ = 0;
-    std::deque<HoldId> unconfirmed_;  ///< written, not known to have arrived
+    struct Written {
+        HoldId hold = 0;
+        TimePoint at{};
+    };
+    std::deque<Written> unconfirmed_;  ///< written, not known to have arrived
     State state_ = State::idle;
     bool stored_ = false;             ///< rows are, or may be, in the store
     bool reading_ = false;            ///< a page of rows is being read
+    bool asked_ = false;              ///< the peer has had a first ping on this stream
     std::size_t keeping_ = 0;         ///< rows on their way into the store
+    std::size_t stored_rows_ = 0;     ///< put into the store since it was last empty
+    std::size_t stored_bytes_ = 0;
     std::uint64_t read_until_ = 0;    ///< rows up to that id are written to the stream
     std::uint64_t ping_ = 0;          ///< number of the ping that is not answered; 0: none
     std::size_t ping_covers_ = 0;     ///< how many of unconfirmed_ were written before it

@@ -6,6 +6,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/net/asio_network.h"
+#include "gateway/session/users.h"
 
 namespace causeway {
 namespace {
@@ -81,6 +82,7 @@ void ServerTable::watch_expiry() {
 
 void ServerTable::on_timer(std::uint32_t) {
     expire();
+    expire_offline();
     watch_expiry();
 }
 
@@ -91,6 +93,23 @@ void ServerTable::expire() {
             if (!rows || rows->empty()) return;
             Batch batch;
             for (const auto& [owner, row] : *rows) expired(owner, row, batch);
+            hub_.shared.store.commit(std::move(batch), hub_.shard, {});
+        });
+}
+
+void ServerTable::expire_offline() {
+    hub_.shared.store.log_expired(
+        std::string(User::offline_store), hub_.clock().wall(), expiry_page, hub_.shard,
+        [this](Result<std::vector<std::pair<std::string, LogRow>>> rows) {
+            if (!rows || rows->empty()) return;
+            Batch batch;
+            for (const auto& [owner, row] : *rows) {
+                batch.log_erase(User::offline_store, owner, row.id);
+                Hub& home = hub_.home_of(owner);
+                hub_.at(home, [&home, name = owner] {
+                    if (User* user = home.users->find(name)) user->recount_offline();
+                });
+            }
             hub_.shared.store.commit(std::move(batch), hub_.shard, {});
         });
 }

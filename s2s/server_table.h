@@ -53,6 +53,7 @@ private:
     void forget_some();
     void on_timer(std::uint32_t which) override;
     void expire();
+    void expire_offline();
     void expired(std::string_view owner, const LogRow& row, Batch& batch);
 
     Hub& hub_;

@@ -27,8 +27,7 @@ struct Limits {
     seconds handshake_seconds{30};
     std::size_t sasl_failures = 3;
     std::size_t unauthenticated_connections = 4096;
-    std::size_t unauthenticated_connections_per_prefix = 1024;
-    std::size_t connections_per_address = 16384;
+    std::size_t unauthenticated_connections_per_prefix = 2048;
 
     // One account.
     std::size_t sessions_per_account = 20;

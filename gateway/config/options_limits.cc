@@ -84,8 +84,6 @@ std::vector<Option> connection_limits() {
         limit("limits.unauthenticated_connections_per_prefix",
               &L::unauthenticated_connections_per_prefix, {4, 1'000'000}, live,
               "The same, from one IPv4 /24 or IPv6 /64."),
-        limit("limits.connections_per_address", &L::connections_per_address, {4, 1'000'000}, live,
-              "Accepted connections from one IPv4 address or IPv6 /64."),
     };
 }
 

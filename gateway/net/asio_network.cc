@@ -373,7 +373,10 @@ int bind_listener(const Endpoint& at, bool shared, Descriptor& into) {
     if (!into.valid()) return errno;
     set_option(into.get(), SOL_SOCKET, SO_REUSEADDR, 1);
     if (shared) set_option(into.get(), SOL_SOCKET, SO_REUSEPORT, 1);
-    if (at.address().is_v6()) set_option(into.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    if (at.address().is_v6()) {
+        // "Every address" means both families; a single IPv6 address means itself.
+        set_option(into.get(), IPPROTO_IPV6, IPV6_V6ONLY, at.address().is_unspecified() ? 0 : 1);
+    }
     return bind_to(into.get(), at) ? 0 : errno;
 }
 
@@ -396,8 +399,14 @@ std::unique_ptr<Connecting> AsioNetwork::connect(Endpoint to, std::optional<Addr
 
 Result<std::unique_ptr<Acceptor>> AsioNetwork::listen(Endpoint at, Accepted accepted) {
     Descriptor descriptor(-1);
-    if (const int error = bind_listener(at, true, descriptor); error != 0) {
-        return listen_error(at, error);
+    int bound = bind_listener(at, true, descriptor);
+    if (bound == EAFNOSUPPORT && at.address().is_v6() && at.address().is_unspecified()) {
+        // A kernel without IPv6: every address is every IPv4 address.
+        at.address(boost::asio::ip::address_v4::any());
+        bound = bind_listener(at, true, descriptor);
+    }
+    if (bound != 0) {
+        return listen_error(at, bound);
     }
     if (::listen(descriptor.get(), options_.backlog) != 0) return listen_error(at, errno);
     auto core =

@@ -76,6 +76,24 @@ void Router::route(PacketRef packet, Custody custody) {
 }
 
 void Router::to_account(const PacketRef& packet, Custody custody) {
+    if (User* known = hub_.users->find(packet->to().bare()); known == nullptr) {
+        // Nobody is online there: what only a resource could take needs no account to be loaded.
+        const bool request = packet->kind() == StanzaKind::iq && (packet->type() == StanzaType::get ||
+                                                                  packet->type() == StanzaType::set);
+        const bool for_account = packet->kind() == StanzaKind::message ||
+                                 packet->type() == StanzaType::probe ||
+                                 is_subscription(packet->type()) ||
+                                 (request && !packet->to().has_resource());
+        if (!for_account) {
+            if (request) {
+                bounce(*packet, {.condition = StanzaCondition::service_unavailable, .text = {}},
+                       custody);
+            } else {
+                hub_.settle(custody);
+            }
+            return;
+        }
+    }
     User& user = hub_.users->get(packet->to().bare());
     switch (packet->kind()) {
         case StanzaKind::message: user.message_in(packet, custody); return;

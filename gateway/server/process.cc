@@ -221,6 +221,8 @@ Outcome Process::make_server() {
             ResolverOptions options;
             options.servers = config_->dns.servers;
             options.cache.entries = config_->limits.dns_cache_entries;
+            options.cache.positive_max = config_->limits.dns_positive_max_seconds;
+            options.cache.absent_max = config_->limits.dns_negative_max_seconds;
             auto made = CaresResolver::open(shard.io(), shard.timers(), shard.clock(), options);
             if (!made) return made.error();
             return std::unique_ptr<Resolver>(std::move(*made));

@@ -79,6 +79,18 @@ void Ledger::confirm(HoldId id) {
     entries_.erase(found);
 }
 
+void Ledger::written(HoldId id) {
+    const auto found = entries_.find(id);
+    if (found == entries_.end()) return;
+    Entry& entry = found->second;
+    if (!entry.custody.owed() || entry.state == State::stored) {
+        confirm(id);
+        return;
+    }
+    entry.confirmed = true;
+    if (entry.state == State::waiting) make_due(id, entry);
+}
+
 void Ledger::erase_row(const Entry& entry) {
     erased_.log_erase(entry.shelf.store, entry.shelf.owner, entry.row);
     erased_rows_.push_back(entry.row);
@@ -190,7 +202,11 @@ void Ledger::fail(HoldId id, Entry& entry, const Outcome& outcome) {
     }
     const Entry failed = std::move(entry);
     entries_.erase(id);
-    if (failed.confirmed) return;
+    if (failed.confirmed) {
+        // The recipient has it; only the disk does not.
+        hub_.settle(failed.custody);
+        return;
+    }
     hub_.routing->bounce(*failed.packet,
                          {.condition = StanzaCondition::resource_constraint,
                           .text = "The message could not be stored: try again later."},

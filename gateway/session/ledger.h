@@ -54,6 +54,9 @@ public:
     void keep(PacketRef packet, Custody custody, Shelf shelf, Kept kept = {});
 
     void confirm(HoldId id);
+    /// The system took the bytes for a recipient that does not acknowledge: nobody is told that the
+    /// message is safe before it has been stored, and then the row goes.
+    void written(HoldId id);
     void release(HoldId id);
     /// As release(), and tells the row once it is known to be stored.
     void release_to(HoldId id, Kept kept);

@@ -13,10 +13,6 @@
 #include "gateway/xml/writer.h"
 
 namespace causeway {
-namespace {
-constexpr std::string_view offline_store = "offline";
-}  // namespace
-
 User::User(Hub& hub, Jid bare) : hub_(hub), jid_(std::move(bare)) {}
 
 Resource* User::find(std::string_view resource) const {

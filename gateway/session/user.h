@@ -20,6 +20,8 @@ class User {
 public:
     /// Operations waiting for the account to be loaded, or for a change before them.
     static constexpr std::size_t waiting_limit = 10000;
+    /// The Log store of messages for nobody online; its owner is the bare JID.
+    static constexpr std::string_view offline_store = "offline";
 
     User(Hub& hub, Jid bare);
     User(const User&) = delete;
@@ -79,6 +81,8 @@ public:
     void deliver_offline(const Resource& resource);
     /// A resource went without acknowledging: whoever else takes messages gets what it left.
     void redeliver();
+    /// Stored messages were removed behind its back: count them anew when that matters.
+    void recount_offline() { offline_counted_ = false; }
     /// Current presence of every available resource, or that there is none, to a contact.
     void send_current_presence(const Jid& to);
     void send_unavailable(const Jid& to);

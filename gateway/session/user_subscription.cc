@@ -132,11 +132,14 @@ void User::subscription_in(const PacketRef& packet, Custody custody) {
             return;
         }
         const auto step = std::make_shared<SubscriptionStep>();
+        const auto was_from = std::make_shared<bool>(false);
         change_roster(
-            [this, packet, step](Batch& batch, Change& change) {
+            [this, packet, step, was_from](Batch& batch, Change& change) {
+                const RosterItem* known = roster_.find(packet->from().bare_jid());
+                *was_from = known != nullptr && known->state.from;
                 return plan_inbound(packet, batch, change, *step);
             },
-            [this, packet, step, custody](const Outcome& outcome) {
+            [this, packet, step, was_from, custody](const Outcome& outcome) {
                 if (!outcome) {
                     hub_.routing->bounce(*packet, error_of(outcome), custody);
                     return;
@@ -148,7 +151,8 @@ void User::subscription_in(const PacketRef& packet, Custody custody) {
                                                      jid_, contact, packet->id(), {}));
                     send_current_presence(contact);
                 }
-                if (packet->type() == StanzaType::unsubscribe && step->forward) {
+                // §3.3.3: only who saw presence is told that it ends; a request withdrawn tells nothing.
+                if (packet->type() == StanzaType::unsubscribe && *was_from) {
                     send_unavailable(contact);
                 }
             });

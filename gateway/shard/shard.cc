@@ -34,10 +34,19 @@ Shard::Shard(unsigned index, unsigned count, const Clock& clock)
 }
 
 Shard::~Shard() {
-    // Tasks may hold objects whose destructors post again; they are dropped with the shard.
+    // What is dropped here may post and condemn in its turn: again until nothing is left.
     Shard* const before = std::exchange(current_shard, this);
-    condemned_.clear();
-    local_.clear();
+    for (bool left = true; left;) {
+        std::vector<std::unique_ptr<Condemned>> freed = std::exchange(condemned_, {});
+        std::vector<Task> dropped = std::exchange(local_, {});
+        for (auto& ring : inbox_) {
+            ring->consume_all([&](Task& task) { dropped.push_back(std::move(task)); });
+        }
+        const std::scoped_lock lock(foreign_mutex_);
+        for (Task& task : foreign_) dropped.push_back(std::move(task));
+        foreign_.clear();
+        left = !freed.empty() || !dropped.empty();
+    }
     current_shard = before;
 }
 

@@ -43,12 +43,21 @@ void XmppStream::charge(std::size_t bytes) {
     paid_until_ = std::max(paid_until_, now) + cost(bytes);
     const std::int64_t beyond = paid_until_ - now - cost(burst_);
     if (beyond <= 0 || rate_timer_.armed()) return;
-    channel_->pause_reading();
+    pause(Pause::rate);
     shard_.timers().arm(rate_timer_, Duration{beyond / 1'000'000 + 1}, *this);
 }
 
-void XmppStream::on_timer(std::uint32_t) {
-    if (usable() && !held_) channel_->resume_reading();
+void XmppStream::on_timer(std::uint32_t) { resume(Pause::rate); }
+
+void XmppStream::pause(Pause reason) {
+    pauses_ |= static_cast<unsigned char>(reason);
+    channel_->pause_reading();
+}
+
+void XmppStream::resume(Pause reason) {
+    if (pauses_ == 0) return;
+    pauses_ &= static_cast<unsigned char>(~static_cast<unsigned>(reason));
+    if (pauses_ == 0 && usable() && !held_) channel_->resume_reading();
 }
 
 void XmppStream::lease_parser() {

@@ -87,6 +87,11 @@ public:
     /// The handler hears nothing any more; for a stream that is being left behind.
     void silence() { channel_->set_handler(nullptr); }
 
+    /// Why input is left to the system for a while; it is read again when no reason is left.
+    enum class Pause : unsigned char { rate = 1, progress = 2 };
+    void pause(Pause reason);
+    void resume(Pause reason);
+
     [[nodiscard]] State state() const { return state_; }
     [[nodiscard]] bool usable() const { return state_ < State::closing; }
     [[nodiscard]] Channel& channel() { return *channel_; }
@@ -137,6 +142,7 @@ private:
     bool reading_ = false;  ///< input is being handled, up the stack
     bool restarting_ = false;
     bool held_ = false;
+    unsigned char pauses_ = 0;
 };
 
 }  // namespace causeway
