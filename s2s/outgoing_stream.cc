@@ -291,7 +291,12 @@ void OutgoingStream::on_dialback(const Element& element) {
             ? fmt::format("{} says that our dialback key is invalid", remote_)
             : fmt::format("{} could not verify us by dialback: {}", remote_,
                           condition == nullptr ? "it gave no reason" : condition->name);
-    stop(type == "invalid" ? Outcome::refused(why) : Outcome::retry(why));
+    // Another try does not change what the peer's rules say of us, nor that it is not that domain.
+    const bool lasting = condition != nullptr &&
+                         (condition->name == "policy-violation" || condition->name == "not-allowed" ||
+                          condition->name == "not-authorized" || condition->name == "forbidden" ||
+                          condition->name == "item-not-found");
+    stop(type == "invalid" || lasting ? Outcome::refused(why) : Outcome::retry(why));
 }
 
 void OutgoingStream::on_stream_error(const Element& element, Arena& arena) {
