@@ -207,7 +207,21 @@ void XmppStream::send_header(const OwnHeader& header) {
 }
 
 void XmppStream::send(std::string_view xml) {
-    if (usable()) channel_->write(xml);
+    if (!usable()) return;
+    if (!framed()) {
+        channel_->write(xml);
+        return;
+    }
+    // RFC 7395 §3.3.3: each message stands alone, so a stanza declares its namespace itself.
+    for (const std::string_view name : {"<message", "<presence", "<iq"}) {
+        if (!xml.starts_with(name)) continue;
+        std::string standing(name);
+        append_attribute(standing, "xmlns", content_ns_);
+        standing += xml.substr(name.size());
+        channel_->write(standing);
+        return;
+    }
+    channel_->write(xml);
 }
 
 void XmppStream::send_stream_element(std::string_view name, std::string_view inner) {
