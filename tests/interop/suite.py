@@ -10,8 +10,8 @@ import traceback
 
 from lab import Lab, LabError, within
 
-SET_UP_SECONDS = 120
-CASE_SECONDS = 90
+SET_UP_SECONDS = 200
+CASE_SECONDS = 180
 STOP_SECONDS = 40
 
 

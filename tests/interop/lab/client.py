@@ -20,7 +20,7 @@ from slixmpp.xmlstream.xmlstream import NotConnectedError
 from . import channel_binding
 from .waiting import LabError, LabTimeout, within
 
-DEADLINE_SECONDS = 15.0
+DEADLINE_SECONDS = 30.0
 STANZA_ERRORS = "{urn:ietf:params:xml:ns:xmpp-stanzas}"
 
 

@@ -7,7 +7,7 @@ from .client import Client
 from .process import Process
 from .waiting import LabError, can_connect, until
 
-START_SECONDS = 60
+START_SECONDS = 150
 C2S_PORT, C2S_TLS_PORT, S2S_PORT, S2S_TLS_PORT = 5222, 5223, 5269, 5270
 
 
