@@ -279,7 +279,11 @@ void User::store_message(const PacketRef& packet, Custody custody) {
         return;
     }
     ++offline_rows_;
-    hub_.ledger.keep(packet, custody, shelf());
+    // Somebody may have become available while it was on its way to the disk, too late to read it.
+    hub_.ledger.keep(packet, custody, shelf(),
+                     [&hub = hub_, bare = std::string(jid_.bare())](Result<std::uint64_t>) {
+                         if (User* user = hub.users->find(bare)) user->redeliver();
+                     });
 }
 
 void User::count_offline() {
