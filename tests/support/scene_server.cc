@@ -1,0 +1,200 @@
+#include "tests/support/scene_server.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "gateway/config/load.h"
+#include "gateway/server/server.h"
+#include "gateway/session/accounts.h"
+
+namespace causeway::scene {
+namespace {
+
+void require(const Outcome& outcome) {
+    if (!outcome) throw std::runtime_error(outcome.why());
+}
+
+Result<std::string> check_domain(std::string_view name) { return prepare_domain(name); }
+
+/// Keys are derived once for each password.
+const Credentials& credentials_of(const std::string& password, std::uint32_t iterations) {
+    static std::map<std::pair<std::string, std::uint32_t>, Credentials> known;
+    const auto key = std::pair(password, iterations);
+    if (const auto found = known.find(key); found != known.end()) return found->second;
+    auto made = make_credentials(password, iterations);
+    if (!made) throw std::runtime_error(made.error().why());
+    return known.emplace(key, *made).first->second;
+}
+
+}  // namespace
+
+// ---- certificates ----
+
+SceneCertificates::SceneCertificates() {
+    authority_ = issue({.common_name = "Authority of the scene", .authority = true});
+    trust_ = directory_.write("authority.pem", authority_.certificate_pem());
+    client_.reset(SSL_CTX_new(TLS_client_method()));
+    if (SSL_CTX_load_verify_file(client_.get(), trust_.c_str()) != 1) {
+        throw std::runtime_error("the scene's authority cannot be loaded");
+    }
+    SSL_CTX_set_verify(client_.get(), SSL_VERIFY_PEER, nullptr);
+}
+
+const SceneCertificates::Files& SceneCertificates::files(const std::string& domain, Kind kind) {
+    const std::string name = (kind == Kind::trusted ? "trusted-" : "self-signed-") + domain;
+    if (const auto found = files_.find(name); found != files_.end()) return found->second;
+    const TestCertificate made = issue({.common_name = domain, .dns = {domain}},
+                                       kind == Kind::trusted ? &authority_ : nullptr);
+    const Files files{directory_.write(name + ".crt", made.certificate_pem()),
+                      directory_.write(name + ".key", made.key_pem())};
+    return files_.emplace(name, files).first->second;
+}
+
+std::shared_ptr<const TlsSnapshot> SceneCertificates::snapshot(const std::string& domain,
+                                                               Kind kind) {
+    const Files& pair = files(domain, kind);
+    if (const auto found = snapshots_.find(pair.certificate); found != snapshots_.end()) {
+        return found->second;
+    }
+    Config config;
+    config.tls.trust = trust_;
+    config.domains.push_back({domain, pair.certificate, pair.key});
+    std::vector<std::string> warnings;
+    auto loaded = TlsSnapshot::load(config, warnings);
+    if (!loaded) throw std::runtime_error(loaded.error().why());
+    return snapshots_.emplace(pair.certificate, *loaded).first->second;
+}
+
+// ---- the server ----
+
+SceneServer::SceneServer(SceneWorld& world, SceneCertificates& certificates, ServerPlan plan,
+                         unsigned machine, const Mode& mode)
+    : world_(world),
+      certificates_(certificates),
+      plan_(std::move(plan)),
+      machine_(machine),
+      shards_(mode.shards),
+      store_(world.make_store(fmt::format("machine-{}", machine))) {
+    const std::string host = fmt::format("machine-{}.test", machine);
+    world.dns().set_addresses(host, {world.address(machine)});
+    for (const std::string& domain : plan_.domains) {
+        world.dns().set_srv("_xmpp-server._tcp." + domain,
+                            {{.priority = 0, .weight = 0, .port = server_port, .target = host}});
+    }
+}
+
+SceneServer::~SceneServer() {
+    stop();
+    store_->stop();
+}
+
+bool SceneServer::serves(std::string_view domain) const {
+    return std::ranges::find(plan_.domains, domain) != plan_.domains.end();
+}
+
+Endpoint SceneServer::at(std::uint16_t port) const {
+    return {boost::asio::ip::make_address(world_.address(machine_)), port};
+}
+
+std::shared_ptr<const Config> SceneServer::configuration() const {
+    std::string text;
+    for (const std::string& line : plan_.options) text += line + "\n";
+    const std::string address = world_.address(machine_);
+    for (const auto& [key, port] :
+         {std::pair{"c2s.listen", client_port}, {"c2s.listen_tls", client_tls_port},
+          {"s2s.listen", server_port}, {"s2s.listen_tls", server_tls_port}}) {
+        text += fmt::format("{} = ['{}:{}']\n", key, address, port);
+    }
+    text += fmt::format("tls.trust = '{}'\n", certificates_.trust());
+    for (const std::string& domain : plan_.domains) {
+        const auto& files = certificates_.files(
+            domain, plan_.self_signed ? SceneCertificates::Kind::self_signed
+                                      : SceneCertificates::Kind::trusted);
+        text += fmt::format("[[domain]]\nname = '{}'\ncertificate = '{}'\nkey = '{}'\n", domain,
+                            files.certificate, files.key);
+    }
+    auto config = parse_config(text, "/scene.toml", check_domain);
+    if (!config) throw std::runtime_error(config.error().why());
+    return std::make_shared<const Config>(std::move(*config));
+}
+
+void SceneServer::start() {
+    const auto config = configuration();
+    std::vector<std::string> warnings;
+    auto tls = TlsSnapshot::load(*config, warnings);
+    if (!tls) throw std::runtime_error(tls.error().why());
+    auto made = Server::make(
+        {.clock = world_.clock(),
+         .store = *store_,
+         .workers = world_.workers(),
+         .network = [this](Shard& shard) { return world_.network_for(shard); },
+         .resolver = [this](Shard& shard) { return world_.resolver_for(shard); },
+         .shards = shards_,
+         .secret = fmt::format("the secret of machine {:0>16}", machine_)},
+        config, *tls);
+    if (!made) throw std::runtime_error(made.error().why());
+    server_ = std::move(*made);
+    require(server_->listen());
+    world_.add(*server_);
+    world_.settle();
+}
+
+void SceneServer::stop() {
+    if (server_ == nullptr) return;
+    world_.remove(*server_);
+    server_.reset();
+    world_.settle();
+}
+
+void SceneServer::drain() { server_->drain(); }
+
+// ---- what it knows ----
+
+void SceneServer::commit(Batch batch) {
+    bool done = false;
+    Outcome result;
+    store_->commit(std::move(batch), world_.here(), [&](Outcome outcome) {
+        result = std::move(outcome);
+        done = true;
+    });
+    if (!world_.wait_until([&] { return done; })) throw std::runtime_error("the store is silent");
+    require(result);
+}
+
+void SceneServer::add_account(const std::string& bare, const std::string& password,
+                              std::uint32_t count) {
+    Batch batch;
+    accounts::plan(batch, bare, credentials_of(password, count), world_.clock().wall());
+    commit(std::move(batch));
+}
+
+void SceneServer::add_contact(const std::string& owner, const RosterItem& item) {
+    Roster& roster = written_[owner];
+    Batch batch;
+    roster.apply(roster.plan(batch, owner, item, item.listed));
+    commit(std::move(batch));
+}
+
+Roster SceneServer::roster(const std::string& owner) {
+    auto entries = world_.ask<std::vector<MapEntry>>(
+        [&](Executor& to, Store::Answer<std::vector<MapEntry>> answer) {
+            store_->map_list(std::string(Roster::store_name), owner, to, std::move(answer));
+        });
+    if (!entries) throw std::runtime_error(entries.error().why());
+    auto roster = Roster::from_store(*entries);
+    if (!roster) throw std::runtime_error(roster.error().why());
+    return std::move(*roster);
+}
+
+std::size_t SceneServer::rows(const std::string& log, const std::string& owner) {
+    auto found = world_.ask<std::vector<LogRow>>(
+        [&](Executor& to, Store::Answer<std::vector<LogRow>> answer) {
+            store_->log_list(log, owner, 0, 10000, to, std::move(answer));
+        });
+    if (!found) throw std::runtime_error(found.error().why());
+    return found->size();
+}
+
+}  // namespace causeway::scene

@@ -1,0 +1,99 @@
+// SceneServer: one server of a conversation, whole as in a process of its own, with its certificates,
+// accounts and store; it can go down and come back. Certificates come from an authority that is made
+// once for a run.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gateway/net/tls_store.h"
+#include "gateway/session/roster.h"
+#include "gateway/store/memory.h"
+#include "tests/support/scene_world.h"
+#include "tests/support/test_certificates.h"
+
+namespace causeway::scene {
+
+/// The authority of a run and what it has certified.
+class SceneCertificates {
+public:
+    enum class Kind : unsigned char { trusted, self_signed };
+
+    SceneCertificates();
+    /// Paths of PEM files for a domain; made when first asked for.
+    struct Files {
+        std::string certificate, key;
+    };
+    const Files& files(const std::string& domain, Kind kind);
+    [[nodiscard]] const std::string& trust() const { return trust_; }
+    /// TLS of a domain as a server has it: accepting and connecting.
+    std::shared_ptr<const TlsSnapshot> snapshot(const std::string& domain, Kind kind);
+    /// For clients, who trust the authority and show no certificate.
+    [[nodiscard]] SSL_CTX* client_context() const { return client_.get(); }
+
+private:
+    TestDirectory directory_;
+    TestCertificate authority_;
+    std::string trust_;
+    std::map<std::string, Files> files_;
+    std::map<std::string, std::shared_ptr<const TlsSnapshot>> snapshots_;
+    SslContextPointer client_;
+};
+
+/// What a scene says about a server.
+struct ServerPlan {
+    std::vector<std::string> domains;
+    std::vector<std::string> options;  ///< lines of TOML with dotted keys
+    bool self_signed = false;
+};
+
+class SceneServer {
+public:
+    static constexpr std::uint16_t client_port = 5222, client_tls_port = 5223;
+    static constexpr std::uint16_t server_port = 5269, server_tls_port = 5270;
+    /// Cheap, since it is not the point here.
+    static constexpr std::uint32_t iterations = 10;
+
+    SceneServer(SceneWorld& world, SceneCertificates& certificates, ServerPlan plan,
+                unsigned machine, const Mode& mode);
+    SceneServer(const SceneServer&) = delete;
+    SceneServer& operator=(const SceneServer&) = delete;
+    ~SceneServer();
+
+    /// Begins to listen. Throws std::runtime_error where the configuration is not accepted.
+    void start();
+    /// As by a power cut: connections break, nothing is said. What was committed stays.
+    void stop();
+    /// In good order: every stream is told.
+    void drain();
+
+    [[nodiscard]] bool serves(std::string_view domain) const;
+    [[nodiscard]] const ServerPlan& plan() const { return plan_; }
+    [[nodiscard]] Endpoint at(std::uint16_t port) const;
+    [[nodiscard]] Store& store() { return *store_; }
+    /// nullptr where the store is on disk.
+    [[nodiscard]] MemoryStore* memory() { return dynamic_cast<MemoryStore*>(store_.get()); }
+
+    void add_account(const std::string& bare, const std::string& password, std::uint32_t count);
+    void add_contact(const std::string& owner, const RosterItem& item);
+    Roster roster(const std::string& owner);
+    /// Rows that stand in a log.
+    std::size_t rows(const std::string& log, const std::string& owner);
+
+private:
+    [[nodiscard]] std::shared_ptr<const Config> configuration() const;
+    void commit(Batch batch);
+
+    SceneWorld& world_;
+    SceneCertificates& certificates_;
+    ServerPlan plan_;
+    unsigned machine_;
+    unsigned shards_;
+    std::unique_ptr<Store> store_;
+    std::map<std::string, Roster> written_;  ///< rosters as add_contact() made them
+    std::unique_ptr<Server> server_;
+};
+
+}  // namespace causeway::scene

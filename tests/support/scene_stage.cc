@@ -1,0 +1,203 @@
+#include "tests/support/scene_stage.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace causeway::scene {
+
+SceneFailure::SceneFailure(const Step& step, const std::string& what)
+    : std::runtime_error(fmt::format("{}:{}: {}\n{}", step.file, step.line, step.text, what)) {}
+
+Stage::Stage(SceneWorld& world, SceneCertificates& certificates, const Mode& mode)
+    : world_(world), certificates_(certificates), mode_(mode) {}
+
+Stage::~Stage() {
+    people_.clear();
+    servers_.clear();
+}
+
+/// A word in <> stands for any word, a last one that ends in "..." for all that are left.
+const std::vector<Stage::Rule>& Stage::rules() {
+    static const std::vector<Rule> all{
+        {"[server] <domains...>", &Stage::add_server},
+        {"[self-signed server] <domains...>", &Stage::add_self_signed_server},
+        {"[client] <name> <jid> <options...>", &Stage::add_client},
+        {"[account] <jid>", &Stage::add_account},
+        {"[stranger] <name> <domain>", &Stage::add_stranger},
+        {"[peer] <name> <domain>", &Stage::add_peer},
+        {"[self-signed peer] <name> <domain>", &Stage::add_self_signed_peer},
+        {"[contact] <owner> <contact> <state...>", &Stage::add_contact},
+        {"[simulation only] <why...>", &Stage::simulation_only, true},
+
+        {"time passes <time>", &Stage::time_passes, true},
+        {"server <domain> goes down", &Stage::server_goes_down},
+        {"server <domain> comes back", &Stage::server_comes_back},
+        {"server <domain> shuts down", &Stage::server_shuts_down},
+        {"server <domain> is unreachable", &Stage::server_unreachable, true},
+        {"server <domain> is reachable", &Stage::server_reachable, true},
+        {"the store of <domain> fails the next <n> commits", &Stage::store_fails, true},
+        {"the store of <domain> cannot be read <n> times", &Stage::store_cannot_read, true},
+        {"the store of <domain> holds its commits", &Stage::store_holds, true},
+        {"the store of <domain> releases its commits", &Stage::store_releases, true},
+        {"<n> messages are stored for <jid>", &Stage::stored_messages},
+        {"<n> stanzas wait from <local> for <remote>", &Stage::waiting_stanzas},
+        {"<owner> knows <contact> as <state...>", &Stage::contact_is},
+        {"DNS has SRV <name>", &Stage::dns_srv},
+        {"DNS has address <name>", &Stage::dns_address},
+        {"DNS has no <name>", &Stage::dns_absent},
+        {"DNS fails for <name>", &Stage::dns_fails},
+
+        {"<who> connects", &Stage::connects},
+        {"<who> connects with priority <n>", &Stage::connects_with_priority},
+        {"<who> logs in", &Stage::logs_in},
+        {"<who> binds", &Stage::binds},
+        {"<who> disconnects", &Stage::disconnects},
+        {"<who> closes the stream", &Stage::closes_stream},
+        {"<who> loses the connection", &Stage::loses_connection},
+        {"<who> resumes", &Stage::resumes},
+        {"<who> acknowledges everything", &Stage::acknowledges_all},
+        {"<who> acknowledges <n>", &Stage::acknowledges},
+        {"<who> sends", &Stage::sends},
+        {"<who> sends at once", &Stage::sends_at_once},
+        {"<who> sends exactly", &Stage::sends_exactly},
+        {"<who> receives", &Stage::receives},
+        {"<who> receives the header", &Stage::receives_header},
+        {"<who> receives in any order", &Stage::receives_in_any_order},
+        {"<who> receives nothing", &Stage::receives_nothing},
+        {"<who> gets the stream error <condition>", &Stage::gets_stream_error},
+        {"<who> sees the stream end", &Stage::sees_stream_end},
+        {"<who> sees the connection end", &Stage::sees_connection_end},
+        {"<who> has the roster", &Stage::roster_is},
+        {"<who> opens a connection", &Stage::opens_connection},
+        {"<who> opens a stream", &Stage::opens_stream},
+        {"<who> opens a stream to <domain>", &Stage::opens_stream_to},
+        {"<who> starts TLS", &Stage::starts_tls},
+        {"<who> opens a secure stream", &Stage::opens_secure_stream},
+
+        {"<who> opens a connection to <domain>", &Stage::peer_opens_connection},
+        {"<who> opens a secure stream to <domain>", &Stage::peer_opens_secure_stream},
+        {"<who> authenticates to <domain>", &Stage::peer_authenticates},
+        {"<who> answers a call to <peer>", &Stage::peer_is_called},
+        {"nobody calls <peer>", &Stage::peer_is_not_called},
+        {"<who> answers with the header <id>", &Stage::peer_answers_header},
+        {"<who> accepts TLS", &Stage::peer_accepts_tls},
+        {"<who> accepts a stream to <peer>", &Stage::peer_accepts_stream},
+        {"<who> answers no more calls", &Stage::peer_hangs_up},
+    };
+    return all;
+}
+
+const Stage::Rule* Stage::find_rule(const Step& step, Words& words) {
+    const std::vector<std::string> given = words_of(step.text);
+    for (const Rule& rule : rules()) {
+        words.clear();
+        const std::vector<std::string> form = words_of(std::string(rule.form));
+        std::size_t at = 0;
+        bool fits = true;
+        for (std::size_t i = 0; i < form.size() && fits; ++i) {
+            if (form[i].ends_with("...>")) {
+                words.insert(words.end(), given.begin() + static_cast<std::ptrdiff_t>(at),
+                             given.end());
+                at = given.size();
+            } else if (at == given.size()) {
+                fits = false;
+            } else if (form[i].starts_with('<')) {
+                words.push_back(given[at++]);
+            } else {
+                fits = form[i] == given[at++];
+            }
+        }
+        if (fits && at == given.size()) return &rule;
+    }
+    return nullptr;
+}
+
+bool Stage::needs_simulation(const Scene& scene) {
+    bool needed = false;
+    for (const Step& step : scene.steps) {
+        Words words;
+        const Rule* rule = find_rule(step, words);
+        if (rule == nullptr) throw SceneFailure(step, "  there is no such step");
+        needed = needed || rule->simulated;
+    }
+    return needed;
+}
+
+void Stage::play(const Scene& scene) {
+    for (const Step& step : scene.steps) play(step);
+    if (!scene.steps.empty()) check_nothing_left(scene.steps.back());
+}
+
+void Stage::play(const Step& step) {
+    Words words;
+    const Rule* rule = find_rule(step, words);
+    if (rule == nullptr) throw SceneFailure(step, "  there is no such step");
+    try {
+        (this->*rule->play)(step, words);
+    } catch (const SceneFailure&) {
+        throw;
+    } catch (const std::exception& error) {
+        throw SceneFailure(step, fmt::format("  {}", error.what()));
+    }
+}
+
+void Stage::check_nothing_left(const Step& last) {
+    world_.settle();
+    if (world_.simulated()) world_.pass(Duration{100});
+    for (auto& [name, person] : people_) {
+        for (const Happening& left : person.actor->inbox()) {
+            if (left.kind == Happening::Kind::header) continue;
+            throw SceneFailure(last, fmt::format("  when the scene was over {} had also got:\n{}",
+                                                 name,
+                                                 to_text(left, person.actor->content_ns())));
+        }
+    }
+}
+
+Stage::Person& Stage::person(const std::string& name) {
+    const auto found = people_.find(name);
+    if (found == people_.end()) {
+        throw std::runtime_error(fmt::format("nobody is called {}", name));
+    }
+    return found->second;
+}
+
+Stage::Person& Stage::add_person(const std::string& name, std::string content_ns) {
+    Person& added = people_[name];
+    if (added.actor != nullptr) throw std::runtime_error(fmt::format("two are called {}", name));
+    added.actor = std::make_unique<SceneActor>(world_, mode_, name, std::move(content_ns));
+    return added;
+}
+
+SceneServer& Stage::server_of(std::string_view domain) {
+    const auto found =
+        std::ranges::find_if(servers_, [&](const auto& server) { return server->serves(domain); });
+    if (found == servers_.end()) {
+        throw std::runtime_error(fmt::format("no server of this scene serves {}", domain));
+    }
+    return **found;
+}
+
+std::string Stage::filled(const std::string& text) const { return substitute(text, variables_); }
+
+std::vector<XmlNode> Stage::patterns(const Step& step, const SceneActor& reader) const {
+    std::vector<XmlNode> wanted =
+        parse_fragment(prepare_pattern(step.block), reader.content_ns());
+    if (wanted.empty()) throw SceneFailure(step, "  the step names no element");
+    return wanted;
+}
+
+void Stage::match(const Step& step, const XmlNode& pattern, SceneActor& reader, bool header) {
+    const std::string wanted = to_text(pattern, reader.content_ns(), 2);
+    const auto came = reader.next(header);
+    if (!came) throw SceneFailure(step, fmt::format("  nothing came; expected:\n{}", wanted));
+    const auto kind = header ? Happening::Kind::header : Happening::Kind::element;
+    std::string why = came->kind == kind ? mismatch(pattern, came->node, variables_)
+                                         : "that is something else";
+    if (why.empty()) return;
+    throw SceneFailure(step, fmt::format("  {}\n  expected:\n{}  but this came:\n{}", why, wanted,
+                                         to_text(*came, reader.content_ns())));
+}
+
+}  // namespace causeway::scene
