@@ -6,12 +6,17 @@ end each acknowledged number must have arrived. A number may arrive again only w
 be recognised: with an id that the server gave it before.
 """
 
+import os
 import random
+import signal
+import threading
 
 from lab import LabTimeout
 from suite import Group, check, deadline
 
-IN_FLIGHT = 100
+IN_FLIGHT = 200
+# From the number that the seed chose to the shot, so that it falls at any point of the work.
+LONGEST_DELAY_SECONDS = 0.05
 STANZA_ID = "{urn:xmpp:sid:0}stanza-id"
 LIMIT_SECONDS = 3600
 STALL_SECONDS = 60
@@ -44,7 +49,8 @@ class Crash(Group):
         total = self.options.get("kill_messages", 400)
         for number in range(self.options.get("kill_rounds", 2)):
             kill_at = draw.randint(total // 10, total * 9 // 10)
-            await Round(self, home, away, victim, f"{number}", total, kill_at).run(tally)
+            await Round(self, home, away, victim, str(number), total, kill_at,
+                        draw.uniform(0, LONGEST_DELAY_SECONDS)).run(tally)
         return str(tally)
 
 
@@ -58,11 +64,12 @@ class Tally:
 
 
 class Round:
-    """One kill, from a fresh pair of accounts to the account of what arrived."""
+    """One kill in a burst of messages, from a fresh pair of accounts to the account of what arrived."""
 
-    def __init__(self, group, home, away, victim, label, total, kill_at):
+    def __init__(self, group, home, away, victim, label, total, kill_at, delay):
         self.home, self.away, self.victim = home, away, victim
-        self.label, self.total, self.kill_at = label, total, kill_at
+        self.label, self.total = label, total
+        self.kill_at, self.delay = kill_at, delay
         self.sender = group.fresh("sender")
         self.recipient = group.fresh("recipient")
         self.acked = set()
@@ -75,8 +82,8 @@ class Round:
         await self.away.add_user(self.recipient)
         recipient = await self._login_recipient()
         sender = await self.home.login(self.sender, stream_management=True)
-        next_number = await self._send(sender, 0, self.kill_at)
-        await self.victim.kill()
+        await self._send(sender, 0, self.kill_at)
+        next_number = await self._send_until_killed(sender, self.kill_at)
         if self.victim is self.away:
             await recipient.lost()
         if self.victim is self.home:
@@ -89,7 +96,7 @@ class Round:
             sender = await self.home.login(self.sender, stream_management=True)
         else:
             await self.home.ctl("peer", "retry", self.away.domain)
-        await self._send(sender, next_number)
+        await self._send(sender, next_number, self.total)
         sender.say(f"{self.recipient}@{self.away.domain}", "end")
         await sender.barrier()
         sender["xep_0198"].request_ack()
@@ -108,21 +115,30 @@ class Round:
         await client.become_available()
         return client
 
-    async def _send(self, sender, first, until_acked=None):
-        """Send the numbers from `first` on, to the last one or until so many stanzas are
-        acknowledged; returns the next number."""
-        for number in range(first, self.total):
+    async def _send(self, sender, first, stop, alive=lambda: True):
+        """Send the numbers from `first` up to `stop`, not too far ahead of the server, as long
+        as it is `alive`; returns the next number."""
+        acked = len(sender.acked)
+        for number in range(first, stop):
             sender.say(f"{self.recipient}@{self.away.domain}", str(number),
                        identifier=str(number))
-            wanted = number - first - IN_FLIGHT
-            await sender.until(lambda: len(sender.acked) >= wanted,
+            wanted = acked + number - first - IN_FLIGHT
+            await sender.until(lambda: len(sender.acked) >= wanted or not alive(),
                                f"acknowledgement of {wanted} stanzas", STALL_SECONDS)
-            if until_acked is not None and len(sender.acked) >= until_acked:
+            if not alive():
                 return number + 1
-        if until_acked is not None:
-            await sender.until(lambda: len(sender.acked) >= until_acked,
-                               f"acknowledgement of {until_acked} stanzas", STALL_SECONDS)
-        return self.total
+        return stop
+
+    async def _send_until_killed(self, sender, first):
+        """A thread of its own fires the shot, wherever server and client then are."""
+        shot = threading.Timer(self.delay, os.killpg, (self.victim.process.pid, signal.SIGKILL))
+        shot.start()
+        number = await self._send(sender, first, self.total,
+                                  lambda: self.victim.process.alive and not sender.gone)
+        # Where all was sent before, it is killed while the last of it is on its way.
+        shot.join()
+        await self.victim.kill()
+        return number
 
     def _note_acks(self, sender):
         self.acked.update(int(stanza["id"]) for stanza in sender.acked

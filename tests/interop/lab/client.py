@@ -269,6 +269,11 @@ class Client(slixmpp.ClientXMPP):
         if self.transport:
             self.transport.abort()
 
+    @property
+    def gone(self):
+        """The connection has ended."""
+        return self._ended.is_set()
+
     async def lost(self, deadline=DEADLINE_SECONDS):
         """Wait until the connection is gone."""
         await within(deadline, self._ended.wait(), f"end of {self.boundjid}'s stream")
