@@ -10,6 +10,11 @@
 #include "gateway/xml/ns.h"
 #include "gateway/xml/writer.h"
 
+// Debian has had expat 2.5.0 with and without this function. A weak reference takes it from whichever
+// library is there when the program runs; one that lacks it has no deferral to switch off.
+extern "C" XML_Bool XML_SetReparseDeferralEnabled(XML_Parser parser, XML_Bool enabled)
+    __attribute__((weak));
+
 namespace causeway {
 namespace {
 
@@ -159,7 +164,7 @@ void XmlStreamParser::make_expat() {
     XML_SetXmlDeclHandler(expat_, ExpatHandlers::declaration);
     // Deferral would hold back complete stanzas; what it guards against (a long token in small pieces
     // scanned again and again) is bounded by token_bytes instead.
-    XML_SetReparseDeferralEnabled(expat_, XML_FALSE);
+    if (XML_SetReparseDeferralEnabled != nullptr) XML_SetReparseDeferralEnabled(expat_, XML_FALSE);
 }
 
 std::unique_ptr<XmlStreamParser> XmlStreamParser::from_context(const std::string& context) {
