@@ -207,18 +207,20 @@ void ClientSession::stanza_in(Element& element, Arena& arena) {
     }
     const auto type = stanza_type(*kind, element);
     if (!type) {
-        take_custody();
+        const Custody custody = take_custody();
         refuse(element, *kind, StanzaCondition::bad_request, "That type is not known.");
+        if (custody.owed()) settled(custody.number);
         return;
     }
     Stanza stanza{element, arena, *kind, *type, jid(), {}};
     if (const std::string_view to = element.attribute("to"); !to.empty()) {
         auto parsed = Jid::parse(to);
         if (!parsed) {
-            take_custody();
+            const Custody custody = take_custody();
             if (*type != StanzaType::error && *type != StanzaType::result) {
                 refuse(element, *kind, StanzaCondition::jid_malformed, parsed.error().why());
             }
+            if (custody.owed()) settled(custody.number);
             return;
         }
         stanza.to = std::move(*parsed);

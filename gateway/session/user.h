@@ -55,8 +55,8 @@ public:
     void presence_in(const PacketRef& packet, Custody custody);
     void iq_in(const PacketRef& packet, Custody custody);
     /// Presence from a contact on this shard, to all available resources; the usual fan-out.
-    void deliver_presence(const PacketRef& packet) const;
-    void deliver_presence_as(const PacketRef& packet, const Jid& to) const;
+    void deliver_presence(const PacketRef& packet);
+    void deliver_presence_as(const PacketRef& packet, const Jid& to);
 
     // ---- what its own resources do ----
     /// Available or unavailable without `to`.
@@ -97,6 +97,18 @@ private:
     void load();
     void loaded(const Outcome& outcome);
     void next_change();
+    [[nodiscard]] bool roster_at_rest() const { return !changing_ && changes_.empty(); }
+    /// Runs `task` behind the changes that came before it: presence that follows an approval must not
+    /// overtake it while it is being stored.
+    template <class Task>
+    void in_order(Task task) {
+        if (roster_at_rest()) {
+            task();
+        } else {
+            change_roster([](Batch&, Change&) -> Outcome { return {}; },
+                          [task = std::move(task)](const Outcome&) { task(); });
+        }
+    }
     void finish_change(PendingChange change, Change result, const Outcome& outcome);
     void push(const RosterItem& item);
 

@@ -39,9 +39,16 @@ void fan_out(Hub& hub, const PacketRef& packet, const std::vector<const Jid*>& c
 
 }  // namespace
 
-void User::deliver_presence_as(const PacketRef& packet, const Jid& to) const {
-    for (Resource* resource : resources_) {
-        if (resource->available()) resource->deliver_as(packet, to);
+void User::deliver_presence_as(const PacketRef& packet, const Jid& to) {
+    const auto deliver = [this](const PacketRef& presence, const Jid& address) {
+        for (Resource* resource : resources_) {
+            if (resource->available()) resource->deliver_as(presence, address);
+        }
+    };
+    if (roster_at_rest()) {
+        deliver(packet, to);  // the usual case, which copies nothing
+    } else {
+        in_order([deliver, packet, to] { deliver(packet, to); });
     }
 }
 
@@ -142,15 +149,19 @@ void User::presence_in(const PacketRef& packet, Custody custody) {
     }
     if (!packet->to().has_resource()) {
         deliver_presence(packet);
-    } else if (Resource* resource = find(packet->to().resource())) {
-        resource->deliver(packet, 0);
+        return;
     }
+    in_order([this, packet] {
+        if (Resource* resource = find(packet->to().resource())) resource->deliver(packet, 0);
+    });
 }
 
-void User::deliver_presence(const PacketRef& packet) const {
-    for (Resource* resource : resources_) {
-        if (resource->available()) resource->deliver(packet, 0);
-    }
+void User::deliver_presence(const PacketRef& packet) {
+    in_order([this, packet] {
+        for (Resource* resource : resources_) {
+            if (resource->available()) resource->deliver(packet, 0);
+        }
+    });
 }
 
 void User::probe_in(const PacketRef& packet) {
