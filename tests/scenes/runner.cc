@@ -96,8 +96,8 @@ int run(const Arguments& arguments) {
     std::size_t failed = 0;
     for (const Scene& scene : scenes) {
         ++number;
-        if (arguments.mode.sockets && Stage::needs_simulation(scene)) {
-            fmt::print("ok {} {} # SKIP needs the simulation\n", number, scene.name);
+        if (const auto missing = Stage::missing(scene, arguments.mode); !missing.empty()) {
+            fmt::print("ok {} {} # SKIP {}\n", number, scene.name, missing);
             continue;
         }
         const std::string why = play(scene, arguments.mode, certificates);

@@ -9,6 +9,7 @@
 namespace causeway::scene {
 namespace {
 constexpr std::string_view sm_ns = "urn:xmpp:sm:3";
+constexpr std::string_view ping_ns = "urn:xmpp:ping";
 }  // namespace
 
 std::string to_text(const Happening& happening, std::string_view content_ns) {
@@ -158,11 +159,12 @@ void SceneActor::read_stream(std::string_view plain) {
 void SceneActor::came(XmlNode element) {
     if (management.enabled && element.ns == content_ns_) ++management.received;
     if (element.ns == sm_ns && element.name == "r") {
-        if (management.automatic) {
+        if (management.enabled && management.automatic) {
             write(fmt::format("<a xmlns='{}' h='{}'/>", sm_ns, management.received));
         }
         return;
     }
+    if (!hears_pings && element.name == "iq" && element.child(ping_ns, "ping") != nullptr) return;
     inbox_.push_back({Happening::Kind::element, std::move(element)});
 }
 

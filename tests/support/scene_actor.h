@@ -70,6 +70,10 @@ public:
     /// What came and was not looked at, but for headers.
     [[nodiscard]] std::deque<Happening>& inbox() { return inbox_; }
 
+    /// A server pings another behind its stanzas to learn whether they were handled; where that is
+    /// not the point, a peer passes over it.
+    bool hears_pings = true;
+
     /// Stream management, from this actor's side.
     struct Management {
         bool enabled = false;

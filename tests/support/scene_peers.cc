@@ -23,6 +23,7 @@ void Stage::start_peer(const Words& words, SceneCertificates::Kind certificate) 
     Person& added = add_person(words[0], "jabber:server");
     added.domain = words[1];
     added.peer = true;
+    added.actor->hears_pings = false;
     added.certificate = certificate;
     ++machines_;
     note_machine(added.domain);
@@ -86,6 +87,7 @@ void Stage::peer_is_called(const Step& step, const Words& words) {
         Person& added = add_person(words[0], "jabber:server");
         added.domain = peer.domain;
         added.peer = true;
+        added.actor->hears_pings = peer.actor->hears_pings;
         added.certificate = peer.certificate;
     }
     actor(words[0]).adopt(std::move(peer.waiting.front()));
@@ -140,6 +142,10 @@ void Stage::peer_accepts_stream(const Step& step, const Words& words) {
     who.send_last(fmt::format("<success xmlns='{}'/>", sasl_ns));
     peer_answers_header(step, {words[0], "third"});
     who.send("<stream:features/>");
+}
+
+void Stage::peer_hears_pings(const Step&, const Words& words) {
+    actor(words[0]).hears_pings = true;
 }
 
 void Stage::peer_hangs_up(const Step&, const Words& words) {

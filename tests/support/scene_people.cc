@@ -46,7 +46,9 @@ void Stage::binds(const Step&, const Words& words) {
     Person& who = person(words[0]);
     who.actor->management = {};
     bind_resource(*who.actor, who.plan);
-    if (who.plan.stream_management) enable_stream_management(*who.actor, who.plan);
+    if (!who.plan.stream_management) return;
+    enable_stream_management(*who.actor, who.plan);
+    variables_[words[0] + ".previd"] = who.actor->management.previd;
 }
 
 void Stage::connects(const Step& step, const Words& words) {

@@ -18,7 +18,7 @@ bool blank(const std::string& line) { return line.find_first_not_of(" \t\r") == 
 /// "X sends: <a/>" has its block on the line; "X sends:" has it below.
 void split_block(Step& step) {
     const auto at = step.text.find(": ");
-    if (at != std::string::npos && !step.text.starts_with('[')) {
+    if (at != std::string::npos) {
         step.block = step.text.substr(at + 2);
         step.text.resize(at);
     } else if (step.text.ends_with(':')) {

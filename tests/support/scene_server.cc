@@ -76,7 +76,8 @@ SceneServer::SceneServer(SceneWorld& world, SceneCertificates& certificates, Ser
       plan_(std::move(plan)),
       machine_(machine),
       shards_(mode.shards),
-      store_(world.make_store(fmt::format("machine-{}", machine))) {
+      store_name_(fmt::format("machine-{}", machine)),
+      store_(world.make_store(store_name_)) {
     const std::string host = fmt::format("machine-{}.test", machine);
     world.dns().set_addresses(host, {world.address(machine)});
     for (const std::string& domain : plan_.domains) {
@@ -144,6 +145,7 @@ void SceneServer::start() {
 void SceneServer::stop() {
     if (server_ == nullptr) return;
     world_.remove(*server_);
+    store_ = world_.reopen(std::move(store_), store_name_);
     server_.reset();
     world_.settle();
 }

@@ -91,6 +91,7 @@ private:
     ServerPlan plan_;
     unsigned machine_;
     unsigned shards_;
+    std::string store_name_;
     std::unique_ptr<Store> store_;
     std::map<std::string, Roster> written_;  ///< rosters as add_contact() made them
     std::unique_ptr<Server> server_;

@@ -122,6 +122,12 @@ public:
         if (!opened) throw std::runtime_error(opened.error().why());
         return std::move(*opened);
     }
+    [[nodiscard]] std::unique_ptr<Store> reopen(std::unique_ptr<Store> store,
+                                                const std::string& name) override {
+        store->stop();
+        store.reset();
+        return make_store(name);
+    }
     [[nodiscard]] Workers& workers() override { return workers_; }
     void add(Server& server) override {
         servers_.push_back(&server);

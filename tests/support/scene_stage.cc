@@ -19,6 +19,7 @@ Stage::~Stage() {
 
 /// A word in <> stands for any word, a last one that ends in "..." for all that are left.
 const std::vector<Stage::Rule>& Stage::rules() {
+    constexpr auto simulation = Rule::Needs::simulation;
     static const std::vector<Rule> all{
         {"[server] <domains...>", &Stage::add_server},
         {"[self-signed server] <domains...>", &Stage::add_self_signed_server},
@@ -28,18 +29,18 @@ const std::vector<Stage::Rule>& Stage::rules() {
         {"[peer] <name> <domain>", &Stage::add_peer},
         {"[self-signed peer] <name> <domain>", &Stage::add_self_signed_peer},
         {"[contact] <owner> <contact> <state...>", &Stage::add_contact},
-        {"[simulation only] <why...>", &Stage::simulation_only, true},
+        {"[simulation only] <why...>", &Stage::simulation_only, simulation},
 
-        {"time passes <time>", &Stage::time_passes, true},
+        {"time passes <time>", &Stage::time_passes, simulation},
         {"server <domain> goes down", &Stage::server_goes_down},
         {"server <domain> comes back", &Stage::server_comes_back},
         {"server <domain> shuts down", &Stage::server_shuts_down},
-        {"server <domain> is unreachable", &Stage::server_unreachable, true},
-        {"server <domain> is reachable", &Stage::server_reachable, true},
-        {"the store of <domain> fails the next <n> commits", &Stage::store_fails, true},
-        {"the store of <domain> cannot be read <n> times", &Stage::store_cannot_read, true},
-        {"the store of <domain> holds its commits", &Stage::store_holds, true},
-        {"the store of <domain> releases its commits", &Stage::store_releases, true},
+        {"server <domain> is unreachable", &Stage::server_unreachable, simulation},
+        {"server <domain> is reachable", &Stage::server_reachable, simulation},
+        {"the store of <domain> fails the next <n> commits", &Stage::store_fails, simulation},
+        {"the store of <domain> cannot be read <n> times", &Stage::store_cannot_read, simulation},
+        {"the store of <domain> holds its commits", &Stage::store_holds, simulation},
+        {"the store of <domain> releases its commits", &Stage::store_releases, simulation},
         {"<n> messages are stored for <jid>", &Stage::stored_messages},
         {"<n> stanzas wait from <local> for <remote>", &Stage::waiting_stanzas},
         {"<owner> knows <contact> as <state...>", &Stage::contact_is},
@@ -59,7 +60,7 @@ const std::vector<Stage::Rule>& Stage::rules() {
         {"<who> acknowledges everything", &Stage::acknowledges_all},
         {"<who> acknowledges <n>", &Stage::acknowledges},
         {"<who> sends", &Stage::sends},
-        {"<who> sends at once", &Stage::sends_at_once},
+        {"<who> sends at once", &Stage::sends_at_once, Rule::Needs::whole_pieces},
         {"<who> sends exactly", &Stage::sends_exactly},
         {"<who> receives", &Stage::receives},
         {"<who> receives the header", &Stage::receives_header},
@@ -83,6 +84,7 @@ const std::vector<Stage::Rule>& Stage::rules() {
         {"<who> answers with the header <id>", &Stage::peer_answers_header},
         {"<who> accepts TLS", &Stage::peer_accepts_tls},
         {"<who> accepts a stream to <peer>", &Stage::peer_accepts_stream},
+        {"<who> hears pings", &Stage::peer_hears_pings},
         {"<who> answers no more calls", &Stage::peer_hangs_up},
     };
     return all;
@@ -113,15 +115,18 @@ const Stage::Rule* Stage::find_rule(const Step& step, Words& words) {
     return nullptr;
 }
 
-bool Stage::needs_simulation(const Scene& scene) {
-    bool needed = false;
+std::string_view Stage::missing(const Scene& scene, const Mode& mode) {
+    std::string_view missing;
     for (const Step& step : scene.steps) {
         Words words;
         const Rule* rule = find_rule(step, words);
         if (rule == nullptr) throw SceneFailure(step, "  there is no such step");
-        needed = needed || rule->simulated;
+        if (rule->needs == Rule::Needs::simulation && mode.sockets) missing = "needs the simulation";
+        if (rule->needs == Rule::Needs::whole_pieces && mode.piece == 1) {
+            missing = "needs what is sent at once to arrive at once";
+        }
     }
-    return needed;
+    return missing;
 }
 
 void Stage::play(const Scene& scene) {

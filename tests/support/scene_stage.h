@@ -31,8 +31,9 @@ public:
 
     /// Plays all steps, and checks that nobody was left with something unlooked at.
     void play(const Scene& scene);
-    /// Whether the scene needs the simulation; an unknown step throws SceneFailure.
-    static bool needs_simulation(const Scene& scene);
+    /// What it needs that this way of playing does not have; empty if nothing. An unknown step throws
+    /// SceneFailure.
+    static std::string_view missing(const Scene& scene, const Mode& mode);
 
 private:
     /// What a <word> of a rule stood for; the last one may be several.
@@ -40,7 +41,8 @@ private:
     struct Rule {
         std::string_view form;
         void (Stage::*play)(const Step& step, const Words& words);
-        bool simulated = false;
+        enum class Needs : unsigned char { nothing, simulation, whole_pieces };
+        Needs needs = Needs::nothing;
     };
     /// Somebody with a connection.
     struct Person {
@@ -136,6 +138,7 @@ private:
     void peer_answers_header(const Step& step, const Words& words);
     void peer_accepts_tls(const Step& step, const Words& words);
     void peer_accepts_stream(const Step& step, const Words& words);
+    void peer_hears_pings(const Step& step, const Words& words);
     void peer_hangs_up(const Step& step, const Words& words);
 
     SceneWorld& world_;

@@ -61,6 +61,10 @@ public:
     [[nodiscard]] virtual std::unique_ptr<Network> network_for(Shard& shard) = 0;
     [[nodiscard]] virtual Result<std::unique_ptr<Resolver>> resolver_for(Shard& shard) = 0;
     [[nodiscard]] virtual std::unique_ptr<Store> make_store(const std::string& name) = 0;
+    /// After a server was removed and before it is freed: whatever its store had still to answer has
+    /// been answered when this returns what to go on with.
+    [[nodiscard]] virtual std::unique_ptr<Store> reopen(std::unique_ptr<Store> store,
+                                                        const std::string& name) = 0;
     [[nodiscard]] virtual Workers& workers() = 0;
     /// A server that listens, to be run from now on until remove(), which stops it.
     virtual void add(Server& server) = 0;

@@ -18,8 +18,8 @@ using control::QueueRow;
 struct Fixture : OperationsFixture {
     /// A chat message from one of our accounts to somebody elsewhere.
     void send(const std::string& from, const std::string& to) {
-        const auto packet = Packet::make(StanzaKind::message, StanzaType::chat, *Jid::parse(from),
-                                         *Jid::parse(to), "m1", "<body>whatever</body>");
+        const PacketRef packet = *Packet::from_bytes("<message to='" + to + "' from='" + from +
+                                                     "' id='m1' type='chat'><body>x</body></message>");
         Hub& hub = *server->home_of(Jid::parse(to)->domain()).hub;
         hub.shard.post([&hub, packet] { hub.routing->route(packet); });
         settle();
