@@ -16,6 +16,7 @@
 #include "gateway/net/tls_store.h"
 #include "gateway/session/custody.h"
 #include "gateway/session/ledger.h"
+#include "gateway/session/seen_messages.h"
 #include "gateway/shard/shard.h"
 #include "gateway/shard/workers.h"
 #include "gateway/store/ids.h"
@@ -87,6 +88,7 @@ struct Hub {
     std::shared_ptr<const TlsSnapshot> tls;
     std::unordered_set<std::string, StringHash, std::equal_to<>> domains;  ///< served here
     Ledger ledger;
+    SeenMessages seen;  ///< of accounts whose home is here
     std::unique_ptr<Users> users;
     Routing* routing = nullptr;
     RemoteDomains* remote = nullptr;

@@ -18,6 +18,7 @@ HoldId Ledger::hold(PacketRef packet, Custody custody, Shelf shelf) {
     const HoldId id = next_++;
     entries_.emplace(id, Entry{.packet = std::move(packet),
                                .custody = custody,
+                               .others = {},
                                .shelf = std::move(shelf),
                                .kept = {}});
     if (custody.owed()) {
@@ -32,6 +33,7 @@ HoldId Ledger::adopt(PacketRef packet, Shelf shelf, std::uint64_t row) {
     rows_.insert(row);
     entries_.emplace(id, Entry{.packet = std::move(packet),
                                .custody = {},
+                               .others = {},
                                .shelf = std::move(shelf),
                                .row = row,
                                .state = State::stored,
@@ -39,16 +41,18 @@ HoldId Ledger::adopt(PacketRef packet, Shelf shelf, std::uint64_t row) {
     return id;
 }
 
-void Ledger::keep(PacketRef packet, Custody custody, Shelf shelf, Kept kept) {
+HoldId Ledger::keep(PacketRef packet, Custody custody, Shelf shelf, Kept kept) {
     const HoldId id = next_++;
     Entry& entry = entries_
                        .emplace(id, Entry{.packet = std::move(packet),
                                           .custody = custody,
+                                          .others = {},
                                           .shelf = std::move(shelf),
                                           .released = true,
                                           .kept = std::move(kept)})
                        .first->second;
     make_due(id, entry);
+    return id;
 }
 
 void Ledger::make_due(HoldId id, Entry& entry) {
@@ -60,7 +64,27 @@ void Ledger::make_due(HoldId id, Entry& entry) {
     hub_.shard.mark_dirty(*this);
 }
 
-void Ledger::settle(Entry& entry) { hub_.settle(std::exchange(entry.custody, Custody{})); }
+void Ledger::join(HoldId id, Custody custody) {
+    const auto found = entries_.find(id);
+    // An entry that is gone, or stored, has had its outcome.
+    if (found == entries_.end() || found->second.state == State::stored) {
+        hub_.settle(custody);
+        return;
+    }
+    if (!custody.owed()) return;
+    Entry& entry = found->second;
+    if (entry.custody.owed()) {
+        entry.others.push_back(custody);
+        return;
+    }
+    entry.custody = custody;
+    if (entry.state == State::waiting) make_due(id, entry);
+}
+
+void Ledger::settle(Entry& entry) {
+    hub_.settle(std::exchange(entry.custody, Custody{}));
+    for (const Custody other : std::exchange(entry.others, {})) hub_.settle(other);
+}
 
 void Ledger::confirm(HoldId id) {
     const auto found = entries_.find(id);
@@ -200,17 +224,17 @@ void Ledger::fail(HoldId id, Entry& entry, const Outcome& outcome) {
         }
         return;
     }
-    const Entry failed = std::move(entry);
+    Entry failed = std::move(entry);
     entries_.erase(id);
     if (failed.confirmed) {
         // The recipient has it; only the disk does not.
-        hub_.settle(failed.custody);
+        settle(failed);
         return;
     }
     hub_.routing->bounce(*failed.packet,
                          {.condition = StanzaCondition::resource_constraint,
-                          .text = "The message could not be stored: try again later."},
-                         failed.custody);
+                          .text = "The message could not be stored: try again later."});
+    settle(failed);
     if (failed.kept) failed.kept(outcome);
 }
 

@@ -51,7 +51,10 @@ public:
     HoldId adopt(PacketRef packet, Shelf shelf, std::uint64_t row);
     /// `kept` hears the row's number, or why it could not be stored (the sender has then been told).
     using Kept = std::function<void(Result<std::uint64_t>)>;
-    void keep(PacketRef packet, Custody custody, Shelf shelf, Kept kept = {});
+    HoldId keep(PacketRef packet, Custody custody, Shelf shelf, Kept kept = {});
+
+    /// Whoever sent the message again hears of its outcome, too.
+    void join(HoldId id, Custody custody);
 
     void confirm(HoldId id);
     /// The system took the bytes for a recipient that does not acknowledge: nobody is told that the
@@ -75,6 +78,7 @@ private:
     struct Entry {
         PacketRef packet;
         Custody custody;
+        std::vector<Custody> others;  ///< of those who sent it again
         Shelf shelf;
         std::uint64_t row = 0;
         State state = State::waiting;

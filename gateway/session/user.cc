@@ -192,6 +192,10 @@ void User::message_loaded(const PacketRef& packet, Custody custody) {
         refuse(packet, custody);
         return;
     }
+    if (const auto first = hub_.seen.find(packet->resend_key())) {
+        hub_.ledger.join(*first, custody);
+        return;
+    }
     const StanzaType type = packet->type();
     if (packet->to().has_resource()) {
         if (Resource* resource = find(packet->to().resource())) {
@@ -229,11 +233,14 @@ Shelf User::shelf() const {
 
 void User::message_to_resource(Resource& resource, const PacketRef& packet, Custody custody) {
     if (!packet->storable() || (!custody.owed() && !resource.acknowledges())) {
+        hub_.seen.note(packet->resend_key(), 0);
         resource.deliver(packet, 0);
         hub_.settle(custody);
         return;
     }
-    resource.deliver(packet, hub_.ledger.hold(packet, custody, shelf()));
+    const HoldId hold = hub_.ledger.hold(packet, custody, shelf());
+    hub_.seen.note(packet->resend_key(), hold);
+    resource.deliver(packet, hold);
 }
 
 void User::message_to_best(const PacketRef& packet, Custody custody) {
@@ -280,10 +287,12 @@ void User::store_message(const PacketRef& packet, Custody custody) {
     }
     ++offline_rows_;
     // Somebody may have become available while it was on its way to the disk, too late to read it.
-    hub_.ledger.keep(packet, custody, shelf(),
-                     [&hub = hub_, bare = std::string(jid_.bare())](Result<std::uint64_t>) {
-                         if (User* user = hub.users->find(bare)) user->redeliver();
-                     });
+    const HoldId hold = hub_.ledger.keep(
+        packet, custody, shelf(),
+        [&hub = hub_, bare = std::string(jid_.bare())](Result<std::uint64_t>) {
+            if (User* user = hub.users->find(bare)) user->redeliver();
+        });
+    hub_.seen.note(packet->resend_key(), hold);
 }
 
 void User::count_offline() {

@@ -53,6 +53,7 @@ PacketRef Packet::from_stanza(const Stanza& stanza) {
     packet->from_ = stanza.from;
     packet->id_ = stanza.id();
     packet->storable_ = worth_keeping(stanza);
+    packet->resend_key_ = stanza.resend_key;
     if (!stanza.from.empty()) append_attribute(packet->bytes_, "from", stanza.from.full());
     append_attributes(packet->bytes_, stanza.element, "to", "from");
     if (stanza.element.first_child == nullptr) {

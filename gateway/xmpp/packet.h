@@ -61,6 +61,8 @@ public:
 
     /// A message that is worth keeping for somebody offline (XEP-0160, XEP-0334).
     [[nodiscard]] bool storable() const { return storable_; }
+    /// See Stanza; it does not outlive the process.
+    [[nodiscard]] std::uint64_t resend_key() const { return resend_key_; }
 
 private:
     Packet() = default;
@@ -77,6 +79,7 @@ private:
     StanzaType type_ = StanzaType::normal;
     bool storable_ = false;
     std::uint32_t rest_at_ = 0;
+    std::uint64_t resend_key_ = 0;
     Jid from_;
     Jid to_;
     std::string id_;

@@ -2,6 +2,7 @@
 // already normalised. Borrowed: it lives as long as the element's arena and never longer than a call.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -58,6 +59,8 @@ struct Stanza {
     StanzaType type;
     Jid from;
     Jid to;  ///< empty when the stanza has none
+    /// Of a message from another server: by what it is known when it is sent again; 0: by nothing.
+    std::uint64_t resend_key = 0;
 
     [[nodiscard]] std::string_view id() const { return element.attribute("id"); }
     /// The one child of an iq get or set, else the first child element, or nullptr.

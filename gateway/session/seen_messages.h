@@ -1,0 +1,34 @@
+// SeenMessages: which messages of other domains an account's shard has lately taken over, so that one
+// that its server sends again, after a stream that broke, is not shown twice. The sending server's
+// stanza-id (XEP-0359) names the message. Bounded: the oldest are forgotten first.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+
+#include "gateway/session/ledger.h"
+
+namespace causeway {
+
+class SeenMessages {
+public:
+    /// How many are remembered: what a peer may have under way, several times over.
+    static constexpr std::size_t capacity = 16384;
+
+    /// The key of a message: `secret` keeps others from making up two that are alike.
+    static std::uint64_t key(std::string_view secret, std::string_view domain, std::string_view id,
+                             std::string_view recipient);
+
+    /// The Ledger's entry of the first copy (0: none was needed); nullopt if there was no copy.
+    [[nodiscard]] std::optional<HoldId> find(std::uint64_t key) const;
+    void note(std::uint64_t key, HoldId hold);
+
+private:
+    std::unordered_map<std::uint64_t, HoldId> holds_;
+    std::deque<std::uint64_t> order_;
+};
+
+}  // namespace causeway
