@@ -48,7 +48,7 @@ void ClientSession::deliver_as(const PacketRef& packet, const Jid& to) {
 }
 
 void ClientSession::send(const PacketRef& packet, std::string_view bytes, HoldId hold) {
-    if (ended_) {
+    if (ended_ || overflowed_) {
         if (hold != 0) hub_.ledger.release(hold);
         return;
     }
@@ -86,10 +86,20 @@ void ClientSession::check_queue() {
     }
 }
 
+bool ClientSession::crowded() const {
+    const Limits& limits = hub_.limits();
+    if (management_ != nullptr && (management_->unacked.size() >= limits.unacked_stanzas / 2 ||
+                                   management_->unacked_bytes >= limits.unacked_bytes / 2)) {
+        return true;
+    }
+    return stream_ != nullptr &&
+           stream_->stream().channel().queued() >= limits.client_queue_soft_bytes / 2;
+}
+
 void ClientSession::overflow() {
-    // The client does not read, or does not acknowledge: what matters goes to the store, where the
-    // next login finds it.
-    evict(stream_error::resource_constraint, "too much is waiting for this client");
+    // Ended when the turn is over: whoever delivers may be in the middle of all resources.
+    overflowed_ = true;
+    hub_.shard.mark_dirty(*this);
 }
 
 void ClientSession::evict(std::string_view condition, std::string_view text) {
@@ -102,6 +112,12 @@ void ClientSession::evict(std::string_view condition, std::string_view text) {
 }
 
 void ClientSession::flush() {
+    if (overflowed_) {
+        // The client does not read, or does not acknowledge: what matters goes to the store, where
+        // the next login finds it.
+        evict(stream_error::resource_constraint, "too much is waiting for this client");
+        return;
+    }
     if (management_ == nullptr || stream_ == nullptr) return;
     Management& m = *management_;
     if (m.asked || m.unacked.empty()) return;
@@ -118,6 +134,7 @@ void ClientSession::stream_drained() {
         timer_.cancel();
     }
     for (const HoldId hold : std::exchange(in_transit_, {})) hub_.ledger.written(hold);
+    if (!crowded()) user_.room_again();
 }
 
 // ---- the stream comes and goes ----
@@ -289,7 +306,7 @@ void ClientSession::own_presence(Stanza& stanza) {
             return;
         }
     }
-    if (stanza.type == StanzaType::unavailable && !available()) return;
+    if (stanza.type == StanzaType::unavailable && !available() && directed.empty()) return;
     user_.own_presence(*this, Packet::from_stanza(stanza), wanted);
 }
 

@@ -35,6 +35,7 @@ public:
     void deliver(const PacketRef& packet, HoldId hold) override;
     void deliver_as(const PacketRef& packet, const Jid& to) override;
     [[nodiscard]] bool acknowledges() const override { return management_ != nullptr; }
+    [[nodiscard]] bool crowded() const override;
     void evict(std::string_view condition, std::string_view text) override;
 
     // From its stream
@@ -68,6 +69,7 @@ private:
         std::uint32_t received = 0;          ///< stanzas from the client
         std::deque<std::uint32_t> open;      ///< numbers of those not yet safe, rising
         std::uint32_t answer_when = 0;       ///< <r/> waits until so many are handled
+        std::uint32_t asked_until = 0;       ///< the same of the newest <r/>
         bool answer_due = false;
         std::uint32_t sent = 0;
         std::deque<Unacked> unacked;
@@ -105,6 +107,7 @@ private:
     UnixMillis since_;
     Timer timer_;
     bool soft_full_ = false;
+    bool overflowed_ = false;  ///< to be ended with this turn
     bool ended_ = false;
 };
 

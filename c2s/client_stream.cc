@@ -19,7 +19,7 @@ ClientStream::ClientStream(Hub& hub, ClientTable& table, std::unique_ptr<Channel
       stream_(hub.shard, std::move(channel), ns::client, *this),
       since_(hub.clock().wall()) {
     const Limits& limits = hub.limits();
-    stream_.set_limits(limits, limits.stanza_bytes_unauthenticated);
+    stream_.set_limits(hub.shared_limits(), limits.stanza_bytes_unauthenticated);
     // WebSocket arrives over HTTPS, or over loopback from a proxy that speaks it.
     if (stream_.channel().framed()) gain(stream_bits::secure);
     hub.shard.timers().arm(deadline_, std::chrono::duration_cast<Duration>(limits.handshake_seconds),
@@ -44,7 +44,8 @@ void ClientStream::on_stream_secured() { gain(stream_bits::secure); }
 void ClientStream::on_stream_opened(const StreamHeader& header) {
     if (!settle_domain(header)) return;
     OwnHeader own{.from = domain_, .id = random_token()};
-    if (!account_.empty()) own.to = account_.full();
+    // RFC 6120 §4.7.2: if, and only if, the client said who it is.
+    if (const auto from = Jid::parse(header.from); from) own.to = from->bare();
     stream_.send_header(own);
     offer_features();
 }
@@ -98,7 +99,7 @@ void ClientStream::authenticated(const Jid& identity, std::string_view mechanism
 
 void ClientStream::raise_limits() {
     const Limits& limits = hub_.limits();
-    stream_.set_limits(limits, limits.stanza_bytes_client);
+    stream_.set_limits(hub_.shared_limits(), limits.stanza_bytes_client);
     stream_.set_rate(limits.client_read_bytes_per_second, limits.client_read_burst_bytes);
 }
 
@@ -130,6 +131,10 @@ void ClientStream::bind(std::string_view resource, std::string_view iq_id) {
         prepared = std::move(*wanted);
     }
     User& user = hub_.users->get(account_.bare());
+    if (user.barred()) {
+        stream_.fail(stream_error::not_authorized, "this account is not in use any more");
+        return;
+    }
     Resource* before = user.find(prepared);
     if (before == nullptr && user.resources().size() >= hub_.limits().sessions_per_account) {
         refuse(StanzaCondition::resource_constraint, "Too many sessions of this account.");

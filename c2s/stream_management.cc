@@ -43,7 +43,7 @@ void ClientSession::settled(std::uint32_t settled_number) {
     const auto found = std::ranges::find(m.open, settled_number);
     if (found == m.open.end()) return;
     m.open.erase(found);
-    if (m.open.size() == hub_.limits().stanzas_in_progress / 2 && stream_ != nullptr) {
+    if (m.open.size() <= hub_.limits().stanzas_in_progress / 2 && stream_ != nullptr) {
         stream_->stream().resume(XmppStream::Pause::progress);
     }
     if (m.answer_due) answer_request();
@@ -58,7 +58,9 @@ void ClientSession::answer_request() {
     Management& m = *management_;
     // Counters wrap at 2^32 (XEP-0198 §4): distances are compared, not values.
     if (static_cast<std::int32_t>(handled() - m.answer_when) < 0) return;
-    m.answer_due = false;
+    // Questions that came later are answered with it, or when what came before them is safe.
+    m.answer_due = static_cast<std::int32_t>(m.asked_until - handled()) > 0;
+    m.answer_when = m.asked_until;
     if (stream_ == nullptr) return;
     stream_->stream().send(fmt::format("<a xmlns='urn:xmpp:sm:3' h='{}'/>", handled()));
 }
@@ -71,8 +73,10 @@ void ClientSession::manage(const Element& element) {
             "<failed xmlns='urn:xmpp:sm:3'><unexpected-request "
             "xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>");
     } else if (element.name == "r") {
+        // The oldest question is answered first, or a client that asks all the time never hears.
+        if (!management_->answer_due) management_->answer_when = management_->received;
         management_->answer_due = true;
-        management_->answer_when = management_->received;
+        management_->asked_until = management_->received;
         answer_request();
     } else if (element.name == "a") {
         const auto h = number(element.attribute("h"));
@@ -101,7 +105,8 @@ void ClientSession::enable(const Element& element) {
     stream_->gain(stream_bits::managed);
     std::string out = "<enabled xmlns='urn:xmpp:sm:3'";
     const std::string_view wish = element.attribute("resume");
-    if (wish == "true" || wish == "1") {
+    const bool possible = hub_.limits().resume_seconds.count() > 0;
+    if (possible && (wish == "true" || wish == "1")) {
         management_->token = random_token();
         append_attribute(out, "id", management_->token);
         append_attribute(out, "resume", "true");
@@ -131,10 +136,10 @@ void ClientSession::acknowledge(std::uint32_t count) {
     for (; count > 0; --count) {
         const Unacked done = std::move(m.unacked.front());
         m.unacked.pop_front();
+        m.unacked_bytes -= done.packet->bytes().size();
         if (done.hold != 0) hub_.ledger.confirm(done.hold);
     }
-    m.unacked_bytes = 0;
-    for (const Unacked& left : m.unacked) m.unacked_bytes += left.packet->bytes().size();
+    if (!crowded()) user_.room_again();
 }
 
 std::uint64_t ClientSession::unacked() const {

@@ -50,7 +50,14 @@ void DialbackVerification::on_peer_element(OutgoingStream& stream, Element& elem
 }
 
 void DialbackVerification::on_stopped(OutgoingStream&, const Outcome& why) {
-    finish(why ? Outcome::retry("the stream ended before the answer") : why);
+    // Only its answer says that a key is not valid; a stream that fails, for whatever reason, says nothing.
+    if (why.ok()) {
+        finish(Outcome::retry("the stream ended before the answer"));
+    } else if (why.cause() == Cause::refused) {
+        finish(Outcome::retry(why.why()));
+    } else {
+        finish(why);
+    }
 }
 
 void DialbackVerification::finish(const Outcome& outcome) {

@@ -45,7 +45,7 @@ IncomingStream::IncomingStream(Hub& hub, ServerTable& table, std::unique_ptr<Cha
       stream_(hub.shard, std::move(channel), ns::server, static_cast<StreamHandler&>(*this)),
       since_(hub.clock().wall()) {
     const Limits& limits = hub.limits();
-    stream_.set_limits(limits, limits.stanza_bytes_unauthenticated);
+    stream_.set_limits(hub.shared_limits(), limits.stanza_bytes_unauthenticated);
     hub.shard.timers().arm(timer_, std::chrono::duration_cast<Duration>(limits.handshake_seconds),
                            *this);
 }
@@ -82,7 +82,7 @@ void IncomingStream::authenticated(const Jid& identity, std::string_view, std::s
 void IncomingStream::proven(const Pair& pair, std::string_view how) {
     const bool first = pairs_.empty();
     pairs_.emplace(pair, how);
-    stream_.set_limits(hub_.limits(), hub_.limits().stanza_bytes_server);
+    stream_.set_limits(hub_.shared_limits(), hub_.limits().stanza_bytes_server);
     stream_.set_rate(hub_.limits().server_read_bytes_per_second,
                      hub_.limits().server_read_burst_bytes);
     if (first) {
@@ -303,7 +303,9 @@ void IncomingStream::settled(std::uint32_t number) {
     const auto found = std::ranges::find(open_, number);
     if (found == open_.end()) return;
     open_.erase(found);
-    if (open_.size() == hub_.limits().stanzas_in_progress / 2) stream_.resume(XmppStream::Pause::progress);
+    if (open_.size() <= hub_.limits().stanzas_in_progress / 2) {
+        stream_.resume(XmppStream::Pause::progress);
+    }
     answer_ready_pings();
 }
 

@@ -117,7 +117,7 @@ void OutgoingStream::begin(ConnectedTarget connected_target) {
     stream_ = std::make_unique<XmppStream>(hub_.shard, std::move(channel), ns::server,
                                            static_cast<StreamHandler&>(*this));
     // Whom we connect to is as unknown as who connects to us: the same limits until it is proven.
-    stream_->set_limits(hub_.limits(), hub_.limits().stanza_bytes_unauthenticated);
+    stream_->set_limits(hub_.shared_limits(), hub_.limits().stanza_bytes_unauthenticated);
     expect_progress(hub_.limits().connect_seconds);
     if (!target_.direct_tls) {
         send_header();
@@ -318,10 +318,14 @@ void OutgoingStream::on_stream_error(const Element& element, Arena& arena) {
 }
 
 void OutgoingStream::ready() {
-    timer_.cancel();
+    if (purpose_ == Purpose::verification) {
+        expect_progress(hub_.limits().connect_seconds);
+    } else {
+        timer_.cancel();
+    }
     state_ = State::established;
     connector_.reset();
-    stream_->set_limits(hub_.limits(), purpose_ == Purpose::verification
+    stream_->set_limits(hub_.shared_limits(), purpose_ == Purpose::verification
                                            ? hub_.limits().stanza_bytes_unauthenticated
                                            : hub_.limits().stanza_bytes_server);
     CAUSEWAY_LOG(info, "s2s.ready", {"local", local_}, {"remote", remote_},
@@ -375,6 +379,8 @@ void OutgoingStream::close() {
 void OutgoingStream::on_timer(std::uint32_t) {
     if (state_ == State::negotiating) {
         fail_target(Outcome::retry("it did not answer in time"));
+    } else if (state_ == State::established) {
+        stop(Outcome::retry("it did not answer in time"));
     }
 }
 
@@ -384,7 +390,7 @@ void OutgoingStream::on_stream_drained() {
 
 void OutgoingStream::on_stream_closed(const Outcome& why) {
     if (state_ == State::stopped) return;
-    peer_closed_ = peer_closed_ || why.ok();
+    peer_closed_ = peer_closed_ || (stream_ != nullptr && stream_->peer_ended());
     if (state_ == State::negotiating && connector_ != nullptr) {
         const Outcome reason =
             !end_.ok() ? end_

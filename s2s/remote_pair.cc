@@ -106,8 +106,7 @@ void RemotePair::write(const PacketRef& packet, HoldId hold) {
     if (channel.queued() > hub_.limits().server_queue_hard_bytes) {
         // A peer that does not read: new stanzas are refused before memory is spent on them.
         if (hold != 0) {
-            hub_.ledger.release(hold);
-            stored_ = true;
+            store_again(hold);
         } else {
             bounce(*packet, Outcome::policy("the other server does not take what is sent to it"));
         }
@@ -137,7 +136,9 @@ void RemotePair::flush() {
 }
 
 void RemotePair::ping_answered(std::uint64_t number) {
-    if (number == 0 || number != ping_) return;
+    if (number == 0) return;
+    answered_ = true;
+    if (number != ping_) return;
     ping_ = 0;
     ping_timer_.cancel();
     confirm(ping_covers_);
@@ -183,40 +184,44 @@ void RemotePair::spool_memory() {
             memory_.push_back(waiting);
             continue;
         }
-        stored_ = true;
-        ++keeping_;
-        hub_.ledger.release_to(waiting.hold, [this](Result<std::uint64_t>) {
-            --keeping_;
-            if (state_ == State::up) drain();
-        });
+        store_again(waiting.hold);
     }
     memory_bytes_ = 0;
     for (const Waiting& left : memory_) memory_bytes_ += left.packet->bytes().size();
 }
 
 void RemotePair::drain() {
-    if (state_ != State::up || reading_) return;
+    if (state_ != State::up) return;
+    if (reading_) {
+        read_again_ = true;
+        return;
+    }
     if (unconfirmed_.size() > page ||
         stream_->stream().channel().queued() > hub_.limits().server_queue_soft_bytes) {
         return;  // the answer to a ping, or room, brings us back
     }
     reading_ = true;
+    read_again_ = false;
     hub_.shared.store.log_list(
         std::string(store_name), queue_owner(remote_, local_), read_until_, page, hub_.shard,
-        [this](Result<std::vector<LogRow>> rows) {
+        [this, read = reads_](Result<std::vector<LogRow>> rows) {
             reading_ = false;
             if (state_ != State::up) return;
-            if (rows) {
-                drained_page(*rows);
-            } else {
+            if (!rows) {
                 CAUSEWAY_LOG(error, "s2s.queue_unreadable", {"remote", remote_},
                              {"cause", rows.error().why()});
+            } else if (read != reads_) {
+                drain();  // asked for another stream, from another place
+            } else {
+                drained_page(*rows);
             }
         });
 }
 
 void RemotePair::drained_page(const std::vector<LogRow>& rows) {
     for (const LogRow& row : rows) {
+        // Room comes back with on_stream_writable() or the answer to a ping.
+        if (stream_->stream().channel().queued() > hub_.limits().server_queue_soft_bytes) return;
         // Rows are stored in the order of their ids; one that comes late is read by the next page.
         read_until_ = row.id;
         if (hub_.ledger.in_flight(row.id)) continue;
@@ -233,10 +238,12 @@ void RemotePair::drained_page(const std::vector<LogRow>& rows) {
             append_attribute(delay, "stamp", format_date_time(row.at));
             stamped = stamped->with_child(delay + "/>");
         }
+        if (stored_rows_ > 0) --stored_rows_;
+        stored_bytes_ -= std::min(stored_bytes_, row.body.size());
         write(stamped, hub_.ledger.adopt(stamped, shelf(), row.id));
         if (state_ != State::up) return;
     }
-    if (!rows.empty()) {
+    if (!rows.empty() || read_again_) {
         drain();
     } else if (keeping_ == 0) {
         stored_ = false;
@@ -248,14 +255,20 @@ void RemotePair::give_back_unconfirmed() {
     ping_ = 0;
     ping_timer_.cancel();
     for (const auto& [hold, at] : std::exchange(unconfirmed_, {})) {
-        stored_ = true;
-        ++keeping_;
-        hub_.ledger.release_to(hold, [this](Result<std::uint64_t>) {
-            --keeping_;
-            if (state_ == State::up) drain();
-        });
+        store_again(hold);
     }
     read_until_ = 0;
+    ++reads_;
+}
+
+void RemotePair::store_again(HoldId hold) {
+    stored_ = true;
+    ++keeping_;
+    ++stored_rows_;
+    hub_.ledger.release_to(hold, [this](const auto&) {
+        --keeping_;
+        if (state_ == State::up) drain();
+    });
 }
 
 void RemotePair::resume_stored() {
@@ -285,11 +298,11 @@ void RemotePair::connect() {
 }
 
 void RemotePair::abandon_stream() {
+    state_ = State::idle;
     give_back_unconfirmed();
     stream_->disown();
     hub_.shard.condemn(std::move(stream_));
     timer_.cancel();
-    state_ = State::idle;
     since_ = hub_.clock().wall();
 }
 
@@ -299,7 +312,7 @@ void RemotePair::on_ready(OutgoingStream&) {
     last_used_ = hub_.clock().now();
     attempts_ = 0;
     pings_answered_ = true;
-    asked_ = false;
+    asked_ = answered_ = false;
     last_error_.clear();
     hub_.shard.timers().arm(timer_, millis(hub_.limits().link_idle_seconds), *this, idle_check);
     memory_bytes_ = 0;
@@ -414,6 +427,14 @@ void RemotePair::bounce(const Packet& packet, const Outcome& why, Custody custod
 void RemotePair::on_timer(std::uint32_t which) {
     if (which == attempt_due) {
         if (state_ == State::waiting) connect();
+    } else if (which == ping_late && answered_) {
+        // It answered before: the connection, or the peer, is not what it was.
+        CAUSEWAY_LOG(info, "s2s.silent", {"remote", remote_});
+        if (state_ != State::up) return;
+        note_error(Outcome::retry(fmt::format("{} answers no more", remote_)));
+        abandon_stream();
+        state_ = State::waiting;
+        schedule_retry();
     } else if (which == ping_late) {
         // The peer cannot answer (it may have no way back to us): what was written must do.
         CAUSEWAY_LOG(info, "s2s.ping_unanswered", {"remote", remote_});

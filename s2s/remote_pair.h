@@ -86,6 +86,8 @@ private:
     void hold_in_memory(const PacketRef& packet, Custody custody, bool durable);
     void spool(const PacketRef& packet, Custody custody);
     void spool_memory();
+    /// What was on its way is the store's again, to be read from there.
+    void store_again(HoldId hold);
     void drain();
     void drained_page(const std::vector<LogRow>& rows);
     void confirm(std::size_t count);
@@ -113,7 +115,10 @@ private:
     State state_ = State::idle;
     bool stored_ = false;             ///< rows are, or may be, in the store
     bool reading_ = false;            ///< a page of rows is being read
+    bool read_again_ = false;         ///< rows came while it was
+    std::uint64_t reads_ = 0;         ///< counts the times that reading began anew
     bool asked_ = false;              ///< the peer has had a first ping on this stream
+    bool answered_ = false;           ///< and has answered one
     std::size_t keeping_ = 0;         ///< rows on their way into the store
     std::size_t stored_rows_ = 0;     ///< put into the store since it was last empty
     std::size_t stored_bytes_ = 0;

@@ -32,6 +32,25 @@ public:
     bool disabled = false;
     bool busy = false;  ///< an answer from store or workers is due; nothing may arrive meanwhile
     bool started = false;
+    /// Whoever answers later holds a weak reference: after an <abort/> another exchange may be in
+    /// progress, about which that answer says nothing.
+    std::shared_ptr<const char> ticket = std::make_shared<const char>();
+};
+
+/// Where an answer belongs that comes later, on this shard or from a worker.
+struct Awaited {
+    explicit Awaited(Negotiation& negotiation)
+        : negotiation_(negotiation.handle()),
+          ticket_(static_cast<SaslExchange&>(*negotiation.state).ticket) {}
+    /// nullptr if the stream or the exchange that asked is gone.
+    [[nodiscard]] Negotiation* get() const {
+        const auto held = negotiation_.lock();
+        return held == nullptr || ticket_.expired() ? nullptr : *held;
+    }
+
+private:
+    std::weak_ptr<Negotiation*> negotiation_;
+    std::weak_ptr<const char> ticket_;
 };
 
 /// The types that are announced; tls-unique is accepted beside them (see TlsEngine).
@@ -154,25 +173,23 @@ void look_up(Negotiation& negotiation, const Jid& account,
     auto& exchange = static_cast<SaslExchange&>(*negotiation.state);
     exchange.busy = true;
     Hub& hub = negotiation.hub();
-    accounts::find(hub, account.bare(), [alive = negotiation.handle(), account, then, &hub](
+    accounts::find(hub, account.bare(), [asked = Awaited(negotiation), account, then, &hub](
                                             Result<std::optional<Account>> found) {
-        const auto held = alive.lock();
-        if (held == nullptr) return;
-        Negotiation& still = **held;
-        if (still.state == nullptr) return;
-        auto& current = static_cast<SaslExchange&>(*still.state);
+        Negotiation* const still = asked.get();
+        if (still == nullptr) return;
+        auto& current = static_cast<SaslExchange&>(*still->state);
         current.busy = false;
         if (!found) {
-            fail(still, {sasl_condition::temporary_auth_failure,
-                         "the account cannot be read at the moment"});
+            fail(*still, {sasl_condition::temporary_auth_failure,
+                          "the account cannot be read at the moment"});
             return;
         }
         current.exists = found->has_value();
         if (current.exists) {
             current.disabled = (*found)->disabled;
-            then(still, **found);
+            then(*still, **found);
         } else {
-            then(still, {.credentials = fake_credentials(hub.shared.secret, account.bare())});
+            then(*still, {.credentials = fake_credentials(hub.shared.secret, account.bare())});
         }
     });
 }
@@ -249,19 +266,17 @@ void plain_verified(Negotiation& negotiation, bool right) {
     }
 }
 
-void plain_check(Hub& hub, const std::weak_ptr<Negotiation*>& alive,
-                 const std::shared_ptr<PlainCheck>& check) {
-    const bool accepted = hub.shared.workers.run([&hub, alive, check] {
-        check->right = verify_plain(check->credentials, check->password);
-        hub.shard.post([alive, check] {
-            const auto held = alive.lock();
-            if (held != nullptr && (*held)->state != nullptr) plain_verified(**held, check->right);
+void plain_check(Negotiation& negotiation, const std::shared_ptr<PlainCheck>& check) {
+    Hub& hub = negotiation.hub();
+    const bool accepted =
+        hub.shared.workers.run([&hub, asked = Awaited(negotiation), check] {
+            check->right = verify_plain(check->credentials, check->password);
+            hub.shard.post([asked, check] {
+                if (Negotiation* const still = asked.get()) plain_verified(*still, check->right);
+            });
         });
-    });
     if (accepted) return;
-    if (const auto held = alive.lock()) {
-        fail(**held, {sasl_condition::temporary_auth_failure, "too many logins at once"});
-    }
+    fail(negotiation, {sasl_condition::temporary_auth_failure, "too many logins at once"});
 }
 
 void plain(Negotiation& negotiation, std::string_view message) {
@@ -283,13 +298,13 @@ void plain(Negotiation& negotiation, std::string_view message) {
     exchange.busy = true;
     Hub& hub = negotiation.hub();
     accounts::find(hub, exchange.account.bare(),
-                   [&hub, alive = negotiation.handle(), check,
+                   [&hub, asked = Awaited(negotiation), check,
                     account = exchange.account](Result<std::optional<Account>> found) {
-                       const auto held = alive.lock();
-                       if (held == nullptr || (*held)->state == nullptr) return;
-                       auto& current = static_cast<SaslExchange&>(*(*held)->state);
+                       Negotiation* const still = asked.get();
+                       if (still == nullptr) return;
+                       auto& current = static_cast<SaslExchange&>(*still->state);
                        if (!found) {
-                           fail(**held, {sasl_condition::temporary_auth_failure,
+                           fail(*still, {sasl_condition::temporary_auth_failure,
                                          "the account cannot be read at the moment"});
                            return;
                        }
@@ -298,7 +313,7 @@ void plain(Negotiation& negotiation, std::string_view message) {
                        check->credentials =
                            current.exists ? (*found)->credentials
                                           : fake_credentials(hub.shared.secret, account.bare());
-                       plain_check(hub, alive, check);
+                       plain_check(*still, check);
                    });
 }
 

@@ -281,14 +281,15 @@ void ServerOperations::set_user_disabled(std::string jid, bool disabled, Done do
         }
         server_.shared().store.commit(
             std::move(batch), home_, [this, bare, disabled, leave](const Outcome& outcome) {
-                if (!outcome || !disabled) {
+                if (!outcome) {
                     leave(outcome);
                     return;
                 }
                 ask<bool>(
                     server_.home_of(bare), home_,
-                    [bare](Server::Part& part) {
-                        evict(*part.hub, bare, "the account was disabled");
+                    [bare, disabled](Server::Part& part) {
+                        part.hub->users->forget(bare);
+                        if (disabled) evict(*part.hub, bare, "the account was disabled");
                         return true;
                     },
                     [leave](bool) { leave({}); });

@@ -94,7 +94,11 @@ struct Hub {
     RemoteDomains* remote = nullptr;
     std::unordered_map<std::uint64_t, Custodian*> custodians;
 
+    /// Until the next reload; what lives longer holds shared_limits().
     [[nodiscard]] const Limits& limits() const { return config->limits; }
+    [[nodiscard]] std::shared_ptr<const Limits> shared_limits() const {
+        return {config, &config->limits};
+    }
     [[nodiscard]] const Clock& clock() const { return shared.clock; }
     [[nodiscard]] bool serves(std::string_view domain) const { return domains.contains(domain); }
     /// The hub where everything about that bare JID or remote domain happens.

@@ -8,6 +8,8 @@
 namespace causeway {
 namespace {
 enum : std::uint32_t { patience_over, retry_due };
+// The store refuses a batch larger than its queue: a turn that has more to store commits in parts.
+constexpr std::size_t batch_bytes = 1U << 20U;
 }
 
 Ledger::Ledger(Hub& hub) : hub_(hub) {}
@@ -62,6 +64,10 @@ void Ledger::make_due(HoldId id, Entry& entry) {
     rows_.insert(entry.row);
     due_.push_back(id);
     hub_.shard.mark_dirty(*this);
+}
+
+void Ledger::share(HoldId id) {
+    if (const auto found = entries_.find(id); found != entries_.end()) ++found->second.holders;
 }
 
 void Ledger::join(HoldId id, Custody custody) {
@@ -125,8 +131,15 @@ void Ledger::release(HoldId id) { release_to(id, {}); }
 
 void Ledger::release_to(HoldId id, Kept kept) {
     const auto found = entries_.find(id);
-    if (found == entries_.end()) return;
+    if (found == entries_.end()) {
+        if (kept) kept(Outcome::absent("another recipient had it"));
+        return;
+    }
     Entry& entry = found->second;
+    if (--entry.holders > 0) {
+        if (kept) kept(Outcome::absent("another recipient has it"));
+        return;
+    }
     entry.released = true;
     entry.kept = std::move(kept);
     if (entry.state == State::waiting) {
@@ -157,8 +170,14 @@ void Ledger::flush() { commit_due(); }
 
 void Ledger::commit_due() {
     Batch batch = std::exchange(erased_, Batch{});
-    std::vector<std::uint64_t> erased = std::exchange(erased_rows_, {});
     std::vector<HoldId> ids;
+    const auto commit = [&] {
+        if (batch.empty()) return;
+        hub_.shared.store.commit(
+            std::exchange(batch, Batch{}), hub_.shard,
+            [this, ids = std::exchange(ids, {}), erased = std::exchange(erased_rows_, {})](
+                const Outcome& outcome) { committed(ids, erased, outcome); });
+    };
     const UnixMillis now = hub_.clock().wall();
     for (const HoldId id : std::exchange(due_, {})) {
         const auto found = entries_.find(id);
@@ -171,13 +190,9 @@ void Ledger::commit_due() {
                           .expires = entry.shelf.expires,
                           .body = std::string(entry.packet->bytes())});
         ids.push_back(id);
+        if (batch.bytes() >= batch_bytes) commit();
     }
-    if (batch.empty()) return;
-    hub_.shared.store.commit(
-        std::move(batch), hub_.shard,
-        [this, ids = std::move(ids), erased = std::move(erased)](const Outcome& outcome) {
-            committed(ids, erased, outcome);
-        });
+    commit();
 }
 
 void Ledger::committed(const std::vector<HoldId>& ids, const std::vector<std::uint64_t>& erased,

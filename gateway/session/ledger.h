@@ -53,6 +53,9 @@ public:
     using Kept = std::function<void(Result<std::uint64_t>)>;
     HoldId keep(PacketRef packet, Custody custody, Shelf shelf, Kept kept = {});
 
+    /// One recipient more: whichever confirms first has it for all, and only when the last is gone
+    /// without a word is it released.
+    void share(HoldId id);
     /// Whoever sent the message again hears of its outcome, too.
     void join(HoldId id, Custody custody);
 
@@ -83,6 +86,7 @@ private:
         std::uint64_t row = 0;
         State state = State::waiting;
         bool confirmed = false;  ///< while committing: erase the row when done
+        unsigned holders = 1;    ///< recipients that may still confirm
         bool released = false;   ///< nobody will confirm: a failed commit is the sender's to know
         Kept kept;
     };

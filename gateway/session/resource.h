@@ -25,6 +25,9 @@ public:
     virtual void deliver_as(const PacketRef& packet, const Jid& to) = 0;
     /// Whether the client acknowledges what it gets (XEP-0198).
     [[nodiscard]] virtual bool acknowledges() const = 0;
+    /// Much is waiting for it already: what can wait elsewhere should. The account's User is told
+    /// (room_again) when there is room.
+    [[nodiscard]] virtual bool crowded() const = 0;
     /// Ends the stream with an error; not resumable afterwards.
     virtual void evict(std::string_view condition, std::string_view text) = 0;
 

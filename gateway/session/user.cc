@@ -32,6 +32,11 @@ void User::detach(Resource& resource) {
         became_unavailable(resource, Packet::make(StanzaKind::presence, StanzaType::unavailable,
                                                   resource.jid(), {}, {}, {}));
     }
+    resources_changed();
+    rest();
+}
+
+void User::rest() {
     if (!busy()) hub_.users->idle(*this);
 }
 
@@ -56,6 +61,7 @@ void User::when_loaded(std::function<void(const Outcome&)> task) {
 }
 
 void User::reload() {
+    outdated_ = state_ == State::loading;
     if (state_ != State::loaded) return;
     state_ = State::fresh;
     offline_counted_ = false;
@@ -70,6 +76,7 @@ void User::load() {
             return;
         }
         exists_ = account->has_value();
+        disabled_ = exists_ && (*account)->disabled;
         if (!exists_) {
             loaded({});
             return;
@@ -88,12 +95,20 @@ void User::load() {
 }
 
 void User::loaded(const Outcome& outcome) {
+    if (std::exchange(outdated_, false)) {
+        load();
+        return;
+    }
     state_ = outcome ? State::loaded : State::fresh;
     if (!outcome) {
         CAUSEWAY_LOG(error, "account.unreadable", {"jid", jid_.bare()}, {"cause", outcome.why()});
     }
+    // It may have been removed or disabled since its client proved who it is.
+    if (barred()) evict_all(stream_error::not_authorized, "this account is not in use any more");
+    ++reading_;
     for (auto& task : std::exchange(waiting_, {})) task(outcome);
-    if (!busy()) hub_.users->idle(*this);
+    --reading_;
+    rest();
 }
 
 // ---- changes of the roster ----
@@ -135,6 +150,7 @@ void User::next_change() {
 }
 
 void User::finish_change(PendingChange change, Change result, const Outcome& outcome) {
+    ++reading_;  // whatever is called here, the account stays
     changing_ = false;
     if (outcome) {
         const std::uint64_t before = roster_.version();
@@ -148,7 +164,8 @@ void User::finish_change(PendingChange change, Change result, const Outcome& out
     }
     change.done(outcome);
     next_change();
-    if (!busy()) hub_.users->idle(*this);
+    --reading_;
+    rest();
 }
 
 void User::push(const RosterItem& item) {
@@ -244,27 +261,27 @@ void User::message_to_resource(Resource& resource, const PacketRef& packet, Cust
 }
 
 void User::message_to_best(const PacketRef& packet, Custody custody) {
-    int best = -1;
-    for (const Resource* resource : resources_) {
-        if (resource->available()) best = std::max(best, resource->priority);
-    }
-    if (best < 0) {
+    const Resources best = best_resources();
+    if (best.empty()) {
         store_message(packet, custody);
         return;
     }
-    // One that acknowledges, if there is one, answers for the message; the others get a copy.
-    Resource* chosen = nullptr;
-    for (Resource* resource : resources_) {
-        if (!resource->available() || resource->priority != best) continue;
-        if (chosen == nullptr || (resource->acknowledges() && !chosen->acknowledges())) {
-            chosen = resource;
-        }
+    if (packet->storable() && catching_up()) {
+        queue_behind(packet, custody);
+        return;
     }
-    for (Resource* resource : resources_) {
-        if (resource == chosen || !resource->available() || resource->priority != best) continue;
-        resource->deliver(packet, 0);
+    if (best.size() == 1) {
+        message_to_resource(*best.front(), packet, custody);
+        return;
     }
-    message_to_resource(*chosen, packet, custody);
+    const bool held = packet->storable() &&
+                      (custody.owed() || std::ranges::any_of(best, &Resource::acknowledges));
+    const HoldId hold = held ? hub_.ledger.hold(packet, custody, shelf()) : 0;
+    hub_.seen.note(packet->resend_key(), hold);
+    // Whichever has it first, has it for the account.
+    for (std::size_t more = 1; held && more < best.size(); ++more) hub_.ledger.share(hold);
+    for (Resource* resource : best) resource->deliver(packet, hold);
+    if (!held) hub_.settle(custody);
 }
 
 void User::store_message(const PacketRef& packet, Custody custody) {
@@ -286,12 +303,13 @@ void User::store_message(const PacketRef& packet, Custody custody) {
         return;
     }
     ++offline_rows_;
-    // Somebody may have become available while it was on its way to the disk, too late to read it.
-    const HoldId hold = hub_.ledger.keep(
-        packet, custody, shelf(),
-        [&hub = hub_, bare = std::string(jid_.bare())](Result<std::uint64_t>) {
-            if (User* user = hub.users->find(bare)) user->redeliver();
-        });
+    ++keeping_;
+    // Somebody may become available while it is on its way to the disk, too late to read it.
+    const HoldId hold = hub_.ledger.keep(packet, custody, shelf(), [this](const auto&) {
+        --keeping_;
+        redeliver();
+        rest();
+    });
     hub_.seen.note(packet->resend_key(), hold);
 }
 
@@ -300,7 +318,6 @@ void User::count_offline() {
     hub_.shared.store.log_list(
         std::string(offline_store), std::string(jid_.bare()), 0, hub_.limits().offline_messages,
         hub_.shard, [this](Result<std::vector<LogRow>> rows) {
-            --reading_;
             if (rows && !offline_counted_) offline_rows_ = rows->size();
             offline_counted_ = offline_counted_ || rows.ok();
             for (const auto& [packet, custody] : std::exchange(uncounted_, {})) {
@@ -313,6 +330,8 @@ void User::count_offline() {
                                       .text = "The message could not be stored."},
                                      custody);
             }
+            --reading_;
+            rest();
         });
 }
 
@@ -320,54 +339,6 @@ void User::refuse(const PacketRef& packet, Custody custody) {
     // The same words for an account without that resource and for no account at all.
     hub_.routing->bounce(*packet, {.condition = StanzaCondition::service_unavailable, .text = {}},
                          custody);
-}
-
-void User::deliver_offline(const Resource& resource) {
-    ++reading_;
-    hub_.shared.store.log_list(
-        std::string(offline_store), std::string(jid_.bare()), 0, hub_.limits().offline_messages,
-        hub_.shard,
-        [this, full = resource.jid()](Result<std::vector<LogRow>> rows) {
-            --reading_;
-            if (!rows) {
-                CAUSEWAY_LOG(error, "offline.unreadable", {"jid", jid_.bare()},
-                             {"cause", rows.error().why()});
-                return;
-            }
-            offline_counted_ = true;
-            offline_rows_ = 0;
-            deliver_rows(full, *rows);
-        });
-}
-
-void User::redeliver() {
-    const Resource* best = nullptr;
-    for (const Resource* resource : resources_) {
-        if (!resource->available() || resource->priority < 0) continue;
-        if (best == nullptr || resource->priority > best->priority) best = resource;
-    }
-    if (best != nullptr) deliver_offline(*best);
-}
-
-void User::deliver_rows(const Jid& full, const std::vector<LogRow>& rows) {
-    Resource* resource = find(full.resource());
-    if (resource == nullptr || !resource->available()) return;
-    const UnixMillis now = hub_.clock().wall();
-    for (const LogRow& row : rows) {
-        if (hub_.ledger.in_flight(row.id) || (row.expires != 0 && row.expires <= now)) continue;
-        auto packet = Packet::from_bytes(row.body);
-        if (!packet) {
-            CAUSEWAY_LOG(error, "offline.unreadable_row", {"jid", jid_.bare()}, {"row", row.id});
-            continue;
-        }
-        std::string delay = "<delay";
-        append_attribute(delay, "xmlns", ns::delay);
-        append_attribute(delay, "from", jid_.domain());
-        append_attribute(delay, "stamp", format_date_time(row.at));
-        delay += "/>";
-        const PacketRef delayed = (*packet)->with_child(delay);
-        resource->deliver(delayed, hub_.ledger.adopt(delayed, shelf(), row.id));
-    }
 }
 
 // ---- iq (RFC 6121 §8.5) ----

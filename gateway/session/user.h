@@ -1,9 +1,10 @@
 // User: everything about one bare JID that is in use: its resources, roster and presence, on its home
 // shard. Changes of the roster are made one after the other, each visible only once it is durable.
-// Split by subject: user.cc (life, roster, delivery of messages), user_presence.cc, and
+// Split by subject: user.cc (life, roster, delivery of messages), user_offline.cc, user_presence.cc, and
 // user_subscription.cc.
 #pragma once
 
+#include <boost/container/small_vector.hpp>
 #include <deque>
 #include <functional>
 #include <optional>
@@ -33,7 +34,7 @@ public:
     [[nodiscard]] Resource* find(std::string_view resource) const;
     [[nodiscard]] bool busy() const {
         return !resources_.empty() || state_ == State::loading || changing_ || !changes_.empty() ||
-               reading_ != 0;
+               reading_ != 0 || keeping_ != 0 || !behind_.empty();
     }
 
     void attach(Resource& resource);
@@ -48,6 +49,10 @@ public:
     /// Runs `task` once account and roster are loaded; the outcome says if that failed.
     void when_loaded(std::function<void(const Outcome&)> task);
     [[nodiscard]] bool exists() const { return exists_; }
+    /// Known to be removed or disabled: nobody may log in.
+    [[nodiscard]] bool barred() const {
+        return state_ == State::loaded && (!exists_ || disabled_);
+    }
     [[nodiscard]] const Roster& roster() const { return roster_; }
 
     // ---- stanzas that arrive for the account ----
@@ -78,7 +83,9 @@ public:
     void plan_item(Batch& batch, Change& change, RosterItem item, bool visible) const;
     void change_roster(Plan plan, std::function<void(const Outcome&)> done);
     /// Sends the offline messages to a resource that became available.
-    void deliver_offline(const Resource& resource);
+    void deliver_offline();
+    /// A resource that had too much before it has room again: go on with the offline messages.
+    void room_again();
     /// A resource went without acknowledging: whoever else takes messages gets what it left.
     void redeliver();
     /// Stored messages were removed behind its back: count them anew when that matters.
@@ -120,8 +127,24 @@ private:
     void count_offline();
     void refuse(const PacketRef& packet, Custody custody);
     void account_iq(const PacketRef& packet);
-    void deliver_rows(const Jid& full, const std::vector<LogRow>& rows);
     [[nodiscard]] Shelf shelf() const;
+
+    // user_offline.cc
+    /// Usually one or two; no memory is asked for then.
+    using Resources = boost::container::small_vector<Resource*, 4>;
+    /// The available resources of the highest priority, if that is not negative.
+    [[nodiscard]] Resources best_resources() const;
+    /// Stored messages are, or may be, on their way: what comes now goes behind them.
+    [[nodiscard]] bool catching_up() const { return reading_rows_ || more_rows_ || keeping_ != 0; }
+    void queue_behind(const PacketRef& packet, Custody custody);
+    void spill_behind();
+    void read_rows();
+    void deliver_rows(const std::vector<LogRow>& rows);
+    bool deliver_row(Resource& resource, const LogRow& row);
+    void caught_up();
+    void resources_changed();
+    /// Nothing may be left to do: then it may be dropped.
+    void rest();
 
     // user_presence.cc
     void broadcast(const PacketRef& packet);
@@ -137,7 +160,7 @@ private:
                           SubscriptionStep& step);
     Outcome plan_inbound(const PacketRef& packet, Batch& batch, Change& change,
                          SubscriptionStep& step);
-    void send_to_available(const PacketRef& packet);
+    void show_subscription(const PacketRef& packet);
 
     Hub& hub_;
     Jid jid_;
@@ -147,11 +170,23 @@ private:
     std::vector<std::function<void(const Outcome&)>> waiting_;
     State state_ = State::fresh;
     bool exists_ = false;
+    bool disabled_ = false;
+    bool outdated_ = false;  ///< changed behind our back while it was being loaded
     bool changing_ = false;
     std::size_t offline_rows_ = 0;  ///< stored messages, once counted
     bool offline_counted_ = false;
     std::vector<std::pair<PacketRef, Custody>> uncounted_;  ///< to be stored once that is known
     unsigned reading_ = 0;  ///< questions to the store that will answer to us
+
+    struct Behind {
+        PacketRef packet;
+        HoldId hold = 0;
+    };
+    std::deque<Behind> behind_;    ///< came while stored messages were on their way
+    std::size_t keeping_ = 0;      ///< messages on their way into the store
+    std::uint64_t rows_after_ = 0; ///< rows up to that id have been delivered
+    bool reading_rows_ = false;
+    bool more_rows_ = false;       ///< rows are left for when the resource has room
 };
 
 }  // namespace causeway

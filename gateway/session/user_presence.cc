@@ -73,12 +73,13 @@ void User::own_presence(Resource& resource, const PacketRef& packet, int priorit
     const bool takes_messages = priority >= 0 && (first || resource.priority < 0);
     resource.presence = packet;
     resource.priority = priority;
+    resources_changed();
     when_loaded([this, full = resource.jid(), packet, first, takes_messages](const Outcome& outcome) {
         Resource* still = find(full.resource());
         if (!outcome || still == nullptr || still->presence != packet) return;
         broadcast(packet);
         if (first) first_presence(*still);
-        if (takes_messages) deliver_offline(*still);
+        if (takes_messages) deliver_offline();
     });
 }
 
@@ -124,6 +125,7 @@ void User::became_unavailable(Resource& resource, const PacketRef& packet) {
     if (was_available && find(resource.jid().resource()) == &resource) {
         resource.deliver_as(packet, resource.jid());
     }
+    resources_changed();
 }
 
 void User::directed_presence(Resource& resource, const PacketRef& packet) {

@@ -97,7 +97,7 @@ Outcome User::plan_inbound(const PacketRef& packet, Batch& batch, Change& change
         return Outcome::policy("Too many requests are waiting for this contact.");
     }
     if (step.forward) {
-        change.before_push = [this, packet] { send_to_available(packet); };
+        change.before_push = [this, packet] { show_subscription(packet); };
     }
     // A repeated request replaces what waits, so that the newest words are shown.
     const bool renewed =
@@ -110,9 +110,13 @@ Outcome User::plan_inbound(const PacketRef& packet, Batch& batch, Change& change
     return {};
 }
 
-void User::send_to_available(const PacketRef& packet) {
+void User::show_subscription(const PacketRef& packet) {
+    // §3.1.3: requests go to available resources; §3.1.6, §3.2.3, §3.3.3: the rest to interested
+    // ones, too, which learn of it before the push.
     for (Resource* resource : resources_) {
-        if (resource->available()) resource->deliver(packet, 0);
+        const bool interested =
+            resource->interested && packet->type() != StanzaType::subscribe;
+        if (resource->available() || interested) resource->deliver(packet, 0);
     }
 }
 

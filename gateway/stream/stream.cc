@@ -21,8 +21,8 @@ XmppStream::~XmppStream() {
     shard_.condemn(std::move(channel_));
 }
 
-void XmppStream::set_limits(const Limits& limits, std::size_t stanza_bytes) {
-    limits_ = &limits;
+void XmppStream::set_limits(std::shared_ptr<const Limits> limits, std::size_t stanza_bytes) {
+    limits_ = std::move(limits);
     stanza_bytes_ = stanza_bytes;
     if (parser_ != nullptr) lease_parser();
 }
@@ -135,6 +135,7 @@ void XmppStream::handle(XmlEvent event) {
             if (framed()) {
                 fail(stream_error::not_well_formed, "an end tag without its start");
             } else {
+                peer_ended_ = true;
                 close();
             }
             return;
@@ -177,6 +178,7 @@ void XmppStream::handle_framed(Element& element) {
                                     element.attribute("id"), element.attribute("version"),
                                     element.attribute(ns::xml, "lang")});
     } else if (element.ns == ns::framing && element.name == "close") {
+        peer_ended_ = true;
         close();
     } else if (state_ == State::awaiting_header || element.ns == ns::framing) {
         fail(stream_error::invalid_namespace, "a WebSocket stream begins with <open/>");

@@ -61,7 +61,8 @@ public:
     XmppStream& operator=(const XmppStream&) = delete;
     ~XmppStream();
 
-    void set_limits(const Limits& limits, std::size_t stanza_bytes);
+    /// The limits outlive a reload: the stream keeps those it was given.
+    void set_limits(std::shared_ptr<const Limits> limits, std::size_t stanza_bytes);
     /// Input beyond this rate is left to the system (and so to the sender) for a while; 0: no bound.
     void set_rate(std::size_t bytes_per_second, std::size_t burst_bytes);
 
@@ -96,6 +97,8 @@ public:
     [[nodiscard]] bool usable() const { return state_ < State::closing; }
     [[nodiscard]] Channel& channel() { return *channel_; }
     [[nodiscard]] const Channel& channel() const { return *channel_; }
+    /// The peer ended the stream in good order, or with an error, before we did.
+    [[nodiscard]] bool peer_ended() const { return peer_ended_; }
     /// Why we ended it, for the log; empty if we did not.
     [[nodiscard]] const std::string& failure() const { return failure_; }
 
@@ -128,7 +131,7 @@ private:
     StreamHandler* handler_;
     std::unique_ptr<XmlStreamParser> parser_;       ///< while input is being read or partial
     std::shared_ptr<const std::string> context_;    ///< how to lease one; nullptr before the header
-    const Limits* limits_ = nullptr;
+    std::shared_ptr<const Limits> limits_;
     std::string_view content_ns_;
     std::string failure_;
     std::string leftover_;  ///< input behind the element after which we are held
@@ -142,6 +145,7 @@ private:
     bool reading_ = false;  ///< input is being handled, up the stack
     bool restarting_ = false;
     bool held_ = false;
+    bool peer_ended_ = false;
     unsigned char pauses_ = 0;
 };
 

@@ -44,6 +44,7 @@ struct Fixture : OperationsFixture {
 using Texts = std::vector<std::string>;
 
 TEST_CASE_FIXTURE(Fixture, "the status counts what all shards have") {
+    for (int i = 0; i < 8; ++i) REQUIRE(add(fmt::format("user{}@b.test", i)).ok());
     for (int i = 0; i < 8; ++i) session(fmt::format("user{}@b.test/x", i));
     Batch batch;
     for (std::uint64_t id = 1; id <= 3; ++id) {
