@@ -65,7 +65,7 @@ void ClientListeners::accept_http(std::unique_ptr<Channel> channel) {
         settings->domains.push_back(domain_to_ascii(domain.name));
     }
     settings->deadline = std::chrono::duration_cast<Duration>(limits.handshake_seconds);
-    settings->message_limit = limits.stanza_bytes_client;
+    settings->message_limit = limits.stanza_bytes_unauthenticated;
     auto connection = std::make_unique<HttpConnection>(
         hub_.shard, std::move(channel), std::move(settings),
         [this](std::unique_ptr<Channel> websocket) { table_.accept(std::move(websocket)); },

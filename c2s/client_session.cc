@@ -59,8 +59,9 @@ void ClientSession::send(const PacketRef& packet, std::string_view bytes, HoldId
         m.unacked_bytes += bytes.size();
         // First on the list, so that our <r/> leaves in the same record.
         if (stream_ != nullptr) hub_.shard.mark_dirty(*this);
+        // One stanza always fits, however large it became.
         if (m.unacked.size() > hub_.limits().unacked_stanzas ||
-            m.unacked_bytes > hub_.limits().unacked_bytes) {
+            (m.unacked.size() > 1 && m.unacked_bytes > hub_.limits().unacked_bytes)) {
             overflow();
             return;
         }
@@ -277,6 +278,7 @@ void ClientSession::presence(Stanza& stanza) {
     if (is_subscription(stanza.type)) {
         user_.subscription_out(stanza, custody);
     } else if (stanza.type == StanzaType::available || stanza.type == StanzaType::unavailable) {
+        stanza.directed = stanza.type == StanzaType::available;
         user_.directed_presence(*this, Packet::from_stanza(stanza));
     } else {
         hub_.routing->route(Packet::from_stanza(stanza));
@@ -289,7 +291,7 @@ void ClientSession::own_presence(Stanza& stanza) {
         std::string_view text = child->text(stanza.arena);
         while (!text.empty() && (text.front() == ' ' || text.front() == '\n')) text.remove_prefix(1);
         while (!text.empty() && (text.back() == ' ' || text.back() == '\n')) text.remove_suffix(1);
-        if (text.starts_with('+')) text.remove_prefix(1);
+        if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
         const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), wanted);
         if (error != std::errc{} || end != text.data() + text.size() || wanted < -128 ||
             wanted > 127) {

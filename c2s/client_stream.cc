@@ -57,7 +57,9 @@ void ClientStream::on_element(Element& element, Arena& arena) {
     }
     std::string_view key = element.ns;
     if (element.is(ns::client, "iq") && element.attribute("type") == "set") {
-        if (const Element* payload = element.first_element()) key = payload->ns;
+        // The one step of the negotiation that is an iq (RFC 6120 §7).
+        const Element* payload = element.first_element();
+        if (payload != nullptr && payload->ns == ns::bind) key = payload->ns;
     }
     if (dispatch(key, element, arena)) return;
     if (element.ns == ns::stream && element.name == "error") {

@@ -55,6 +55,7 @@ private:
     void on_stream_opened(const StreamHeader& header) override;
     void on_element(Element& element, Arena& arena) override;
     void on_stream_secured() override;
+    [[nodiscard]] std::string_view own_name() const override { return some_domain(); }
     void on_stream_closed(const Outcome& why) override;
     void on_stream_drained() override;
     void on_timer(std::uint32_t which) override;

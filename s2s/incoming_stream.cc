@@ -26,6 +26,15 @@ std::string domain_of(std::string_view text) {
     return std::string(jid->domain());
 }
 
+/// The domain of an address whose other parts may be invalid (RFC 7622 §3.1).
+std::string domain_part(std::string_view address) {
+    address = address.substr(0, address.find('/'));
+    if (const auto at = address.find('@'); at != std::string_view::npos) {
+        address.remove_prefix(at + 1);
+    }
+    return domain_of(address);
+}
+
 std::string dialback_reply(std::string_view name, const IncomingStream::Pair& pair,
                            std::string_view id, std::string_view type, std::string_view inner) {
     std::string out = fmt::format("<db:{}", name);
@@ -236,7 +245,7 @@ void IncomingStream::stanza_in(Element& element, Arena& arena) {
     auto from = Jid::parse(element.attribute("from"));
     auto to = Jid::parse(element.attribute("to"));
     if (!from || !to) {
-        stream_.fail(stream_error::improper_addressing, "a stanza needs a valid from and to");
+        misaddressed(element, *kind, from.ok() ? &*from : nullptr);
         return;
     }
     if (!pairs_.contains({std::string(from->domain()), std::string(to->domain())})) {
@@ -273,6 +282,28 @@ void IncomingStream::stanza_in(Element& element, Arena& arena) {
         if (open_.size() >= hub_.limits().stanzas_in_progress) stream_.pause(XmppStream::Pause::progress);
     }
     router.enter(stanza, Source::server, nullptr, custody);
+}
+
+/// One address that our rules do not know, such as that of a newer Unicode, is no reason to end a stream
+/// that many share, as long as its domains are those that were proven.
+void IncomingStream::misaddressed(const Element& element, StanzaKind kind, const Jid* from) {
+    const std::string remote = domain_part(element.attribute("from"));
+    const std::string local = domain_part(element.attribute("to"));
+    if (!pairs_.contains({remote, local})) {
+        stream_.fail(stream_error::improper_addressing, "a stanza needs a valid from and to");
+        return;
+    }
+    touch();
+    CAUSEWAY_LOG(info, "s2s.misaddressed", {"from", element.attribute("from")},
+                 {"to", element.attribute("to")});
+    const std::string_view type = element.attribute("type");
+    if (from == nullptr || kind == StanzaKind::presence || type == "error" || type == "result") {
+        return;
+    }
+    std::string inner;
+    append_error(inner, {.condition = StanzaCondition::jid_malformed, .text = {}});
+    hub_.routing->route(Packet::make(kind, StanzaType::error, Jid::trusted({}, local), *from,
+                                     element.attribute("id"), inner));
 }
 
 bool IncomingStream::answer_ping(const Stanza& stanza) {

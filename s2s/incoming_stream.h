@@ -52,11 +52,13 @@ private:
     void on_stream_opened(const StreamHeader& header) override;
     void on_element(Element& element, Arena& arena) override;
     void on_stream_secured() override;
+    [[nodiscard]] std::string_view own_name() const override { return some_domain(); }
     void on_stream_closed(const Outcome& why) override;
     void on_timer(std::uint32_t which) override;
     void settled(std::uint32_t number) override;
 
     void stanza_in(Element& element, Arena& arena);
+    void misaddressed(const Element& element, StanzaKind kind, const Jid* from);
     bool answer_ping(const Stanza& stanza);
     void answer_ready_pings();
     void dialback_result(const Element& element, const Pair& pair, std::string key);

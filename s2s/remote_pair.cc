@@ -411,8 +411,10 @@ void RemotePair::fail_stored(const Outcome& why) {
 }
 
 void RemotePair::bounce(const Packet& packet, const Outcome& why, Custody custody) {
-    // Presence is not answered with errors: it says how things were, and they have moved on.
-    if (packet.kind() == StanzaKind::presence && !is_subscription(packet.type())) {
+    // Presence is not answered with errors: it says how things were, and they have moved on. But whoever
+    // joins a room, say, waits for an answer (RFC 6120 §10.4).
+    if (packet.kind() == StanzaKind::presence && !is_subscription(packet.type()) &&
+        !packet.directed()) {
         hub_.settle(custody);
         return;
     }

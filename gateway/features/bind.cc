@@ -16,7 +16,16 @@ void offer(Negotiation&, std::string& out) {
 
 void handle(Negotiation& negotiation, Element& iq, Arena& arena) {
     const Element* request = iq.child(ns::bind, "bind");
-    const Element* resource = request == nullptr ? nullptr : request->child(ns::bind, "resource");
+    if (request == nullptr || iq.element_count() != 1 || iq.attribute("id").empty()) {
+        std::string inner;
+        append_error(inner, {.condition = StanzaCondition::bad_request,
+                             .text = "That iq needs an id and one <bind/>."});
+        negotiation.stream().send(Packet::make(StanzaKind::iq, StanzaType::error, {}, {},
+                                               iq.attribute("id"), inner)
+                                      ->bytes());
+        return;
+    }
+    const Element* resource = request->child(ns::bind, "resource");
     negotiation.bind(resource == nullptr ? std::string_view{} : resource->text(arena),
                      iq.attribute("id"));
 }

@@ -62,6 +62,9 @@ public:
     /// Bytes written and not yet taken by the system.
     [[nodiscard]] virtual std::size_t queued() const = 0;
 
+    /// Bounds one message, where the wire has such; a longer one ends the connection.
+    virtual void set_message_limit(std::size_t) {}
+
     /// Stops or resumes taking input from the system.
     virtual void pause_reading() = 0;
     virtual void resume_reading() = 0;

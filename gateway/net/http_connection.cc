@@ -162,6 +162,10 @@ bool HttpConnection::handle_next() {
     }
     if (error == http::error::bad_version) return refuse(505, "HTTP 1.1 is spoken here.\n");
     if (error) return refuse(400, "That is no HTTP request.\n");
+    // RFC 9112 §6.1: a body whose end is not known would be read as the next request.
+    if (request_->head().count(http::field::transfer_encoding) != 0) {
+        return refuse(request_->parser.chunked() ? 413 : 501, "No request here has a body.\n");
+    }
     if (request_->has_body()) return refuse(413, "No request here has a body.\n");
     const Reply reply = route();
     if (reply.status != http::status::switching_protocols) {

@@ -27,7 +27,7 @@ public:
     ~WebSocketChannel() override;
 
     /// For messages that begin from now on.
-    void set_message_limit(std::size_t bytes);
+    void set_message_limit(std::size_t bytes) override;
 
     void set_handler(ChannelHandler* handler) override;
     void write(std::string_view message) override;

@@ -25,7 +25,7 @@ void Router::enter_iq(Stanza& stanza, Resource* sender, Custody custody) {
                custody);
     };
     // RFC 6120 §8.2.3: an id always, and exactly one child in a request.
-    if (!stanza.element.has_attribute("id")) {
+    if (stanza.id().empty()) {
         refuse(StanzaCondition::bad_request, "An iq needs an id.");
         return;
     }

@@ -16,6 +16,16 @@ StanzaError error_of(const Outcome& outcome) {
             .type = "wait"};
 }
 
+/// What is stored of a request, to be shown at each login until it is answered: a stranger must not be
+/// able to fill the roster, nor every login, with long ones.
+std::string kept_request(const Packet& packet) {
+    constexpr std::size_t longest = 512;
+    if (packet.bytes().size() <= longest) return std::string(packet.bytes());
+    return std::string(
+        Packet::make(packet.kind(), packet.type(), packet.from(), packet.to(), packet.id(), {})
+            ->bytes());
+}
+
 }  // namespace
 
 Outcome User::plan_outbound(const PacketRef& packet, const Jid& contact, Batch& batch,
@@ -104,7 +114,7 @@ Outcome User::plan_inbound(const PacketRef& packet, Batch& batch, Change& change
         packet->type() == StanzaType::subscribe && step.state.pending_in;
     if (step.state == item.state && !renewed) return {};
     item.state = step.state;
-    item.request = renewed ? std::string(packet->bytes())
+    item.request = renewed ? kept_request(*packet)
                            : item.state.pending_in ? item.request : std::string{};
     plan_item(batch, change, std::move(item), step.push);
     return {};

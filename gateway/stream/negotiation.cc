@@ -2,7 +2,22 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+
 namespace causeway {
+namespace {
+
+/// RFC 6120 §4.7.5: two numbers; a higher one is for us to answer with ours.
+bool speaks_xmpp_1(std::string_view version) {
+    unsigned major = 0, minor = 0;
+    const char* const end = version.data() + version.size();
+    const auto first = std::from_chars(version.data(), end, major);
+    if (first.ec != std::errc{} || first.ptr == end || *first.ptr != '.') return false;
+    const auto second = std::from_chars(first.ptr + 1, end, minor);
+    return second.ec == std::errc{} && second.ptr == end && major >= 1;
+}
+
+}  // namespace
 
 std::weak_ptr<Negotiation*> Negotiation::handle() {
     if (self_ == nullptr) self_ = std::make_shared<Negotiation*>(this);
@@ -35,7 +50,7 @@ bool Negotiation::dispatch(std::string_view ns, Element& element, Arena& arena) 
 }
 
 bool Negotiation::settle_domain(const StreamHeader& header) {
-    if (header.version.empty() || header.version.substr(0, header.version.find('.')) == "0") {
+    if (!speaks_xmpp_1(header.version)) {
         stream().fail(stream_error::unsupported_version, "this server speaks XMPP 1.0");
         return false;
     }

@@ -32,6 +32,10 @@ public:
     [[nodiscard]] virtual XmppStream& stream() = 0;
     /// The served domain that the peer addressed in its first header.
     [[nodiscard]] const std::string& domain() const { return domain_; }
+    /// That domain, or, before it is known, one that is served here.
+    [[nodiscard]] std::string_view some_domain() const {
+        return domain_.empty() ? hub_.config->domains.front().name : domain_;
+    }
     [[nodiscard]] bool has(unsigned bits) const { return (bits_ & bits) == bits; }
     void gain(unsigned bits) { bits_ |= bits; }
     [[nodiscard]] StreamSide side() const { return side_; }

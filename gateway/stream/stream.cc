@@ -24,6 +24,8 @@ XmppStream::~XmppStream() {
 void XmppStream::set_limits(std::shared_ptr<const Limits> limits, std::size_t stanza_bytes) {
     limits_ = std::move(limits);
     stanza_bytes_ = stanza_bytes;
+    // A little more, so that what is too long gets its stream error.
+    channel_->set_message_limit(stanza_bytes + 1024);
     if (parser_ != nullptr) lease_parser();
 }
 
@@ -77,7 +79,8 @@ void XmppStream::lease_parser() {
     limits.attributes = limits_->attributes;
     limits.attribute_bytes = limits_->attribute_bytes;
     limits.namespaces = limits_->namespaces;
-    limits.children = limits_->children;
+    // A tree takes more memory than its text: before login, little of either.
+    limits.children = std::min(limits_->children, stanza_bytes_ / 64);
     limits.token_bytes = std::min(limits.token_bytes, stanza_bytes_);
     parser_->set_limits(limits);
 }
@@ -93,7 +96,12 @@ void XmppStream::on_bytes(std::string_view bytes) {
 
 void XmppStream::read(std::string_view bytes) {
     XmlEvent event = parser_->feed(bytes);
+    bool came = false;
     while (event != XmlEvent::need_more) {
+        if (framed() && std::exchange(came, true)) {
+            fail(stream_error::not_well_formed, "each WebSocket message is one whole element");
+            return;
+        }
         handle(event);
         if (!usable()) return;
         if (parser_ == nullptr) return;  // TLS begins
@@ -276,7 +284,7 @@ void XmppStream::fail(std::string_view condition, std::string_view text, std::st
     if (!usable()) return;
     failure_ = fmt::format("{}: {}", condition, text);
     // RFC 6120 §4.9.1.1: an error before our header still needs the header.
-    if (!header_sent_) send_header({.id = random_token()});
+    if (!header_sent_) send_header({.from = std::string(handler_->own_name()), .id = random_token()});
     std::string inner = fmt::format("<{}", condition);
     append_attribute(inner, "xmlns", ns::stream_errors);
     inner += "/>";

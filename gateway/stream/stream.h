@@ -40,6 +40,8 @@ public:
     /// The end, for that reason; the last call. ok: closed in good order.
     virtual void on_stream_closed(const Outcome& why) = 0;
     virtual void on_stream_drained() {}
+    /// Who we are, for an error that comes before our header (RFC 6120 §4.9.1.2).
+    [[nodiscard]] virtual std::string_view own_name() const { return {}; }
 
 protected:
     ~StreamHandler() = default;

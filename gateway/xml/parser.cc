@@ -95,13 +95,23 @@ struct ExpatHandlers {
     static void namespace_declared(void* data, const XML_Char* prefix, const XML_Char* uri) {
         XmlStreamParser& parser = self(data);
         ++parser.declared_;
+        if (uri != nullptr && std::string_view(uri).size() > parser.limits_.namespace_bytes) {
+            parser.fault("policy-violation", "the name of a namespace is too long");
+            return;
+        }
         if (parser.depth_ == 0 && !parser.replaying_) {
             append_attribute(parser.header_declarations_,
                              prefix == nullptr ? "xmlns" : fmt::format("xmlns:{}", prefix),
                              uri == nullptr ? "" : uri);
         }
     }
-    static void cdata_edge(void* data) { self(data).mark_consumed(); }
+    static void cdata_start(void* data) {
+        XmlStreamParser& parser = self(data);
+        parser.mark_consumed();
+        // Between stanzas it would leave a parser that looks idle and is not.
+        if (parser.current_ == nullptr) parser.fault("bad-format", "text between stanzas");
+    }
+    static void cdata_end(void* data) { self(data).mark_consumed(); }
     static void comment(void* data, const XML_Char*) {
         self(data).fault("restricted-xml", "comments are not allowed in a stream");
     }
@@ -157,7 +167,7 @@ void XmlStreamParser::make_expat() {
     XML_SetElementHandler(expat_, ExpatHandlers::start, ExpatHandlers::end);
     XML_SetCharacterDataHandler(expat_, ExpatHandlers::text);
     XML_SetStartNamespaceDeclHandler(expat_, ExpatHandlers::namespace_declared);
-    XML_SetCdataSectionHandler(expat_, ExpatHandlers::cdata_edge, ExpatHandlers::cdata_edge);
+    XML_SetCdataSectionHandler(expat_, ExpatHandlers::cdata_start, ExpatHandlers::cdata_end);
     XML_SetCommentHandler(expat_, ExpatHandlers::comment);
     XML_SetProcessingInstructionHandler(expat_, ExpatHandlers::instruction);
     XML_SetStartDoctypeDeclHandler(expat_, ExpatHandlers::doctype);
@@ -183,17 +193,23 @@ std::unique_ptr<XmlStreamParser> XmlStreamParser::from_context(const std::string
 
 XmlEvent XmlStreamParser::feed(std::string_view bytes) {
     if (!fault_condition_.empty()) return XmlEvent::fault;
-    if (fed_ == 0 && bytes.size() >= 2 &&
-        (bytes.substr(0, 2) == "\xff\xfe" || bytes.substr(0, 2) == "\xfe\xff" ||
-         bytes.substr(0, 2) == std::string_view("\0<", 2) ||
-         bytes.substr(0, 2) == std::string_view("<\0", 2))) {
-        fault("unsupported-encoding", "a stream is UTF-8");
-        return XmlEvent::fault;
-    }
+    if (fed_ < 2 && refuse_encoding(bytes)) return XmlEvent::fault;
     complete_ = nullptr;
     fed_ += static_cast<std::int64_t>(bytes.size());
     const HeapScope scope(heap_);
     return outcome(XML_Parse(expat_, bytes.data(), static_cast<int>(bytes.size()), XML_FALSE));
+}
+
+/// expat would follow a byte order mark, or a NUL beside the first '<', into UTF-16 (RFC 6120 §11.6).
+bool XmlStreamParser::refuse_encoding(std::string_view bytes) {
+    for (std::size_t i = 0; i < bytes.size() && fed_ + static_cast<std::int64_t>(i) < 2; ++i) {
+        const bool first = fed_ == 0 && i == 0;
+        if (bytes[i] == '\0' || (first && (bytes[i] == '\xfe' || bytes[i] == '\xff'))) {
+            fault("unsupported-encoding", "a stream is UTF-8");
+            return true;
+        }
+    }
+    return false;
 }
 
 XmlEvent XmlStreamParser::resume() {
@@ -234,8 +250,11 @@ XmlEvent XmlStreamParser::outcome(int status) {
         return XmlEvent::fault;
     }
     if (!fault_condition_.empty()) return XmlEvent::fault;
-    if (!check_size()) return XmlEvent::fault;
-    return next_event();
+    // What is left is a token that has not come to its end.
+    if (fed_ - consumed_ > static_cast<std::int64_t>(limits_.token_bytes)) {
+        fault("policy-violation", "that is larger than what is allowed here");
+    }
+    return check_stanza() ? next_event() : XmlEvent::fault;
 }
 
 XmlEvent XmlStreamParser::next_event() {
@@ -256,13 +275,20 @@ void XmlStreamParser::mark_consumed() {
     consumed_ = XML_GetCurrentByteIndex(expat_) + XML_GetCurrentByteCount(expat_);
 }
 
-bool XmlStreamParser::check_size() {
-    if (fed_ - consumed_ > static_cast<std::int64_t>(limits_.token_bytes) ||
-        consumed_ - boundary_ > static_cast<std::int64_t>(limits_.stanza_bytes)) {
+bool XmlStreamParser::check_stanza() {
+    if (consumed_ - boundary_ > static_cast<std::int64_t>(limits_.stanza_bytes)) {
         fault("policy-violation", "that is larger than what is allowed here");
-        return false;
     }
-    return true;
+    return fault_condition_.empty();
+}
+
+/// Prefixes let a few bytes of input stand for a long name: what they stand for is counted.
+bool XmlStreamParser::charge(std::size_t bytes) {
+    unfolded_ += bytes;
+    if (unfolded_ > 2 * limits_.stanza_bytes) {
+        fault("policy-violation", "that unfolds to more than what is allowed here");
+    }
+    return fault_condition_.empty();
 }
 
 Element* XmlStreamParser::build(const char* raw_name, const char** attributes) {
@@ -273,9 +299,13 @@ Element* XmlStreamParser::build(const char* raw_name, const char** attributes) {
     } else if (depth_ == 1 && element_ns == ns::client && framing_ == XmlFraming::stream) {
         fault("invalid-namespace", "stanzas here are in another content namespace");
         return nullptr;
+    } else if (current_ != nullptr && current_->ns == element_ns) {
+        element_ns = current_->ns;
     } else {
+        if (!charge(element_ns.size())) return nullptr;
         element_ns = arena_.copy(element_ns);
     }
+    if (!charge(2 * name.local.size())) return nullptr;
     Element* element = nullptr;
     if (current_ == nullptr) {
         element = arena_.make<Element>(element_ns, arena_.copy(name.local));
@@ -291,6 +321,7 @@ Element* XmlStreamParser::build(const char* raw_name, const char** attributes) {
             fault("policy-violation", "too many attributes, or one too long");
             return nullptr;
         }
+        if (!charge(attribute.ns.size() + attribute.local.size() + value.size())) return nullptr;
         auto* added = arena_.make<Attribute>();
         added->ns = arena_.copy(attribute.ns);
         added->name = arena_.copy(attribute.local);
@@ -316,9 +347,13 @@ void XmlStreamParser::start_element(const char* name, const char** attributes) {
     mark_consumed();
     if (depth_ == 1) {
         boundary_ = XML_GetCurrentByteIndex(expat_);
-        nodes_ = 0;
+        nodes_ = unfolded_ = 0;
     }
-    if (!check_size()) return;
+    if (!check_stanza()) return;
+    if (XML_GetCurrentByteCount(expat_) > static_cast<int>(limits_.token_bytes)) {
+        fault("policy-violation", "a start tag is too long");
+        return;
+    }
     if (depth_ > limits_.depth || ++nodes_ > limits_.children ||
         std::exchange(declared_, 0) > limits_.namespaces) {
         fault("policy-violation", "too deep, or too many elements or namespaces");
@@ -326,6 +361,10 @@ void XmlStreamParser::start_element(const char* name, const char** attributes) {
     }
     Element* element = build(name, attributes);
     if (element == nullptr) return;
+    if (depth_ == 1 && element->is(ns::stream, "stream")) {
+        fault("bad-format", "a stream holds no other stream");
+        return;
+    }
     ++depth_;
     if (depth_ == 1) {
         root_ = element;
@@ -372,7 +411,7 @@ void XmlStreamParser::character_data(std::string_view text) {
         boundary_ = consumed_;
         return;
     }
-    if (!check_size()) return;
+    if (!check_stanza()) return;
     Node* last = current_->last_child_;
     if (last != nullptr && last->element == nullptr) {
         last->text = arena_.append(last->text, text);

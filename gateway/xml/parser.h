@@ -30,6 +30,7 @@ struct XmlLimits {
     std::size_t attributes = 64;        ///< of one element
     std::size_t attribute_bytes = 8192;
     std::size_t namespaces = 32;        ///< declared by one element
+    std::size_t namespace_bytes = 1024; ///< of one namespace's name
     std::size_t children = 4096;        ///< nodes in one stanza
 };
 
@@ -90,7 +91,9 @@ private:
     void start_element(const char* name, const char** attributes);
     void end_element();
     void character_data(std::string_view text);
-    bool check_size();
+    bool check_stanza();
+    bool charge(std::size_t bytes);
+    bool refuse_encoding(std::string_view bytes);
     Element* build(const char* name, const char** attributes);
     void remember_header(std::string_view raw_root);
 
@@ -109,6 +112,7 @@ private:
     std::int64_t boundary_ = 0;  ///< where the current stanza began
     std::size_t depth_ = 0;
     std::size_t nodes_ = 0;
+    std::size_t unfolded_ = 0;   ///< what the current stanza's tags come to when written out
     std::size_t declared_ = 0;
     std::size_t heap_ = 0;
     bool suspended_ = false;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "gateway/xml/ns.h"
@@ -29,7 +30,6 @@ std::string_view replacement(std::string_view text, std::size_t at, std::size_t&
         case '>': return "&gt;";
         case '&': return "&amp;";
         case '\'': return "&apos;";
-        case '"': return "&quot;";
         case '\t': return "&#9;";
         case '\r': return "&#13;";
         case '\xef':
@@ -52,8 +52,8 @@ void escape(std::string& out, std::string_view text) {
         out.append(text, start, i - start);
         if (byte == '\n') {
             out += "&#10;";
-        } else if (!attribute && byte == '\t') {
-            out += '\t';
+        } else if (byte == '"' || (!attribute && (byte == '\t' || byte == '\''))) {
+            out += text[i];
         } else {
             std::size_t length = 1;
             out += replacement(text, i, length);
@@ -95,6 +95,7 @@ void append_attribute(std::string& out, std::string_view name, std::string_view 
 
 void append_attributes(std::string& out, const Element& element, std::string_view without_one,
                        std::string_view without_two) {
+    std::array<std::string_view, 8> declared{};  // those beyond are declared again
     unsigned prefixes = 0;
     for (const Attribute* a = element.first_attribute; a != nullptr; a = a->next) {
         if (a->ns.empty()) {
@@ -104,9 +105,17 @@ void append_attributes(std::string& out, const Element& element, std::string_vie
         } else if (a->ns == ns::xml) {
             append_attribute(out, fmt::format("xml:{}", a->name), a->value);
         } else {
-            ++prefixes;
-            append_attribute(out, fmt::format("xmlns:a{}", prefixes), a->ns);
-            append_attribute(out, fmt::format("a{}:{}", prefixes, a->name), a->value);
+            unsigned known = 0;
+            while (known < std::min<std::size_t>(prefixes, declared.size()) &&
+                   declared[known] != a->ns) {
+                ++known;
+            }
+            if (known == std::min<std::size_t>(prefixes, declared.size())) {
+                known = prefixes++;
+                if (known < declared.size()) declared[known] = a->ns;
+                append_attribute(out, fmt::format("xmlns:a{}", known + 1), a->ns);
+            }
+            append_attribute(out, fmt::format("a{}:{}", known + 1, a->name), a->value);
         }
     }
 }

@@ -54,6 +54,7 @@ PacketRef Packet::from_stanza(const Stanza& stanza) {
     packet->id_ = stanza.id();
     packet->storable_ = worth_keeping(stanza);
     packet->resend_key_ = stanza.resend_key;
+    packet->directed_ = stanza.directed;
     if (!stanza.from.empty()) append_attribute(packet->bytes_, "from", stanza.from.full());
     append_attributes(packet->bytes_, stanza.element, "to", "from");
     if (stanza.element.first_child == nullptr) {
@@ -107,6 +108,7 @@ Outcome Packet::visit_bytes(std::string_view bytes, const std::function<void(Sta
     XmlLimits limits;
     limits.stanza_bytes = limits.token_bytes = bytes.size() + 1024;
     limits.children = limits.depth = limits.attributes = limits.attribute_bytes = bytes.size() + 64;
+    limits.namespaces = limits.namespace_bytes = bytes.size() + 64;
     parser.set_limits(limits);
     // The content namespace is implied in canonical bytes; here it is the root's default.
     std::string framed;

@@ -62,6 +62,7 @@ public:
     /// A message that is worth keeping for somebody offline (XEP-0160, XEP-0334).
     [[nodiscard]] bool storable() const { return storable_; }
     /// See Stanza; it does not outlive the process.
+    [[nodiscard]] bool directed() const { return directed_; }
     [[nodiscard]] std::uint64_t resend_key() const { return resend_key_; }
 
 private:
@@ -78,6 +79,7 @@ private:
     StanzaKind kind_ = StanzaKind::message;
     StanzaType type_ = StanzaType::normal;
     bool storable_ = false;
+    bool directed_ = false;
     std::uint32_t rest_at_ = 0;
     std::uint64_t resend_key_ = 0;
     Jid from_;

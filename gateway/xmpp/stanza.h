@@ -61,6 +61,8 @@ struct Stanza {
     Jid to;  ///< empty when the stanza has none
     /// Of a message from another server: by what it is known when it is sent again; 0: by nothing.
     std::uint64_t resend_key = 0;
+    /// Presence that its sender addressed itself: it hears if that domain cannot be reached.
+    bool directed = false;
 
     [[nodiscard]] std::string_view id() const { return element.attribute("id"); }
     /// The one child of an iq get or set, else the first child element, or nullptr.
