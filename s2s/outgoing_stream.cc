@@ -16,6 +16,8 @@
 namespace causeway {
 namespace {
 
+enum : std::uint32_t { one_step, whole_attempt };
+
 Duration millis(std::chrono::seconds seconds) {
     return std::chrono::duration_cast<Duration>(seconds);
 }
@@ -23,8 +25,10 @@ Duration millis(std::chrono::seconds seconds) {
 // What a stream error says about trying again: the peer does not know us or our name, or it is only
 // not well at the moment.
 Cause cause_of(std::string_view condition) {
-    constexpr std::array<std::string_view, 8> lasting{
-        stream_error::host_unknown,        stream_error::host_gone,
+    if (condition == stream_error::host_unknown || condition == stream_error::host_gone) {
+        return Cause::absent;
+    }
+    constexpr std::array<std::string_view, 6> lasting{
         stream_error::improper_addressing, stream_error::invalid_from,
         stream_error::not_authorized,      stream_error::unsupported_version,
         stream_error::invalid_namespace,   stream_error::policy_violation};
@@ -49,6 +53,7 @@ OutgoingStream::~OutgoingStream() = default;
 void OutgoingStream::disown() {
     owner_ = nullptr;
     timer_.cancel();
+    total_.cancel();
     discovery_.reset();
     connector_.reset();
     if (stream_ == nullptr) return;
@@ -57,10 +62,11 @@ void OutgoingStream::disown() {
 }
 
 void OutgoingStream::expect_progress(std::chrono::seconds within) {
-    hub_.shard.timers().arm(timer_, millis(within), *this);
+    hub_.shard.timers().arm(timer_, millis(within), *this, one_step);
 }
 
 void OutgoingStream::start() {
+    hub_.shard.timers().arm(total_, millis(hub_.limits().link_connect_seconds), *this, whole_attempt);
     const std::string ascii = domain_to_ascii(remote_);
     discovery_ = discover(ascii, hub_.resolver, {.targets = hub_.limits().targets, .random = {}},
                           [this](Result<Targets> targets) { discovered(std::move(targets)); });
@@ -109,8 +115,9 @@ void OutgoingStream::begin(ConnectedTarget connected_target) {
     target_ = connected_target.target;
     target_text_ = to_string(target_);
     state_ = State::negotiating;
-    secure_ = starttls_sent_ = sasl_sent_ = dialback_sent_ = authenticated_ = proven_ = false;
+    challenged_ = secure_ = starttls_sent_ = sasl_sent_ = dialback_sent_ = authenticated_ = proven_ = false;
     end_ = {};
+    sasl_refusal_.clear();
     auto channel =
         std::make_unique<StreamChannel>(hub_.shard, std::move(connected_target.socket));
     StreamChannel& raw = *channel;
@@ -132,6 +139,7 @@ void OutgoingStream::begin(ConnectedTarget connected_target) {
 }
 
 void OutgoingStream::send_header() {
+    featured_ = false;
     stream_->send_header({.to = remote_, .from = local_, .dialback = true});
 }
 
@@ -158,7 +166,8 @@ void OutgoingStream::on_stream_opened(const StreamHeader& header) {
     stream_id_ = header.id;
     expect_progress(hub_.limits().connect_seconds);
     if (header.version.empty()) {
-        fail_target(Outcome::refused("it speaks no XMPP 1.0, and so cannot encrypt"));
+        fail_target(Outcome::refused(
+            fmt::format("{} speaks no XMPP 1.0, and so cannot encrypt", remote_)));
     }
 }
 
@@ -187,6 +196,10 @@ void OutgoingStream::on_element(Element& element, Arena& arena) {
 }
 
 void OutgoingStream::on_features(const Element& features) {
+    if (std::exchange(featured_, true) || state_ != State::negotiating) {
+        fail_target(Outcome::refused(fmt::format("{} sent its features twice", remote_)));
+        return;
+    }
     expect_progress(hub_.limits().connect_seconds);
     if (!secure_) {
         if (features.child(ns::tls, "starttls") == nullptr) {
@@ -265,7 +278,7 @@ void OutgoingStream::on_sasl(const Element& element) {
         send_header();
         return;
     }
-    if (element.name == "challenge") {
+    if (element.name == "challenge" && !std::exchange(challenged_, true)) {
         // XEP-0178 §3: an empty challenge asks for the identity once more.
         stream_->send("<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>=</response>");
         return;
@@ -296,7 +309,7 @@ void OutgoingStream::on_dialback(const Element& element) {
                          (condition->name == "policy-violation" || condition->name == "not-allowed" ||
                           condition->name == "not-authorized" || condition->name == "forbidden" ||
                           condition->name == "item-not-found");
-    stop(type == "invalid" || lasting ? Outcome::refused(why) : Outcome::retry(why));
+    fail_target(type == "invalid" || lasting ? Outcome::refused(why) : Outcome::retry(why));
 }
 
 void OutgoingStream::on_stream_error(const Element& element, Arena& arena) {
@@ -311,7 +324,7 @@ void OutgoingStream::on_stream_error(const Element& element, Arena& arena) {
             condition = child->name;
         }
     }
-    peer_closed_ = true;
+    peer_closed_ = peer_failed_ = true;
     end_ = Outcome(cause_of(condition),
                    fmt::format("{} ended the stream: {}{}", remote_, condition, text));
     stream_->close();
@@ -323,6 +336,7 @@ void OutgoingStream::ready() {
     } else {
         timer_.cancel();
     }
+    total_.cancel();
     state_ = State::established;
     connector_.reset();
     stream_->set_limits(hub_.shared_limits(), purpose_ == Purpose::verification
@@ -355,6 +369,8 @@ void OutgoingStream::stop(const Outcome& why) {
     const bool established = state_ == State::established;
     state_ = State::stopped;
     timer_.cancel();
+    total_.cancel();
+    discovery_.reset();
     if (stream_ != nullptr) stream_->close();
     // A verdict on us or on a certificate outweighs that the other targets did not answer.
     const Outcome& verdict =
@@ -376,9 +392,22 @@ void OutgoingStream::close() {
     }
 }
 
-void OutgoingStream::on_timer(std::uint32_t) {
+void OutgoingStream::on_timer(std::uint32_t which) {
+    if (which == whole_attempt) {
+        const std::string_view at = state_ == State::resolving    ? "DNS did not answer"
+                                    : state_ == State::connecting ? "nobody answered"
+                                                                  : "the other server did not finish";
+        stop(Outcome::retry(fmt::format("{} within {} s", at,
+                                        hub_.limits().link_connect_seconds.count())));
+        return;
+    }
     if (state_ == State::negotiating) {
-        fail_target(Outcome::retry("it did not answer in time"));
+        fail_target(Outcome::retry(fmt::format("{} did not answer in time ({})", remote_,
+                                               dialback_sent_  ? "dialback"
+                                               : sasl_sent_    ? "authentication"
+                                               : secure_       ? "stream header or features"
+                                               : starttls_sent_ ? "STARTTLS"
+                                                               : "stream header or TLS")));
     } else if (state_ == State::established) {
         stop(Outcome::retry("it did not answer in time"));
     }
@@ -392,14 +421,13 @@ void OutgoingStream::on_stream_closed(const Outcome& why) {
     if (state_ == State::stopped) return;
     peer_closed_ = peer_closed_ || (stream_ != nullptr && stream_->peer_ended());
     if (state_ == State::negotiating && connector_ != nullptr) {
+        const bool refused = !sasl_refusal_.empty() && !dialback_sent_;
         const Outcome reason =
             !end_.ok() ? end_
+            : refused  ? Outcome::refused(fmt::format("{} did not accept our certificate: {}",
+                                                      remote_, sasl_refusal_))
                        : Outcome::retry(why ? std::string("it closed the stream") : why.why());
-        if (reason.cause() == Cause::refused) {
-            stop(reason);
-        } else {
-            fail_target(reason);
-        }
+        fail_target(reason);  // another target may be another machine, and know us
         return;
     }
     stop(!end_.ok() ? end_ : why);

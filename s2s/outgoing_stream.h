@@ -67,6 +67,8 @@ public:
     [[nodiscard]] const std::vector<ConnectTarget>& targets() const { return targets_; }
     /// It ended by the peer's own end of stream or error, not by a broken connection.
     [[nodiscard]] bool peer_closed() const { return peer_closed_; }
+    /// By its error.
+    [[nodiscard]] bool peer_failed() const { return peer_failed_; }
 
 private:
     void on_stream_opened(const StreamHeader& header) override;
@@ -112,6 +114,7 @@ private:
     Outcome last_failure_;  ///< of the target tried before
     Outcome end_;  ///< why the stream is being ended, if we know better than the transport
     Timer timer_;
+    Timer total_;  ///< from start() until it is established
     bool secure_ = false;
     bool sasl_offered_ = false;
     bool dialback_offered_ = false;
@@ -120,6 +123,9 @@ private:
     bool dialback_sent_ = false;
     bool authenticated_ = false;
     bool peer_closed_ = false;
+    bool peer_failed_ = false;
+    bool featured_ = false;  ///< features came behind the latest header
+    bool challenged_ = false;
     bool proven_ = false;  ///< the peer's certificate is for the remote domain
 };
 

@@ -65,13 +65,13 @@ void RemotePair::send(PacketRef packet, Custody custody) {
     // A stream that is ending takes nothing any more; the next one is opened for this.
     if (state_ == State::up && !stream_->stream().usable()) abandon_stream();
     if (state_ == State::up && !(stored_ && keep)) {
-        if (!keep || !custody.owed()) {
-            hub_.settle(custody);
-            write(packet, 0);
-        } else {
-            const HoldId hold = hub_.ledger.hold(packet, custody, shelf());
-            write(packet, hold);
-        }
+        if (!keep) hub_.settle(custody);
+        write(packet, keep ? hub_.ledger.hold(packet, custody, shelf()) : 0);
+        return;
+    }
+    if (state_ == State::idle && !verdict_.ok() && !may_try_now()) {
+        // Asked a moment ago: the answer is still the same.
+        bounce(*packet, verdict_, custody);
         return;
     }
     if (state_ == State::waiting && may_try_now()) connect();
@@ -137,7 +137,7 @@ void RemotePair::flush() {
 
 void RemotePair::ping_answered(std::uint64_t number) {
     if (number == 0) return;
-    answered_ = true;
+    answers_ = true;
     if (number != ping_) return;
     ping_ = 0;
     ping_timer_.cancel();
@@ -150,6 +150,8 @@ void RemotePair::confirm(std::size_t count) {
     for (; count > 0 && !unconfirmed_.empty(); --count) {
         hub_.ledger.confirm(unconfirmed_.front().hold);
         unconfirmed_.pop_front();
+        attempts_ = 0;
+        if (careful_ > 0) --careful_;
     }
 }
 
@@ -196,7 +198,7 @@ void RemotePair::drain() {
         read_again_ = true;
         return;
     }
-    if (unconfirmed_.size() > page ||
+    if (unconfirmed_.size() > page || (careful_ > 0 && !unconfirmed_.empty()) ||
         stream_->stream().channel().queued() > hub_.limits().server_queue_soft_bytes) {
         return;  // the answer to a ping, or room, brings us back
     }
@@ -220,6 +222,7 @@ void RemotePair::drain() {
 
 void RemotePair::drained_page(const std::vector<LogRow>& rows) {
     for (const LogRow& row : rows) {
+        if (careful_ > 0 && !unconfirmed_.empty()) return;  // one at a time
         // Room comes back with on_stream_writable() or the answer to a ping.
         if (stream_->stream().channel().queued() > hub_.limits().server_queue_soft_bytes) return;
         // Rows are stored in the order of their ids; one that comes late is read by the next page.
@@ -241,6 +244,7 @@ void RemotePair::drained_page(const std::vector<LogRow>& rows) {
         if (stored_rows_ > 0) --stored_rows_;
         stored_bytes_ -= std::min(stored_bytes_, row.body.size());
         write(stamped, hub_.ledger.adopt(stamped, shelf(), row.id));
+        if (careful_ > 0) suspect_ = row.id;
         if (state_ != State::up) return;
     }
     if (!rows.empty() || read_again_) {
@@ -265,16 +269,30 @@ void RemotePair::store_again(HoldId hold) {
     stored_ = true;
     ++keeping_;
     ++stored_rows_;
+    if (const PacketRef packet = hub_.ledger.packet(hold)) stored_bytes_ += packet->bytes().size();
     hub_.ledger.release_to(hold, [this](const auto&) {
         --keeping_;
         if (state_ == State::up) drain();
     });
 }
 
-void RemotePair::resume_stored() {
+void RemotePair::resume_stored(std::size_t rows, std::size_t bytes) {
     if (stored_) return;
     stored_ = true;
+    stored_rows_ = rows;
+    stored_bytes_ = bytes;
     if (state_ == State::idle) connect();
+}
+
+void RemotePair::expired(std::size_t bytes) {
+    if (stored_rows_ > 0) --stored_rows_;
+    stored_bytes_ -= std::min(stored_bytes_, bytes);
+    if (stored_rows_ != 0 || keeping_ != 0 || !unconfirmed_.empty() || !stored_) return;
+    stored_ = false;
+    if (state_ != State::waiting) return;
+    timer_.cancel();
+    next_retry_ = 0;
+    state_ = State::idle;
 }
 
 void RemotePair::dropped() {
@@ -287,6 +305,7 @@ void RemotePair::dropped() {
 
 void RemotePair::connect() {
     state_ = State::connecting;
+    verdict_ = {};
     since_ = hub_.clock().wall();
     last_attempt_ = hub_.clock().now();
     next_retry_ = 0;
@@ -310,9 +329,8 @@ void RemotePair::on_ready(OutgoingStream&) {
     state_ = State::up;
     since_ = hub_.clock().wall();
     last_used_ = hub_.clock().now();
-    attempts_ = 0;
     pings_answered_ = true;
-    asked_ = answered_ = false;
+    asked_ = false;
     last_error_.clear();
     hub_.shard.timers().arm(timer_, millis(hub_.limits().link_idle_seconds), *this, idle_check);
     memory_bytes_ = 0;
@@ -324,21 +342,24 @@ void RemotePair::on_stopped(OutgoingStream& stream, const Outcome& why) {
     const bool was_up = state_ == State::up;
     // A peer that ends the stream in good order has read what it had some time to read; sending that
     // again would show it twice. What was under way just then is sent again.
-    while (was_up && stream.peer_closed() && !unconfirmed_.empty() &&
+    while (was_up && stream.peer_closed() && !stream.peer_failed() && !unconfirmed_.empty() &&
            hub_.clock().now() - unconfirmed_.front().at >= handling_time) {
         confirm(1);
     }
+    last_stream_error_ = stream.peer_failed();
     hub_.shard.condemn(std::move(stream_));
     state_ = State::idle;
     since_ = hub_.clock().wall();
     timer_.cancel();
     if (was_up) {
-        give_back_unconfirmed();
         if (!why.ok()) note_error(why);
+        doubt_unconfirmed(why);
+        give_back_unconfirmed();
         if (!stored_ && memory_.empty()) return;
-        // It worked a moment ago: try again soon, and do not count it as a failure.
+        // It worked a moment ago: try again soon; attempts_ grows until something is confirmed.
         state_ = State::waiting;
         schedule_retry();
+        ++attempts_;
         return;
     }
     note_error(why);
@@ -347,6 +368,26 @@ void RemotePair::on_stopped(OutgoingStream& stream, const Outcome& why) {
     } else {
         fail_for_good(why);
     }
+}
+
+/// The peer ended the stream with an error: one of the messages under way may be why. They are sent one
+/// at a time then, and one that ends the stream again and again gets the error itself.
+void RemotePair::doubt_unconfirmed(const Outcome& why) {
+    constexpr unsigned most_breaks = 3;
+    if (unconfirmed_.empty() || why.ok() || !last_stream_error_) return;
+    if (careful_ == 0) {
+        careful_ = unconfirmed_.size();
+        suspect_ = 0;
+        breaks_ = 0;
+        return;
+    }
+    if (suspect_ != broke_at_) breaks_ = 0;
+    broke_at_ = suspect_;
+    if (++breaks_ < most_breaks) return;
+    breaks_ = 0;
+    const HoldId hold = unconfirmed_.front().hold;
+    if (const PacketRef packet = hub_.ledger.packet(hold)) bounce(*packet, Outcome::refused(why.why()));
+    confirm(1);
 }
 
 void RemotePair::note_error(const Outcome& why) {
@@ -376,6 +417,7 @@ void RemotePair::fail_for_now(const Outcome& why) {
 }
 
 void RemotePair::fail_for_good(const Outcome& why) {
+    verdict_ = why;
     for (const Waiting& waiting : std::exchange(memory_, {})) {
         // The sender's answer is the error: nothing is to be stored any more.
         if (waiting.hold != 0) hub_.ledger.confirm(waiting.hold);
@@ -429,7 +471,7 @@ void RemotePair::bounce(const Packet& packet, const Outcome& why, Custody custod
 void RemotePair::on_timer(std::uint32_t which) {
     if (which == attempt_due) {
         if (state_ == State::waiting) connect();
-    } else if (which == ping_late && answered_) {
+    } else if (which == ping_late && answers_) {
         // It answered before: the connection, or the peer, is not what it was.
         CAUSEWAY_LOG(info, "s2s.silent", {"remote", remote_});
         if (state_ != State::up) return;

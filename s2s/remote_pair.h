@@ -50,7 +50,9 @@ public:
     /// The peer answered our ping of that number.
     void ping_answered(std::uint64_t number);
     /// Something of an earlier run of the process is stored.
-    void resume_stored();
+    void resume_stored(std::size_t rows, std::size_t bytes);
+    /// A stored row's time was over.
+    void expired(std::size_t bytes);
     /// Tries now, whatever the pause (control socket).
     void retry();
     /// Closes the stream; what waits stays. False if there is none.
@@ -98,6 +100,7 @@ private:
     void bounce(const Packet& packet, const Outcome& why, Custody custody = {});
     void schedule_retry();
     void note_error(const Outcome& why);
+    void doubt_unconfirmed(const Outcome& why);
     [[nodiscard]] Shelf shelf() const;
     [[nodiscard]] bool may_try_now() const;
 
@@ -118,11 +121,16 @@ private:
     bool read_again_ = false;         ///< rows came while it was
     std::uint64_t reads_ = 0;         ///< counts the times that reading began anew
     bool asked_ = false;              ///< the peer has had a first ping on this stream
-    bool answered_ = false;           ///< and has answered one
+    bool answers_ = false;            ///< it has answered one, on this stream or an earlier one
     std::size_t keeping_ = 0;         ///< rows on their way into the store
     std::size_t stored_rows_ = 0;     ///< put into the store since it was last empty
     std::size_t stored_bytes_ = 0;
     std::uint64_t read_until_ = 0;    ///< rows up to that id are written to the stream
+    std::size_t careful_ = 0;         ///< so many rows are sent one at a time
+    std::uint64_t suspect_ = 0;       ///< the last of them
+    std::uint64_t broke_at_ = 0;      ///< the one with which the stream ended last
+    unsigned breaks_ = 0;             ///< how often in a row
+    bool last_stream_error_ = false;  ///< the last stream ended by the peer's error
     std::uint64_t ping_ = 0;          ///< number of the ping that is not answered; 0: none
     std::size_t ping_covers_ = 0;     ///< how many of unconfirmed_ were written before it
     bool pings_answered_ = true;      ///< false: the peer cannot answer; drained must do
@@ -131,6 +139,7 @@ private:
     TimePoint last_used_{};
     UnixMillis since_ = 0;
     UnixMillis next_retry_ = 0;
+    Outcome verdict_;        ///< of the last attempt, if it failed for good
     std::string last_error_;
     UnixMillis last_error_at_ = 0;
     Timer timer_;       ///< the next attempt, or idleness

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "gateway/base/log.h"
@@ -71,13 +72,15 @@ void ServerTable::resume_stored() {
                 if (space == std::string::npos) continue;
                 const std::string remote = total.owner.substr(0, space);
                 if (&hub_.home_of(remote) != &hub_) continue;
-                pair(remote, total.owner.substr(space + 1)).resume_stored();
+                pair(remote, total.owner.substr(space + 1)).resume_stored(total.rows, total.bytes);
             }
         });
 }
 
 void ServerTable::watch_expiry() {
-    hub_.shard.timers().arm(expiry_timer_, expiry_interval, *this);
+    const auto kept = std::chrono::duration_cast<Duration>(hub_.limits().remote_queue_seconds);
+    hub_.shard.timers().arm(expiry_timer_, std::clamp(kept, Duration{1000}, expiry_interval),
+                            *this);
 }
 
 void ServerTable::on_timer(std::uint32_t) {
@@ -121,11 +124,14 @@ void ServerTable::expired(std::string_view owner, const LogRow& row, Batch& batc
     // The pair, and with it the last cause, is at home on another shard, perhaps.
     const std::string remote((*packet)->to().domain());
     Hub& home = hub_.home_of(remote);
-    hub_.at(home, [&home, kept = *packet, key = std::string(owner)] {
+    hub_.at(home, [&home, kept = *packet, key = std::string(owner), bytes = row.body.size()] {
         auto& table = static_cast<ServerTable&>(*home.remote);
         const auto found = table.pairs_.find(key);
-        const std::string cause =
-            found == table.pairs_.end() ? std::string{} : found->second->last_error();
+        std::string cause;
+        if (found != table.pairs_.end()) {
+            cause = found->second->last_error();
+            found->second->expired(bytes);
+        }
         home.routing->bounce(*kept,
                              {.condition = StanzaCondition::remote_server_timeout,
                               .text = fmt::format("It could not be delivered in time. {}", cause),

@@ -21,8 +21,8 @@ namespace causeway {
 
 struct CaresChannelOptions {
     std::vector<Endpoint> servers;  ///< empty: those of the system
-    Duration timeout{5000};         ///< for the first reply; c-ares doubles it each round
-    int tries = 2;                  ///< rounds through the servers
+    Duration timeout{1500};         ///< for the first reply; c-ares doubles it each round
+    int tries = 3;                  ///< rounds through the servers
 };
 
 class CaresChannel final : private TimerTarget {

@@ -26,8 +26,8 @@ namespace causeway {
 struct ResolverOptions {
     /// Empty: /etc/resolv.conf, read again when it changes, and /etc/hosts for addresses.
     std::vector<Endpoint> servers;
-    Duration timeout{5000};  ///< for the first reply; doubles with each round
-    int tries = 2;
+    Duration timeout{1500};  ///< for the first reply; doubles with each round
+    int tries = 3;
     DnsCacheLimits cache;
     DnsReplyLimits reply;
     std::size_t outstanding = 256;  ///< questions on the wire at once

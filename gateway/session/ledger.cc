@@ -70,6 +70,11 @@ void Ledger::share(HoldId id) {
     if (const auto found = entries_.find(id); found != entries_.end()) ++found->second.holders;
 }
 
+PacketRef Ledger::packet(HoldId id) const {
+    const auto found = entries_.find(id);
+    return found == entries_.end() ? nullptr : found->second.packet;
+}
+
 void Ledger::join(HoldId id, Custody custody) {
     const auto found = entries_.find(id);
     // An entry that is gone, or stored, has had its outcome.

@@ -59,6 +59,9 @@ public:
     /// Whoever sent the message again hears of its outcome, too.
     void join(HoldId id, Custody custody);
 
+    /// nullptr if its outcome is known.
+    [[nodiscard]] PacketRef packet(HoldId id) const;
+
     void confirm(HoldId id);
     /// The system took the bytes for a recipient that does not acknowledge: nobody is told that the
     /// message is safe before it has been stored, and then the row goes.

@@ -81,7 +81,8 @@ void XmppStream::lease_parser() {
     limits.namespaces = limits_->namespaces;
     // A tree takes more memory than its text: before login, little of either.
     limits.children = std::min(limits_->children, stanza_bytes_ / 64);
-    limits.token_bytes = std::min(limits.token_bytes, stanza_bytes_);
+    // Larger for whoever has proven who it is: what the sender wrote short may have become longer.
+    limits.token_bytes = std::min(stanza_bytes_, std::clamp<std::size_t>(stanza_bytes_ / 8, 16384, 65536));
     parser_->set_limits(limits);
 }
 

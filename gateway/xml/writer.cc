@@ -42,7 +42,7 @@ std::string_view replacement(std::string_view text, std::size_t at, std::size_t&
     }
 }
 
-template <bool attribute>
+template <bool attribute, bool keep_apostrophe = !attribute>
 void escape(std::string& out, std::string_view text) {
     std::size_t start = 0;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -50,9 +50,12 @@ void escape(std::string& out, std::string_view text) {
         // A line end inside an attribute would be read back as a space (XML 1.0 §3.3.3).
         if (escape_class[byte] == plain && !(attribute && byte == '\n')) continue;
         out.append(text, start, i - start);
-        if (byte == '\n') {
+        if (byte == '>' && (attribute || (i >= 2 && text[i - 1] != ']'))) {
+            out += '>';  // only ]]> needs it
+        } else if (byte == '\n') {
             out += "&#10;";
-        } else if (byte == '"' || (!attribute && (byte == '\t' || byte == '\''))) {
+        } else if (byte == '"' || (!attribute && byte == '\t') ||
+                   (keep_apostrophe && byte == '\'')) {
             out += text[i];
         } else {
             std::size_t length = 1;
@@ -88,6 +91,14 @@ void append_escaped(std::string& out, std::string_view text) { escape<false>(out
 void append_attribute(std::string& out, std::string_view name, std::string_view value) {
     out += ' ';
     out += name;
+    // An apostrophe takes six bytes where it must be escaped: a value of many would grow beyond what
+    // another server takes.
+    if (value.find('\'') != std::string_view::npos && value.find('"') == std::string_view::npos) {
+        out += "=\"";
+        escape<true, true>(out, value);
+        out += '"';
+        return;
+    }
     out += "='";
     escape<true>(out, value);
     out += '\'';

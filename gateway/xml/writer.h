@@ -1,4 +1,5 @@
-// XML output: the only code that escapes. The form is canonical: single quotes, no prefixes but xml:,
+// XML output: the only code that escapes. The form is canonical: single quotes (double ones
+// around a value that holds single ones), no prefixes but xml:,
 // empty elements closed at once, the content namespace (jabber:client and jabber:server alike) never
 // written at the top, so that the same bytes serve client and server streams.
 #pragma once

@@ -31,7 +31,7 @@ struct Fixture {
     explicit Fixture(NameServer::Script script, ResolverOptions options = {})
         : server(context, std::move(script)) {
         options.servers = {server.endpoint()};
-        if (options.timeout == Duration(5000)) options.timeout = Duration(1000);
+        if (options.timeout == ResolverOptions{}.timeout) options.timeout = Duration(1000);
         auto opened = CaresResolver::open(context, wheel, clock, options);
         REQUIRE(opened.ok());
         resolver = std::move(*opened);
@@ -154,7 +154,7 @@ TEST_CASE("a silent name server is a failure after the timeout") {
     CHECK(later.error().cause() == Cause::retry);
     CHECK(later.error().why() == "no answer from the name servers");
     CHECK(std::chrono::steady_clock::now() - begin >= milliseconds(80));
-    CHECK(f.server.questions().size() == 2);
+    CHECK(f.server.questions().size() == static_cast<std::size_t>(options.tries));
 }
 
 TEST_CASE("where one name server fails, the next is asked") {
