@@ -101,7 +101,12 @@ struct ExpatHandlers {
                              uri == nullptr ? "" : uri);
         }
     }
-    static void cdata_edge(void* data) { self(data).mark_consumed(); }
+    static void cdata_edge(void* data) {
+        XmlStreamParser& parser = self(data);
+        parser.mark_consumed();
+        // Not even with white space in it: a parser that is lent must not be inside a section.
+        if (parser.depth_ == 1) parser.fault("bad-format", "text between stanzas");
+    }
     static void comment(void* data, const XML_Char*) {
         self(data).fault("restricted-xml", "comments are not allowed in a stream");
     }
