@@ -3,6 +3,7 @@
 #include <expat.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -21,6 +22,7 @@ namespace {
 // A byte that no XML 1.0 document can hold, so that no namespace name can forge a boundary.
 constexpr char separator = '\x0c';
 constexpr std::string_view message_root = "<m>";
+constexpr const char* too_large = "that is larger than what is allowed here";
 
 // expat's memory suite has no user pointer: the parser being run is noted here for its calls.
 thread_local std::size_t* active_heap = nullptr;
@@ -178,8 +180,14 @@ std::unique_ptr<XmlStreamParser> XmlStreamParser::from_context(const std::string
     auto parser = std::make_unique<XmlStreamParser>(framing, context.substr(1, line - 1));
     if (framing == XmlFraming::stream) {
         parser->replaying_ = true;
+        // This was accepted once; what had to be escaped since makes it longer.
+        XmlLimits enough;
+        enough.token_bytes = enough.namespaces = context.size();
+        enough.stanza_bytes = std::max(enough.stanza_bytes, context.size());
+        parser->set_limits(enough);
         parser->feed(std::string_view(context).substr(line + 1));
         parser->resume();
+        parser->set_limits({});
         parser->replaying_ = false;
         parser->context_ = context;
     }
@@ -188,10 +196,7 @@ std::unique_ptr<XmlStreamParser> XmlStreamParser::from_context(const std::string
 
 XmlEvent XmlStreamParser::feed(std::string_view bytes) {
     if (!fault_condition_.empty()) return XmlEvent::fault;
-    if (fed_ == 0 && bytes.size() >= 2 &&
-        (bytes.substr(0, 2) == "\xff\xfe" || bytes.substr(0, 2) == "\xfe\xff" ||
-         bytes.substr(0, 2) == std::string_view("\0<", 2) ||
-         bytes.substr(0, 2) == std::string_view("<\0", 2))) {
+    if (fed_ < 2 && foreign_encoding(bytes)) {
         fault("unsupported-encoding", "a stream is UTF-8");
         return XmlEvent::fault;
     }
@@ -199,6 +204,19 @@ XmlEvent XmlStreamParser::feed(std::string_view bytes) {
     fed_ += static_cast<std::int64_t>(bytes.size());
     const HeapScope scope(heap_);
     return outcome(XML_Parse(expat_, bytes.data(), static_cast<int>(bytes.size()), XML_FALSE));
+}
+
+/// expat would follow a sign of UTF-16 even though it was told UTF-8: a byte order mark, or a zero
+/// among the first two bytes, which may come apart.
+bool XmlStreamParser::foreign_encoding(std::string_view bytes) {
+    if (bytes.empty()) return false;
+    const char first = fed_ == 0 ? bytes[0] : first_byte_;
+    first_byte_ = first;
+    if (fed_ == 0) bytes.remove_prefix(1);
+    if (bytes.empty()) return false;
+    const char second = bytes[0];
+    return (first == '\xff' && second == '\xfe') || (first == '\xfe' && second == '\xff') ||
+           first == '\0' || second == '\0';
 }
 
 XmlEvent XmlStreamParser::resume() {
@@ -239,7 +257,11 @@ XmlEvent XmlStreamParser::outcome(int status) {
         return XmlEvent::fault;
     }
     if (!fault_condition_.empty()) return XmlEvent::fault;
-    if (!check_size()) return XmlEvent::fault;
+    // All has been read, so what is left is the beginning of one token.
+    if (fed_ - consumed_ > static_cast<std::int64_t>(limits_.token_bytes)) {
+        fault("policy-violation", too_large);
+        return XmlEvent::fault;
+    }
     return next_event();
 }
 
@@ -257,17 +279,32 @@ void XmlStreamParser::fault(std::string_view condition, std::string text) {
     XML_StopParser(expat_, XML_FALSE);
 }
 
-void XmlStreamParser::mark_consumed() {
+/// Called for every token but white space around the root, which counts as part of the next one. Text
+/// may come in one piece of any size; a token that is no text, or a reference, may not.
+void XmlStreamParser::mark_consumed(std::size_t text_bytes) {
+    const std::int64_t before = consumed_;
     consumed_ = XML_GetCurrentByteIndex(expat_) + XML_GetCurrentByteCount(expat_);
+    const auto token = static_cast<std::size_t>(consumed_ - before);
+    if (token > limits_.token_bytes && token > text_bytes) fault("policy-violation", too_large);
 }
 
 bool XmlStreamParser::check_size() {
-    if (fed_ - consumed_ > static_cast<std::int64_t>(limits_.token_bytes) ||
-        consumed_ - boundary_ > static_cast<std::int64_t>(limits_.stanza_bytes)) {
-        fault("policy-violation", "that is larger than what is allowed here");
-        return false;
+    if (consumed_ - boundary_ > static_cast<std::int64_t>(limits_.stanza_bytes)) {
+        fault("policy-violation", too_large);
     }
-    return true;
+    return fault_condition_.empty();
+}
+
+/// A prefix of one byte can stand for a name of thousands, in each of thousands of elements: what that
+/// comes to has a bound of its own. Empty after a fault.
+std::string_view XmlStreamParser::keep_namespace(std::string_view name) {
+    if (name == ns::xml) return ns::xml;
+    namespace_bytes_ += name.size();
+    if (namespace_bytes_ > limits_.stanza_bytes) {
+        fault("policy-violation", too_large);
+        return {};
+    }
+    return arena_.copy(name);
 }
 
 Element* XmlStreamParser::build(const char* raw_name, const char** attributes) {
@@ -278,8 +315,15 @@ Element* XmlStreamParser::build(const char* raw_name, const char** attributes) {
     } else if (depth_ == 1 && element_ns == ns::client && framing_ == XmlFraming::stream) {
         fault("invalid-namespace", "stanzas here are in another content namespace");
         return nullptr;
+    } else if (element_ns == ns::xml) {
+        // The prefix xml is for attributes; as a default namespace, which is how it would be written,
+        // this one is forbidden to everybody.
+        fault("bad-format", "no element is in the namespace of the prefix xml");
+        return nullptr;
+    } else if (current_ != nullptr && element_ns == current_->ns) {
+        element_ns = current_->ns;
     } else {
-        element_ns = arena_.copy(element_ns);
+        element_ns = keep_namespace(element_ns);
     }
     Element* element = nullptr;
     if (current_ == nullptr) {
@@ -297,14 +341,14 @@ Element* XmlStreamParser::build(const char* raw_name, const char** attributes) {
             return nullptr;
         }
         auto* added = arena_.make<Attribute>();
-        added->ns = arena_.copy(attribute.ns);
+        added->ns = keep_namespace(attribute.ns);
         added->name = arena_.copy(attribute.local);
         added->value = arena_.copy(value);
         *tail = added;
         tail = &added->next;
         element->last_attribute_ = added;
     }
-    return element;
+    return fault_condition_.empty() ? element : nullptr;
 }
 
 void XmlStreamParser::remember_header(std::string_view raw_root) {
@@ -322,6 +366,7 @@ void XmlStreamParser::start_element(const char* name, const char** attributes) {
     if (depth_ == 1) {
         boundary_ = XML_GetCurrentByteIndex(expat_);
         nodes_ = 0;
+        namespace_bytes_ = 0;
     }
     if (!check_size()) return;
     if (depth_ > limits_.depth || ++nodes_ > limits_.children ||
@@ -346,6 +391,7 @@ void XmlStreamParser::start_element(const char* name, const char** attributes) {
 
 void XmlStreamParser::end_element() {
     mark_consumed();
+    if (depth_ > 1) check_size();
     if (!fault_condition_.empty()) return;
     if (depth_ == 0) return;
     --depth_;
@@ -367,7 +413,7 @@ void XmlStreamParser::end_element() {
 }
 
 void XmlStreamParser::character_data(std::string_view text) {
-    mark_consumed();
+    mark_consumed(text.size());
     if (!fault_condition_.empty()) return;
     if (current_ == nullptr) {
         if (!is_white_space(text)) {
