@@ -119,6 +119,14 @@ void XmppStream::read(std::string_view bytes) {
             bytes = bytes.substr(bytes.size() - rest.size());
             continue;
         }
+        if (event == XmlEvent::element && parser_->heap() > ParserPool::heap_bound) {
+            // Input that always ends inside a stanza would keep this parser, and every name ever seen.
+            bytes = bytes.substr(bytes.size() - parser_->unconsumed());
+            parser_.reset();
+            lease_parser();
+            event = parser_->feed(bytes);
+            continue;
+        }
         event = parser_->resume();
     }
     if (parser_->idle()) {

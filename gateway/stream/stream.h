@@ -96,6 +96,10 @@ public:
     void resume(Pause reason);
 
     [[nodiscard]] State state() const { return state_; }
+    /// Bytes that the parser holds for this stream; none between two stanzas.
+    [[nodiscard]] std::size_t parser_heap() const {
+        return parser_ == nullptr ? 0 : parser_->heap();
+    }
     [[nodiscard]] bool usable() const { return state_ < State::closing; }
     [[nodiscard]] Channel& channel() { return *channel_; }
     [[nodiscard]] const Channel& channel() const { return *channel_; }

@@ -3,6 +3,7 @@
 #include <expat.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -21,6 +22,7 @@ namespace {
 // A byte that no XML 1.0 document can hold, so that no namespace name can forge a boundary.
 constexpr char separator = '\x0c';
 constexpr std::string_view message_root = "<m>";
+constexpr const char* too_large = "that is larger than what is allowed here";
 
 // expat's memory suite has no user pointer: the parser being run is noted here for its calls.
 thread_local std::size_t* active_heap = nullptr;
@@ -95,7 +97,7 @@ struct ExpatHandlers {
     static void namespace_declared(void* data, const XML_Char* prefix, const XML_Char* uri) {
         XmlStreamParser& parser = self(data);
         ++parser.declared_;
-        if (uri != nullptr && std::string_view(uri).size() > parser.limits_.namespace_bytes) {
+        if (uri != nullptr && std::string_view(uri).size() > parser.limits_.namespace_name) {
             parser.fault("policy-violation", "the name of a namespace is too long");
             return;
         }
@@ -105,13 +107,12 @@ struct ExpatHandlers {
                              uri == nullptr ? "" : uri);
         }
     }
-    static void cdata_start(void* data) {
+    static void cdata_edge(void* data) {
         XmlStreamParser& parser = self(data);
         parser.mark_consumed();
-        // Between stanzas it would leave a parser that looks idle and is not.
-        if (parser.current_ == nullptr) parser.fault("bad-format", "text between stanzas");
+        // Not even with white space in it: a parser that is lent must not be inside a section.
+        if (parser.depth_ == 1) parser.fault("bad-format", "text between stanzas");
     }
-    static void cdata_end(void* data) { self(data).mark_consumed(); }
     static void comment(void* data, const XML_Char*) {
         self(data).fault("restricted-xml", "comments are not allowed in a stream");
     }
@@ -167,7 +168,7 @@ void XmlStreamParser::make_expat() {
     XML_SetElementHandler(expat_, ExpatHandlers::start, ExpatHandlers::end);
     XML_SetCharacterDataHandler(expat_, ExpatHandlers::text);
     XML_SetStartNamespaceDeclHandler(expat_, ExpatHandlers::namespace_declared);
-    XML_SetCdataSectionHandler(expat_, ExpatHandlers::cdata_start, ExpatHandlers::cdata_end);
+    XML_SetCdataSectionHandler(expat_, ExpatHandlers::cdata_edge, ExpatHandlers::cdata_edge);
     XML_SetCommentHandler(expat_, ExpatHandlers::comment);
     XML_SetProcessingInstructionHandler(expat_, ExpatHandlers::instruction);
     XML_SetStartDoctypeDeclHandler(expat_, ExpatHandlers::doctype);
@@ -183,8 +184,14 @@ std::unique_ptr<XmlStreamParser> XmlStreamParser::from_context(const std::string
     auto parser = std::make_unique<XmlStreamParser>(framing, context.substr(1, line - 1));
     if (framing == XmlFraming::stream) {
         parser->replaying_ = true;
+        // This was accepted once; what had to be escaped since makes it longer.
+        XmlLimits enough;
+        enough.token_bytes = enough.namespaces = enough.namespace_name = context.size();
+        enough.stanza_bytes = std::max(enough.stanza_bytes, context.size());
+        parser->set_limits(enough);
         parser->feed(std::string_view(context).substr(line + 1));
         parser->resume();
+        parser->set_limits({});
         parser->replaying_ = false;
         parser->context_ = context;
     }
@@ -193,23 +200,27 @@ std::unique_ptr<XmlStreamParser> XmlStreamParser::from_context(const std::string
 
 XmlEvent XmlStreamParser::feed(std::string_view bytes) {
     if (!fault_condition_.empty()) return XmlEvent::fault;
-    if (fed_ < 2 && refuse_encoding(bytes)) return XmlEvent::fault;
+    if (fed_ < 2 && foreign_encoding(bytes)) {
+        fault("unsupported-encoding", "a stream is UTF-8");
+        return XmlEvent::fault;
+    }
     complete_ = nullptr;
     fed_ += static_cast<std::int64_t>(bytes.size());
     const HeapScope scope(heap_);
     return outcome(XML_Parse(expat_, bytes.data(), static_cast<int>(bytes.size()), XML_FALSE));
 }
 
-/// expat would follow a byte order mark, or a NUL beside the first '<', into UTF-16 (RFC 6120 §11.6).
-bool XmlStreamParser::refuse_encoding(std::string_view bytes) {
-    for (std::size_t i = 0; i < bytes.size() && fed_ + static_cast<std::int64_t>(i) < 2; ++i) {
-        const bool first = fed_ == 0 && i == 0;
-        if (bytes[i] == '\0' || (first && (bytes[i] == '\xfe' || bytes[i] == '\xff'))) {
-            fault("unsupported-encoding", "a stream is UTF-8");
-            return true;
-        }
-    }
-    return false;
+/// expat would follow a sign of UTF-16 even though it was told UTF-8: a byte order mark, or a zero
+/// among the first two bytes, which may come apart.
+bool XmlStreamParser::foreign_encoding(std::string_view bytes) {
+    if (bytes.empty()) return false;
+    const char first = fed_ == 0 ? bytes[0] : first_byte_;
+    first_byte_ = first;
+    // None of these begins UTF-8, whatever follows.
+    if (first == '\xff' || first == '\xfe' || first == '\0') return true;
+    if (fed_ == 0) bytes.remove_prefix(1);
+    if (bytes.empty()) return false;
+    return bytes[0] == '\0';
 }
 
 XmlEvent XmlStreamParser::resume() {
@@ -250,11 +261,12 @@ XmlEvent XmlStreamParser::outcome(int status) {
         return XmlEvent::fault;
     }
     if (!fault_condition_.empty()) return XmlEvent::fault;
-    // What is left is a token that has not come to its end.
+    // All has been read, so what is left is the beginning of one token.
     if (fed_ - consumed_ > static_cast<std::int64_t>(limits_.token_bytes)) {
-        fault("policy-violation", "that is larger than what is allowed here");
+        fault("policy-violation", too_large);
+        return XmlEvent::fault;
     }
-    return check_stanza() ? next_event() : XmlEvent::fault;
+    return next_event();
 }
 
 XmlEvent XmlStreamParser::next_event() {
@@ -271,24 +283,32 @@ void XmlStreamParser::fault(std::string_view condition, std::string text) {
     XML_StopParser(expat_, XML_FALSE);
 }
 
-void XmlStreamParser::mark_consumed() {
+/// Called for every token but white space around the root, which counts as part of the next one. Text
+/// may come in one piece of any size; a token that is no text, or a reference, may not.
+void XmlStreamParser::mark_consumed(std::size_t text_bytes) {
+    const std::int64_t before = consumed_;
     consumed_ = XML_GetCurrentByteIndex(expat_) + XML_GetCurrentByteCount(expat_);
+    const auto token = static_cast<std::size_t>(consumed_ - before);
+    if (token > limits_.token_bytes && token > text_bytes) fault("policy-violation", too_large);
 }
 
-bool XmlStreamParser::check_stanza() {
+bool XmlStreamParser::check_size() {
     if (consumed_ - boundary_ > static_cast<std::int64_t>(limits_.stanza_bytes)) {
-        fault("policy-violation", "that is larger than what is allowed here");
+        fault("policy-violation", too_large);
     }
     return fault_condition_.empty();
 }
 
-/// Prefixes let a few bytes of input stand for a long name: what they stand for is counted.
-bool XmlStreamParser::charge(std::size_t bytes) {
-    unfolded_ += bytes;
-    if (unfolded_ > 2 * limits_.stanza_bytes) {
-        fault("policy-violation", "that unfolds to more than what is allowed here");
+/// A prefix of one byte can stand for a name of thousands, in each of thousands of elements: what that
+/// comes to has a bound of its own. Empty after a fault.
+std::string_view XmlStreamParser::keep_namespace(std::string_view name) {
+    if (name == ns::xml) return ns::xml;
+    namespace_bytes_ += name.size();
+    if (namespace_bytes_ > limits_.stanza_bytes) {
+        fault("policy-violation", too_large);
+        return {};
     }
-    return fault_condition_.empty();
+    return arena_.copy(name);
 }
 
 Element* XmlStreamParser::build(const char* raw_name, const char** attributes) {
@@ -299,13 +319,16 @@ Element* XmlStreamParser::build(const char* raw_name, const char** attributes) {
     } else if (depth_ == 1 && element_ns == ns::client && framing_ == XmlFraming::stream) {
         fault("invalid-namespace", "stanzas here are in another content namespace");
         return nullptr;
-    } else if (current_ != nullptr && current_->ns == element_ns) {
+    } else if (element_ns == ns::xml) {
+        // The prefix xml is for attributes; as a default namespace, which is how it would be written,
+        // this one is forbidden to everybody.
+        fault("bad-format", "no element is in the namespace of the prefix xml");
+        return nullptr;
+    } else if (current_ != nullptr && element_ns == current_->ns) {
         element_ns = current_->ns;
     } else {
-        if (!charge(element_ns.size())) return nullptr;
-        element_ns = arena_.copy(element_ns);
+        element_ns = keep_namespace(element_ns);
     }
-    if (!charge(2 * name.local.size())) return nullptr;
     Element* element = nullptr;
     if (current_ == nullptr) {
         element = arena_.make<Element>(element_ns, arena_.copy(name.local));
@@ -321,16 +344,15 @@ Element* XmlStreamParser::build(const char* raw_name, const char** attributes) {
             fault("policy-violation", "too many attributes, or one too long");
             return nullptr;
         }
-        if (!charge(attribute.ns.size() + attribute.local.size() + value.size())) return nullptr;
         auto* added = arena_.make<Attribute>();
-        added->ns = arena_.copy(attribute.ns);
+        added->ns = keep_namespace(attribute.ns);
         added->name = arena_.copy(attribute.local);
         added->value = arena_.copy(value);
         *tail = added;
         tail = &added->next;
         element->last_attribute_ = added;
     }
-    return element;
+    return fault_condition_.empty() ? element : nullptr;
 }
 
 void XmlStreamParser::remember_header(std::string_view raw_root) {
@@ -347,13 +369,10 @@ void XmlStreamParser::start_element(const char* name, const char** attributes) {
     mark_consumed();
     if (depth_ == 1) {
         boundary_ = XML_GetCurrentByteIndex(expat_);
-        nodes_ = unfolded_ = 0;
+        nodes_ = 0;
+        namespace_bytes_ = 0;
     }
-    if (!check_stanza()) return;
-    if (XML_GetCurrentByteCount(expat_) > static_cast<int>(limits_.token_bytes)) {
-        fault("policy-violation", "a start tag is too long");
-        return;
-    }
+    if (!check_size()) return;
     if (depth_ > limits_.depth || ++nodes_ > limits_.children ||
         std::exchange(declared_, 0) > limits_.namespaces) {
         fault("policy-violation", "too deep, or too many elements or namespaces");
@@ -380,6 +399,7 @@ void XmlStreamParser::start_element(const char* name, const char** attributes) {
 
 void XmlStreamParser::end_element() {
     mark_consumed();
+    if (depth_ > 1) check_size();
     if (!fault_condition_.empty()) return;
     if (depth_ == 0) return;
     --depth_;
@@ -401,7 +421,7 @@ void XmlStreamParser::end_element() {
 }
 
 void XmlStreamParser::character_data(std::string_view text) {
-    mark_consumed();
+    mark_consumed(text.size());
     if (!fault_condition_.empty()) return;
     if (current_ == nullptr) {
         if (!is_white_space(text)) {
@@ -411,7 +431,7 @@ void XmlStreamParser::character_data(std::string_view text) {
         boundary_ = consumed_;
         return;
     }
-    if (!check_stanza()) return;
+    if (!check_size()) return;
     Node* last = current_->last_child_;
     if (last != nullptr && last->element == nullptr) {
         last->text = arena_.append(last->text, text);

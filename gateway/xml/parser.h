@@ -24,13 +24,15 @@ namespace causeway {
 
 /// Bounds on what a peer may send; each is reached while parsing, never after.
 struct XmlLimits {
-    std::size_t stanza_bytes = 262144;  ///< from '<' of a stanza to its end tag
-    std::size_t token_bytes = 16384;    ///< one start tag
+    /// From '<' of a stanza to its end; and as much again for namespace names, each time that a prefix
+    /// stands for one.
+    std::size_t stanza_bytes = 262144;
+    std::size_t token_bytes = 16384;    ///< one tag, or one reference
     std::size_t depth = 64;             ///< below the stream element
     std::size_t attributes = 64;        ///< of one element
     std::size_t attribute_bytes = 8192;
     std::size_t namespaces = 32;        ///< declared by one element
-    std::size_t namespace_bytes = 1024; ///< of one namespace's name
+    std::size_t namespace_name = 1024;  ///< bytes of one's name
     std::size_t children = 4096;        ///< nodes in one stanza
 };
 
@@ -87,13 +89,13 @@ private:
     XmlEvent outcome(int status);
     XmlEvent next_event();
     void fault(std::string_view condition, std::string text);
-    void mark_consumed();
+    void mark_consumed(std::size_t text_bytes = 0);
     void start_element(const char* name, const char** attributes);
     void end_element();
     void character_data(std::string_view text);
-    bool check_stanza();
-    bool charge(std::size_t bytes);
-    bool refuse_encoding(std::string_view bytes);
+    bool check_size();
+    bool foreign_encoding(std::string_view bytes);
+    std::string_view keep_namespace(std::string_view name);
     Element* build(const char* name, const char** attributes);
     void remember_header(std::string_view raw_root);
 
@@ -112,9 +114,10 @@ private:
     std::int64_t boundary_ = 0;  ///< where the current stanza began
     std::size_t depth_ = 0;
     std::size_t nodes_ = 0;
-    std::size_t unfolded_ = 0;   ///< what the current stanza's tags come to when written out
     std::size_t declared_ = 0;
+    std::size_t namespace_bytes_ = 0;  ///< kept for the current stanza
     std::size_t heap_ = 0;
+    char first_byte_ = 0;
     bool suspended_ = false;
     bool opened_pending_ = false;
     bool element_pending_ = false;
@@ -131,6 +134,9 @@ public:
     static constexpr std::size_t capacity = 64;
     /// A parser above this is not kept: expat never gives names back.
     static constexpr std::size_t heap_limit = 49152;
+    /// One above this is exchanged between two stanzas even while there is more to read. Above what
+    /// expat needs for input that waits, or each stanza would need a new parser.
+    static constexpr std::size_t heap_bound = 524288;
 
     /// A parser in the state after the header that `context` describes.
     std::unique_ptr<XmlStreamParser> take(const std::string& context);

@@ -108,7 +108,7 @@ Outcome Packet::visit_bytes(std::string_view bytes, const std::function<void(Sta
     XmlLimits limits;
     limits.stanza_bytes = limits.token_bytes = bytes.size() + 1024;
     limits.children = limits.depth = limits.attributes = limits.attribute_bytes = bytes.size() + 64;
-    limits.namespaces = limits.namespace_bytes = bytes.size() + 64;
+    limits.namespaces = limits.namespace_name = bytes.size() + 64;
     parser.set_limits(limits);
     // The content namespace is implied in canonical bytes; here it is the root's default.
     std::string framed;

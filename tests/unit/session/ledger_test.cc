@@ -1,0 +1,451 @@
+#include "gateway/session/ledger.h"
+
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gateway/session/hub.h"
+#include "gateway/session/users.h"
+#include "gateway/store/memory.h"
+#include "tests/support/sim_clock.h"
+#include "tests/support/sim_dns.h"
+#include "tests/support/sim_net.h"
+
+namespace causeway::test {
+namespace {
+
+/// What a sender hears: which of its messages are safe, and which came back.
+struct Sender final : Custodian, Routing {
+    void settled(std::uint32_t number) override { safe.push_back(number); }
+    void route(PacketRef, Custody) override {}
+    void bounce(const Packet& packet, const StanzaError& error, Custody custody) override {
+        CHECK(error.condition == StanzaCondition::resource_constraint);
+        bounced.push_back(std::string(packet.id()));
+        if (custody.owed()) safe.push_back(custody.number);
+    }
+
+    std::vector<std::uint32_t> safe;
+    std::vector<std::string> bounced;
+};
+
+using Numbers = std::vector<std::uint32_t>;
+
+/// One hub with nothing but its ledger in use.
+class Fixture {
+public:
+    Fixture() {
+        hub->routing = &sender;
+        hub->custodians.emplace(7, &sender);
+    }
+
+    static PacketRef message(const std::string& id) {
+        return Packet::make(StanzaKind::message, StanzaType::chat, *Jid::parse("romeo@a.test"),
+                            *Jid::parse("juliet@a.test"), id, "<body>x</body>");
+    }
+    static Custody custody(std::uint32_t number) {
+        return {.custodian = 7, .shard = 0, .number = number};
+    }
+    static Shelf shelf() { return {.store = "offline", .owner = "juliet@a.test", .expires = 5}; }
+
+    HoldId hold(std::uint32_t number) {
+        return ledger().hold(message(std::to_string(number)), custody(number), shelf());
+    }
+    /// As keep() and release_to() want it: remembers what it hears.
+    Ledger::Kept hear() {
+        return [this](const Result<std::uint64_t>& row) { kept.push_back(row); };
+    }
+    Ledger& ledger() { return hub->ledger; }
+    /// Everything that can happen now.
+    void settle() {
+        // A turn in which nothing but a flush happened leaves its answers to the next.
+        for (int quiet = 0; quiet < 2;) quiet = shards.run_until_idle() == 0 ? quiet + 1 : 0;
+    }
+    void pass(Duration time) {
+        for (; time > Duration::zero(); time -= TimerWheel::tick) {
+            clock.advance(TimerWheel::tick);
+            settle();
+        }
+    }
+    /// Until a message that is held has certainly been written.
+    void pass_patience() { pass(2 * Ledger::patience + 2 * TimerWheel::tick); }
+
+    std::vector<LogRow> rows() {
+        std::optional<std::vector<LogRow>> found;
+        store.log_list("offline", "juliet@a.test", 0, 100, loop,
+                       [&](const Result<std::vector<LogRow>>& list) {
+                           REQUIRE(list.ok());
+                           found = *list;
+                       });
+        loop.run_until_idle();
+        REQUIRE(found.has_value());
+        return *found;
+    }
+
+    SimClock clock;
+    SimLoop loop;
+    SimNet net{loop};
+    SimDns dns{loop};
+    MemoryStore store;
+    Workers workers{0};
+    FeatureRegistry features = *FeatureRegistry::build({});
+    IdSource ids{clock};
+    Shards shards{1, clock};
+    Shared shared{.clock = clock,
+                  .shards = shards,
+                  .store = store,
+                  .workers = workers,
+                  .features = features,
+                  .ids = ids,
+                  .secret = {},
+                  .hubs = {}};
+    std::unique_ptr<Hub> hub = std::make_unique<Hub>(shared, shards[0], net, dns,
+                                                     std::make_shared<const Config>(), nullptr);
+    Sender sender;
+    std::vector<Result<std::uint64_t>> kept;
+};
+
+}  // namespace
+
+// ---- nobody takes it ----
+
+TEST_CASE("ledger: a message that is kept is stored with this turn, and only then safe") {
+    Fixture f;
+    f.store.hold_commits();
+    f.ledger().keep(f.message("a"), f.custody(1), f.shelf(), f.hear());
+    f.settle();
+    CHECK(f.sender.safe.empty());
+    CHECK(f.kept.empty());
+    CHECK(f.ledger().open() == 1);
+    f.store.release_commits();
+    f.settle();
+    CHECK(f.sender.safe == Numbers{1});
+    CHECK(f.ledger().open() == 0);
+    const auto rows = f.rows();
+    REQUIRE(rows.size() == 1);
+    REQUIRE(f.kept.size() == 1);
+    CHECK(*f.kept.front() == rows.front().id);
+    CHECK(rows.front().body == f.message("a")->bytes());
+    CHECK(rows.front().expires == 5);
+    CHECK(rows.front().at == SimClock::first_moment);
+    CHECK(!f.ledger().in_flight(rows.front().id));
+}
+
+TEST_CASE("ledger: what is kept in one turn is one batch, read back in the order of keeping") {
+    Fixture f;
+    for (const char* id : {"a", "b", "c"}) f.ledger().keep(f.message(id), {}, f.shelf());
+    f.settle();
+    CHECK(f.store.commits() == 1);
+    const auto rows = f.rows();
+    REQUIRE(rows.size() == 3);
+    CHECK(rows[0].body == f.message("a")->bytes());
+    CHECK(rows[1].body == f.message("b")->bytes());
+    CHECK(rows[2].body == f.message("c")->bytes());
+}
+
+TEST_CASE("ledger: a message that is kept and cannot be stored comes back") {
+    Fixture f;
+    f.store.fail_next_commits(1);
+    f.ledger().keep(f.message("a"), f.custody(1), f.shelf(), f.hear());
+    f.settle();
+    CHECK(f.sender.bounced == std::vector<std::string>{"a"});
+    CHECK(f.sender.safe == Numbers{1});
+    REQUIRE(f.kept.size() == 1);
+    CHECK(f.kept.front().error().cause() == Cause::retry);
+    CHECK(f.ledger().open() == 0);
+    CHECK(f.rows().empty());
+}
+
+// ---- on its way to a recipient that acknowledges ----
+
+TEST_CASE("ledger: a message that is acknowledged in time is never stored") {
+    Fixture f;
+    const HoldId id = f.hold(1);
+    f.settle();
+    CHECK(f.sender.safe.empty());
+    f.ledger().confirm(id);
+    CHECK(f.sender.safe == Numbers{1});
+    CHECK(f.ledger().open() == 0);
+    f.pass_patience();
+    CHECK(f.store.commits() == 0);
+}
+
+TEST_CASE("ledger: a message that is not acknowledged in time is stored, then it is safe") {
+    Fixture f;
+    const HoldId id = f.hold(1);
+    f.pass_patience();
+    CHECK(f.sender.safe == Numbers{1});
+    auto rows = f.rows();
+    REQUIRE(rows.size() == 1);
+    CHECK(f.ledger().open() == 1);
+    CHECK(f.ledger().in_flight(rows.front().id));
+    f.ledger().confirm(id);
+    CHECK(f.ledger().in_flight(rows.front().id));
+    f.settle();
+    CHECK(f.rows().empty());
+    CHECK(!f.ledger().in_flight(rows.front().id));
+    CHECK(f.sender.safe == Numbers{1});
+    CHECK(f.ledger().open() == 0);
+}
+
+TEST_CASE("ledger: each message has its whole patience, also one that came while another waits") {
+    Fixture f;
+    f.hold(1);
+    f.pass(Ledger::patience);
+    CHECK(f.rows().empty());
+    f.hold(2);
+    while (f.rows().empty()) f.pass(TimerWheel::tick);
+    CHECK(f.sender.safe == Numbers{1});
+    f.pass_patience();
+    CHECK(f.rows().size() == 2);
+    CHECK(f.sender.safe == Numbers{1, 2});
+}
+
+TEST_CASE("ledger: where nobody waits to hear, nothing is stored while it is on its way") {
+    Fixture f;
+    const HoldId id = f.ledger().hold(f.message("a"), {}, f.shelf());
+    f.pass_patience();
+    CHECK(f.store.commits() == 0);
+    CHECK(f.ledger().open() == 1);
+    f.ledger().release(id);
+    f.settle();
+    CHECK(f.rows().size() == 1);
+    CHECK(f.ledger().open() == 0);
+}
+
+TEST_CASE("ledger: acknowledged in the turn in which it would have been written") {
+    Fixture f;
+    const HoldId id = f.hold(1);
+    f.ledger().release(id);
+    f.ledger().confirm(id);
+    f.settle();
+    CHECK(f.store.commits() == 0);
+    CHECK(f.sender.safe == Numbers{1});
+    CHECK(f.ledger().open() == 0);
+}
+
+TEST_CASE("ledger: acknowledged while the store is at it, its row goes when it is there") {
+    Fixture f;
+    const HoldId id = f.hold(1);
+    f.store.hold_commits();
+    f.pass_patience();
+    f.ledger().confirm(id);
+    CHECK(f.sender.safe == Numbers{1});
+    CHECK(f.ledger().open() == 1);
+    f.store.release_commits();
+    f.settle();
+    CHECK(f.store.commits() == 2);
+    CHECK(f.rows().empty());
+    CHECK(f.sender.safe == Numbers{1});
+    CHECK(f.ledger().open() == 0);
+}
+
+TEST_CASE("ledger: a failed commit of a message on its way is tried again, and nobody is told") {
+    Fixture f;
+    f.store.fail_next_commits(2);
+    const HoldId id = f.hold(1);
+    f.pass_patience();
+    CHECK(f.sender.safe.empty());
+    CHECK(f.sender.bounced.empty());
+    CHECK(f.ledger().open() == 1);
+    f.pass(Ledger::retry_after + TimerWheel::tick);
+    CHECK(f.sender.safe.empty());
+    f.pass(Ledger::retry_after + TimerWheel::tick);
+    CHECK(f.sender.safe == Numbers{1});
+    CHECK(f.rows().size() == 1);
+    f.ledger().confirm(id);
+    f.settle();
+    CHECK(f.rows().empty());
+}
+
+TEST_CASE("ledger: acknowledged between a failed commit and the next attempt") {
+    Fixture f;
+    f.store.fail_next_commits(1);
+    const HoldId id = f.hold(1);
+    f.pass_patience();
+    f.ledger().confirm(id);
+    CHECK(f.sender.safe == Numbers{1});
+    f.pass(2 * Ledger::retry_after);
+    CHECK(f.store.commits() == 0);
+    CHECK(f.ledger().open() == 0);
+}
+
+TEST_CASE("ledger: acknowledged while a commit fails: the recipient has it") {
+    Fixture f;
+    f.store.hold_commits();
+    const HoldId id = f.hold(1);
+    f.pass_patience();
+    f.ledger().confirm(id);
+    f.store.fail_next_commits(1);
+    f.store.release_commits();
+    f.settle();
+    CHECK(f.sender.bounced.empty());
+    CHECK(f.sender.safe == Numbers{1});
+    CHECK(f.ledger().open() == 0);
+}
+
+// ---- the recipient is gone ----
+
+TEST_CASE("ledger: released before it was stored, it is stored and whoever asked hears the row") {
+    Fixture f;
+    const HoldId id = f.hold(1);
+    f.ledger().release_to(id, f.hear());
+    CHECK(f.kept.empty());
+    f.settle();
+    REQUIRE(f.kept.size() == 1);
+    const auto rows = f.rows();
+    REQUIRE(rows.size() == 1);
+    CHECK(*f.kept.front() == rows.front().id);
+    CHECK(f.sender.safe == Numbers{1});
+    CHECK(f.ledger().open() == 0);
+    CHECK(!f.ledger().in_flight(rows.front().id));
+}
+
+TEST_CASE("ledger: released while the store is at it, the row is told when it is there") {
+    Fixture f;
+    const HoldId id = f.hold(1);
+    f.store.hold_commits();
+    f.pass_patience();
+    f.ledger().release_to(id, f.hear());
+    f.settle();
+    CHECK(f.kept.empty());
+    f.store.release_commits();
+    f.settle();
+    REQUIRE(f.kept.size() == 1);
+    CHECK(f.kept.front().ok());
+    CHECK(f.rows().size() == 1);
+    CHECK(f.ledger().open() == 0);
+}
+
+TEST_CASE("ledger: released when it is stored, the row stays and is told at once") {
+    Fixture f;
+    const HoldId id = f.hold(1);
+    f.pass_patience();
+    f.ledger().release_to(id, f.hear());
+    REQUIRE(f.kept.size() == 1);
+    f.settle();
+    const auto rows = f.rows();
+    REQUIRE(rows.size() == 1);
+    CHECK(*f.kept.front() == rows.front().id);
+    CHECK(!f.ledger().in_flight(rows.front().id));
+    CHECK(f.ledger().open() == 0);
+}
+
+TEST_CASE("ledger: released while the commit fails, the message comes back") {
+    Fixture f;
+    const HoldId id = f.hold(1);
+    f.store.hold_commits();
+    f.pass_patience();
+    f.ledger().release_to(id, f.hear());
+    f.store.fail_next_commits(1);
+    f.store.release_commits();
+    f.settle();
+    CHECK(f.sender.bounced == std::vector<std::string>{"1"});
+    CHECK(f.sender.safe == Numbers{1});
+    REQUIRE(f.kept.size() == 1);
+    CHECK(!f.kept.front().ok());
+    CHECK(f.ledger().open() == 0);
+}
+
+// ---- a recipient that does not acknowledge ----
+
+TEST_CASE("ledger: written where nobody waits to hear is the end of it") {
+    Fixture f;
+    const HoldId id = f.ledger().hold(f.message("a"), {}, f.shelf());
+    f.ledger().written(id);
+    CHECK(f.ledger().open() == 0);
+    f.settle();
+    CHECK(f.store.commits() == 0);
+}
+
+TEST_CASE("ledger: written, the message is stored before anybody is told, and then the row goes") {
+    Fixture f;
+    f.store.hold_commits();
+    const HoldId id = f.hold(1);
+    f.ledger().written(id);
+    f.settle();
+    CHECK(f.sender.safe.empty());
+    CHECK(f.ledger().open() == 1);
+    f.store.release_commits();
+    f.settle();
+    CHECK(f.sender.safe == Numbers{1});
+    CHECK(f.store.commits() == 2);
+    CHECK(f.rows().empty());
+    CHECK(f.ledger().open() == 0);
+}
+
+TEST_CASE("ledger: written while the store is at it, or when it is stored") {
+    Fixture f;
+    const HoldId committing = f.hold(1);
+    f.store.hold_commits();
+    f.pass_patience();
+    f.ledger().written(committing);
+    CHECK(f.sender.safe.empty());
+    f.store.release_commits();
+    f.settle();
+    CHECK(f.sender.safe == Numbers{1});
+    const HoldId stored = f.hold(2);
+    f.pass_patience();
+    REQUIRE(f.rows().size() == 1);
+    f.ledger().written(stored);
+    f.settle();
+    CHECK(f.rows().empty());
+    CHECK(f.sender.safe == Numbers{1, 2});
+    CHECK(f.ledger().open() == 0);
+}
+
+// ---- a row of the store ----
+
+TEST_CASE("ledger: a row that is adopted is on its way until it is acknowledged or released") {
+    Fixture f;
+    f.ledger().keep(f.message("a"), {}, f.shelf());
+    f.settle();
+    const std::uint64_t row = f.rows().front().id;
+    const HoldId first = f.ledger().adopt(f.message("a"), f.shelf(), row);
+    CHECK(f.ledger().in_flight(row));
+    f.ledger().release_to(first, f.hear());
+    REQUIRE(f.kept.size() == 1);
+    CHECK(*f.kept.front() == row);
+    CHECK(!f.ledger().in_flight(row));
+    f.settle();
+    CHECK(f.rows().size() == 1);
+    const HoldId second = f.ledger().adopt(f.message("a"), f.shelf(), row);
+    f.ledger().confirm(second);
+    // Until the row is gone it must not be sent to anybody else.
+    CHECK(f.ledger().in_flight(row));
+    f.settle();
+    CHECK(!f.ledger().in_flight(row));
+    CHECK(f.rows().empty());
+}
+
+TEST_CASE("ledger: a row that cannot be erased is told as free again") {
+    Fixture f;
+    f.ledger().keep(f.message("a"), {}, f.shelf());
+    f.settle();
+    const std::uint64_t row = f.rows().front().id;
+    f.store.fail_next_commits(1);
+    f.ledger().confirm(f.ledger().adopt(f.message("a"), f.shelf(), row));
+    f.settle();
+    CHECK(!f.ledger().in_flight(row));
+    CHECK(f.rows().size() == 1);
+}
+
+TEST_CASE("ledger: an entry has one end, and what comes later is nothing") {
+    Fixture f;
+    const HoldId id = f.hold(1);
+    f.ledger().confirm(id);
+    f.ledger().confirm(id);
+    f.ledger().written(id);
+    f.ledger().release_to(id, f.hear());
+    f.ledger().confirm(12345);
+    f.pass_patience();
+    CHECK(f.sender.safe == Numbers{1});
+    REQUIRE(f.kept.size() == 1);
+    CHECK(f.kept.front().error().cause() == Cause::absent);
+    CHECK(f.store.commits() == 0);
+}
+
+}  // namespace causeway::test

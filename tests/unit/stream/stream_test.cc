@@ -1,0 +1,125 @@
+#include "gateway/stream/stream.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gateway/xml/ns.h"
+#include "tests/support/memory_channel.h"
+#include "tests/support/sim_clock.h"
+
+namespace causeway::test {
+namespace {
+
+/// A stream of a client, and what was made of it.
+class Fixture final : public StreamHandler {
+public:
+    Fixture() { turn(); }
+
+    void receive(std::string_view bytes) {
+        wire->channel->receive(bytes);
+        turn();
+    }
+    void turn() { shard.turn(Duration::zero()); }
+
+    void on_stream_opened(const StreamHeader& header) override {
+        to = header.to;
+        stream.send_header({.from = "a.test", .id = "id"});
+    }
+    void on_element(Element& element, Arena&) override {
+        ++elements;
+        last = element.name;
+        if (element.name == "restart") stream.restart();
+    }
+    void on_stream_secured() override {}
+    void on_stream_closed(const Outcome& why) override { closed.push_back(why); }
+
+    SimClock clock;
+    Shard shard{0, 1, clock};
+    std::shared_ptr<MemoryChannel::Wire> wire = std::make_shared<MemoryChannel::Wire>();
+    XmppStream stream{shard, std::make_unique<MemoryChannel>(shard, wire), ns::client, *this};
+    std::string to, last;
+    std::size_t elements = 0;
+    std::vector<Outcome> closed;
+};
+
+constexpr std::string_view header =
+    "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' "
+    "to='a.test' version='1.0'>";
+
+}  // namespace
+
+TEST_CASE("stream: a header is answered, elements are told, an end tag is answered by ours") {
+    Fixture f;
+    f.receive(header);
+    CHECK(f.to == "a.test");
+    CHECK(f.wire->sent.starts_with("<?xml version='1.0'?><stream:stream xmlns='jabber:client'"));
+    f.receive("<one/><two/>");
+    CHECK(f.elements == 2);
+    CHECK(f.last == "two");
+    f.receive("</stream:stream>");
+    CHECK(f.wire->sent.ends_with("</stream:stream>"));
+    CHECK(f.stream.state() == XmppStream::State::closing);
+    f.wire->channel->end();
+    REQUIRE(f.closed.size() == 1);
+    CHECK(f.closed.front().ok());
+}
+
+TEST_CASE("stream: an error before our header brings the header with it") {
+    Fixture f;
+    f.receive("<a></b>");
+    CHECK(f.wire->sent.find("<stream:stream ") != std::string::npos);
+    CHECK(f.wire->sent.ends_with("</stream:error></stream:stream>"));
+    f.wire->channel->end();
+    REQUIRE(f.closed.size() == 1);
+    CHECK(f.closed.front().cause() == Cause::policy);
+}
+
+TEST_CASE("stream: a connection that breaks is no end in good order") {
+    Fixture f;
+    f.receive(header);
+    f.wire->channel->end();
+    REQUIRE(f.closed.size() == 1);
+    CHECK(f.closed.front().cause() == Cause::retry);
+}
+
+TEST_CASE("stream: what follows the element that restarts it is a new stream") {
+    Fixture f;
+    f.receive(header);
+    f.receive("<restart/>" + std::string(header) + "<again/>");
+    CHECK(f.last == "again");
+    CHECK(f.stream.state() == XmppStream::State::open);
+}
+
+TEST_CASE("stream: between two stanzas it owns no parser") {
+    Fixture f;
+    f.receive(header);
+    CHECK(f.stream.parser_heap() == 0);
+    f.receive("<a");
+    CHECK(f.stream.parser_heap() > 0);
+    f.receive("/>");
+    CHECK(f.stream.parser_heap() == 0);
+    CHECK(f.shard.parsers().size() == 1);
+}
+
+TEST_CASE(
+    "stream: a stream that is never between two stanzas does not keep every name it has seen") {
+    Fixture f;
+    f.receive(header);
+    f.receive("<");
+    std::size_t most = 0;
+    for (std::size_t i = 0; i < 30'000; ++i) {
+        const std::string name = "name" + std::to_string(i);
+        f.receive(name + " " + name + "='" + name + "'/><");
+        most = std::max(most, f.stream.parser_heap());
+    }
+    CHECK(f.elements == 30'000);
+    CHECK(f.last == "name29999");
+    CHECK(most > ParserPool::heap_limit);
+    CHECK(most <= ParserPool::heap_bound);
+}
+
+}  // namespace causeway::test
