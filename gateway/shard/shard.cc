@@ -1,6 +1,9 @@
 #include "gateway/shard/shard.h"
 
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/lockfree/spsc_queue.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -27,11 +30,27 @@ void IoBuffers::give_back(std::string&& used) {
     }
 }
 
+struct Shard::Loop {
+    using Ring = boost::lockfree::spsc_queue<Task, boost::lockfree::capacity<4096>>;
+
+    // One thread runs it; only post() and wake() come from others, which stay locked.
+    boost::asio::io_context io{1};
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{
+        io.get_executor()};
+    std::vector<std::unique_ptr<Ring>> inbox;  ///< by sending shard
+};
+
 Shard::Shard(unsigned index, unsigned count, const Clock& clock)
-    : index_(index), count_(count), clock_(clock), work_(io_.get_executor()), timers_(clock) {
+    : index_(index),
+      count_(count),
+      clock_(clock),
+      loop_(std::make_unique<Loop>()),
+      timers_(clock) {
     outbox_.resize(count);
-    for (unsigned i = 0; i < count; ++i) inbox_.push_back(std::make_unique<Ring>());
+    for (unsigned i = 0; i < count; ++i) loop_->inbox.push_back(std::make_unique<Loop::Ring>());
 }
+
+boost::asio::io_context& Shard::io() { return loop_->io; }
 
 Shard::~Shard() {
     // What is dropped here may post and condemn in its turn: again until nothing is left.
@@ -39,7 +58,7 @@ Shard::~Shard() {
     for (bool left = true; left;) {
         std::vector<std::unique_ptr<Condemned>> freed = std::exchange(condemned_, {});
         std::vector<Task> dropped = std::exchange(local_, {});
-        for (auto& ring : inbox_) {
+        for (auto& ring : loop_->inbox) {
             ring->consume_all([&](Task& task) { dropped.push_back(std::move(task)); });
         }
         const std::scoped_lock lock(foreign_mutex_);
@@ -69,14 +88,14 @@ void Shard::post(std::function<void()> task) {
 }
 
 void Shard::wake() {
-    if (!wake_pending_.exchange(true)) boost::asio::post(io_, [] {});
+    if (!wake_pending_.exchange(true)) boost::asio::post(loop_->io, [] {});
 }
 
 void Shard::send_outboxes() {
     for (unsigned to = 0; to < count_; ++to) {
         std::vector<Task>& box = outbox_[to];
         if (box.empty()) continue;
-        Ring& ring = *peers_[to]->inbox_[index_];
+        Loop::Ring& ring = *peers_[to]->loop_->inbox[index_];
         std::size_t sent = 0;
         while (sent < box.size() && ring.push(std::move(box[sent]))) ++sent;
         box.erase(box.begin(), box.begin() + static_cast<std::ptrdiff_t>(sent));
@@ -86,7 +105,7 @@ void Shard::send_outboxes() {
 
 std::size_t Shard::run_tasks() {
     std::size_t done = 0;
-    for (auto& ring : inbox_) {
+    for (auto& ring : loop_->inbox) {
         done += ring->consume_all([](Task& task) {
             const Task taken = std::move(task);
             taken();
@@ -123,10 +142,10 @@ std::size_t Shard::turn(Duration wait) {
         return !box.empty();
     });
     if (!backlog && wait > Duration::zero()) {
-        done += io_.run_one_for(timers_.until_next(std::min(wait, longest_sleep)));
+        done += loop_->io.run_one_for(timers_.until_next(std::min(wait, longest_sleep)));
     }
     wake_pending_.store(false);
-    for (int i = 0; i < events_per_turn && io_.poll_one() != 0; ++i) ++done;
+    for (int i = 0; i < events_per_turn && loop_->io.poll_one() != 0; ++i) ++done;
     done += run_tasks();
     done += timers_.advance();
     flush_dirty();
@@ -145,7 +164,7 @@ void Shard::run() {
 
 void Shard::stop() {
     stopping_.store(true, std::memory_order_release);
-    boost::asio::post(io_, [] {});
+    boost::asio::post(loop_->io, [] {});
 }
 
 Shards::Shards(unsigned count, const Clock& clock) {

@@ -5,10 +5,7 @@
 #pragma once
 
 #include <atomic>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/intrusive/list.hpp>
-#include <boost/lockfree/spsc_queue.hpp>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -19,6 +16,10 @@
 #include "gateway/base/executor.h"
 #include "gateway/base/timer_wheel.h"
 #include "gateway/xml/parser.h"
+
+namespace boost::asio {
+class io_context;
+}  // namespace boost::asio
 
 namespace causeway {
 
@@ -70,7 +71,7 @@ public:
     [[nodiscard]] unsigned index() const { return index_; }
     [[nodiscard]] unsigned count() const { return count_; }
     [[nodiscard]] const Clock& clock() const { return clock_; }
-    boost::asio::io_context& io() { return io_; }
+    boost::asio::io_context& io();
     TimerWheel& timers() { return timers_; }
     IoBuffers& buffers() { return buffers_; }
     ParserPool& parsers() { return parsers_; }
@@ -97,7 +98,7 @@ public:
 private:
     friend class Shards;
     using Task = std::function<void()>;
-    using Ring = boost::lockfree::spsc_queue<Task, boost::lockfree::capacity<4096>>;
+    struct Loop;  ///< the event loop and the rings from other shards; they are costly to include
     std::size_t run_tasks();
     void flush_dirty();
     void send_outboxes();
@@ -106,9 +107,7 @@ private:
     unsigned index_;
     unsigned count_;
     const Clock& clock_;
-    // One thread runs it; only post() and wake() come from others, which stay locked.
-    boost::asio::io_context io_{1};
-    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+    std::unique_ptr<Loop> loop_;
     TimerWheel timers_;
     IoBuffers buffers_;
     ParserPool parsers_;
@@ -116,7 +115,6 @@ private:
     std::vector<std::unique_ptr<Condemned>> condemned_;
     std::vector<Task> local_;
     std::vector<Task> running_;
-    std::vector<std::unique_ptr<Ring>> inbox_;  ///< by sending shard
     std::vector<std::vector<Task>> outbox_;     ///< by receiving shard
     std::mutex foreign_mutex_;
     std::vector<Task> foreign_;  ///< from threads that are no shard; guarded by foreign_mutex_
