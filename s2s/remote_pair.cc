@@ -14,12 +14,18 @@
 namespace causeway {
 namespace {
 
-enum : std::uint32_t { attempt_due, idle_check, ping_late };
+enum : std::uint32_t { attempt_due, idle_check, ping_late, unhurried_over };
 constexpr std::size_t page = 100;
 constexpr std::size_t memory_limit = 1000;
 constexpr std::size_t memory_bytes_limit = 4U << 20U;
 constexpr Duration ping_patience{20'000};
 constexpr Duration handling_time{500};
+// Where nobody waits for the answer, one question for many messages.
+constexpr Duration unhurried{100};
+constexpr std::size_t ping_after = 500;
+// Messages that nobody is owed an acknowledgement for, written to a peer that is slow to answer: those
+// beyond are not sent again if its stream breaks.
+constexpr std::size_t unconfirmed_limit = 10'000;
 
 Duration millis(std::chrono::seconds seconds) {
     return std::chrono::duration_cast<Duration>(seconds);
@@ -66,7 +72,8 @@ void RemotePair::send(PacketRef packet, Custody custody) {
     if (state_ == State::up && !stream_->stream().usable()) abandon_stream();
     if (state_ == State::up && !(stored_ && keep)) {
         if (!keep) hub_.settle(custody);
-        write(packet, keep ? hub_.ledger.hold(packet, custody, shelf()) : 0);
+        const bool owed = keep && custody.owed();
+        write(packet, owed ? hub_.ledger.hold(packet, custody, shelf()) : 0, keep);
         return;
     }
     if (state_ == State::idle && !verdict_.ok() && !may_try_now()) {
@@ -101,7 +108,7 @@ void RemotePair::hold_in_memory(const PacketRef& packet, Custody custody, bool k
     memory_.push_back({packet, keep ? hub_.ledger.hold(packet, custody, shelf()) : 0});
 }
 
-void RemotePair::write(const PacketRef& packet, HoldId hold) {
+void RemotePair::write(const PacketRef& packet, HoldId hold, bool keep) {
     Channel& channel = stream_->stream().channel();
     if (channel.queued() > hub_.limits().server_queue_hard_bytes) {
         // A peer that does not read: new stanzas are refused before memory is spent on them.
@@ -112,10 +119,12 @@ void RemotePair::write(const PacketRef& packet, HoldId hold) {
         }
         return;
     }
-    if (hold != 0) {
+    if (hold != 0 || (keep && unconfirmed_.size() < unconfirmed_limit)) {
         // The first ping tells the peer to follow what comes behind it.
         if (pings_answered_ && !std::exchange(asked_, true)) ping(hub_.next_id());
-        unconfirmed_.push_back({hold, hub_.clock().now()});
+        // Nobody waits for news of a message without a hold: a reference to it will do.
+        unconfirmed_.push_back({hold, hold == 0 ? packet : nullptr, hub_.clock().now()});
+        owed_ = owed_ || hold != 0;
         hub_.shard.mark_dirty(*this);
     }
     stream_->stream().send(packet->bytes());
@@ -129,6 +138,18 @@ void RemotePair::ping(std::uint64_t number) {
 
 void RemotePair::flush() {
     if (state_ != State::up || unconfirmed_.empty() || ping_ != 0 || !pings_answered_) return;
+    if (!owed_ && unconfirmed_.size() < ping_after) {
+        if (!unhurried_timer_.armed()) {
+            hub_.shard.timers().arm(unhurried_timer_, unhurried, *this, unhurried_over);
+        }
+        return;
+    }
+    ask();
+}
+
+void RemotePair::ask() {
+    unhurried_timer_.cancel();
+    owed_ = false;
     ping_ = hub_.next_id();
     ping_covers_ = unconfirmed_.size();
     ping(ping_);
@@ -148,7 +169,7 @@ void RemotePair::ping_answered(std::uint64_t number) {
 
 void RemotePair::confirm(std::size_t count) {
     for (; count > 0 && !unconfirmed_.empty(); --count) {
-        hub_.ledger.confirm(unconfirmed_.front().hold);
+        if (const HoldId hold = unconfirmed_.front().hold; hold != 0) hub_.ledger.confirm(hold);
         unconfirmed_.pop_front();
         attempts_ = 0;
         if (careful_ > 0) --careful_;
@@ -243,7 +264,7 @@ void RemotePair::drained_page(const std::vector<LogRow>& rows) {
         }
         if (stored_rows_ > 0) --stored_rows_;
         stored_bytes_ -= std::min(stored_bytes_, row.body.size());
-        write(stamped, hub_.ledger.adopt(stamped, shelf(), row.id));
+        write(stamped, hub_.ledger.adopt(stamped, shelf(), row.id), true);
         if (careful_ > 0) suspect_ = row.id;
         if (state_ != State::up) return;
     }
@@ -258,8 +279,14 @@ void RemotePair::drained_page(const std::vector<LogRow>& rows) {
 void RemotePair::give_back_unconfirmed() {
     ping_ = 0;
     ping_timer_.cancel();
-    for (const auto& [hold, at] : std::exchange(unconfirmed_, {})) {
-        store_again(hold);
+    unhurried_timer_.cancel();
+    owed_ = false;
+    for (const Written& written : std::exchange(unconfirmed_, {})) {
+        if (written.hold != 0) {
+            store_again(written.hold);
+        } else {
+            spool(written.packet, {});
+        }
     }
     read_until_ = 0;
     ++reads_;
@@ -334,7 +361,9 @@ void RemotePair::on_ready(OutgoingStream&) {
     last_error_.clear();
     hub_.shard.timers().arm(timer_, millis(hub_.limits().link_idle_seconds), *this, idle_check);
     memory_bytes_ = 0;
-    for (const Waiting& waiting : std::exchange(memory_, {})) write(waiting.packet, waiting.hold);
+    for (const Waiting& waiting : std::exchange(memory_, {})) {
+        write(waiting.packet, waiting.hold, waiting.hold != 0);
+    }
     if (stored_) drain();
 }
 
@@ -385,8 +414,9 @@ void RemotePair::doubt_unconfirmed(const Outcome& why) {
     broke_at_ = suspect_;
     if (++breaks_ < most_breaks) return;
     breaks_ = 0;
-    const HoldId hold = unconfirmed_.front().hold;
-    if (const PacketRef packet = hub_.ledger.packet(hold)) bounce(*packet, Outcome::refused(why.why()));
+    const Written& first = unconfirmed_.front();
+    const PacketRef packet = first.hold != 0 ? hub_.ledger.packet(first.hold) : first.packet;
+    if (packet != nullptr) bounce(*packet, Outcome::refused(why.why()));
     confirm(1);
 }
 
@@ -471,6 +501,8 @@ void RemotePair::bounce(const Packet& packet, const Outcome& why, Custody custod
 void RemotePair::on_timer(std::uint32_t which) {
     if (which == attempt_due) {
         if (state_ == State::waiting) connect();
+    } else if (which == unhurried_over) {
+        if (state_ == State::up && !unconfirmed_.empty() && ping_ == 0 && pings_answered_) ask();
     } else if (which == ping_late && answers_) {
         // It answered before: the connection, or the peer, is not what it was.
         CAUSEWAY_LOG(info, "s2s.silent", {"remote", remote_});

@@ -60,6 +60,11 @@ public:
     /// The stored rows were dropped behind its back.
     void dropped();
 
+    [[nodiscard]] bool established() const { return state_ == State::up; }
+    /// Something was written of which the peer will say that it has it.
+    [[nodiscard]] bool awaits_answer() const {
+        return state_ == State::up && !unconfirmed_.empty() && pings_answered_;
+    }
     [[nodiscard]] const std::string& remote() const { return remote_; }
     [[nodiscard]] const std::string& local() const { return local_; }
     [[nodiscard]] PairReport report() const;
@@ -84,7 +89,9 @@ private:
     void connect();
     void abandon_stream();
     void ping(std::uint64_t number);
-    void write(const PacketRef& packet, HoldId hold);
+    void ask();
+    /// `keep`: it is to be sent again if the peer does not get it; with a `hold` it always is.
+    void write(const PacketRef& packet, HoldId hold, bool keep);
     void hold_in_memory(const PacketRef& packet, Custody custody, bool durable);
     void spool(const PacketRef& packet, Custody custody);
     void spool_memory();
@@ -112,6 +119,7 @@ private:
     std::size_t memory_bytes_ = 0;
     struct Written {
         HoldId hold = 0;
+        PacketRef packet;  ///< where there is no hold
         TimePoint at{};
     };
     std::deque<Written> unconfirmed_;  ///< written, not known to have arrived
@@ -144,6 +152,8 @@ private:
     UnixMillis last_error_at_ = 0;
     Timer timer_;       ///< the next attempt, or idleness
     Timer ping_timer_;
+    Timer unhurried_timer_;
+    bool owed_ = false;  ///< somebody waits for news of what was written since the last ping
 };
 
 }  // namespace causeway

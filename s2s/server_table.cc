@@ -11,6 +11,7 @@
 
 namespace causeway {
 namespace {
+enum : std::uint32_t { expiry_due, look_again };
 constexpr Duration expiry_interval{60'000};
 constexpr std::size_t expiry_page = 1000;
 constexpr std::size_t stored_domains = 100'000;
@@ -40,6 +41,14 @@ void ServerTable::send(PacketRef packet, Custody custody) {
         // Never speak for a domain that is not ours: a stanza from elsewhere is not relayed.
         hub_.settle(custody);
         return;
+    }
+    if (closing_) {
+        // What is under way may be finished on streams that are there; none is opened any more.
+        const auto found = pairs_.find(RemotePair::queue_owner(remote, local));
+        if (found != pairs_.end() && found->second->established()) {
+            found->second->send(std::move(packet), custody);
+            return;
+        }
     }
     if (closing_ || (pairs_.size() >= pair_limit * 2)) {
         hub_.routing->bounce(*packet,
@@ -80,10 +89,14 @@ void ServerTable::resume_stored() {
 void ServerTable::watch_expiry() {
     const auto kept = std::chrono::duration_cast<Duration>(hub_.limits().remote_queue_seconds);
     hub_.shard.timers().arm(expiry_timer_, std::clamp(kept, Duration{1000}, expiry_interval),
-                            *this);
+                            *this, expiry_due);
 }
 
-void ServerTable::on_timer(std::uint32_t) {
+void ServerTable::on_timer(std::uint32_t which) {
+    if (which == look_again) {
+        end_streams();
+        return;
+    }
     expire();
     expire_offline();
     watch_expiry();
@@ -196,7 +209,23 @@ std::size_t ServerTable::close(std::string_view remote) {
 
 void ServerTable::shut_down() {
     closing_ = true;
-    for (auto& [key, value] : pairs_) value->close();
+    end_streams();
+}
+
+void ServerTable::end_streams() {
+    bool waiting = false;
+    for (auto& [key, value] : pairs_) {
+        if (value->awaits_answer()) {
+            waiting = true;
+        } else {
+            value->close();
+        }
+    }
+    if (waiting) {
+        // The answers come on the streams of the other servers.
+        hub_.shard.timers().arm(ending_timer_, Duration{50}, *this, look_again);
+        return;
+    }
     std::vector<IncomingStream*> ending;
     for (auto& [key, value] : incoming_) ending.push_back(key);
     for (IncomingStream* stream : ending) {

@@ -49,6 +49,7 @@ public:
     void shut_down();
 
 private:
+    void end_streams();
     RemotePair& pair(const std::string& remote, const std::string& local);
     void forget_some();
     void on_timer(std::uint32_t which) override;
@@ -62,6 +63,7 @@ private:
     std::unordered_map<const IncomingStream*, bool> unproven_;
     std::size_t unauthenticated_ = 0;
     Timer expiry_timer_;
+    Timer ending_timer_;
     bool closing_ = false;
 };
 

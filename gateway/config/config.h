@@ -63,6 +63,10 @@ struct Config {
         Endpoints listen;      ///< plain, loopback addresses only; off by default
     } http;
 
+    struct Metrics {
+        std::optional<Endpoint> listen;  ///< off by default
+    } metrics;
+
     struct Dns {
         Endpoints servers;  ///< empty: the system's resolver configuration
     } dns;

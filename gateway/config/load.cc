@@ -262,6 +262,7 @@ private:
         claim(taken, "s2s.listen_tls", config_.s2s.listen_tls);
         claim(taken, "http.listen_tls", config_.http.listen_tls);
         claim(taken, "http.listen", config_.http.listen);
+        if (config_.metrics.listen) claim(taken, "metrics.listen", {*config_.metrics.listen});
     }
 
     /// Listeners share ports between threads (SO_REUSEPORT), so the system would not object to two

@@ -170,6 +170,26 @@ Option peer_bind() {
     return option;
 }
 
+Option metrics_listen() {
+    Option option = row({.key = "metrics.listen",
+                         .reload = Reload::restart,
+                         .example = R"("127.0.0.1:9180")",
+                         .fallback = "off",
+                         .doc = "Where /metrics is answered (OpenMetrics) over plain HTTP; whoever "
+                                "reaches it may read the numbers."},
+                        Kind::text, "an endpoint");
+    option.set = [](OptionTarget target, const OptionValue& value) -> Refusal {
+        const auto endpoint = parse_endpoint(std::get<std::string>(value));
+        if (!endpoint) return OptionRefusal{endpoint.error().why()};
+        target.config.metrics.listen = *endpoint;
+        return {};
+    };
+    option.get = [](const Config& config, const DomainConfig*) {
+        return toml_quote(config.metrics.listen ? to_text(*config.metrics.listen) : std::string());
+    };
+    return option;
+}
+
 Option server_threads() {
     Option option =
         row({.key = "server.threads",
@@ -283,6 +303,7 @@ void add_process_options(std::vector<Option>& table) {
          .fallback = {},
          .doc = "The same without TLS, for a proxy on this machine that adds it."},
         [](auto& config) -> auto& { return config.http.listen; }, 0, true));
+    table.push_back(metrics_listen());
     table.push_back(endpoints(
         {.key = "dns.servers",
          .reload = Reload::restart,
@@ -345,6 +366,7 @@ constexpr std::array sections{
             "Connections from and to other servers. Where one of the two lists is given, the "
             "other is empty unless it is given too."},
     Section{"http", "WebSocket clients and discovery. Off unless a list is given."},
+    Section{"metrics", "Numbers for a monitoring system."},
     Section{"dns", "How names of other servers are resolved."},
     Section{"control", "The administrator's socket."},
     Section{"log", "The log, which goes to standard error."},

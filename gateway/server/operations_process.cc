@@ -120,6 +120,7 @@ Config in_force(const Config& running, const Config& wanted) {
     config.s2s.listen = running.s2s.listen;
     config.s2s.listen_tls = running.s2s.listen_tls;
     config.http = running.http;
+    config.metrics = running.metrics;
     config.dns = running.dns;
     config.control = running.control;
     config.server = running.server;
@@ -141,6 +142,7 @@ std::vector<control::ListenerStatus> ServerOperations::listeners() const {
     add_all("s2s.listen", config_->s2s.listen);
     add_all("s2s.listen_tls", config_->s2s.listen_tls);
     add_all("http.listen", config_->http.listen);
+    if (config_->metrics.listen) add_all("metrics.listen", {*config_->metrics.listen});
     add_all("http.listen_tls", config_->http.listen_tls);
     return rows;
 }

@@ -26,6 +26,7 @@
 #include "gateway/control/server.h"
 #include "gateway/net/asio_network.h"
 #include "gateway/net/cares_resolver.h"
+#include "gateway/server/metrics_server.h"
 #include "gateway/server/operations.h"
 #include "gateway/server/operations_gather.h"
 #include "gateway/server/server.h"
@@ -132,19 +133,24 @@ constexpr std::chrono::milliseconds drain_look{50};
 
 /// Client sessions whose stream is gone give what they hold to the store instead of waiting to be
 /// resumed. Returns what is still to end: streams, and messages on their way into the store.
-std::size_t left_to_drain(Server::Part& part) {
+struct Left {
+    std::size_t clients = 0;
+    std::size_t rest = 0;
+};
+Left left_to_drain(Server::Part& part) {
     std::vector<ClientSession*> detached;
-    std::size_t left = 0;
+    Left left;
     part.clients->each_session([&](ClientSession& session) {
         if (session.detached()) detached.push_back(&session);
-        ++left;
+        ++left.clients;
     });
     for (ClientSession* session : detached) session->evict(stream_error::system_shutdown, {});
-    left += part.clients->negotiating() + part.hub->ledger.open();
-    part.servers->each_incoming([&](IncomingStream&) { ++left; });
+    left.clients += part.clients->negotiating();
+    left.rest = part.hub->ledger.open();
+    part.servers->each_incoming([&](IncomingStream&) { ++left.rest; });
     part.servers->each_pair([&](RemotePair& pair) {
         const std::string state = pair.report().state;
-        left += state != "idle" && state != "waiting";
+        left.rest += state != "idle" && state != "waiting";
     });
     return left;
 }
@@ -180,10 +186,13 @@ private:
     std::unique_ptr<ServerOperations> operations_;
     control::CommandTable commands_;
     std::unique_ptr<control::Server> control_;
+    std::unique_ptr<MetricsServer> metrics_;
     asio::signal_set signals_{main_};
     asio::steady_timer drain_deadline_{main_};
     asio::steady_timer drain_look_{main_};
+    std::chrono::steady_clock::time_point links_end_;
     bool draining_ = false;
+    bool links_draining_ = false;
     bool drained_ = false;
 };
 
@@ -254,6 +263,10 @@ Outcome Process::make_control() {
     auto opened = control::Server::open(main_, config_->control.socket, commands_, limits);
     if (!opened) return opened.error();
     control_ = std::move(*opened);
+    if (!config_->metrics.listen) return {};
+    auto metrics = MetricsServer::open(main_, *config_->metrics.listen, *operations_);
+    if (!metrics) return metrics.error();
+    metrics_ = std::move(*metrics);
     return {};
 }
 
@@ -291,6 +304,7 @@ void Process::on_signal(int signal) {
 
 void Process::begin_drain(std::chrono::seconds patience) {
     drain_deadline_.expires_after(patience);
+    links_end_ = std::chrono::steady_clock::now() + patience / 2;
     drain_deadline_.async_wait([this](const boost::system::error_code& error) {
         if (!error) drained();
     });
@@ -305,14 +319,24 @@ void Process::watch_drain() {
     drain_look_.expires_after(drain_look);
     drain_look_.async_wait([this](const boost::system::error_code& error) {
         if (error) return;
-        gather<std::size_t>(*server_, here_, left_to_drain,
-                            [this](const std::vector<std::size_t>& left) {
-                                if (std::ranges::all_of(left, [](auto count) { return count == 0; })) {
-                                    drained();
-                                } else {
-                                    watch_drain();
-                                }
-                            });
+        gather<Left>(*server_, here_, left_to_drain, [this](const std::vector<Left>& left) {
+            Left sum;
+            for (const Left& part : left) {
+                sum.clients += part.clients;
+                sum.rest += part.rest;
+            }
+            // Contacts elsewhere hear first that the clients are gone; but not forever.
+            if (!links_draining_ &&
+                (sum.clients == 0 || std::chrono::steady_clock::now() >= links_end_)) {
+                links_draining_ = true;
+                server_->drain_links();
+                watch_drain();
+            } else if (sum.clients + sum.rest == 0) {
+                drained();
+            } else {
+                watch_drain();
+            }
+        });
     });
 }
 
@@ -353,6 +377,7 @@ void Process::end() {
     drain_deadline_.cancel();
     drain_look_.cancel();
     signals_.cancel();
+    metrics_.reset();
     main_.restart();
     main_.poll();
     control_.reset();

@@ -80,8 +80,13 @@ void Server::drain() {
             part.client_listeners->close();
             part.server_listeners->close();
             part.clients->shut_down();
-            part.servers->shut_down();
         });
+    }
+}
+
+void Server::drain_links() {
+    for (const auto& part : parts_) {
+        part->hub->shard.post([&part = *part] { part.servers->shut_down(); });
     }
 }
 

@@ -44,8 +44,10 @@ public:
     Outcome listen();
     /// Starts the shards' threads.
     void start();
-    /// Tells every stream that the server is going down and stops listening; from any thread.
+    /// Stops listening and tells every client that the server is going down; from any thread.
     void drain();
+    /// Then the same for the streams of other servers, once what is under way is known to have arrived.
+    void drain_links();
     /// Ends the threads; drained or not.
     void stop();
 

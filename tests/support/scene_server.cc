@@ -150,7 +150,11 @@ void SceneServer::stop() {
     world_.settle();
 }
 
-void SceneServer::drain() { server_->drain(); }
+void SceneServer::drain() {
+    server_->drain();
+    world_.settle();
+    server_->drain_links();
+}
 
 // ---- what it knows ----
 
