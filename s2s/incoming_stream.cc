@@ -99,6 +99,11 @@ void IncomingStream::proven(const Pair& pair, std::string_view how) {
         timer_.cancel();
     }
     touch();
+    // Whatever kept us from reaching that domain may be over.
+    Hub& home = hub_.home_of(pair.remote);
+    hub_.at(home, [&home, remote = pair.remote] {
+        static_cast<ServerTable&>(*home.remote).heard_from(remote);
+    });
     CAUSEWAY_LOG(info, "s2s.accepted", {"local", pair.local}, {"remote", pair.remote},
                  {"authentication", how}, {"address", to_string(stream_.channel().remote())});
 }

@@ -121,7 +121,7 @@ void RemotePair::write(const PacketRef& packet, HoldId hold, bool keep) {
     }
     if (hold != 0 || (keep && unconfirmed_.size() < unconfirmed_limit)) {
         // The first ping tells the peer to follow what comes behind it.
-        if (pings_answered_ && !std::exchange(asked_, true)) ping(hub_.next_id());
+        if (pings_answered_ && !std::exchange(asked_, true)) ping(hub_.shared.ids.next_id());
         // Nobody waits for news of a message without a hold: a reference to it will do.
         unconfirmed_.push_back({hold, hold == 0 ? packet : nullptr, hub_.clock().now()});
         owed_ = owed_ || hold != 0;
@@ -138,9 +138,10 @@ void RemotePair::ping(std::uint64_t number) {
 
 void RemotePair::flush() {
     if (state_ != State::up || unconfirmed_.empty() || ping_ != 0 || !pings_answered_) return;
-    if (!owed_ && unconfirmed_.size() < ping_after) {
+    const Duration since = hub_.clock().now() - last_ask_;
+    if (!owed_ && unconfirmed_.size() < ping_after && since < unhurried) {
         if (!unhurried_timer_.armed()) {
-            hub_.shard.timers().arm(unhurried_timer_, unhurried, *this, unhurried_over);
+            hub_.shard.timers().arm(unhurried_timer_, unhurried - since, *this, unhurried_over);
         }
         return;
     }
@@ -150,7 +151,8 @@ void RemotePair::flush() {
 void RemotePair::ask() {
     unhurried_timer_.cancel();
     owed_ = false;
-    ping_ = hub_.next_id();
+    last_ask_ = hub_.clock().now();
+    ping_ = hub_.shared.ids.next_id();  // never that of an earlier run
     ping_covers_ = unconfirmed_.size();
     ping(ping_);
     hub_.shard.timers().arm(ping_timer_, ping_patience, *this, ping_late);
@@ -246,7 +248,8 @@ void RemotePair::drained_page(const std::vector<LogRow>& rows) {
         if (careful_ > 0 && !unconfirmed_.empty()) return;  // one at a time
         // Room comes back with on_stream_writable() or the answer to a ping.
         if (stream_->stream().channel().queued() > hub_.limits().server_queue_soft_bytes) return;
-        // Rows are stored in the order of their ids; one that comes late is read by the next page.
+        // Seen before we heard that it is stored, which brings us back.
+        if (hub_.ledger.arriving(row.id)) return;
         read_until_ = row.id;
         if (hub_.ledger.in_flight(row.id)) continue;
         auto packet = Packet::from_bytes(row.body);
@@ -530,6 +533,13 @@ void RemotePair::on_timer(std::uint32_t which) {
                                     idle_check);
         }
     }
+}
+
+void RemotePair::peer_is_back() {
+    verdict_ = {};
+    if (state_ != State::waiting) return;
+    attempts_ = 0;
+    connect();
 }
 
 void RemotePair::retry() {

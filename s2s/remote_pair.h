@@ -53,6 +53,8 @@ public:
     void resume_stored(std::size_t rows, std::size_t bytes);
     /// A stored row's time was over.
     void expired(std::size_t bytes);
+    /// It reached us, so we may reach it: no pause, and what was found of it may not hold any more.
+    void peer_is_back();
     /// Tries now, whatever the pause (control socket).
     void retry();
     /// Closes the stream; what waits stays. False if there is none.
@@ -153,6 +155,7 @@ private:
     Timer timer_;       ///< the next attempt, or idleness
     Timer ping_timer_;
     Timer unhurried_timer_;
+    TimePoint last_ask_{};
     bool owed_ = false;  ///< somebody waits for news of what was written since the last ping
 };
 

@@ -71,6 +71,13 @@ bool ServerTable::answered(const Packet& packet) {
     return true;
 }
 
+void ServerTable::heard_from(std::string_view remote) {
+    if (closing_) return;
+    for (auto& [key, value] : pairs_) {
+        if (value->remote() == remote) value->peer_is_back();
+    }
+}
+
 void ServerTable::resume_stored() {
     hub_.shared.store.log_totals(
         std::string(RemotePair::store_name), stored_domains, hub_.shard,

@@ -31,6 +31,8 @@ public:
     bool answered(const Packet& packet) override;
 
     /// Finds what earlier runs left in the store, for domains at home here, and tries to send it.
+    /// That domain has just proven itself on a stream to us.
+    void heard_from(std::string_view remote);
     void resume_stored();
     /// Starts to look for expired stanzas; on one shard of the process only.
     void watch_expiry();

@@ -32,7 +32,7 @@ HoldId Ledger::hold(PacketRef packet, Custody custody, Shelf shelf) {
 
 HoldId Ledger::adopt(PacketRef packet, Shelf shelf, std::uint64_t row) {
     const HoldId id = next_++;
-    rows_.insert(row);
+    rows_.emplace(row, id);
     entries_.emplace(id, Entry{.packet = std::move(packet),
                                .custody = {},
                                .others = {},
@@ -61,9 +61,16 @@ void Ledger::make_due(HoldId id, Entry& entry) {
     entry.state = State::due;
     // Ids rise in the order of keeping, so a queue is read back in the order it was written.
     entry.row = hub_.shared.ids.next_id();
-    rows_.insert(entry.row);
+    rows_.emplace(entry.row, id);
     due_.push_back(id);
     hub_.shard.mark_dirty(*this);
+}
+
+bool Ledger::arriving(std::uint64_t row) const {
+    const auto known = rows_.find(row);
+    if (known == rows_.end()) return false;
+    const auto found = entries_.find(known->second);
+    return found != entries_.end() && found->second.released && !found->second.confirmed;
 }
 
 void Ledger::share(HoldId id) {

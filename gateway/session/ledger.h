@@ -15,7 +15,6 @@
 #include <functional>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "gateway/base/timer_wheel.h"
@@ -73,6 +72,9 @@ public:
     /// Whether that row is on its way to somebody, or done with and about to be erased: not to be
     /// sent again.
     [[nodiscard]] bool in_flight(std::uint64_t row) const { return rows_.contains(row); }
+    /// Whether that row is being given to the store: a reader may see it before its `kept` has been
+    /// called, and must not pass it by.
+    [[nodiscard]] bool arriving(std::uint64_t row) const;
 
 private:
     enum class State : unsigned char {
@@ -112,7 +114,7 @@ private:
     std::vector<HoldId> due_;
     Batch erased_;  ///< rows that are done with, erased with the next commit
     std::vector<std::uint64_t> erased_rows_;
-    std::unordered_set<std::uint64_t> rows_;
+    std::unordered_map<std::uint64_t, HoldId> rows_;
     Timer timer_;
     Timer retry_timer_;
     std::vector<HoldId> retry_;
