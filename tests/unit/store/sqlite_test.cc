@@ -179,6 +179,17 @@ TEST_CASE("sqlite: row ids never fall below what an earlier run used") {
     CHECK(caller.log_list("q", "a", highest - 1, 1)->size() == 1);
 }
 
+TEST_CASE("sqlite: each opening has ids of its own, though none of them was stored") {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("a.db");
+    std::uint64_t before = 0;
+    for (int round = 0; round < 3; ++round) {
+        const std::uint64_t floor = open(path)->id_floor();
+        if (round > 0) CHECK(floor >= before + 100'000);
+        before = floor;
+    }
+}
+
 TEST_CASE("sqlite: batches that wait share a transaction and one post, and a bad one fails alone") {
     const TemporaryFolder folder;
     const std::string path = folder.file("a.db");
