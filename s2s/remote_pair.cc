@@ -365,7 +365,14 @@ void RemotePair::peer_is_back() {
     verdict_ = {};
     if (state_ != State::waiting) return;
     attempts_ = 0;
-    connect();
+    if (stored_ || !memory_.empty()) {
+        connect();
+        return;
+    }
+    timer_.cancel();
+    next_retry_ = 0;
+    last_attempt_ = {};
+    state_ = State::idle;
 }
 
 void RemotePair::retry() {

@@ -73,6 +73,10 @@ void User::deliver_rows(const std::vector<LogRow>& rows) {
         spill_behind();
         return;
     }
+    if (best.front()->crowded()) {
+        more_rows_ = true;
+        return;  // room_again() goes on
+    }
     // Somebody asked to begin anew while this page was read: rows may stand before it.
     const bool anew = more_rows_;
     for (const LogRow& row : rows) {
@@ -80,7 +84,7 @@ void User::deliver_rows(const std::vector<LogRow>& rows) {
         if (!deliver_row(*best.front(), row)) continue;
         if (!best.front()->crowded()) continue;
         more_rows_ = true;
-        return;  // room_again() goes on
+        return;
     }
     if (anew || !rows.empty()) {
         read_rows();
