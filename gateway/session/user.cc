@@ -266,6 +266,11 @@ void User::message_to_best(const PacketRef& packet, Custody custody) {
         store_message(packet, custody);
         return;
     }
+    if (packet->storable() && best.size() == 1 && !catching_up() && best.front()->crowded()) {
+        // Faster than it takes them: the rest waits its turn, and the store keeps what is too much.
+        rows_after_ = 0;
+        more_rows_ = true;
+    }
     if (packet->storable() && catching_up()) {
         queue_behind(packet, custody);
         return;
