@@ -115,7 +115,8 @@ void OutgoingStream::begin(ConnectedTarget connected_target) {
     target_ = connected_target.target;
     target_text_ = to_string(target_);
     state_ = State::negotiating;
-    challenged_ = secure_ = starttls_sent_ = sasl_sent_ = dialback_sent_ = authenticated_ = proven_ = false;
+    secure_ = starttls_sent_ = sasl_sent_ = dialback_sent_ = authenticated_ = proven_ = false;
+    challenged_ = false;
     end_ = {};
     sasl_refusal_.clear();
     auto channel =

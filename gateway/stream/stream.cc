@@ -82,7 +82,8 @@ void XmppStream::lease_parser() {
     // A tree takes more memory than its text: before login, little of either.
     limits.children = std::min(limits_->children, stanza_bytes_ / 64);
     // Larger for whoever has proven who it is: what the sender wrote short may have become longer.
-    limits.token_bytes = std::min(stanza_bytes_, std::clamp<std::size_t>(stanza_bytes_ / 8, 16384, 65536));
+    limits.token_bytes =
+        std::min(stanza_bytes_, std::clamp<std::size_t>(stanza_bytes_ / 8, 16384, 65536));
     parser_->set_limits(limits);
 }
 

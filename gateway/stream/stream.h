@@ -78,8 +78,8 @@ public:
     /// The peer is to send a new header: after SASL. What follows the current element is read by a
     /// new parser.
     void restart();
-    /// Sends `go_ahead` and starts TLS. If the peer sent anything behind the element that asked for it, the stream ends
-    /// instead: those bytes were not protected (CVE-2011-0411).
+    /// Sends `go_ahead` and starts TLS. If the peer sent anything behind the element that asked for
+    /// it, the stream ends instead: those bytes were not protected (CVE-2011-0411).
     void start_tls(std::string_view go_ahead, std::unique_ptr<TlsEngine> engine);
 
     /// Ends the stream with an error (RFC 6120 §4.9). `extra`: an application condition's XML.

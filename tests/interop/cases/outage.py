@@ -187,7 +187,8 @@ class Outage(Group):
         return domain in str(await self.a.ctl("queue", "list"))
 
     async def _queue_has(self, domain):
-        check(await self._queue_lists(domain), f"the queue list lacks {domain}")
+        # The first attempt may still be under way, and what waits for it in memory.
+        await until(lambda: self._queue_lists(domain), f"{domain} in the queue list")
 
     async def _queue_is_empty(self, domain):
         return not await self._queue_lists(domain)
