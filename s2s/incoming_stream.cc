@@ -280,7 +280,7 @@ void IncomingStream::stanza_in(Element& element, Arena& arena) {
     }
     if (stanza.kind == StanzaKind::iq && answer_ping(stanza)) return;
     Custody custody;
-    if (custodian_ != 0 &&
+    if (following_ &&
         (stanza.kind == StanzaKind::message || is_subscription(stanza.type))) {
         open_.push_back(++received_);
         custody = {.custodian = custodian_, .shard = hub_.shard.index(), .number = received_};
@@ -312,8 +312,13 @@ void IncomingStream::misaddressed(const Element& element, StanzaKind kind, const
 }
 
 bool IncomingStream::answer_ping(const Stanza& stanza) {
-    if (stanza.type != StanzaType::get || stanza.from.has_local() || stanza.to.has_local() ||
-        stanza.to.has_resource() || stanza.id().empty()) {
+    if (stanza.from.resource() == ServerTable::unowed_resource && !stanza.from.has_local()) {
+        // Nothing behind it is owed to anybody, until another ping says so; it is answered like any.
+        following_ = following_ && pairs_.size() > 1;
+        return false;
+    }
+    if (stanza.type != StanzaType::get || stanza.from.has_local() || stanza.from.has_resource() ||
+        stanza.to.has_local() || stanza.to.has_resource() || stanza.id().empty()) {
         return false;
     }
     const Element* payload = stanza.payload();
@@ -325,6 +330,7 @@ bool IncomingStream::answer_ping(const Stanza& stanza) {
         custodian_ = hub_.next_id();
         hub_.custodians.emplace(custodian_, static_cast<Custodian*>(this));
     }
+    following_ = true;
     if (pings_.size() >= waiting_ping_limit) {
         stream_.fail(stream_error::policy_violation, "too many pings at once");
         return true;

@@ -81,6 +81,7 @@ private:
         PacketRef answer;
     };
     std::uint64_t custodian_ = 0;
+    bool following_ = false;  ///< the peer waits to hear when its messages are safe
     std::uint32_t received_ = 0;
     std::deque<std::uint32_t> open_;
     std::deque<WaitingPing> pings_;

@@ -119,8 +119,10 @@ void RemotePair::write(const PacketRef& packet, HoldId hold, bool keep) {
         return;
     }
     if (hold != 0 || (keep && unconfirmed_.size() < unconfirmed_limit)) {
-        // The first ping tells the peer to follow what comes behind it.
-        if (pings_answered_ && !std::exchange(asked_, true)) ping(hub_.shared.ids.next_id());
+        // A ping in front tells the peer to follow what comes behind it.
+        if (hold != 0 && pings_answered_ && !std::exchange(followed_, true)) {
+            ping(hub_.shared.ids.next_id(), true);
+        }
         // Nobody waits for news of a message without a hold: a reference to it will do.
         unconfirmed_.push_back({hold, hold == 0 ? packet : nullptr, hub_.clock().now()});
         owed_ = owed_ || hold != 0;
@@ -129,10 +131,11 @@ void RemotePair::write(const PacketRef& packet, HoldId hold, bool keep) {
     stream_->stream().send(packet->bytes());
 }
 
-void RemotePair::ping(std::uint64_t number) {
+void RemotePair::ping(std::uint64_t number, bool owed) {
     stream_->stream().send(fmt::format(
-        "<iq to='{}' from='{}' id='{}{}' type='get'><ping xmlns='urn:xmpp:ping'/></iq>", remote_,
-        local_, ServerTable::ping_prefix, number));
+        "<iq to='{}' from='{}{}{}' id='{}{}' type='get'><ping xmlns='urn:xmpp:ping'/></iq>", remote_,
+        local_, owed ? "" : "/", owed ? std::string_view{} : ServerTable::unowed_resource,
+        ServerTable::ping_prefix, number));
 }
 
 void RemotePair::flush() {
@@ -149,11 +152,12 @@ void RemotePair::flush() {
 
 void RemotePair::ask() {
     unhurried_timer_.cancel();
-    owed_ = false;
+    const bool owed = std::exchange(owed_, false);
+    followed_ = owed;
     last_ask_ = hub_.clock().now();
     ping_ = hub_.shared.ids.next_id();  // never that of an earlier run
     ping_covers_ = unconfirmed_.size();
-    ping(ping_);
+    ping(ping_, owed);
     hub_.shard.timers().arm(ping_timer_, ping_patience, *this, ping_late);
 }
 
@@ -211,7 +215,7 @@ void RemotePair::on_ready(OutgoingStream&) {
     since_ = hub_.clock().wall();
     last_used_ = hub_.clock().now();
     pings_answered_ = true;
-    asked_ = false;
+    followed_ = false;
     last_error_.clear();
     hub_.shard.timers().arm(timer_, millis(hub_.limits().link_idle_seconds), *this, idle_check);
     memory_bytes_ = 0;
@@ -388,7 +392,7 @@ bool RemotePair::close() {
 
 bool RemotePair::forgettable() const {
     return stream_ == nullptr && memory_.empty() && unconfirmed_.empty() && !stored_ &&
-           !reading_ && keeping_ == 0;
+           !reading_ && failing_ == 0 && keeping_ == 0;
 }
 
 PairReport RemotePair::report() const {

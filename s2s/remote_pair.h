@@ -90,7 +90,7 @@ private:
 
     void connect();
     void abandon_stream();
-    void ping(std::uint64_t number);
+    void ping(std::uint64_t number, bool owed);
     void ask();
     /// `keep`: it is to be sent again if the peer does not get it; with a `hold` it always is.
     void write(const PacketRef& packet, HoldId hold, bool keep);
@@ -128,9 +128,10 @@ private:
     State state_ = State::idle;
     bool stored_ = false;             ///< rows are, or may be, in the store
     bool reading_ = false;            ///< a page of rows is being read
+    unsigned failing_ = 0;            ///< questions to the store while its rows are given up
     bool read_again_ = false;         ///< rows came while it was
     std::uint64_t reads_ = 0;         ///< counts the times that reading began anew
-    bool asked_ = false;              ///< the peer has had a first ping on this stream
+    bool followed_ = false;           ///< the peer was told to follow what we write now
     bool answers_ = false;            ///< it has answered one, on this stream or an earlier one
     std::size_t keeping_ = 0;         ///< rows on their way into the store
     std::size_t stored_rows_ = 0;     ///< put into the store since it was last empty

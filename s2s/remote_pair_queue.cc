@@ -159,11 +159,11 @@ void RemotePair::dropped() {
 }
 
 void RemotePair::fail_stored(const Outcome& why) {
-    reading_ = true;
+    ++failing_;
     hub_.shared.store.log_list(
         std::string(store_name), queue_owner(remote_, local_), 0, page, hub_.shard,
         [this, why](Result<std::vector<LogRow>> rows) {
-            reading_ = false;
+            --failing_;
             if (!rows) return;
             if (rows->empty()) {
                 stored_rows_ = stored_bytes_ = 0;
@@ -173,11 +173,16 @@ void RemotePair::fail_stored(const Outcome& why) {
             Batch erased;
             for (const LogRow& row : *rows) {
                 erased.log_erase(store_name, queue_owner(remote_, local_), row.id);
-                if (auto packet = Packet::from_bytes(row.body)) bounce(**packet, why);
+                if (auto packet = Packet::from_bytes(row.body)) {
+                    bounce(**packet, why);
+                } else {
+                    CAUSEWAY_LOG(error, "s2s.queue_unreadable_row", {"remote", remote_},
+                                 {"row", row.id});
+                }
             }
-            reading_ = true;
+            ++failing_;
             hub_.shared.store.commit(std::move(erased), hub_.shard, [this, why](const Outcome& done) {
-                reading_ = false;
+                --failing_;
                 if (done) fail_stored(why);
             });
         });

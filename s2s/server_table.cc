@@ -140,7 +140,10 @@ void ServerTable::expire_offline() {
 void ServerTable::expired(std::string_view owner, const LogRow& row, Batch& batch) {
     batch.log_erase(RemotePair::store_name, owner, row.id);
     const auto packet = Packet::from_bytes(row.body);
-    if (!packet) return;
+    if (!packet) {
+        CAUSEWAY_LOG(error, "s2s.queue_unreadable_row", {"queue", owner}, {"row", row.id});
+        return;
+    }
     // The pair, and with it the last cause, is at home on another shard, perhaps.
     const std::string remote((*packet)->to().domain());
     Hub& home = hub_.home_of(remote);

@@ -19,6 +19,8 @@ class ServerTable final : public RemoteDomains, private TimerTarget {
 public:
     /// Ids of our own pings between servers; see RemotePair.
     static constexpr std::string_view ping_prefix = "causeway-ping-";
+    /// A ping from this resource of our domain asks only whether what came before it was handled.
+    static constexpr std::string_view unowed_resource = "unowed";
     /// Pairs remembered per shard; the least recently made idle ones are forgotten beyond.
     static constexpr std::size_t pair_limit = 20'000;
 
