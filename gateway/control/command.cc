@@ -2,6 +2,8 @@
 // that a handler reads them without asking again.
 #include "gateway/control/command.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -55,7 +57,7 @@ RpcError invalid(const Command& command, const std::string& what) {
     return {RpcCode::invalid_params, command.name + ": " + what};
 }
 
-std::string quoted(std::string_view name) { return "\"" + std::string(name) + "\""; }
+std::string quoted(std::string_view name) { return fmt::format("\"{}\"", name); }
 
 bool has_control_character(const json::string& text) {
     return std::any_of(text.begin(), text.end(), [](char c) {

@@ -1,6 +1,8 @@
 // RFC 6120 §6: SASL. Clients: SCRAM in three hashes with and without channel binding (offered types are
 // announced by XEP-0440), and PLAIN, checked against the same keys off the shard. Servers: EXTERNAL.
 // A name without an account goes through the same exchange as one with, and fails at its end.
+#include <fmt/format.h>
+
 #include <array>
 #include <memory>
 #include <optional>
@@ -142,7 +144,7 @@ void succeed(Negotiation& negotiation, Jid identity, std::string_view data) {
     const std::string mechanism = static_cast<SaslExchange&>(*negotiation.state).mechanism;
     negotiation.state.reset();
     std::string out = "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'";
-    out += data.empty() ? "/>" : ">" + encode_sasl_payload(data) + "</success>";
+    out += data.empty() ? "/>" : fmt::format(">{}</success>", encode_sasl_payload(data));
     negotiation.authenticated(identity, mechanism, out);
 }
 

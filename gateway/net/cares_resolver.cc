@@ -1,5 +1,7 @@
 #include "gateway/net/cares_resolver.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <boost/asio/post.hpp>
@@ -58,15 +60,15 @@ Result<Endpoint> parse_name_server(std::string_view text) {
     boost::system::error_code error;
     const Address address = asio::ip::make_address(std::string(host), error);
     if (error) {
-        return Outcome::malformed("'" + std::string(text) +
-                                  "' is not an IP address with an optional port");
+        return Outcome::malformed(
+            fmt::format("'{}' is not an IP address with an optional port", text));
     }
     if (port.empty()) return Endpoint(address, dns_port);
     port.remove_prefix(1);
     std::uint16_t number = 0;
     const auto [end, fault] = std::from_chars(port.data(), port.data() + port.size(), number);
     if (fault != std::errc{} || end != port.data() + port.size() || number == 0) {
-        return Outcome::malformed("'" + std::string(text) + "' has no port from 1 to 65535");
+        return Outcome::malformed(fmt::format("'{}' has no port from 1 to 65535", text));
     }
     return Endpoint(address, number);
 }

@@ -81,7 +81,7 @@ std::string size(std::uint64_t bytes) {
 std::string grouped(std::uint64_t number) {
     std::string text = std::to_string(number);
     for (std::size_t at = text.size(); at > 3; at -= 3) {
-        text.insert(at - 3, ",");
+        text.insert(at - 3, 1, ',');
     }
     return text;
 }

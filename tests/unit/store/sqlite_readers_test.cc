@@ -31,7 +31,8 @@ struct Fixture {
     }
 };
 
-/// A question that says when it began and then holds its thread until told to go on.
+/// A question that says when it began and then holds its thread until told to go on. Like all
+/// that a question touches it is declared before the Fixture, whose end waits for the threads.
 struct Held {
     std::promise<void> began;
     std::promise<void> go;
@@ -39,7 +40,7 @@ struct Held {
     SqliteReaders::Question question() {
         return [this](SqliteReader&) {
             began.set_value();
-            go.get_future().wait();
+            go.get_future().wait_for(patience);
         };
     }
     void wait_until_begun() {
@@ -50,14 +51,14 @@ struct Held {
 }  // namespace
 
 TEST_CASE("readers: a long listing leaves a thread to questions about one owner") {
-    Fixture fixture(10);
     Held listing;
+    std::promise<void> second_listing;
+    std::promise<void> login;
+    Fixture fixture(10);
     REQUIRE(fixture.readers->ask(Kind::of_store, listing.question()));
     listing.wait_until_begun();
-    std::promise<void> second_listing;
     REQUIRE(
         fixture.readers->ask(Kind::of_store, [&](SqliteReader&) { second_listing.set_value(); }));
-    std::promise<void> login;
     REQUIRE(fixture.readers->ask(Kind::of_owner, [&](SqliteReader&) { login.set_value(); }));
     CHECK(login.get_future().wait_for(patience) == std::future_status::ready);
     std::future<void> listed = second_listing.get_future();
@@ -67,9 +68,9 @@ TEST_CASE("readers: a long listing leaves a thread to questions about one owner"
 }
 
 TEST_CASE("readers: both threads answer questions about owners") {
-    Fixture fixture(10);
     Held first;
     Held second;
+    Fixture fixture(10);
     REQUIRE(fixture.readers->ask(Kind::of_owner, first.question()));
     REQUIRE(fixture.readers->ask(Kind::of_owner, second.question()));
     first.wait_until_begun();
@@ -79,14 +80,14 @@ TEST_CASE("readers: both threads answer questions about owners") {
 }
 
 TEST_CASE("readers: a full queue takes no more, and stopping answers what it holds") {
-    Fixture fixture(3);
     Held first;
     Held second;
+    std::atomic<int> answered = 0;
+    Fixture fixture(3);
     REQUIRE(fixture.readers->ask(Kind::of_owner, first.question()));
     REQUIRE(fixture.readers->ask(Kind::of_owner, second.question()));
     first.wait_until_begun();
     second.wait_until_begun();
-    std::atomic<int> answered = 0;
     const auto count = [&](SqliteReader&) { ++answered; };
     for (const Kind kind : {Kind::of_owner, Kind::of_store}) {
         for (int i = 0; i < 3; ++i) CHECK(fixture.readers->ask(kind, count));
