@@ -52,6 +52,7 @@ OutgoingStream::~OutgoingStream() = default;
 
 void OutgoingStream::disown() {
     owner_ = nullptr;
+    stop_guests(Outcome::retry("the stream was given up"));
     timer_.cancel();
     total_.cancel();
     discovery_.reset();
@@ -185,7 +186,8 @@ void OutgoingStream::on_element(Element& element, Arena& arena) {
         on_tls(element);
     } else if (element.ns == ns::sasl && sasl_sent_ && !authenticated_) {
         on_sasl(element);
-    } else if (element.ns == ns::dialback && element.name == "result" && dialback_sent_) {
+    } else if (element.ns == ns::dialback && element.name == "result" &&
+               (dialback_sent_ || !guests_.empty())) {
         on_dialback(element);
     } else if (element.ns == ns::dialback && owner_ != nullptr && state_ == State::established) {
         owner_->on_peer_element(*this, element, arena);
@@ -211,6 +213,9 @@ void OutgoingStream::on_features(const Element& features) {
         stream_->send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
         return;
     }
+    const Element* dialback = features.child(ns::dialback_feature, "dialback");
+    dialback_errors_ =
+        dialback != nullptr && dialback->child(ns::dialback_feature, "errors") != nullptr;
     if (purpose_ == Purpose::verification || authenticated_) {
         ready();
         return;
@@ -222,7 +227,6 @@ void OutgoingStream::on_features(const Element& features) {
             sasl_offered_ = sasl_offered_ || m->text(scratch) == "EXTERNAL";
         }
     }
-    dialback_offered_ = features.child(ns::dialback_feature, "dialback") != nullptr;
     choose_authentication();
 }
 
@@ -243,15 +247,19 @@ void OutgoingStream::choose_authentication() {
     start_dialback();
 }
 
-void OutgoingStream::start_dialback() {
-    dialback_sent_ = true;
+void OutgoingStream::send_dialback_key(const std::string& local) {
     std::string out = "<db:result";
-    append_attribute(out, "from", local_);
+    append_attribute(out, "from", local);
     append_attribute(out, "to", remote_);
     out += '>';
-    out += dialback_key(hub_.shared.secret, remote_, local_, stream_id_);
+    out += dialback_key(hub_.shared.secret, remote_, local, stream_id_);
     out += "</db:result>";
     stream_->send(out);
+}
+
+void OutgoingStream::start_dialback() {
+    dialback_sent_ = true;
+    send_dialback_key(local_);
     // The peer now looks us up and connects back, which may take it some targets, too.
     expect_progress(hub_.limits().link_connect_seconds);
 }
@@ -290,6 +298,10 @@ void OutgoingStream::on_sasl(const Element& element) {
 }
 
 void OutgoingStream::on_dialback(const Element& element) {
+    if (state_ == State::established) {
+        guest_answered(element);
+        return;
+    }
     if (element.attribute("from") != remote_ || element.attribute("to") != local_) return;
     const std::string_view type = element.attribute("type");
     if (type == "valid") {
@@ -382,6 +394,7 @@ void OutgoingStream::stop(const Outcome& why) {
         CAUSEWAY_LOG(info, "s2s.failed", {"local", local_}, {"remote", remote_},
                      {"kind", to_string(verdict.cause())}, {"cause", verdict.why()});
     }
+    stop_guests(verdict);
     if (OutgoingOwner* owner = std::exchange(owner_, nullptr)) owner->on_stopped(*this, verdict);
 }
 
@@ -415,7 +428,13 @@ void OutgoingStream::on_timer(std::uint32_t which) {
 }
 
 void OutgoingStream::on_stream_drained() {
-    if (owner_ != nullptr && state_ == State::established) owner_->on_stream_writable(*this);
+    if (owner_ == nullptr || state_ != State::established) return;
+    owner_->on_stream_writable(*this);
+    // Whoever is called may leave.
+    const std::vector<Guest> guests = guests_;
+    for (const Guest& guest : guests) {
+        if (guest.proven) guest.owner->on_stream_writable(*this);
+    }
 }
 
 void OutgoingStream::on_stream_closed(const Outcome& why) {

@@ -70,6 +70,15 @@ public:
     /// By its error.
     [[nodiscard]] bool peer_failed() const { return peer_failed_; }
 
+    /// Another of our domains may be proven on this stream, too (XEP-0220 §2.6.1): the peer goes on
+    /// if it does not agree, and the certificate that it was shown is for that domain as well.
+    [[nodiscard]] bool takes_guest(std::string_view local) const;
+    /// Asks the peer to take stanzas from `local` here. The guest's calls are those of an owner: on_ready
+    /// or on_stopped, and on_stopped when the stream ends; the guest removes itself before it goes.
+    void add_guest(std::string local, OutgoingOwner& guest);
+    void remove_guest(const OutgoingOwner& guest);
+    [[nodiscard]] bool has_guests() const { return !guests_.empty(); }
+
 private:
     void on_stream_opened(const StreamHeader& header) override;
     void on_element(Element& element, Arena& arena) override;
@@ -92,10 +101,19 @@ private:
     bool judge_certificate();
     void choose_authentication();
     void start_dialback();
+    void send_dialback_key(const std::string& local);
     void ready();
     void fail_target(const Outcome& why);
     void stop(const Outcome& why);
+    void guest_answered(const Element& element);
+    void stop_guests(const Outcome& why);
     void expect_progress(std::chrono::seconds within);
+
+    struct Guest {
+        std::string local;
+        OutgoingOwner* owner = nullptr;
+        bool proven = false;
+    };
 
     Hub& hub_;
     std::string local_, remote_;
@@ -106,6 +124,7 @@ private:
     std::unique_ptr<Connector> connector_;
     std::unique_ptr<XmppStream> stream_;
     std::vector<ConnectTarget> targets_;
+    std::vector<Guest> guests_;
     ConnectTarget target_;
     std::string target_text_;
     std::string stream_id_;
@@ -117,7 +136,7 @@ private:
     Timer total_;  ///< from start() until it is established
     bool secure_ = false;
     bool sasl_offered_ = false;
-    bool dialback_offered_ = false;
+    bool dialback_errors_ = false;  ///< and answers with errors instead of ending the stream
     bool starttls_sent_ = false;
     bool sasl_sent_ = false;
     bool dialback_sent_ = false;

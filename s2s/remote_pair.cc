@@ -14,7 +14,7 @@
 namespace causeway {
 namespace {
 
-enum : std::uint32_t { attempt_due, idle_check, ping_late, unhurried_over };
+enum : std::uint32_t { attempt_due, idle_check, guest_late, ping_late, unhurried_over };
 constexpr std::size_t memory_limit = 1000;
 constexpr std::size_t memory_bytes_limit = 4U << 20U;
 constexpr Duration ping_patience{20'000};
@@ -25,6 +25,8 @@ constexpr std::size_t ping_after = 500;
 // Messages that nobody is owed an acknowledgement for, written to a peer that is slow to answer: those
 // beyond are not sent again if its stream breaks.
 constexpr std::size_t unconfirmed_limit = 10'000;
+// How it is proven on a stream that another of our domains opened.
+constexpr std::string_view guest_authentication = "dialback";
 
 Duration millis(std::chrono::seconds seconds) {
     return std::chrono::duration_cast<Duration>(seconds);
@@ -48,9 +50,7 @@ RemotePair::RemotePair(Hub& hub, ServerTable& table, std::string local, std::str
 
 RemotePair::~RemotePair() {
     Flushable::unlink();
-    if (stream_ == nullptr) return;
-    stream_->disown();
-    hub_.shard.condemn(std::move(stream_));
+    leave_stream();
 }
 
 Shelf RemotePair::shelf() const {
@@ -195,17 +195,34 @@ void RemotePair::connect() {
     last_attempt_ = hub_.clock().now();
     next_retry_ = 0;
     timer_.cancel();
-    stream_ = std::make_unique<OutgoingStream>(hub_, local_, remote_,
-                                               OutgoingStream::Purpose::stanzas,
-                                               static_cast<OutgoingOwner&>(*this));
+    if (OutgoingStream* open = alone_ ? nullptr : table_.stream_for(*this)) {
+        stream_ = open;
+        stream_->add_guest(local_, *this);
+        hub_.shard.timers().arm(timer_, millis(hub_.limits().link_connect_seconds), *this,
+                                guest_late);
+        return;
+    }
+    own_stream_ = std::make_unique<OutgoingStream>(hub_, local_, remote_,
+                                                   OutgoingStream::Purpose::stanzas,
+                                                   static_cast<OutgoingOwner&>(*this));
+    stream_ = own_stream_.get();
     stream_->start();
+}
+
+void RemotePair::leave_stream() {
+    OutgoingStream* left = std::exchange(stream_, nullptr);
+    if (own_stream_ != nullptr) {
+        own_stream_->disown();
+        hub_.shard.condemn(std::move(own_stream_));
+    } else if (left != nullptr) {
+        left->remove_guest(*this);
+    }
 }
 
 void RemotePair::abandon_stream() {
     state_ = State::idle;
     give_back_unconfirmed();
-    stream_->disown();
-    hub_.shard.condemn(std::move(stream_));
+    leave_stream();
     timer_.cancel();
     since_ = hub_.clock().wall();
 }
@@ -234,10 +251,16 @@ void RemotePair::on_stopped(OutgoingStream& stream, const Outcome& why) {
         confirm(1);
     }
     last_stream_error_ = stream.peer_failed();
-    hub_.shard.condemn(std::move(stream_));
+    const bool guest = own_stream_ == nullptr;
+    stream_ = nullptr;
+    if (!guest) hub_.shard.condemn(std::move(own_stream_));
     state_ = State::idle;
     since_ = hub_.clock().wall();
     timer_.cancel();
+    if (guest && !was_up && !table_.closing()) {
+        refused_as_guest();
+        return;
+    }
     if (was_up) {
         if (!why.ok()) note_error(why);
         doubt_unconfirmed(why);
@@ -255,6 +278,12 @@ void RemotePair::on_stopped(OutgoingStream& stream, const Outcome& why) {
     } else {
         fail_for_good(why);
     }
+}
+
+/// Not there; that says nothing about a stream of its own.
+void RemotePair::refused_as_guest() {
+    alone_ = true;
+    connect();
 }
 
 /// The peer ended the stream with an error: one of the messages under way may be why. They are sent one
@@ -334,6 +363,9 @@ void RemotePair::bounce(const Packet& packet, const Outcome& why, Custody custod
 void RemotePair::on_timer(std::uint32_t which) {
     if (which == attempt_due) {
         if (state_ == State::waiting) connect();
+    } else if (which == guest_late) {
+        leave_stream();
+        refused_as_guest();
     } else if (which == unhurried_over) {
         if (state_ == State::up && !unconfirmed_.empty() && ping_ == 0 && pings_answered_) ask();
     } else if (which == ping_late && answers_) {
@@ -356,7 +388,9 @@ void RemotePair::on_timer(std::uint32_t which) {
     } else if (state_ == State::up) {
         const Duration idle = hub_.clock().now() - last_used_;
         const Duration allowed = millis(hub_.limits().link_idle_seconds);
-        if (idle >= allowed && unconfirmed_.empty()) {
+        if (idle >= allowed && unconfirmed_.empty() && own_stream_ == nullptr) {
+            abandon_stream();
+        } else if (idle >= allowed && unconfirmed_.empty() && !stream_->has_guests()) {
             stream_->close();
         } else {
             hub_.shard.timers().arm(timer_, std::max(allowed - idle, Duration{1000}), *this,
@@ -385,8 +419,8 @@ void RemotePair::retry() {
 }
 
 bool RemotePair::close() {
-    if (stream_ == nullptr) return false;
-    stream_->close();
+    if (own_stream_ == nullptr) return false;
+    own_stream_->close();
     return true;
 }
 
@@ -406,7 +440,8 @@ PairReport RemotePair::report() const {
     if (stream_ != nullptr) {
         if (stream_->state() == OutgoingStream::State::resolving) report.state = "resolving";
         if (stream_->state() == OutgoingStream::State::negotiating) report.state = "negotiating";
-        report.authentication = stream_->authentication();
+        report.authentication =
+            own_stream_ != nullptr ? stream_->authentication() : guest_authentication;
         report.target = stream_->target();
         report.targets = stream_->targets();
         if (const XmppStream* stream = stream_->stream_if_any()) {

@@ -1,5 +1,6 @@
 // RemotePair: what one of our domains has to say to one other domain: the stream, if there is one, and
-// everything that waits for it. It lives on the remote domain's home shard.
+// everything that waits for it. It lives on the remote domain's home shard. Where another of our domains
+// with the same certificate has a stream to that domain, it asks to be taken on that one first.
 //
 // While a first attempt runs, stanzas wait in memory. If it fails for now, messages and subscriptions
 // go to the store and are tried again, with growing pauses, until they expire; the rest gets its error
@@ -57,12 +58,23 @@ public:
     void peer_is_back();
     /// Tries now, whatever the pause (control socket).
     void retry();
-    /// Closes the stream; what waits stays. False if there is none.
+    /// Closes its own stream, also for guests; what waits stays. False if there is none.
     bool close();
+    /// Guests leave streams of others before those go.
+    void leave_as_guest() {
+        if (own_stream_ == nullptr) leave_stream();
+    }
     /// The stored rows were dropped behind its back.
     void dropped();
 
     [[nodiscard]] bool established() const { return state_ == State::up; }
+    /// Open, and another domain of ours may use it; nullptr otherwise.
+    [[nodiscard]] OutgoingStream* stream_for(std::string_view guest) const {
+        return own_stream_ != nullptr && own_stream_->takes_guest(guest) ? own_stream_.get() : nullptr;
+    }
+    [[nodiscard]] bool has_guests() const {
+        return own_stream_ != nullptr && own_stream_->has_guests();
+    }
     /// Something was written of which the peer will say that it has it.
     [[nodiscard]] bool awaits_answer() const {
         return state_ == State::up && !unconfirmed_.empty() && pings_answered_;
@@ -89,7 +101,9 @@ private:
     void flush() override;
 
     void connect();
+    void leave_stream();
     void abandon_stream();
+    void refused_as_guest();
     void ping(std::uint64_t number, bool owed);
     void ask();
     /// `keep`: it is to be sent again if the peer does not get it; with a `hold` it always is.
@@ -116,7 +130,8 @@ private:
     Hub& hub_;
     ServerTable& table_;
     std::string local_, remote_;
-    std::unique_ptr<OutgoingStream> stream_;
+    std::unique_ptr<OutgoingStream> own_stream_;
+    OutgoingStream* stream_ = nullptr;  ///< its own, or another pair's on which it is a guest
     std::deque<Waiting> memory_;
     std::size_t memory_bytes_ = 0;
     struct Written {
@@ -141,6 +156,7 @@ private:
     std::uint64_t suspect_ = 0;       ///< the last of them
     std::uint64_t broke_at_ = 0;      ///< the one with which the stream ended last
     unsigned breaks_ = 0;             ///< how often in a row
+    bool alone_ = false;              ///< the peer did not take it as a guest
     bool last_stream_error_ = false;  ///< the last stream ended by the peer's error
     std::uint64_t ping_ = 0;          ///< number of the ping that is not answered; 0: none
     std::size_t ping_covers_ = 0;     ///< how many of unconfirmed_ were written before it

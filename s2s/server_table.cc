@@ -19,7 +19,19 @@ constexpr std::size_t stored_domains = 100'000;
 
 ServerTable::ServerTable(Hub& hub) : hub_(hub) { hub.remote = this; }
 
-ServerTable::~ServerTable() = default;
+ServerTable::~ServerTable() {
+    for (auto& [key, value] : pairs_) value->leave_as_guest();
+}
+
+OutgoingStream* ServerTable::stream_for(const RemotePair& guest) const {
+    for (const DomainTls* domain : hub_.tls->all()) {
+        if (domain->domain == guest.local()) continue;
+        const auto found = pairs_.find(RemotePair::queue_owner(guest.remote(), domain->domain));
+        if (found == pairs_.end()) continue;
+        if (OutgoingStream* stream = found->second->stream_for(guest.local())) return stream;
+    }
+    return nullptr;
+}
 
 RemotePair& ServerTable::pair(const std::string& remote, const std::string& local) {
     const std::string key = RemotePair::queue_owner(remote, local);
@@ -223,13 +235,11 @@ void ServerTable::shut_down() {
 }
 
 void ServerTable::end_streams() {
-    bool waiting = false;
+    const bool waiting =
+        std::ranges::any_of(pairs_, [](const auto& entry) { return entry.second->awaits_answer(); });
     for (auto& [key, value] : pairs_) {
-        if (value->awaits_answer()) {
-            waiting = true;
-        } else {
-            value->close();
-        }
+        // Guests may still wait for theirs.
+        if (!value->awaits_answer() && !(waiting && value->has_guests())) value->close();
     }
     if (waiting) {
         // The answers come on the streams of the other servers.

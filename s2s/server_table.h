@@ -46,6 +46,9 @@ public:
 
     void each_pair(const std::function<void(RemotePair&)>& visit);
     void each_incoming(const std::function<void(IncomingStream&)>& visit);
+    /// A stream of another of our domains that may take that pair's stanzas, too; or nullptr.
+    [[nodiscard]] OutgoingStream* stream_for(const RemotePair& guest) const;
+    [[nodiscard]] bool closing() const { return closing_; }
     /// How many streams with that domain were closed, in either direction.
     std::size_t close(std::string_view remote);
     [[nodiscard]] std::size_t negotiating() const { return unauthenticated_; }

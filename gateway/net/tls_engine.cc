@@ -231,6 +231,12 @@ std::string TlsEngine::server_end_point_binding() const {
     return {reinterpret_cast<const char*>(value.data()), length};
 }
 
+bool TlsEngine::shows_certificate_of(const SSL_CTX* context) const {
+    const X509* shown = SSL_get_certificate(ssl_.get());
+    const X509* other = SSL_CTX_get0_certificate(context);
+    return shown != nullptr && other != nullptr && X509_cmp(shown, other) == 0;
+}
+
 CertificatePointer TlsEngine::peer_certificate() const {
     return CertificatePointer(SSL_get1_peer_certificate(ssl_.get()));
 }

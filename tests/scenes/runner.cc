@@ -1,15 +1,18 @@
 // Plays conversations and reports in TAP, one line a scene:
 //
-//     scenes [--sockets] [--shards N] [--split] [--piece N] [--log] [--only TEXT] FILE...
+//     scenes [--sockets] [--shards N] [--split] [--piece N] [--log] [--only TEXT] PATH...
 //
+// A path is a file, or a folder whose *.scene files are played in the order of their names.
 // The simulation is the default; --sockets plays what needs no simulated time over loopback. --split
 // sends everything one byte at a time, --piece lets the simulated network move so many bytes at once.
 // A scene that fails tells where, what was expected and what came. Exit status 1 if any did.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -27,6 +30,17 @@ struct Arguments {
     bool log = false;
     std::vector<std::string> files;
 };
+
+/// The file itself, or the scenes of a folder.
+std::vector<std::string> files_of(const std::string& path) {
+    if (!std::filesystem::is_directory(path)) return {path};
+    std::vector<std::string> files;
+    for (const auto& entry : std::filesystem::directory_iterator(path)) {
+        if (entry.path().extension() == ".scene") files.push_back(entry.path().string());
+    }
+    std::ranges::sort(files);
+    return files;
+}
 
 Arguments read_arguments(const std::vector<std::string>& given) {
     Arguments arguments;
@@ -50,7 +64,7 @@ Arguments read_arguments(const std::vector<std::string>& given) {
         } else if (given[i].starts_with("--")) {
             throw std::runtime_error("unknown option " + given[i]);
         } else {
-            arguments.files.push_back(given[i]);
+            std::ranges::copy(files_of(given[i]), std::back_inserter(arguments.files));
         }
     }
     return arguments;

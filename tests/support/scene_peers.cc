@@ -126,7 +126,7 @@ void Stage::peer_accepts_tls(const Step& step, const Words& words) {
     }
 }
 
-void Stage::peer_accepts_stream(const Step& step, const Words& words) {
+void Stage::accept_stream(const Step& step, const Words& words, std::string_view further_features) {
     peer_is_called(step, words);
     SceneActor& who = actor(words[0]);
     peer_answers_header(step, {words[0], "first"});
@@ -141,7 +141,17 @@ void Stage::peer_accepts_stream(const Step& step, const Words& words) {
     who.expect(sasl_ns, "auth");
     who.send_last(fmt::format("<success xmlns='{}'/>", sasl_ns));
     peer_answers_header(step, {words[0], "third"});
-    who.send("<stream:features/>");
+    who.send(fmt::format("<stream:features>{}</stream:features>", further_features));
+}
+
+void Stage::peer_accepts_stream(const Step& step, const Words& words) {
+    accept_stream(step, words, {});
+}
+
+/// It says that more of the caller's domains can be proven on the stream by dialback.
+void Stage::peer_accepts_stream_for_many(const Step& step, const Words& words) {
+    accept_stream(step, words,
+                  "<dialback xmlns='urn:xmpp:features:dialback'><errors/></dialback>");
 }
 
 void Stage::peer_hears_pings(const Step&, const Words& words) {

@@ -1,6 +1,7 @@
 #include "tests/support/scene_server.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <stdexcept>
@@ -44,8 +45,19 @@ SceneCertificates::SceneCertificates() {
 
 const SceneCertificates::Files& SceneCertificates::files(const std::string& domain, Kind kind) {
     const std::string name = (kind == Kind::trusted ? "trusted-" : "self-signed-") + domain;
+    return make(name, {domain}, kind);
+}
+
+const SceneCertificates::Files& SceneCertificates::files_for_all(
+    const std::vector<std::string>& domains) {
+    return make(fmt::format("common-{}", fmt::join(domains, "-")), domains, Kind::trusted);
+}
+
+const SceneCertificates::Files& SceneCertificates::make(const std::string& name,
+                                                        const std::vector<std::string>& domains,
+                                                        Kind kind) {
     if (const auto found = files_.find(name); found != files_.end()) return found->second;
-    const TestCertificate made = issue({.common_name = domain, .dns = {domain}},
+    const TestCertificate made = issue({.common_name = domains.front(), .dns = domains},
                                        kind == Kind::trusted ? &authority_ : nullptr);
     const Files files{directory_.write(name + ".crt", made.certificate_pem()),
                       directory_.write(name + ".key", made.key_pem())};
@@ -110,9 +122,13 @@ std::shared_ptr<const Config> SceneServer::configuration() const {
     }
     text += fmt::format("tls.trust = '{}'\n", certificates_.trust());
     for (const std::string& domain : plan_.domains) {
-        const auto& files = certificates_.files(
-            domain, plan_.self_signed ? SceneCertificates::Kind::self_signed
-                                      : SceneCertificates::Kind::trusted);
+        using Certificates = ServerPlan::Certificates;
+        const auto& files =
+            plan_.certificates == Certificates::one
+                ? certificates_.files_for_all(plan_.domains)
+                : certificates_.files(domain, plan_.certificates == Certificates::self_signed
+                                                  ? SceneCertificates::Kind::self_signed
+                                                  : SceneCertificates::Kind::trusted);
         text += fmt::format("[[domain]]\nname = '{}'\ncertificate = '{}'\nkey = '{}'\n", domain,
                             files.certificate, files.key);
     }

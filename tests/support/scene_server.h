@@ -27,6 +27,8 @@ public:
         std::string certificate, key;
     };
     const Files& files(const std::string& domain, Kind kind);
+    /// One certificate for all of them.
+    const Files& files_for_all(const std::vector<std::string>& domains);
     [[nodiscard]] const std::string& trust() const { return trust_; }
     /// TLS of a domain as a server has it: accepting and connecting.
     std::shared_ptr<const TlsSnapshot> snapshot(const std::string& domain, Kind kind);
@@ -34,6 +36,8 @@ public:
     [[nodiscard]] SSL_CTX* client_context() const { return client_.get(); }
 
 private:
+    const Files& make(const std::string& name, const std::vector<std::string>& domains, Kind kind);
+
     TestDirectory directory_;
     TestCertificate authority_;
     std::string trust_;
@@ -44,9 +48,10 @@ private:
 
 /// What a scene says about a server.
 struct ServerPlan {
+    enum class Certificates : unsigned char { each_its_own, self_signed, one };
     std::vector<std::string> domains;
     std::vector<std::string> options;  ///< lines of TOML with dotted keys
-    bool self_signed = false;
+    Certificates certificates = Certificates::each_its_own;
 };
 
 class SceneServer {

@@ -94,12 +94,13 @@ std::string domain_of(const std::string& bare) { return std::string(jid(bare).do
 
 // ---- who there is ----
 
-void Stage::start_server(const Step& step, const Words& domains, bool self_signed) {
+void Stage::start_server(const Step& step, const Words& domains,
+                         ServerPlan::Certificates certificates) {
     ++machines_;
     servers_.push_back(std::make_unique<SceneServer>(
         world_, certificates_,
         ServerPlan{
-            .domains = domains, .options = lines_of(step.block), .self_signed = self_signed},
+            .domains = domains, .options = lines_of(step.block), .certificates = certificates},
         machines_, mode_));
     servers_.back()->start();
     for (const std::string& domain : domains) note_machine(domain);
@@ -111,10 +112,16 @@ void Stage::note_machine(const std::string& domain) {
     variables_["host of " + domain] = fmt::format("machine-{}.test", machines_);
 }
 
-void Stage::add_server(const Step& step, const Words& words) { start_server(step, words, false); }
+void Stage::add_server(const Step& step, const Words& words) {
+    start_server(step, words, ServerPlan::Certificates::each_its_own);
+}
 
 void Stage::add_self_signed_server(const Step& step, const Words& words) {
-    start_server(step, words, true);
+    start_server(step, words, ServerPlan::Certificates::self_signed);
+}
+
+void Stage::add_one_certificate_server(const Step& step, const Words& words) {
+    start_server(step, words, ServerPlan::Certificates::one);
 }
 
 void Stage::add_client(const Step&, const Words& words) {

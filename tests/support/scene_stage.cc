@@ -23,6 +23,7 @@ const std::vector<Stage::Rule>& Stage::rules() {
     static const std::vector<Rule> all{
         {"[server] <domains...>", &Stage::add_server},
         {"[self-signed server] <domains...>", &Stage::add_self_signed_server},
+        {"[server with one certificate] <domains...>", &Stage::add_one_certificate_server},
         {"[client] <name> <jid> <options...>", &Stage::add_client},
         {"[account] <jid>", &Stage::add_account},
         {"[stranger] <name> <domain>", &Stage::add_stranger},
@@ -84,6 +85,7 @@ const std::vector<Stage::Rule>& Stage::rules() {
         {"<who> answers with the header <id>", &Stage::peer_answers_header},
         {"<who> accepts TLS", &Stage::peer_accepts_tls},
         {"<who> accepts a stream to <peer>", &Stage::peer_accepts_stream},
+        {"<who> accepts a stream for many to <peer>", &Stage::peer_accepts_stream_for_many},
         {"<who> hears pings", &Stage::peer_hears_pings},
         {"<who> answers no more calls", &Stage::peer_hangs_up},
     };

@@ -69,10 +69,12 @@ private:
     void match(const Step& step, const XmlNode& pattern, SceneActor& reader, bool header);
 
     // scene_setting.cc: who and what there is, and what becomes of it
-    void start_server(const Step& step, const Words& domains, bool self_signed);
+    void start_server(const Step& step, const Words& domains,
+                      ServerPlan::Certificates certificates);
     void note_machine(const std::string& domain);
     void add_server(const Step& step, const Words& words);
     void add_self_signed_server(const Step& step, const Words& words);
+    void add_one_certificate_server(const Step& step, const Words& words);
     void add_client(const Step& step, const Words& words);
     void add_account(const Step& step, const Words& words);
     void add_stranger(const Step& step, const Words& words);
@@ -137,7 +139,9 @@ private:
     void peer_is_not_called(const Step& step, const Words& words);
     void peer_answers_header(const Step& step, const Words& words);
     void peer_accepts_tls(const Step& step, const Words& words);
+    void accept_stream(const Step& step, const Words& words, std::string_view further_features);
     void peer_accepts_stream(const Step& step, const Words& words);
+    void peer_accepts_stream_for_many(const Step& step, const Words& words);
     void peer_hears_pings(const Step& step, const Words& words);
     void peer_hangs_up(const Step& step, const Words& words);
 

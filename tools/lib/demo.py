@@ -142,6 +142,7 @@ class Demo:
    With profanity (apt install profanity), for one:
       profanity
       /connect {GUEST}@{DOMAINS[0]} server {self.island.address} port {C2S_PORT} tls force
+      /tls allow        (when it shows the certificate: the authority is this demo's own)
       /msg {GUEST}@{DOMAINS[1]} hello
 
    See what happens, with {self.build}/tools/causewayctl:""")

@@ -1,6 +1,6 @@
 """All groups of interop cases."""
 
-from . import clients, crash, discovery, federation, judgement, outage
+from . import clients, crash, discovery, federation, judgement, outage, several_domains
 
 GROUPS = [
     federation.Certificates,
@@ -8,6 +8,8 @@ GROUPS = [
     federation.DirectTls,
     discovery.Discovery,
     judgement.Judgement,
+    several_domains.SeveralDomains,
+    several_domains.SeveralDomainsByDialback,
     outage.Outage,
     crash.Crash,
     clients.Clients,

@@ -33,6 +33,8 @@ class Server:
         # Further addresses for server-to-server connections, "::1" for one.
         self.s2s_addresses = [address, *addresses]
         self.policy = policy
+        # All domains are in the certificate of the first one.
+        self.one_certificate = False
         self.directory = f"{lab.directory}/{self.domain}"
         os.makedirs(self.directory)
         self.log = f"{self.directory}/{self.kind}.log"
@@ -43,6 +45,9 @@ class Server:
         return f"{self.kind} {self.domain}"
 
     def certificate(self, domain):
+        if self.one_certificate:
+            others = [other for other in self.domains if other != self.domain]
+            return self.lab.authority.issue(self.domain, self.domains[self.domain], others)
         return self.lab.authority.issue(domain, self.domains[domain])
 
     def write(self, name, text):
