@@ -11,11 +11,10 @@ ClientListeners::~ClientListeners() = default;
 
 Outcome ClientListeners::open() {
     const Config& config = *hub_.config;
-    for (const auto& [endpoints, kind] :
-         {std::pair{&config.c2s.listen, Kind::starttls},
-          std::pair{&config.c2s.listen_tls, Kind::direct_tls},
-          std::pair{&config.http.listen_tls, Kind::https},
-          std::pair{&config.http.listen, Kind::http}}) {
+    for (const auto& [endpoints, kind] : {std::pair{&config.c2s.listen, Kind::starttls},
+                                          std::pair{&config.c2s.listen_tls, Kind::direct_tls},
+                                          std::pair{&config.http.listen_tls, Kind::https},
+                                          std::pair{&config.http.listen, Kind::http}}) {
         if (Outcome opened = open(*endpoints, kind); !opened) return opened;
     }
     return {};
@@ -23,10 +22,9 @@ Outcome ClientListeners::open() {
 
 Outcome ClientListeners::open(const Config::Endpoints& endpoints, Kind kind) {
     for (const Endpoint& endpoint : endpoints) {
-        auto acceptor =
-            hub_.network.listen(endpoint, [this, kind](std::unique_ptr<Socket> socket) {
-                accepted(std::move(socket), kind);
-            });
+        auto acceptor = hub_.network.listen(endpoint, [this, kind](std::unique_ptr<Socket> socket) {
+            accepted(std::move(socket), kind);
+        });
         if (!acceptor) return acceptor.error();
         acceptors_.push_back(std::move(*acceptor));
     }

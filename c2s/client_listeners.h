@@ -1,5 +1,5 @@
-// ClientListeners: where clients connect to one shard: STARTTLS, direct TLS (XEP-0368), and HTTP for
-// WebSocket. Each shard listens on every endpoint; the kernel spreads the connections.
+// ClientListeners: where clients connect to one shard: STARTTLS, direct TLS (XEP-0368), and HTTP
+// for WebSocket. Each shard listens on every endpoint; the kernel spreads the connections.
 #pragma once
 
 #include <memory>

@@ -123,7 +123,8 @@ void ClientSession::flush() {
     Management& m = *management_;
     if (m.asked || m.unacked.empty()) return;
     constexpr std::size_t ask_after = 20;
-    const bool matters = std::ranges::any_of(m.unacked, [](const Unacked& u) { return u.hold != 0; });
+    const bool matters =
+        std::ranges::any_of(m.unacked, [](const Unacked& u) { return u.hold != 0; });
     if (!matters && m.unacked.size() < ask_after) return;
     m.asked = true;
     stream_->stream().send("<r xmlns='urn:xmpp:sm:3'/>");
@@ -152,9 +153,9 @@ void ClientSession::stream_lost(bool orderly) {
     }
     management_->asked = false;
     management_->answer_due = false;
-    hub_.shard.timers().arm(
-        timer_, std::chrono::duration_cast<Duration>(hub_.limits().resume_seconds), *this,
-        resume_over);
+    hub_.shard.timers().arm(timer_,
+                            std::chrono::duration_cast<Duration>(hub_.limits().resume_seconds),
+                            *this, resume_over);
 }
 
 void ClientSession::on_timer(std::uint32_t which) {
@@ -180,9 +181,9 @@ void ClientSession::end() {
             if (left.hold != 0) {
                 holds.push_back(left.hold);
             } else if (left.packet->kind() == StanzaKind::iq) {
-                hub_.routing->bounce(*left.packet,
-                                     {.condition = StanzaCondition::recipient_unavailable,
-                                      .text = {}});
+                hub_.routing->bounce(
+                    *left.packet,
+                    {.condition = StanzaCondition::recipient_unavailable, .text = {}});
             }
         }
     }
@@ -289,7 +290,8 @@ void ClientSession::own_presence(Stanza& stanza) {
     int wanted = 0;
     if (const Element* child = stanza.element.child(ns::client, "priority")) {
         std::string_view text = child->text(stanza.arena);
-        while (!text.empty() && (text.front() == ' ' || text.front() == '\n')) text.remove_prefix(1);
+        while (!text.empty() && (text.front() == ' ' || text.front() == '\n'))
+            text.remove_prefix(1);
         while (!text.empty() && (text.back() == ' ' || text.back() == '\n')) text.remove_suffix(1);
         if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
         const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), wanted);

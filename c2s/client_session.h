@@ -1,10 +1,10 @@
 // ClientSession: one bound resource: stanzas from the client to the router and back, and stream
-// management (XEP-0198) with its two counters and its queue of what is not acknowledged. It lives on
-// the account's home shard; its stream may come and go if the client asked for resumption.
+// management (XEP-0198) with its two counters and its queue of what is not acknowledged. It lives
+// on the account's home shard; its stream may come and go if the client asked for resumption.
 //
-// Incoming: a message counts as handled (`h`) only when it is safe; see custody.h. Outgoing: a stanza
-// that matters is held in the Ledger until the client acknowledged it (or, without stream management,
-// until the system took its bytes).
+// Incoming: a message counts as handled (`h`) only when it is safe; see custody.h. Outgoing: a
+// stanza that matters is held in the Ledger until the client acknowledged it (or, without stream
+// management, until the system took its bytes).
 #pragma once
 
 #include <deque>
@@ -66,16 +66,16 @@ private:
     };
     /// Of a stream with stream management; others do not pay for it.
     struct Management {
-        std::uint32_t received = 0;          ///< stanzas from the client
-        std::deque<std::uint32_t> open;      ///< numbers of those not yet safe, rising
-        std::uint32_t answer_when = 0;       ///< <r/> waits until so many are handled
-        std::uint32_t asked_until = 0;       ///< the same of the newest <r/>
+        std::uint32_t received = 0;      ///< stanzas from the client
+        std::deque<std::uint32_t> open;  ///< numbers of those not yet safe, rising
+        std::uint32_t answer_when = 0;   ///< <r/> waits until so many are handled
+        std::uint32_t asked_until = 0;   ///< the same of the newest <r/>
         bool answer_due = false;
         std::uint32_t sent = 0;
         std::deque<Unacked> unacked;
         std::size_t unacked_bytes = 0;
-        bool asked = false;                  ///< our <r/> is not answered yet
-        std::string token;                   ///< to resume with; empty: not resumable
+        bool asked = false;  ///< our <r/> is not answered yet
+        std::string token;   ///< to resume with; empty: not resumable
     };
 
     void settled(std::uint32_t number) override;

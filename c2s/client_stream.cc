@@ -22,8 +22,8 @@ ClientStream::ClientStream(Hub& hub, ClientTable& table, std::unique_ptr<Channel
     stream_.set_limits(hub.shared_limits(), limits.stanza_bytes_unauthenticated);
     // WebSocket arrives over HTTPS, or over loopback from a proxy that speaks it.
     if (stream_.channel().framed()) gain(stream_bits::secure);
-    hub.shard.timers().arm(deadline_, std::chrono::duration_cast<Duration>(limits.handshake_seconds),
-                           *this);
+    hub.shard.timers().arm(deadline_,
+                           std::chrono::duration_cast<Duration>(limits.handshake_seconds), *this);
 }
 
 ClientStream::ClientStream(Hub& hub, ClientTable& table, std::unique_ptr<Channel> channel,
@@ -69,9 +69,9 @@ void ClientStream::on_element(Element& element, Arena& arena) {
                      {"address", to_string(stream_.channel().remote())});
         stream_.close();
     } else if (!has(stream_bits::bound)) {
-        stream_.fail(stream_error::not_authorized,
-                     has(stream_bits::authenticated) ? "bind a resource first"
-                                                     : "authenticate first");
+        stream_.fail(stream_error::not_authorized, has(stream_bits::authenticated)
+                                                       ? "bind a resource first"
+                                                       : "authenticate first");
     } else {
         stream_.fail(stream_error::unsupported_stanza_type, "that is no stanza");
     }
@@ -108,12 +108,13 @@ void ClientStream::raise_limits() {
 void ClientStream::move_home() {
     if (!stream_.usable()) return;
     Hub& home = hub_.home_of(account_.bare());
-    table_.move(*this, home, {.channel = nullptr,
-                              .proxy = nullptr,
-                              .domain = domain_,
-                              .account = account_,
-                              .mechanism = mechanism_,
-                              .since = since_});
+    table_.move(*this, home,
+                {.channel = nullptr,
+                 .proxy = nullptr,
+                 .domain = domain_,
+                 .account = account_,
+                 .mechanism = mechanism_,
+                 .since = since_});
 }
 
 void ClientStream::bind(std::string_view resource, std::string_view iq_id) {
@@ -143,7 +144,8 @@ void ClientStream::bind(std::string_view resource, std::string_view iq_id) {
         return;
     }
     // RFC 6120 §7.7.2.2: the newer session wins; the older is most often a dead connection.
-    if (before != nullptr) before->evict(stream_error::conflict, "another client took this resource");
+    if (before != nullptr)
+        before->evict(stream_error::conflict, "another client took this resource");
     ClientSession& session = table_.create(account_.with_resource(prepared));
     std::string inner = "<bind";
     append_attribute(inner, "xmlns", ns::bind);

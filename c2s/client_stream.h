@@ -1,6 +1,7 @@
-// ClientStream: one client's XML stream, from its first byte to its last: negotiation, then the pipe
-// of a ClientSession. After authentication it moves to the home shard of the account. With stream
-// management the session may outlive it and go on over another. Owner: the ClientTable of its shard.
+// ClientStream: one client's XML stream, from its first byte to its last: negotiation, then the
+// pipe of a ClientSession. After authentication it moves to the home shard of the account. With
+// stream management the session may outlive it and go on over another. Owner: the ClientTable of
+// its shard.
 #pragma once
 
 #include <memory>

@@ -22,11 +22,10 @@ std::string ClientTable::prefix_of(const Endpoint& remote) {
         return {reinterpret_cast<const char*>(bytes.data()), 8};
     }
     // A small network of many addresses is one neighbour, too.
-    const auto bytes =
-        (address.is_v4() ? address.to_v4()
-                         : boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped,
-                                                            address.to_v6()))
-            .to_bytes();
+    const auto bytes = (address.is_v4() ? address.to_v4()
+                                        : boost::asio::ip::make_address_v4(
+                                              boost::asio::ip::v4_mapped, address.to_v6()))
+                           .to_bytes();
     return {reinterpret_cast<const char*>(bytes.data()), 3};
 }
 
@@ -37,7 +36,8 @@ void ClientTable::accept(std::unique_ptr<Channel> channel) {
     std::size_t& of_prefix = per_prefix_[prefix];
     // Each shard grants its part of the process-wide limits.
     if (closing_ || unauthenticated_ >= limits.unauthenticated_connections / shards ||
-        of_prefix >= std::max<std::size_t>(1, limits.unauthenticated_connections_per_prefix / shards)) {
+        of_prefix >=
+            std::max<std::size_t>(1, limits.unauthenticated_connections_per_prefix / shards)) {
         if (of_prefix == 0) per_prefix_.erase(prefix);
         CAUSEWAY_LOG(warn, "c2s.refused", {"address", to_string(channel->remote())},
                      {"cause", "too many connections that have not logged in"});

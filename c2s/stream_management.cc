@@ -175,8 +175,8 @@ bool ClientSession::resume(ClientStream& stream, std::uint32_t h) {
     m.asked = false;
     m.answer_due = false;
     acknowledge(h - (m.sent - waiting));
-    stream.stream().send(fmt::format("<resumed xmlns='urn:xmpp:sm:3' h='{}' previd='{}'/>",
-                                     handled(), m.token));
+    stream.stream().send(
+        fmt::format("<resumed xmlns='urn:xmpp:sm:3' h='{}' previd='{}'/>", handled(), m.token));
     for (const Unacked& left : m.unacked) stream.stream().send(left.packet->bytes());
     hub_.shard.mark_dirty(*this);
     CAUSEWAY_LOG(info, "c2s.resumed", {"jid", jid().full()}, {"sent_again", m.unacked.size()});

@@ -1,6 +1,6 @@
 // The server's program: its command line.
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "gateway/base/version.h"
 #include "gateway/server/process.h"

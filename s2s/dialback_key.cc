@@ -14,8 +14,7 @@ std::string dialback_key(std::string_view secret, std::string_view receiving,
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
     unsigned length = 0;
     EVP_Digest(secret.data(), secret.size(), digest.data(), &length, EVP_sha256(), nullptr);
-    const std::string hashed =
-        hex_encode({reinterpret_cast<const char*>(digest.data()), length});
+    const std::string hashed = hex_encode({reinterpret_cast<const char*>(digest.data()), length});
     std::string text;
     text += receiving;
     text += ' ';

@@ -1,5 +1,5 @@
-// Dialback keys (XEP-0185): made from a secret and the stream they are for, so that any shard, and any
-// later stream, can verify one without having kept it.
+// Dialback keys (XEP-0185): made from a secret and the stream they are for, so that any shard, and
+// any later stream, can verify one without having kept it.
 #pragma once
 
 #include <string>

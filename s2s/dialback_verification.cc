@@ -50,7 +50,8 @@ void DialbackVerification::on_peer_element(OutgoingStream& stream, Element& elem
 }
 
 void DialbackVerification::on_stopped(OutgoingStream&, const Outcome& why) {
-    // Only its answer says that a key is not valid; a stream that fails, for whatever reason, says nothing.
+    // Only its answer says that a key is not valid; a stream that fails, for whatever reason, says
+    // nothing.
     if (why.ok()) {
         finish(Outcome::retry("the stream ended before the answer"));
     } else if (why.cause() == Cause::refused) {

@@ -1,5 +1,6 @@
-// DialbackVerification: asks a domain's own server whether a dialback key is its (XEP-0220 §2.3), over
-// a stream of our own that leads where DNS says. Owner: the IncomingStream on which the key came.
+// DialbackVerification: asks a domain's own server whether a dialback key is its (XEP-0220 §2.3),
+// over a stream of our own that leads where DNS says. Owner: the IncomingStream on which the key
+// came.
 #pragma once
 
 #include <functional>
@@ -15,8 +16,8 @@ public:
     /// ok: the key is valid. Refused: it is not. Otherwise nobody could say, and why.
     using Done = std::function<void(const Outcome&)>;
 
-    /// `remote` claims on stream `stream_id`, to our `local`, that `key` is its. `done` is called once,
-    /// later, and may destroy this.
+    /// `remote` claims on stream `stream_id`, to our `local`, that `key` is its. `done` is called
+    /// once, later, and may destroy this.
     DialbackVerification(Hub& hub, std::string local, std::string remote, std::string stream_id,
                          std::string key, Done done);
 

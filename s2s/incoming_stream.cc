@@ -71,8 +71,7 @@ void IncomingStream::on_stream_opened(const StreamHeader& header) {
     }
     if (!settle_domain(header)) return;
     id_ = random_token();
-    stream_.send_header(
-        {.to = peer_domain_, .from = domain_, .id = id_, .dialback = true});
+    stream_.send_header({.to = peer_domain_, .from = domain_, .id = id_, .dialback = true});
     offer_features();
 }
 
@@ -81,7 +80,8 @@ Outcome IncomingStream::peer_proves(std::string_view claimed) const {
     return certificate_proves(stream_.channel().tls(), claimed);
 }
 
-void IncomingStream::authenticated(const Jid& identity, std::string_view, std::string_view success) {
+void IncomingStream::authenticated(const Jid& identity, std::string_view,
+                                   std::string_view success) {
     gain(stream_bits::authenticated);
     proven({std::string(identity.domain()), domain_}, "external");
     stream_.send(success);
@@ -161,8 +161,8 @@ void IncomingStream::dialback_verify(const Element& element, const Pair& pair,
         stream_.send(dialback_reply("verify", pair, id, "error", inner));
         return;
     }
-    const bool valid = equal_in_constant_time(
-        key, dialback_key(hub_.shared.secret, pair.remote, pair.local, id));
+    const bool valid =
+        equal_in_constant_time(key, dialback_key(hub_.shared.secret, pair.remote, pair.local, id));
     stream_.send(dialback_reply("verify", pair, id, valid ? "valid" : "invalid", {}));
 }
 
@@ -198,9 +198,10 @@ void IncomingStream::dialback_result(const Element&, const Pair& pair, std::stri
         refuse(StanzaCondition::policy_violation, "A certificate is needed here.");
         return;
     }
-    verifying_.emplace(pair, std::make_unique<DialbackVerification>(
-                                 hub_, pair.local, pair.remote, id_, std::move(key),
-                                 [this, pair](const Outcome& outcome) { verified(pair, outcome); }));
+    verifying_.emplace(pair,
+                       std::make_unique<DialbackVerification>(
+                           hub_, pair.local, pair.remote, id_, std::move(key),
+                           [this, pair](const Outcome& outcome) { verified(pair, outcome); }));
 }
 
 void IncomingStream::verified(const Pair& pair, const Outcome& outcome) {
@@ -268,29 +269,29 @@ void IncomingStream::stanza_in(Element& element, Arena& arena) {
     touch();
     auto& router = static_cast<Router&>(*hub_.routing);
     const auto type = stanza_type(*kind, element);
-    Stanza stanza{element, arena, *kind, type.value_or(StanzaType::error), std::move(*from),
-                  std::move(*to)};
+    Stanza stanza{element,          arena,         *kind, type.value_or(StanzaType::error),
+                  std::move(*from), std::move(*to)};
     if (!type) {
         std::string inner;
-        append_error(inner, {.condition = StanzaCondition::bad_request,
-                             .text = "That type is not known."});
-        router.route(Packet::make(*kind, StanzaType::error, stanza.to, stanza.from, stanza.id(),
-                                  inner));
+        append_error(
+            inner, {.condition = StanzaCondition::bad_request, .text = "That type is not known."});
+        router.route(
+            Packet::make(*kind, StanzaType::error, stanza.to, stanza.from, stanza.id(), inner));
         return;
     }
     if (stanza.kind == StanzaKind::iq && answer_ping(stanza)) return;
     Custody custody;
-    if (following_ &&
-        (stanza.kind == StanzaKind::message || is_subscription(stanza.type))) {
+    if (following_ && (stanza.kind == StanzaKind::message || is_subscription(stanza.type))) {
         open_.push_back(++received_);
         custody = {.custodian = custodian_, .shard = hub_.shard.index(), .number = received_};
-        if (open_.size() >= hub_.limits().stanzas_in_progress) stream_.pause(XmppStream::Pause::progress);
+        if (open_.size() >= hub_.limits().stanzas_in_progress)
+            stream_.pause(XmppStream::Pause::progress);
     }
     router.enter(stanza, Source::server, nullptr, custody);
 }
 
-/// One address that our rules do not know, such as that of a newer Unicode, is no reason to end a stream
-/// that many share, as long as its domains are those that were proven.
+/// One address that our rules do not know, such as that of a newer Unicode, is no reason to end a
+/// stream that many share, as long as its domains are those that were proven.
 void IncomingStream::misaddressed(const Element& element, StanzaKind kind, const Jid* from) {
     const std::string remote = domain_part(element.attribute("from"));
     const std::string local = domain_part(element.attribute("to"));
@@ -313,7 +314,8 @@ void IncomingStream::misaddressed(const Element& element, StanzaKind kind, const
 
 bool IncomingStream::answer_ping(const Stanza& stanza) {
     if (stanza.from.resource() == ServerTable::unowed_resource && !stanza.from.has_local()) {
-        // Nothing behind it is owed to anybody, until another ping says so; it is answered like any.
+        // Nothing behind it is owed to anybody, until another ping says so; it is answered like
+        // any.
         following_ = following_ && pairs_.size() > 1;
         return false;
     }

@@ -1,9 +1,11 @@
-// IncomingStream: a stream that another server opened to us. It carries stanzas for the domain pairs
-// that were proven on it, by certificate (SASL EXTERNAL) or by dialback, and for no others. It also
-// answers questions about our own dialback keys. Owner: the ServerTable of the shard that accepted it.
+// IncomingStream: a stream that another server opened to us. It carries stanzas for the domain
+// pairs that were proven on it, by certificate (SASL EXTERNAL) or by dialback, and for no others.
+// It also answers questions about our own dialback keys. Owner: the ServerTable of the shard that
+// accepted it.
 //
-// A peer that sends us a ping behind its stanzas asks whether they are safe: from the first such ping
-// on, each message is followed until it is stored or delivered, and the ping is answered only then.
+// A peer that sends us a ping behind its stanzas asks whether they are safe: from the first such
+// ping on, each message is followed until it is stored or delivered, and the ping is answered only
+// then.
 #pragma once
 
 #include <deque>

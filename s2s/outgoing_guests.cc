@@ -1,4 +1,5 @@
-// XEP-0220 §2.6.1, multiplexing sender domains: further domains of ours on a stream that one of them opened.
+// XEP-0220 §2.6.1, multiplexing sender domains: further domains of ours on a stream that one of
+// them opened.
 #include <algorithm>
 
 #include "gateway/base/log.h"
@@ -8,7 +9,8 @@ namespace causeway {
 
 bool OutgoingStream::takes_guest(std::string_view local) const {
     if (state_ != State::established || purpose_ != Purpose::stanzas || owner_ == nullptr ||
-        !dialback_errors_ || !stream_->usable() || guests_.size() + 1 >= hub_.limits().dialback_pairs ||
+        !dialback_errors_ || !stream_->usable() ||
+        guests_.size() + 1 >= hub_.limits().dialback_pairs ||
         hub_.config->s2s.authentication == Config::PeerAuthentication::certificate) {
         return false;
     }
@@ -37,7 +39,8 @@ void OutgoingStream::guest_answered(const Element& element) {
     if (element.attribute("type") == "valid") {
         found->proven = true;
         CAUSEWAY_LOG(info, "s2s.ready", {"local", local}, {"remote", remote_},
-                     {"authentication", "dialback"}, {"target", target_text_}, {"stream_of", local_});
+                     {"authentication", "dialback"}, {"target", target_text_},
+                     {"stream_of", local_});
         owner.on_ready(*this);
         return;
     }

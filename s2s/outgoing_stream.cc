@@ -67,7 +67,8 @@ void OutgoingStream::expect_progress(std::chrono::seconds within) {
 }
 
 void OutgoingStream::start() {
-    hub_.shard.timers().arm(total_, millis(hub_.limits().link_connect_seconds), *this, whole_attempt);
+    hub_.shard.timers().arm(total_, millis(hub_.limits().link_connect_seconds), *this,
+                            whole_attempt);
     const std::string ascii = domain_to_ascii(remote_);
     discovery_ = discover(ascii, hub_.resolver, {.targets = hub_.limits().targets, .random = {}},
                           [this](Result<Targets> targets) { discovered(std::move(targets)); });
@@ -89,11 +90,11 @@ void OutgoingStream::discovered(Result<Targets> targets) {
     if (const auto& source = hub_.config->s2s.bind) {
         (source->is_v4() ? bounds.source_v4 : bounds.source_v6) = *source;
     }
-    connector_ = std::make_unique<Connector>(
-        hub_.network, hub_.resolver, hub_.shard.timers(), hub_.clock(), targets_, bounds,
-        [this](Result<ConnectedTarget> connected_target) {
-            connected(std::move(connected_target));
-        });
+    connector_ = std::make_unique<Connector>(hub_.network, hub_.resolver, hub_.shard.timers(),
+                                             hub_.clock(), targets_, bounds,
+                                             [this](Result<ConnectedTarget> connected_target) {
+                                                 connected(std::move(connected_target));
+                                             });
 }
 
 void OutgoingStream::connected(Result<ConnectedTarget> connected_target) {
@@ -120,8 +121,7 @@ void OutgoingStream::begin(ConnectedTarget connected_target) {
     challenged_ = false;
     end_ = {};
     sasl_refusal_.clear();
-    auto channel =
-        std::make_unique<StreamChannel>(hub_.shard, std::move(connected_target.socket));
+    auto channel = std::make_unique<StreamChannel>(hub_.shard, std::move(connected_target.socket));
     StreamChannel& raw = *channel;
     stream_ = std::make_unique<XmppStream>(hub_.shard, std::move(channel), ns::server,
                                            static_cast<StreamHandler&>(*this));
@@ -168,8 +168,8 @@ void OutgoingStream::on_stream_opened(const StreamHeader& header) {
     stream_id_ = header.id;
     expect_progress(hub_.limits().connect_seconds);
     if (header.version.empty()) {
-        fail_target(Outcome::refused(
-            fmt::format("{} speaks no XMPP 1.0, and so cannot encrypt", remote_)));
+        fail_target(
+            Outcome::refused(fmt::format("{} speaks no XMPP 1.0, and so cannot encrypt", remote_)));
     }
 }
 
@@ -233,15 +233,17 @@ void OutgoingStream::on_features(const Element& features) {
 void OutgoingStream::choose_authentication() {
     if (sasl_offered_ && !sasl_sent_) {
         sasl_sent_ = true;
-        stream_->send(fmt::format("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' "
-                                  "mechanism='EXTERNAL'>{}</auth>",
-                                  base64_encode(local_)));
+        stream_->send(
+            fmt::format("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' "
+                        "mechanism='EXTERNAL'>{}</auth>",
+                        base64_encode(local_)));
         return;
     }
     if (hub_.config->s2s.authentication == Config::PeerAuthentication::certificate) {
         fail_target(Outcome::refused(
-            sasl_sent_ ? fmt::format("{} did not accept our certificate: {}", remote_, sasl_refusal_)
-                       : fmt::format("{} does not accept certificates from us", remote_)));
+            sasl_sent_
+                ? fmt::format("{} did not accept our certificate: {}", remote_, sasl_refusal_)
+                : fmt::format("{} does not accept certificates from us", remote_)));
         return;
     }
     start_dialback();
@@ -319,9 +321,9 @@ void OutgoingStream::on_dialback(const Element& element) {
                           condition == nullptr ? "it gave no reason" : condition->name);
     // Another try does not change what the peer's rules say of us, nor that it is not that domain.
     const bool lasting = condition != nullptr &&
-                         (condition->name == "policy-violation" || condition->name == "not-allowed" ||
-                          condition->name == "not-authorized" || condition->name == "forbidden" ||
-                          condition->name == "item-not-found");
+                         (condition->name == "policy-violation" ||
+                          condition->name == "not-allowed" || condition->name == "not-authorized" ||
+                          condition->name == "forbidden" || condition->name == "item-not-found");
     fail_target(type == "invalid" || lasting ? Outcome::refused(why) : Outcome::retry(why));
 }
 
@@ -353,8 +355,8 @@ void OutgoingStream::ready() {
     state_ = State::established;
     connector_.reset();
     stream_->set_limits(hub_.shared_limits(), purpose_ == Purpose::verification
-                                           ? hub_.limits().stanza_bytes_unauthenticated
-                                           : hub_.limits().stanza_bytes_server);
+                                                  ? hub_.limits().stanza_bytes_unauthenticated
+                                                  : hub_.limits().stanza_bytes_server);
     CAUSEWAY_LOG(info, "s2s.ready", {"local", local_}, {"remote", remote_},
                  {"authentication", authentication_}, {"target", target_text_});
     if (owner_ != nullptr) owner_->on_ready(*this);
@@ -408,20 +410,21 @@ void OutgoingStream::close() {
 
 void OutgoingStream::on_timer(std::uint32_t which) {
     if (which == whole_attempt) {
-        const std::string_view at = state_ == State::resolving    ? "DNS did not answer"
-                                    : state_ == State::connecting ? "nobody answered"
-                                                                  : "the other server did not finish";
-        stop(Outcome::retry(fmt::format("{} within {} s", at,
-                                        hub_.limits().link_connect_seconds.count())));
+        const std::string_view at = state_ == State::resolving ? "DNS did not answer"
+                                    : state_ == State::connecting
+                                        ? "nobody answered"
+                                        : "the other server did not finish";
+        stop(Outcome::retry(
+            fmt::format("{} within {} s", at, hub_.limits().link_connect_seconds.count())));
         return;
     }
     if (state_ == State::negotiating) {
         fail_target(Outcome::retry(fmt::format("{} did not answer in time ({})", remote_,
-                                               dialback_sent_  ? "dialback"
-                                               : sasl_sent_    ? "authentication"
-                                               : secure_       ? "stream header or features"
+                                               dialback_sent_   ? "dialback"
+                                               : sasl_sent_     ? "authentication"
+                                               : secure_        ? "stream header or features"
                                                : starttls_sent_ ? "STARTTLS"
-                                                               : "stream header or TLS")));
+                                                                : "stream header or TLS")));
     } else if (state_ == State::established) {
         stop(Outcome::retry("it did not answer in time"));
     }

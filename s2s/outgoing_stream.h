@@ -1,6 +1,6 @@
-// OutgoingStream: one stream to another domain, from discovery to authentication: each target that DNS
-// names is tried until one gets as far as it should. It does not queue; its owner waits for on_ready.
-// Owner: a RemotePair (to send stanzas) or a DialbackVerification (to ask about a key).
+// OutgoingStream: one stream to another domain, from discovery to authentication: each target that
+// DNS names is tried until one gets as far as it should. It does not queue; its owner waits for
+// on_ready. Owner: a RemotePair (to send stanzas) or a DialbackVerification (to ask about a key).
 #pragma once
 
 #include <memory>
@@ -73,8 +73,9 @@ public:
     /// Another of our domains may be proven on this stream, too (XEP-0220 §2.6.1): the peer goes on
     /// if it does not agree, and the certificate that it was shown is for that domain as well.
     [[nodiscard]] bool takes_guest(std::string_view local) const;
-    /// Asks the peer to take stanzas from `local` here. The guest's calls are those of an owner: on_ready
-    /// or on_stopped, and on_stopped when the stream ends; the guest removes itself before it goes.
+    /// Asks the peer to take stanzas from `local` here. The guest's calls are those of an owner:
+    /// on_ready or on_stopped, and on_stopped when the stream ends; the guest removes itself before
+    /// it goes.
     void add_guest(std::string local, OutgoingOwner& guest);
     void remove_guest(const OutgoingOwner& guest);
     [[nodiscard]] bool has_guests() const { return !guests_.empty(); }
@@ -131,7 +132,7 @@ private:
     std::string_view authentication_;
     std::string sasl_refusal_;
     Outcome last_failure_;  ///< of the target tried before
-    Outcome end_;  ///< why the stream is being ended, if we know better than the transport
+    Outcome end_;           ///< why the stream is being ended, if we know better than the transport
     Timer timer_;
     Timer total_;  ///< from start() until it is established
     bool secure_ = false;

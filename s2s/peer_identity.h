@@ -9,7 +9,8 @@
 namespace causeway {
 
 /// ok if the certificate that the peer showed leads to a trusted root and covers `domain`
-/// (normalised). `engine` may be nullptr: no TLS, nothing proven. The reason is for logs and errors.
+/// (normalised). `engine` may be nullptr: no TLS, nothing proven. The reason is for logs and
+/// errors.
 Outcome certificate_proves(const TlsEngine* engine, std::string_view domain);
 
 }  // namespace causeway

@@ -22,8 +22,8 @@ constexpr Duration handling_time{500};
 // Where nobody waits for the answer, one question for many messages.
 constexpr Duration unhurried{100};
 constexpr std::size_t ping_after = 500;
-// Messages that nobody is owed an acknowledgement for, written to a peer that is slow to answer: those
-// beyond are not sent again if its stream breaks.
+// Messages that nobody is owed an acknowledgement for, written to a peer that is slow to answer:
+// those beyond are not sent again if its stream breaks.
 constexpr std::size_t unconfirmed_limit = 10'000;
 // How it is proven on a stream that another of our domains opened.
 constexpr std::string_view guest_authentication = "dialback";
@@ -133,8 +133,8 @@ void RemotePair::write(const PacketRef& packet, HoldId hold, bool keep) {
 
 void RemotePair::ping(std::uint64_t number, bool owed) {
     stream_->stream().send(fmt::format(
-        "<iq to='{}' from='{}{}{}' id='{}{}' type='get'><ping xmlns='urn:xmpp:ping'/></iq>", remote_,
-        local_, owed ? "" : "/", owed ? std::string_view{} : ServerTable::unowed_resource,
+        "<iq to='{}' from='{}{}{}' id='{}{}' type='get'><ping xmlns='urn:xmpp:ping'/></iq>",
+        remote_, local_, owed ? "" : "/", owed ? std::string_view{} : ServerTable::unowed_resource,
         ServerTable::ping_prefix, number));
 }
 
@@ -202,9 +202,9 @@ void RemotePair::connect() {
                                 guest_late);
         return;
     }
-    own_stream_ = std::make_unique<OutgoingStream>(hub_, local_, remote_,
-                                                   OutgoingStream::Purpose::stanzas,
-                                                   static_cast<OutgoingOwner&>(*this));
+    own_stream_ =
+        std::make_unique<OutgoingStream>(hub_, local_, remote_, OutgoingStream::Purpose::stanzas,
+                                         static_cast<OutgoingOwner&>(*this));
     stream_ = own_stream_.get();
     stream_->start();
 }
@@ -244,8 +244,8 @@ void RemotePair::on_ready(OutgoingStream&) {
 
 void RemotePair::on_stopped(OutgoingStream& stream, const Outcome& why) {
     const bool was_up = state_ == State::up;
-    // A peer that ends the stream in good order has read what it had some time to read; sending that
-    // again would show it twice. What was under way just then is sent again.
+    // A peer that ends the stream in good order has read what it had some time to read; sending
+    // that again would show it twice. What was under way just then is sent again.
     while (was_up && stream.peer_closed() && !stream.peer_failed() && !unconfirmed_.empty() &&
            hub_.clock().now() - unconfirmed_.front().at >= handling_time) {
         confirm(1);
@@ -286,8 +286,8 @@ void RemotePair::refused_as_guest() {
     connect();
 }
 
-/// The peer ended the stream with an error: one of the messages under way may be why. They are sent one
-/// at a time then, and one that ends the stream again and again gets the error itself.
+/// The peer ended the stream with an error: one of the messages under way may be why. They are sent
+/// one at a time then, and one that ends the stream again and again gets the error itself.
 void RemotePair::doubt_unconfirmed(const Outcome& why) {
     constexpr unsigned most_breaks = 3;
     if (unconfirmed_.empty() || why.ok() || !last_stream_error_) return;
@@ -345,8 +345,8 @@ void RemotePair::fail_for_good(const Outcome& why) {
 }
 
 void RemotePair::bounce(const Packet& packet, const Outcome& why, Custody custody) {
-    // Presence is not answered with errors: it says how things were, and they have moved on. But whoever
-    // joins a room, say, waits for an answer (RFC 6120 §10.4).
+    // Presence is not answered with errors: it says how things were, and they have moved on. But
+    // whoever joins a room, say, waits for an answer (RFC 6120 §10.4).
     if (packet.kind() == StanzaKind::presence && !is_subscription(packet.type()) &&
         !packet.directed()) {
         hub_.settle(custody);
@@ -425,8 +425,8 @@ bool RemotePair::close() {
 }
 
 bool RemotePair::forgettable() const {
-    return stream_ == nullptr && memory_.empty() && unconfirmed_.empty() && !stored_ &&
-           !reading_ && failing_ == 0 && keeping_ == 0;
+    return stream_ == nullptr && memory_.empty() && unconfirmed_.empty() && !stored_ && !reading_ &&
+           failing_ == 0 && keeping_ == 0;
 }
 
 PairReport RemotePair::report() const {

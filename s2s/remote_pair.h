@@ -1,15 +1,17 @@
-// RemotePair: what one of our domains has to say to one other domain: the stream, if there is one, and
-// everything that waits for it. It lives on the remote domain's home shard. Where another of our domains
-// with the same certificate has a stream to that domain, it asks to be taken on that one first.
+// RemotePair: what one of our domains has to say to one other domain: the stream, if there is one,
+// and everything that waits for it. It lives on the remote domain's home shard. Where another of
+// our domains with the same certificate has a stream to that domain, it asks to be taken on that
+// one first.
 //
-// While a first attempt runs, stanzas wait in memory. If it fails for now, messages and subscriptions
-// go to the store and are tried again, with growing pauses, until they expire; the rest gets its error
-// or is dropped. If it fails for good, every waiting stanza gets one error with the cause. As long as
-// anything is in the store, what follows goes behind it, so that order is kept.
+// While a first attempt runs, stanzas wait in memory. If it fails for now, messages and
+// subscriptions go to the store and are tried again, with growing pauses, until they expire; the
+// rest gets its error or is dropped. If it fails for good, every waiting stanza gets one error with
+// the cause. As long as anything is in the store, what follows goes behind it, so that order is
+// kept.
 //
-// A message that somebody owes an acknowledgement for, or that comes from the store, is not forgotten
-// when it is written: a ping follows it, and the peer's answer says that it was handled. A stream that
-// breaks before gives such messages back to the store.
+// A message that somebody owes an acknowledgement for, or that comes from the store, is not
+// forgotten when it is written: a ping follows it, and the peer's answer says that it was handled.
+// A stream that breaks before gives such messages back to the store.
 #pragma once
 
 #include <deque>
@@ -26,7 +28,8 @@ class ServerTable;
 /// For listings.
 struct PairReport {
     std::string local, remote;
-    std::string state = {};  ///< "idle", "resolving", "connecting", "negotiating", "established", "waiting"
+    std::string state =
+        {};  ///< "idle", "resolving", "connecting", "negotiating", "established", "waiting"
     std::string authentication = {};
     std::string tls_version = {}, tls_cipher = {};
     std::string target = {}, address = {};
@@ -70,7 +73,8 @@ public:
     [[nodiscard]] bool established() const { return state_ == State::up; }
     /// Open, and another domain of ours may use it; nullptr otherwise.
     [[nodiscard]] OutgoingStream* stream_for(std::string_view guest) const {
-        return own_stream_ != nullptr && own_stream_->takes_guest(guest) ? own_stream_.get() : nullptr;
+        return own_stream_ != nullptr && own_stream_->takes_guest(guest) ? own_stream_.get()
+                                                                         : nullptr;
     }
     [[nodiscard]] bool has_guests() const {
         return own_stream_ != nullptr && own_stream_->has_guests();
@@ -141,15 +145,15 @@ private:
     };
     std::deque<Written> unconfirmed_;  ///< written, not known to have arrived
     State state_ = State::idle;
-    bool stored_ = false;             ///< rows are, or may be, in the store
-    bool reading_ = false;            ///< a page of rows is being read
-    unsigned failing_ = 0;            ///< questions to the store while its rows are given up
-    bool read_again_ = false;         ///< rows came while it was
-    std::uint64_t reads_ = 0;         ///< counts the times that reading began anew
-    bool followed_ = false;           ///< the peer was told to follow what we write now
-    bool answers_ = false;            ///< it has answered one, on this stream or an earlier one
-    std::size_t keeping_ = 0;         ///< rows on their way into the store
-    std::size_t stored_rows_ = 0;     ///< put into the store since it was last empty
+    bool stored_ = false;          ///< rows are, or may be, in the store
+    bool reading_ = false;         ///< a page of rows is being read
+    unsigned failing_ = 0;         ///< questions to the store while its rows are given up
+    bool read_again_ = false;      ///< rows came while it was
+    std::uint64_t reads_ = 0;      ///< counts the times that reading began anew
+    bool followed_ = false;        ///< the peer was told to follow what we write now
+    bool answers_ = false;         ///< it has answered one, on this stream or an earlier one
+    std::size_t keeping_ = 0;      ///< rows on their way into the store
+    std::size_t stored_rows_ = 0;  ///< put into the store since it was last empty
     std::size_t stored_bytes_ = 0;
     std::uint64_t read_until_ = 0;    ///< rows up to that id are written to the stream
     std::size_t careful_ = 0;         ///< so many rows are sent one at a time
@@ -166,10 +170,10 @@ private:
     TimePoint last_used_{};
     UnixMillis since_ = 0;
     UnixMillis next_retry_ = 0;
-    Outcome verdict_;        ///< of the last attempt, if it failed for good
+    Outcome verdict_;  ///< of the last attempt, if it failed for good
     std::string last_error_;
     UnixMillis last_error_at_ = 0;
-    Timer timer_;       ///< the next attempt, or idleness
+    Timer timer_;  ///< the next attempt, or idleness
     Timer ping_timer_;
     Timer unhurried_timer_;
     TimePoint last_ask_{};

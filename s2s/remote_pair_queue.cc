@@ -160,32 +160,33 @@ void RemotePair::dropped() {
 
 void RemotePair::fail_stored(const Outcome& why) {
     ++failing_;
-    hub_.shared.store.log_list(
-        std::string(store_name), queue_owner(remote_, local_), 0, page, hub_.shard,
-        [this, why](Result<std::vector<LogRow>> rows) {
-            --failing_;
-            if (!rows) return;
-            if (rows->empty()) {
-                stored_rows_ = stored_bytes_ = 0;
-                if (keeping_ == 0) stored_ = false;
-                return;
-            }
-            Batch erased;
-            for (const LogRow& row : *rows) {
-                erased.log_erase(store_name, queue_owner(remote_, local_), row.id);
-                if (auto packet = Packet::from_bytes(row.body)) {
-                    bounce(**packet, why);
-                } else {
-                    CAUSEWAY_LOG(error, "s2s.queue_unreadable_row", {"remote", remote_},
-                                 {"row", row.id});
-                }
-            }
-            ++failing_;
-            hub_.shared.store.commit(std::move(erased), hub_.shard, [this, why](const Outcome& done) {
-                --failing_;
-                if (done) fail_stored(why);
-            });
-        });
+    hub_.shared.store.log_list(std::string(store_name), queue_owner(remote_, local_), 0, page,
+                               hub_.shard, [this, why](Result<std::vector<LogRow>> rows) {
+                                   --failing_;
+                                   if (!rows) return;
+                                   if (rows->empty()) {
+                                       stored_rows_ = stored_bytes_ = 0;
+                                       if (keeping_ == 0) stored_ = false;
+                                       return;
+                                   }
+                                   Batch erased;
+                                   for (const LogRow& row : *rows) {
+                                       erased.log_erase(store_name, queue_owner(remote_, local_),
+                                                        row.id);
+                                       if (auto packet = Packet::from_bytes(row.body)) {
+                                           bounce(**packet, why);
+                                       } else {
+                                           CAUSEWAY_LOG(error, "s2s.queue_unreadable_row",
+                                                        {"remote", remote_}, {"row", row.id});
+                                       }
+                                   }
+                                   ++failing_;
+                                   hub_.shared.store.commit(std::move(erased), hub_.shard,
+                                                            [this, why](const Outcome& done) {
+                                                                --failing_;
+                                                                if (done) fail_stored(why);
+                                                            });
+                               });
 }
 
 }  // namespace causeway

@@ -77,8 +77,8 @@ bool ServerTable::answered(const Packet& packet) {
     const std::string_view text = packet.id().substr(ping_prefix.size());
     std::uint64_t number = 0;
     std::from_chars(text.data(), text.data() + text.size(), number);
-    const auto found = pairs_.find(
-        RemotePair::queue_owner(packet.from().domain(), packet.to().domain()));
+    const auto found =
+        pairs_.find(RemotePair::queue_owner(packet.from().domain(), packet.to().domain()));
     if (found != pairs_.end()) found->second->ping_answered(number);
     return true;
 }
@@ -107,8 +107,8 @@ void ServerTable::resume_stored() {
 
 void ServerTable::watch_expiry() {
     const auto kept = std::chrono::duration_cast<Duration>(hub_.limits().remote_queue_seconds);
-    hub_.shard.timers().arm(expiry_timer_, std::clamp(kept, Duration{1000}, expiry_interval),
-                            *this, expiry_due);
+    hub_.shard.timers().arm(expiry_timer_, std::clamp(kept, Duration{1000}, expiry_interval), *this,
+                            expiry_due);
 }
 
 void ServerTable::on_timer(std::uint32_t which) {
@@ -122,31 +122,33 @@ void ServerTable::on_timer(std::uint32_t which) {
 }
 
 void ServerTable::expire() {
-    hub_.shared.store.log_expired(
-        std::string(RemotePair::store_name), hub_.clock().wall(), expiry_page, hub_.shard,
-        [this](Result<std::vector<std::pair<std::string, LogRow>>> rows) {
-            if (!rows || rows->empty()) return;
-            Batch batch;
-            for (const auto& [owner, row] : *rows) expired(owner, row, batch);
-            hub_.shared.store.commit(std::move(batch), hub_.shard, {});
-        });
+    hub_.shared.store.log_expired(std::string(RemotePair::store_name), hub_.clock().wall(),
+                                  expiry_page, hub_.shard,
+                                  [this](Result<std::vector<std::pair<std::string, LogRow>>> rows) {
+                                      if (!rows || rows->empty()) return;
+                                      Batch batch;
+                                      for (const auto& [owner, row] : *rows)
+                                          expired(owner, row, batch);
+                                      hub_.shared.store.commit(std::move(batch), hub_.shard, {});
+                                  });
 }
 
 void ServerTable::expire_offline() {
-    hub_.shared.store.log_expired(
-        std::string(User::offline_store), hub_.clock().wall(), expiry_page, hub_.shard,
-        [this](Result<std::vector<std::pair<std::string, LogRow>>> rows) {
-            if (!rows || rows->empty()) return;
-            Batch batch;
-            for (const auto& [owner, row] : *rows) {
-                batch.log_erase(User::offline_store, owner, row.id);
-                Hub& home = hub_.home_of(owner);
-                hub_.at(home, [&home, name = owner] {
-                    if (User* user = home.users->find(name)) user->recount_offline();
-                });
-            }
-            hub_.shared.store.commit(std::move(batch), hub_.shard, {});
-        });
+    hub_.shared.store.log_expired(std::string(User::offline_store), hub_.clock().wall(),
+                                  expiry_page, hub_.shard,
+                                  [this](Result<std::vector<std::pair<std::string, LogRow>>> rows) {
+                                      if (!rows || rows->empty()) return;
+                                      Batch batch;
+                                      for (const auto& [owner, row] : *rows) {
+                                          batch.log_erase(User::offline_store, owner, row.id);
+                                          Hub& home = hub_.home_of(owner);
+                                          hub_.at(home, [&home, name = owner] {
+                                              if (User* user = home.users->find(name))
+                                                  user->recount_offline();
+                                          });
+                                      }
+                                      hub_.shared.store.commit(std::move(batch), hub_.shard, {});
+                                  });
 }
 
 void ServerTable::expired(std::string_view owner, const LogRow& row, Batch& batch) {
@@ -177,8 +179,8 @@ void ServerTable::expired(std::string_view owner, const LogRow& row, Batch& batc
 // ---- incoming ----
 
 void ServerTable::accept(std::unique_ptr<Channel> channel) {
-    if (closing_ || unauthenticated_ >= hub_.limits().unauthenticated_connections /
-                                            hub_.shared.shards.count()) {
+    if (closing_ || unauthenticated_ >=
+                        hub_.limits().unauthenticated_connections / hub_.shared.shards.count()) {
         CAUSEWAY_LOG(warn, "s2s.refused", {"address", to_string(channel->remote())},
                      {"cause", "too many connections that have not authenticated"});
         hub_.shard.condemn(std::move(channel));
@@ -235,8 +237,8 @@ void ServerTable::shut_down() {
 }
 
 void ServerTable::end_streams() {
-    const bool waiting =
-        std::ranges::any_of(pairs_, [](const auto& entry) { return entry.second->awaits_answer(); });
+    const bool waiting = std::ranges::any_of(
+        pairs_, [](const auto& entry) { return entry.second->awaits_answer(); });
     for (auto& [key, value] : pairs_) {
         // Guests may still wait for theirs.
         if (!value->awaits_answer() && !(waiting && value->has_guests())) value->close();

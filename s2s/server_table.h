@@ -1,5 +1,5 @@
-// ServerTable: one shard's streams with other servers: the pairs whose remote domain has its home here,
-// and the incoming streams that were accepted here. The way out for stanzas to other domains.
+// ServerTable: one shard's streams with other servers: the pairs whose remote domain has its home
+// here, and the incoming streams that were accepted here. The way out for stanzas to other domains.
 #pragma once
 
 #include <functional>

@@ -45,7 +45,8 @@ public:
         return {at, text.size()};
     }
 
-    /// `left` followed by `right`; in place when `left` was the newest allocation and there is room.
+    /// `left` followed by `right`; in place when `left` was the newest allocation and there is
+    /// room.
     std::string_view append(std::string_view left, std::string_view right) {
         if (!left.empty() && !blocks_.empty() &&
             left.data() + left.size() == blocks_.back().get() + used_ &&

@@ -23,23 +23,12 @@ bool is_dangerous(CodePoint c) {
 
 void append_escape_of(std::string& out, CodePoint c) {
     switch (c) {
-        case '\n':
-            out += "\\n";
-            break;
-        case '\r':
-            out += "\\r";
-            break;
-        case '\t':
-            out += "\\t";
-            break;
-        case '"':
-            out += "\\\"";
-            break;
-        case '\\':
-            out += "\\\\";
-            break;
-        default:
-            fmt::format_to(std::back_inserter(out), "\\u{:04x}", c);
+        case '\n': out += "\\n"; break;
+        case '\r': out += "\\r"; break;
+        case '\t': out += "\\t"; break;
+        case '"': out += "\\\""; break;
+        case '\\': out += "\\\\"; break;
+        default: fmt::format_to(std::back_inserter(out), "\\u{:04x}", c);
     }
 }
 

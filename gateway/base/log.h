@@ -38,8 +38,8 @@ struct Field {
     template <std::same_as<bool> T>
     Field(std::string_view k, T v) : key(k), value(v ? "true" : "false"), number(true) {}
     template <std::integral T>
-        requires(!std::same_as<T, bool>)
-    Field(std::string_view k, T v) : key(k), value(fmt::format("{}", v)), number(true) {}
+    requires(!std::same_as<T, bool>) Field(std::string_view k, T v)
+        : key(k), value(fmt::format("{}", v)), number(true) {}
 };
 
 /// Sets level and format ("logfmt" or "json"); callable again at any time (reload). The first call

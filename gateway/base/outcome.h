@@ -1,5 +1,6 @@
 // Outcome and Result: how every fallible operation reports. A closed set of causes decides what the
-// caller does (bounce, retry, close); the `why` text is for the person who reads the log or the error.
+// caller does (bounce, retry, close); the `why` text is for the person who reads the log or the
+// error.
 #pragma once
 
 #include <string>

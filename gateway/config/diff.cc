@@ -49,12 +49,9 @@ void diff_domains(const Config& old_config, const Config& new_config,
 
 std::string_view to_string(Reload reload) {
     switch (reload) {
-        case Reload::live:
-            return "live";
-        case Reload::new_streams:
-            return "new-streams";
-        case Reload::restart:
-            return "restart";
+        case Reload::live: return "live";
+        case Reload::new_streams: return "new-streams";
+        case Reload::restart: return "restart";
     }
     return "unknown";
 }

@@ -33,12 +33,8 @@ std::optional<std::size_t> find_deep_key(std::string_view toml) {
     for (std::size_t at = 0; at < toml.size();) {
         switch (toml[at]) {
             case '"':
-            case '\'':
-                at = skip_string(toml, at);
-                continue;
-            case '#':
-                at = std::min(toml.find('\n', at), toml.size());
-                continue;
+            case '\'': at = skip_string(toml, at); continue;
+            case '#': at = std::min(toml.find('\n', at), toml.size()); continue;
             case '.':
                 if (++dots >= most_key_parts) return at + 1;
                 break;
@@ -48,11 +44,8 @@ std::optional<std::size_t> find_deep_key(std::string_view toml) {
             case ']':
             case '{':
             case '}':
-            case '\n':
-                dots = 0;
-                break;
-            default:
-                break;
+            case '\n': dots = 0; break;
+            default: break;
         }
         ++at;
     }

@@ -232,44 +232,47 @@ void add_domain_options(std::vector<Option>& table) {
                    .fallback = "tls/NAME.key beside the file",
                    .doc = "The private key of the certificate, in PEM, without a password."},
                   "a path", &DomainConfig::key));
-    table.push_back(path({.key = "tls.trust",
-                          .reload = Reload::new_streams,
-                          .example = R"("tls/ca.pem")",
-                          .fallback = "the system's store",
-                          .doc = "Authorities, in PEM, that may vouch for other servers."},
-                         [](auto& config) -> auto& { return config.tls.trust; }));
+    table.push_back(path(
+        {.key = "tls.trust",
+         .reload = Reload::new_streams,
+         .example = R"("tls/ca.pem")",
+         .fallback = "the system's store",
+         .doc = "Authorities, in PEM, that may vouch for other servers."},
+        [](auto& config) -> auto& { return config.tls.trust; }));
     table.push_back(store_url());
 }
 
 void add_stream_options(std::vector<Option>& table) {
-    table.push_back(
-        endpoints({.key = "c2s.listen",
-                   .reload = Reload::restart,
-                   .example = R"(["192.0.2.10:5222", "[2001:db8::10]:5222"])",
-                   .fallback = R"(["5222"], or [] where c2s.listen_tls is given)",
-                   .doc = "Where clients connect and then start TLS, which is required."},
-                  [](auto& config) -> auto& { return config.c2s.listen; }));
-    table.push_back(
-        endpoints({.key = "c2s.listen_tls",
-                   .reload = Reload::restart,
-                   .example = R"(["192.0.2.10:5223"])",
-                   .fallback = R"(["5223"], or [] where c2s.listen is given)",
-                   .doc = "Where clients connect with TLS from the first byte (XEP-0368)."},
-                  [](auto& config) -> auto& { return config.c2s.listen_tls; }));
-    table.push_back(endpoints({.key = "s2s.listen",
-                               .reload = Reload::restart,
-                               .example = R"(["192.0.2.10:5269"])",
-                               .fallback = R"(["5269"], or [] where s2s.listen_tls is given)",
-                               .doc = "Where other servers connect and then start TLS, which is "
-                                      "required."},
-                              [](auto& config) -> auto& { return config.s2s.listen; }));
-    table.push_back(endpoints({.key = "s2s.listen_tls",
-                               .reload = Reload::restart,
-                               .example = R"(["192.0.2.10:5270"])",
-                               .fallback = R"(["5270"], or [] where s2s.listen is given)",
-                               .doc = "Where other servers connect with TLS from the first byte "
-                                      "(XEP-0368)."},
-                              [](auto& config) -> auto& { return config.s2s.listen_tls; }));
+    table.push_back(endpoints(
+        {.key = "c2s.listen",
+         .reload = Reload::restart,
+         .example = R"(["192.0.2.10:5222", "[2001:db8::10]:5222"])",
+         .fallback = R"(["5222"], or [] where c2s.listen_tls is given)",
+         .doc = "Where clients connect and then start TLS, which is required."},
+        [](auto& config) -> auto& { return config.c2s.listen; }));
+    table.push_back(endpoints(
+        {.key = "c2s.listen_tls",
+         .reload = Reload::restart,
+         .example = R"(["192.0.2.10:5223"])",
+         .fallback = R"(["5223"], or [] where c2s.listen is given)",
+         .doc = "Where clients connect with TLS from the first byte (XEP-0368)."},
+        [](auto& config) -> auto& { return config.c2s.listen_tls; }));
+    table.push_back(endpoints(
+        {.key = "s2s.listen",
+         .reload = Reload::restart,
+         .example = R"(["192.0.2.10:5269"])",
+         .fallback = R"(["5269"], or [] where s2s.listen_tls is given)",
+         .doc = "Where other servers connect and then start TLS, which is "
+                "required."},
+        [](auto& config) -> auto& { return config.s2s.listen; }));
+    table.push_back(endpoints(
+        {.key = "s2s.listen_tls",
+         .reload = Reload::restart,
+         .example = R"(["192.0.2.10:5270"])",
+         .fallback = R"(["5270"], or [] where s2s.listen is given)",
+         .doc = "Where other servers connect with TLS from the first byte "
+                "(XEP-0368)."},
+        [](auto& config) -> auto& { return config.s2s.listen_tls; }));
     using Authentication = Config::PeerAuthentication;
     table.push_back(
         choice<>({.key = "s2s.authentication",
@@ -288,14 +291,15 @@ void add_stream_options(std::vector<Option>& table) {
 }
 
 void add_process_options(std::vector<Option>& table) {
-    table.push_back(endpoints({.key = "http.listen_tls",
-                               .reload = Reload::restart,
-                               .example = R"(["192.0.2.10:5281"])",
-                               .fallback = {},
-                               .doc = "HTTPS: /xmpp-websocket (RFC 7395) and "
-                                      "/.well-known/host-meta (XEP-0156). Usually 5281, "
-                                      "or 443 where nothing else has it."},
-                              [](auto& config) -> auto& { return config.http.listen_tls; }));
+    table.push_back(endpoints(
+        {.key = "http.listen_tls",
+         .reload = Reload::restart,
+         .example = R"(["192.0.2.10:5281"])",
+         .fallback = {},
+         .doc = "HTTPS: /xmpp-websocket (RFC 7395) and "
+                "/.well-known/host-meta (XEP-0156). Usually 5281, "
+                "or 443 where nothing else has it."},
+        [](auto& config) -> auto& { return config.http.listen_tls; }));
     table.push_back(endpoints(
         {.key = "http.listen",
          .reload = Reload::restart,
@@ -311,13 +315,13 @@ void add_process_options(std::vector<Option>& table) {
          .fallback = "the system's resolver configuration",
          .doc = "Name servers to ask; the port may be left out when it is 53."},
         [](auto& config) -> auto& { return config.dns.servers; }, 53));
-    table.push_back(
-        path({.key = "control.socket",
-              .reload = Reload::restart,
-              .example = R"("/run/causeway/causeway.sock")",
-              .fallback = {},
-              .doc = "The Unix socket that causewayctl speaks to; at most 107 bytes long."},
-             [](auto& config) -> auto& { return config.control.socket; }));
+    table.push_back(path(
+        {.key = "control.socket",
+         .reload = Reload::restart,
+         .example = R"("/run/causeway/causeway.sock")",
+         .fallback = {},
+         .doc = "The Unix socket that causewayctl speaks to; at most 107 bytes long."},
+        [](auto& config) -> auto& { return config.control.socket; }));
     table.push_back(choice<>({.key = "log.level",
                               .reload = Reload::live,
                               .example = R"("debug")",

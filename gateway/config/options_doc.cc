@@ -68,24 +68,18 @@ std::string escape_mdoc(std::string_view text) {
 
 std::string_view when(Reload reload) {
     switch (reload) {
-        case Reload::live:
-            return "at once";
-        case Reload::new_streams:
-            return "for new streams";
-        case Reload::restart:
-            return "after a restart";
+        case Reload::live: return "at once";
+        case Reload::new_streams: return "for new streams";
+        case Reload::restart: return "after a restart";
     }
     return {};
 }
 
 std::string_view sentence(Reload reload) {
     switch (reload) {
-        case Reload::live:
-            return "A reload changes it at once.";
-        case Reload::new_streams:
-            return "A reload changes it for new streams.";
-        case Reload::restart:
-            return "A change needs a restart.";
+        case Reload::live: return "A reload changes it at once.";
+        case Reload::new_streams: return "A reload changes it for new streams.";
+        case Reload::restart: return "A change needs a restart.";
     }
     return {};
 }

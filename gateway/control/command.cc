@@ -109,12 +109,9 @@ std::optional<std::string> check_accounts(const Param& param, const json::value&
 
 std::optional<std::string> check(const Param& param, const json::value& value) {
     switch (param.type) {
-        case ParamType::string:
-            return check_string(param, value);
-        case ParamType::integer:
-            return check_integer(param, value);
-        case ParamType::accounts:
-            return check_accounts(param, value);
+        case ParamType::string: return check_string(param, value);
+        case ParamType::integer: return check_integer(param, value);
+        case ParamType::accounts: return check_accounts(param, value);
     }
     return quoted(param.name) + " has no known type";
 }
@@ -183,12 +180,9 @@ json::object describe(const Command& command) {
 
 std::string_view to_string(ParamType type) {
     switch (type) {
-        case ParamType::string:
-            return "string";
-        case ParamType::integer:
-            return "integer";
-        case ParamType::accounts:
-            return "accounts";
+        case ParamType::string: return "string";
+        case ParamType::integer: return "integer";
+        case ParamType::accounts: return "accounts";
     }
     return "unknown";
 }

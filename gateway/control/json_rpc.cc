@@ -31,18 +31,12 @@ RpcError invalid(std::string message) { return {RpcCode::invalid_request, std::m
 
 RpcCode code_of(Cause cause) {
     switch (cause) {
-        case Cause::absent:
-            return RpcCode::absent;
-        case Cause::retry:
-            return RpcCode::retry;
-        case Cause::refused:
-            return RpcCode::refused;
-        case Cause::malformed:
-            return RpcCode::malformed;
-        case Cause::policy:
-            return RpcCode::policy;
-        case Cause::ok:
-            break;
+        case Cause::absent: return RpcCode::absent;
+        case Cause::retry: return RpcCode::retry;
+        case Cause::refused: return RpcCode::refused;
+        case Cause::malformed: return RpcCode::malformed;
+        case Cause::policy: return RpcCode::policy;
+        case Cause::ok: break;
     }
     return RpcCode::internal_error;
 }
@@ -50,28 +44,17 @@ RpcCode code_of(Cause cause) {
 /// Stable word for scripts that would rather not know numbers.
 std::string_view word_of(RpcCode code) {
     switch (code) {
-        case RpcCode::parse_error:
-            return "parse-error";
-        case RpcCode::invalid_request:
-            return "invalid-request";
-        case RpcCode::method_not_found:
-            return "method-not-found";
-        case RpcCode::invalid_params:
-            return "invalid-params";
-        case RpcCode::internal_error:
-            return "internal-error";
-        case RpcCode::absent:
-            return "absent";
-        case RpcCode::retry:
-            return "retry";
-        case RpcCode::refused:
-            return "refused";
-        case RpcCode::malformed:
-            return "malformed";
-        case RpcCode::policy:
-            return "policy";
-        case RpcCode::cancelled:
-            return "cancelled";
+        case RpcCode::parse_error: return "parse-error";
+        case RpcCode::invalid_request: return "invalid-request";
+        case RpcCode::method_not_found: return "method-not-found";
+        case RpcCode::invalid_params: return "invalid-params";
+        case RpcCode::internal_error: return "internal-error";
+        case RpcCode::absent: return "absent";
+        case RpcCode::retry: return "retry";
+        case RpcCode::refused: return "refused";
+        case RpcCode::malformed: return "malformed";
+        case RpcCode::policy: return "policy";
+        case RpcCode::cancelled: return "cancelled";
     }
     return "internal-error";
 }

@@ -1,6 +1,6 @@
-// Feature: what one extension adds, as data. A feature is one file in gateway/features/ that defines a
-// constant Feature; registry.cc there lists them by XEP number. Nothing else changes when one is
-// added: the registry turns the list into dispatch tables and service discovery.
+// Feature: what one extension adds, as data. A feature is one file in gateway/features/ that
+// defines a constant Feature; registry.cc there lists them by XEP number. Nothing else changes when
+// one is added: the registry turns the list into dispatch tables and service discovery.
 #pragma once
 
 #include <span>

@@ -25,22 +25,19 @@ Result<FeatureRegistry> FeatureRegistry::build(std::span<const Feature* const> f
     for (const Feature* feature : features) {
         registry.features_.push_back(feature);
         for (const IqHandler& handler : feature->iq) {
-            const std::string key =
-                iq_key(handler.type, handler.target, handler.ns, handler.name);
+            const std::string key = iq_key(handler.type, handler.target, handler.ns, handler.name);
             if (!registry.iq_.emplace(key, handler).second) {
                 return Outcome::malformed(
                     fmt::format("feature {}: {} is handled twice", feature->name, key));
             }
         }
-        registry.entry_.insert(registry.entry_.end(), feature->entry.begin(),
-                               feature->entry.end());
+        registry.entry_.insert(registry.entry_.end(), feature->entry.begin(), feature->entry.end());
         for (const StreamFeature& stream : feature->stream) {
-            (stream.side == StreamSide::client ? registry.client_stream_
-                                               : registry.server_stream_)
+            (stream.side == StreamSide::client ? registry.client_stream_ : registry.server_stream_)
                 .push_back(stream);
         }
-        registry.server_disco_.insert(registry.server_disco_.end(),
-                                      feature->server_disco.begin(), feature->server_disco.end());
+        registry.server_disco_.insert(registry.server_disco_.end(), feature->server_disco.begin(),
+                                      feature->server_disco.end());
         registry.account_disco_.insert(registry.account_disco_.end(),
                                        feature->account_disco.begin(),
                                        feature->account_disco.end());

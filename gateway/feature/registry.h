@@ -1,5 +1,6 @@
 // FeatureRegistry: the list of features turned into tables once at start: iq dispatch, hooks in the
-// order of their phases, stream features, service discovery. Immutable afterwards, shared by shards.
+// order of their phases, stream features, service discovery. Immutable afterwards, shared by
+// shards.
 #pragma once
 
 #include <span>

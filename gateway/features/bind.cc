@@ -1,5 +1,5 @@
-// RFC 6120 §7: resource binding; and the session request of RFC 3921, which does nothing but is still
-// sent by old clients.
+// RFC 6120 §7: resource binding; and the session request of RFC 3921, which does nothing but is
+// still sent by old clients.
 #include <array>
 
 #include "gateway/route/router.h"
@@ -10,8 +10,9 @@ namespace causeway {
 namespace {
 
 void offer(Negotiation&, std::string& out) {
-    out += "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>"
-           "<session xmlns='urn:ietf:params:xml:ns:xmpp-session'><optional/></session>";
+    out +=
+        "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>"
+        "<session xmlns='urn:ietf:params:xml:ns:xmpp-session'><optional/></session>";
 }
 
 void handle(Negotiation& negotiation, Element& iq, Arena& arena) {
@@ -20,9 +21,9 @@ void handle(Negotiation& negotiation, Element& iq, Arena& arena) {
         std::string inner;
         append_error(inner, {.condition = StanzaCondition::bad_request,
                              .text = "That iq needs an id and one <bind/>."});
-        negotiation.stream().send(Packet::make(StanzaKind::iq, StanzaType::error, {}, {},
-                                               iq.attribute("id"), inner)
-                                      ->bytes());
+        negotiation.stream().send(
+            Packet::make(StanzaKind::iq, StanzaType::error, {}, {}, iq.attribute("id"), inner)
+                ->bytes());
         return;
     }
     const Element* resource = request->child(ns::bind, "resource");
@@ -33,8 +34,8 @@ void handle(Negotiation& negotiation, Element& iq, Arena& arena) {
 void session(const IqRequest& request) { IqReturn(request).result({}); }
 
 void already_bound(const IqRequest& request) {
-    IqReturn(request).error({.condition = StanzaCondition::not_allowed,
-                             .text = "A stream has one resource."});
+    IqReturn(request).error(
+        {.condition = StanzaCondition::not_allowed, .text = "A stream has one resource."});
 }
 
 constexpr std::array stream_features{

@@ -1,5 +1,5 @@
-// XEP-0203 Delayed Delivery: stamped on what comes from the store; a client's or peer's own stamps in
-// our name are removed, since they would be taken for ours.
+// XEP-0203 Delayed Delivery: stamped on what comes from the store; a client's or peer's own stamps
+// in our name are removed, since they would be taken for ours.
 #include <array>
 
 #include "gateway/session/hub.h"
@@ -26,10 +26,7 @@ constexpr std::array disco_features{ns::delay};
 }  // namespace
 
 extern const Feature delay;
-const Feature delay{.name = "delay",
-                    .xep = 203,
-                    .version = "2.0",
-                    .server_disco = disco_features,
-                    .entry = hooks};
+const Feature delay{
+    .name = "delay", .xep = 203, .version = "2.0", .server_disco = disco_features, .entry = hooks};
 
 }  // namespace causeway

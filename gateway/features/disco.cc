@@ -57,8 +57,7 @@ bool may_see(const IqRequest& request) {
 void account_info(const IqRequest& request) {
     if (!may_see(request) || has_node(request)) return;
     std::string inner;
-    append_info(inner, {"account", "registered", {}},
-                request.hub.shared.features.account_disco());
+    append_info(inner, {"account", "registered", {}}, request.hub.shared.features.account_disco());
     IqReturn(request).result(inner);
 }
 

@@ -18,10 +18,7 @@ constexpr std::array disco_features{ns::ping};
 }  // namespace
 
 extern const Feature ping;
-const Feature ping{.name = "ping",
-                   .xep = 199,
-                   .version = "2.0.1",
-                   .server_disco = disco_features,
-                   .iq = handlers};
+const Feature ping{
+    .name = "ping", .xep = 199, .version = "2.0.1", .server_disco = disco_features, .iq = handlers};
 
 }  // namespace causeway

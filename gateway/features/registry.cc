@@ -20,8 +20,8 @@ extern const Feature stanza_ids;         // XEP-0359
 std::span<const Feature* const> all_features() {
     // The order is that of <stream:features/>, too.
     static constexpr std::array all{
-        &starttls, &sasl, &bind, &roster, &disco, &version, &stream_management, &ping, &delay,
-        &dialback, &stanza_ids,
+        &starttls,          &sasl, &bind,  &roster,   &disco,      &version,
+        &stream_management, &ping, &delay, &dialback, &stanza_ids,
     };
     return all;
 }

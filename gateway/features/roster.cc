@@ -69,8 +69,8 @@ void get(const IqRequest& request) {
         if (Resource* resource = user.find(back.to.resource())) resource->interested = true;
         std::uint64_t since = 0;
         const auto [end, error] = std::from_chars(known.data(), known.data() + known.size(), since);
-        const bool number = !known.empty() && error == std::errc{} &&
-                            end == known.data() + known.size();
+        const bool number =
+            !known.empty() && error == std::errc{} && end == known.data() + known.size();
         if (number && user.roster().knows_since(since)) {
             send_changes(back, user.roster(), since);
         } else {
@@ -158,8 +158,7 @@ void update(User& user, Wish wish, const IqReturn& back) {
 // §2.5.2: removing a contact also ends the subscriptions in both directions.
 void end_subscriptions(User& user, Hub& hub, const RosterItem& item) {
     const auto send = [&](StanzaType type) {
-        hub.routing->route(
-            Packet::make(StanzaKind::presence, type, user.jid(), item.jid, {}, {}));
+        hub.routing->route(Packet::make(StanzaKind::presence, type, user.jid(), item.jid, {}, {}));
     };
     if (item.state.to || item.state.pending_out) send(StanzaType::unsubscribe);
     if (item.state.from) user.send_unavailable(item.jid);
@@ -213,7 +212,8 @@ void set(const IqRequest& request) {
 
 // RFC 6121 §2.6.1 and §3.4.1: informational.
 void offer(Negotiation&, std::string& out) {
-    out += "<ver xmlns='urn:xmpp:features:rosterver'/><sub xmlns='urn:xmpp:features:pre-approval'/>";
+    out +=
+        "<ver xmlns='urn:xmpp:features:rosterver'/><sub xmlns='urn:xmpp:features:pre-approval'/>";
 }
 
 constexpr std::array handlers{
@@ -228,9 +228,7 @@ constexpr std::array disco_features{ns::roster};
 }  // namespace
 
 extern const Feature roster;
-const Feature roster{.name = "roster",
-                     .server_disco = disco_features,
-                     .iq = handlers,
-                     .stream = stream_features};
+const Feature roster{
+    .name = "roster", .server_disco = disco_features, .iq = handlers, .stream = stream_features};
 
 }  // namespace causeway

@@ -1,6 +1,7 @@
-// RFC 6120 §6: SASL. Clients: SCRAM in three hashes with and without channel binding (offered types are
-// announced by XEP-0440), and PLAIN, checked against the same keys off the shard. Servers: EXTERNAL.
-// A name without an account goes through the same exchange as one with, and fails at its end.
+// RFC 6120 §6: SASL. Clients: SCRAM in three hashes with and without channel binding (offered types
+// are announced by XEP-0440), and PLAIN, checked against the same keys off the shard. Servers:
+// EXTERNAL. A name without an account goes through the same exchange as one with, and fails at its
+// end.
 #include <fmt/format.h>
 
 #include <array>
@@ -29,7 +30,7 @@ class SaslExchange final : public NegotiationState {
 public:
     std::string mechanism;
     std::optional<ScramServer> scram;
-    Jid account;       ///< of the name that was given
+    Jid account;  ///< of the name that was given
     bool exists = false;
     bool disabled = false;
     bool busy = false;  ///< an answer from store or workers is due; nothing may arrive meanwhile
@@ -98,8 +99,9 @@ void offer_client(Negotiation& negotiation, std::string& out) {
 void offer_server(Negotiation& negotiation, std::string& out) {
     // Offered only if it can succeed (XEP-0178 §3): otherwise the peer would try it in vain.
     if (!negotiation.peer_proves(negotiation.peer_domain())) return;
-    out += "<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>"
-           "<mechanism>EXTERNAL</mechanism></mechanisms>";
+    out +=
+        "<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>"
+        "<mechanism>EXTERNAL</mechanism></mechanisms>";
 }
 
 void send_data(Negotiation& negotiation, std::string_view element, std::string_view data) {
@@ -175,25 +177,26 @@ void look_up(Negotiation& negotiation, const Jid& account,
     auto& exchange = static_cast<SaslExchange&>(*negotiation.state);
     exchange.busy = true;
     Hub& hub = negotiation.hub();
-    accounts::find(hub, account.bare(), [asked = Awaited(negotiation), account, then, &hub](
-                                            Result<std::optional<Account>> found) {
-        Negotiation* const still = asked.get();
-        if (still == nullptr) return;
-        auto& current = static_cast<SaslExchange&>(*still->state);
-        current.busy = false;
-        if (!found) {
-            fail(*still, {sasl_condition::temporary_auth_failure,
-                          "the account cannot be read at the moment"});
-            return;
-        }
-        current.exists = found->has_value();
-        if (current.exists) {
-            current.disabled = (*found)->disabled;
-            then(*still, **found);
-        } else {
-            then(*still, {.credentials = fake_credentials(hub.shared.secret, account.bare())});
-        }
-    });
+    accounts::find(
+        hub, account.bare(),
+        [asked = Awaited(negotiation), account, then, &hub](Result<std::optional<Account>> found) {
+            Negotiation* const still = asked.get();
+            if (still == nullptr) return;
+            auto& current = static_cast<SaslExchange&>(*still->state);
+            current.busy = false;
+            if (!found) {
+                fail(*still, {sasl_condition::temporary_auth_failure,
+                              "the account cannot be read at the moment"});
+                return;
+            }
+            current.exists = found->has_value();
+            if (current.exists) {
+                current.disabled = (*found)->disabled;
+                then(*still, **found);
+            } else {
+                then(*still, {.credentials = fake_credentials(hub.shared.secret, account.bare())});
+            }
+        });
 }
 
 // ---- SCRAM ----
@@ -205,7 +208,8 @@ void scram_keys_found(Negotiation& negotiation, const Account& account) {
             exchange.mechanism != scram_mechanism(hash, true)) {
             continue;
         }
-        send_data(negotiation, "challenge", exchange.scram->challenge(account.credentials.of(hash)));
+        send_data(negotiation, "challenge",
+                  exchange.scram->challenge(account.credentials.of(hash)));
         return;
     }
 }
@@ -270,13 +274,12 @@ void plain_verified(Negotiation& negotiation, bool right) {
 
 void plain_check(Negotiation& negotiation, const std::shared_ptr<PlainCheck>& check) {
     Hub& hub = negotiation.hub();
-    const bool accepted =
-        hub.shared.workers.run([&hub, asked = Awaited(negotiation), check] {
-            check->right = verify_plain(check->credentials, check->password);
-            hub.shard.post([asked, check] {
-                if (Negotiation* const still = asked.get()) plain_verified(*still, check->right);
-            });
+    const bool accepted = hub.shared.workers.run([&hub, asked = Awaited(negotiation), check] {
+        check->right = verify_plain(check->credentials, check->password);
+        hub.shard.post([asked, check] {
+            if (Negotiation* const still = asked.get()) plain_verified(*still, check->right);
         });
+    });
     if (accepted) return;
     fail(negotiation, {sasl_condition::temporary_auth_failure, "too many logins at once"});
 }
@@ -328,8 +331,8 @@ void external(Negotiation& negotiation, std::string_view message) {
         return;
     }
     // RFC 6120 §13.9: without an authzid the identity is the stream's `from`.
-    const auto claimed = Jid::parse(authzid->empty() ? negotiation.peer_domain()
-                                                     : std::string_view(*authzid));
+    const auto claimed =
+        Jid::parse(authzid->empty() ? negotiation.peer_domain() : std::string_view(*authzid));
     if (!claimed || claimed->has_local() || claimed->has_resource()) {
         fail(negotiation, {sasl_condition::invalid_authzid, "a server is a domain"});
         return;

@@ -1,5 +1,6 @@
-// XEP-0359 Unique and Stable Stanza IDs: every message for an account here gets an id in its name, every
-// message to another domain one in the name of ours; ids that claim to be ours are removed first.
+// XEP-0359 Unique and Stable Stanza IDs: every message for an account here gets an id in its name,
+// every message to another domain one in the name of ours; ids that claim to be ours are removed
+// first.
 #include <fmt/format.h>
 
 #include <array>
@@ -12,8 +13,8 @@ namespace {
 
 constexpr std::size_t longest_id = 128;
 
-/// Whether `id` claims to be by `owner`, a bare JID, or by its server. Compared as addresses: another
-/// spelling of ours is ours, too.
+/// Whether `id` claims to be by `owner`, a bare JID, or by its server. Compared as addresses:
+/// another spelling of ours is ours, too.
 bool claims(const Element& id, const Jid& owner) {
     const auto by = Jid::parse(id.attribute("by"));
     return !by || by->bare() == owner.bare() || by->full() == owner.domain();
@@ -46,8 +47,8 @@ void recognise(const Hub& hub, Stanza& stanza) {
         const std::string_view id = child->attribute("id");
         if (id.empty() || id.size() > longest_id) continue;
         if (child->attribute("by") != stanza.from.domain()) continue;
-        stanza.resend_key = SeenMessages::key(hub.shared.secret, stanza.from.domain(), id,
-                                              stanza.to.bare());
+        stanza.resend_key =
+            SeenMessages::key(hub.shared.secret, stanza.from.domain(), id, stanza.to.bare());
         return;
     }
 }

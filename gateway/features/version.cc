@@ -25,10 +25,7 @@ constexpr std::array disco_features{ns::version};
 }  // namespace
 
 extern const Feature version;
-const Feature version{.name = "version",
-                      .xep = 92,
-                      .version = "1.1",
-                      .server_disco = disco_features,
-                      .iq = handlers};
+const Feature version{
+    .name = "version", .xep = 92, .version = "1.1", .server_disco = disco_features, .iq = handlers};
 
 }  // namespace causeway

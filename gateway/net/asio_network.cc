@@ -360,10 +360,8 @@ Outcome listen_error(const Endpoint& at, int error) {
         case EAFNOSUPPORT:
             return Outcome::absent(what + "; this machine has that address family switched off");
         case EMFILE:
-        case ENFILE:
-            return Outcome::retry(what + "; raise the limit of open files");
-        default:
-            return Outcome::retry(what);
+        case ENFILE: return Outcome::retry(what + "; raise the limit of open files");
+        default: return Outcome::retry(what);
     }
 }
 
@@ -436,29 +434,18 @@ Outcome check_endpoint_free(Endpoint at) {
 
 std::string describe_socket_error(int error) {
     switch (error) {
-        case ECONNREFUSED:
-            return "connection refused";
-        case ETIMEDOUT:
-            return "no answer";
-        case ENETUNREACH:
-            return "network unreachable";
-        case EHOSTUNREACH:
-            return "host unreachable";
-        case ECONNRESET:
-            return "connection reset";
-        case EPIPE:
-            return "connection closed by the other side";
-        case EADDRINUSE:
-            return "address in use";
-        case EADDRNOTAVAIL:
-            return "address not available here";
-        case EAFNOSUPPORT:
-            return "address family not supported here";
+        case ECONNREFUSED: return "connection refused";
+        case ETIMEDOUT: return "no answer";
+        case ENETUNREACH: return "network unreachable";
+        case EHOSTUNREACH: return "host unreachable";
+        case ECONNRESET: return "connection reset";
+        case EPIPE: return "connection closed by the other side";
+        case EADDRINUSE: return "address in use";
+        case EADDRNOTAVAIL: return "address not available here";
+        case EAFNOSUPPORT: return "address family not supported here";
         case EMFILE:
-        case ENFILE:
-            return "too many open files";
-        default:
-            break;
+        case ENFILE: return "too many open files";
+        default: break;
     }
     std::string text = std::generic_category().message(error);
     if (!text.empty() && text[0] >= 'A' && text[0] <= 'Z')

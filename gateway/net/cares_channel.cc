@@ -245,20 +245,13 @@ void CaresChannel::on_timer(std::uint32_t /*which*/) { process(ARES_SOCKET_BAD, 
 
 std::string describe_cares_status(int status) {
     switch (status) {
-        case ARES_ETIMEOUT:
-            return "no answer from the name servers";
-        case ARES_ECONNREFUSED:
-            return "every name server failed or was out of reach";
-        case ARES_ESERVFAIL:
-            return "the name server answered SERVFAIL";
-        case ARES_EREFUSED:
-            return "the name server answered REFUSED";
-        case ARES_ENOTIMP:
-            return "the name server answered NOTIMP";
-        case ARES_EFORMERR:
-            return "the name server answered FORMERR";
-        default:
-            return std::string("name resolution failed: ") + ares_strerror(status);
+        case ARES_ETIMEOUT: return "no answer from the name servers";
+        case ARES_ECONNREFUSED: return "every name server failed or was out of reach";
+        case ARES_ESERVFAIL: return "the name server answered SERVFAIL";
+        case ARES_EREFUSED: return "the name server answered REFUSED";
+        case ARES_ENOTIMP: return "the name server answered NOTIMP";
+        case ARES_EFORMERR: return "the name server answered FORMERR";
+        default: return std::string("name resolution failed: ") + ares_strerror(status);
     }
 }
 

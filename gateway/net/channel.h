@@ -1,7 +1,7 @@
 // Channel: one connection as a stream of plaintext bytes: TCP, TLS over TCP, or WebSocket messages.
-// What is written during a turn leaves at its end in as few records as possible. A Channel belongs to
-// one shard and one owner; the owner ends it by handing it to Shard::condemn, never by deleting it
-// inside a callback.
+// What is written during a turn leaves at its end in as few records as possible. A Channel belongs
+// to one shard and one owner; the owner ends it by handing it to Shard::condemn, never by deleting
+// it inside a callback.
 #pragma once
 
 #include <memory>
@@ -40,7 +40,7 @@ struct DetachedChannel {
     int descriptor = -1;
     std::unique_ptr<TlsEngine> tls;
     TransportKind kind = TransportKind::tcp;
-    std::string ciphertext;  ///< read, but not a whole record yet
+    std::string ciphertext;   ///< read, but not a whole record yet
     std::string undelivered;  ///< plaintext that the owner has not seen
     std::string output;       ///< plaintext not yet encrypted
     std::string unsent;       ///< ciphertext not yet taken by the system
@@ -57,7 +57,8 @@ public:
     /// nullptr: nobody listens any more. Not owned.
     virtual void set_handler(ChannelHandler* handler) = 0;
 
-    /// Appends to what leaves at the end of the turn. For a framed channel each call is one message.
+    /// Appends to what leaves at the end of the turn. For a framed channel each call is one
+    /// message.
     virtual void write(std::string_view bytes) = 0;
     /// Bytes written and not yet taken by the system.
     [[nodiscard]] virtual std::size_t queued() const = 0;

@@ -128,18 +128,14 @@ Connector::~Connector() = default;
 
 void Connector::on_timer(std::uint32_t which) {
     switch (which) {
-        case stagger_over:
-            return proceed();
-        case total_over:
-            record_rest();
-            return finish();
+        case stagger_over: return proceed();
+        case total_over: record_rest(); return finish();
         case look_up_over:
             // A late answer finds that nobody waits for it any more.
             record(*std::exchange(resolving_, std::nullopt),
                    Outcome::retry("no address in " + in_seconds(limits_.attempt)));
             return proceed();
-        case nothing_left:
-            return finish();
+        case nothing_left: return finish();
         default:
             return give_up(which, Outcome::retry("no answer in " + in_seconds(limits_.attempt)));
     }

@@ -198,14 +198,10 @@ void read_address(Reader& reader, const Record& record, DnsReply& into) {
 void read_data(std::span<const unsigned char> message, const Record& record, DnsReply& into) {
     Reader reader(message);
     switch (static_cast<DnsType>(record.type)) {
-        case DnsType::srv:
-            return read_srv(reader, record, into);
-        case DnsType::a:
-            return read_address<boost::asio::ip::address_v4>(reader, record, into);
-        case DnsType::aaaa:
-            return read_address<boost::asio::ip::address_v6>(reader, record, into);
-        default:
-            return;
+        case DnsType::srv: return read_srv(reader, record, into);
+        case DnsType::a: return read_address<boost::asio::ip::address_v4>(reader, record, into);
+        case DnsType::aaaa: return read_address<boost::asio::ip::address_v6>(reader, record, into);
+        default: return;
     }
 }
 

@@ -13,7 +13,8 @@
 
 namespace causeway {
 
-/// RFC 2782. The target is lower case without a trailing dot; "" stands for the root ("not offered").
+/// RFC 2782. The target is lower case without a trailing dot; "" stands for the root ("not
+/// offered").
 struct SrvRecord {
     std::uint16_t priority = 0;
     std::uint16_t weight = 0;
@@ -42,8 +43,8 @@ public:
     /// Drops pending queries; their callbacks are not called.
     virtual ~Resolver() = default;
 
-    /// `name` such as "_xmpp-server._tcp.example.org" (A-labels). The answer never comes from within
-    /// the call.
+    /// `name` such as "_xmpp-server._tcp.example.org" (A-labels). The answer never comes from
+    /// within the call.
     virtual void srv(std::string name, Answer<SrvAnswer> answer) = 0;
     /// A and AAAA together, CNAMEs followed. One family failing does not spoil the other's answer.
     virtual void addresses(std::string host, Answer<AddressAnswer> answer) = 0;

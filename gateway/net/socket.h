@@ -1,6 +1,7 @@
-// Socket and Network: the operating system's sockets behind two small interfaces, so that everything
-// above runs unchanged over a simulated network. A Socket belongs to one shard and is not
-// thread-safe. It owns nothing while idle: readiness is reported, bytes are moved by the caller.
+// Socket and Network: the operating system's sockets behind two small interfaces, so that
+// everything above runs unchanged over a simulated network. A Socket belongs to one shard and is
+// not thread-safe. It owns nothing while idle: readiness is reported, bytes are moved by the
+// caller.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
@@ -92,11 +93,13 @@ public:
     using Connected = std::function<void(Result<std::unique_ptr<Socket>>)>;
     using Accepted = std::function<void(std::unique_ptr<Socket>)>;
 
-    /// One TCP connection attempt, without a deadline of its own. `connected` is called later, never
-    /// from within; the Connecting may be destroyed inside it.
-    [[nodiscard]] virtual std::unique_ptr<Connecting> connect(Endpoint to, std::optional<Address> from,
-                                                             Connected connected) = 0;
-    [[nodiscard]] virtual Result<std::unique_ptr<Acceptor>> listen(Endpoint at, Accepted accepted) = 0;
+    /// One TCP connection attempt, without a deadline of its own. `connected` is called later,
+    /// never from within; the Connecting may be destroyed inside it.
+    [[nodiscard]] virtual std::unique_ptr<Connecting> connect(Endpoint to,
+                                                              std::optional<Address> from,
+                                                              Connected connected) = 0;
+    [[nodiscard]] virtual Result<std::unique_ptr<Acceptor>> listen(Endpoint at,
+                                                                   Accepted accepted) = 0;
     /// Takes over a descriptor that Socket::release gave up.
     [[nodiscard]] virtual std::unique_ptr<Socket> adopt(int descriptor) = 0;
 };

@@ -10,14 +10,10 @@ namespace causeway {
 
 std::string_view to_string(TransportKind kind) {
     switch (kind) {
-        case TransportKind::tcp:
-            return "tcp";
-        case TransportKind::starttls:
-            return "starttls";
-        case TransportKind::direct_tls:
-            return "tls";
-        case TransportKind::websocket:
-            return "websocket";
+        case TransportKind::tcp: return "tcp";
+        case TransportKind::starttls: return "starttls";
+        case TransportKind::direct_tls: return "tls";
+        case TransportKind::websocket: return "websocket";
     }
     return {};
 }
@@ -130,12 +126,8 @@ void StreamChannel::on_readable() {
             receive({buffers.input.get(), result.bytes});
             begin_read();
             return;
-        case IoResult::Status::again:
-            begin_read();
-            return;
-        case IoResult::Status::end:
-            on_peer_closed();
-            return;
+        case IoResult::Status::again: begin_read(); return;
+        case IoResult::Status::end: on_peer_closed(); return;
         case IoResult::Status::failed:
             end(Outcome::retry(describe_socket_error(result.error)));
             return;
@@ -181,17 +173,10 @@ bool StreamChannel::receive_records(std::string_view records) {
             tls_->decrypt({buffers.plain.get(), IoBuffers::size}, bytes, buffers.output);
         if (!buffers.output.empty() && !send_protocol(buffers.output)) return false;
         switch (status) {
-            case TlsEngine::Status::done:
-                deliver({buffers.plain.get(), bytes});
-                break;
-            case TlsEngine::Status::want_input:
-                return true;
-            case TlsEngine::Status::closed:
-                on_peer_closed();
-                return false;
-            case TlsEngine::Status::failed:
-                end(Outcome::malformed(tls_->error()));
-                return false;
+            case TlsEngine::Status::done: deliver({buffers.plain.get(), bytes}); break;
+            case TlsEngine::Status::want_input: return true;
+            case TlsEngine::Status::closed: on_peer_closed(); return false;
+            case TlsEngine::Status::failed: end(Outcome::malformed(tls_->error())); return false;
         }
     }
     return false;

@@ -107,15 +107,11 @@ std::size_t TlsEngine::whole_records(std::string_view ciphertext) {
 
 TlsEngine::Status TlsEngine::status_of(int result) {
     switch (SSL_get_error(ssl_.get(), result)) {
-        case SSL_ERROR_NONE:
-            return Status::done;
+        case SSL_ERROR_NONE: return Status::done;
         case SSL_ERROR_WANT_READ:
-        case SSL_ERROR_WANT_WRITE:
-            return Status::want_input;
-        case SSL_ERROR_ZERO_RETURN:
-            return Status::closed;
-        default:
-            break;
+        case SSL_ERROR_WANT_WRITE: return Status::want_input;
+        case SSL_ERROR_ZERO_RETURN: return Status::closed;
+        default: break;
     }
     const unsigned long code = ERR_peek_last_error();
     const char* reason = code == 0 ? nullptr : ERR_reason_error_string(code);

@@ -34,8 +34,8 @@ void Router::enter_iq(Stanza& stanza, Resource* sender, Custody custody) {
         return;
     }
     const bool own = sender != nullptr && stanza.to.full() == sender->jid().bare();
-    const bool server = !stanza.to.has_local() && !stanza.to.has_resource() &&
-                        hub_.serves(stanza.to.domain());
+    const bool server =
+        !stanza.to.has_local() && !stanza.to.has_resource() && hub_.serves(stanza.to.domain());
     if (!request || (!own && !server)) {
         route(Packet::from_stanza(stanza), custody);
         return;
@@ -43,8 +43,8 @@ void Router::enter_iq(Stanza& stanza, Resource* sender, Custody custody) {
     hub_.settle(custody);
     Element& payload = *stanza.payload();
     const FeatureRegistry& features = hub_.shared.features;
-    const IqHandler* handler = features.find_iq(
-        stanza.type, own ? IqTarget::own : IqTarget::server, payload.ns, payload.name);
+    const IqHandler* handler = features.find_iq(stanza.type, own ? IqTarget::own : IqTarget::server,
+                                                payload.ns, payload.name);
     if (handler == nullptr && own) {
         handler = features.find_iq(stanza.type, IqTarget::account, payload.ns, payload.name);
     }
@@ -78,12 +78,12 @@ void Router::route(PacketRef packet, Custody custody) {
 void Router::to_account(const PacketRef& packet, Custody custody) {
     if (User* known = hub_.users->find(packet->to().bare()); known == nullptr) {
         // Nobody is online there: what only a resource could take needs no account to be loaded.
-        const bool request = packet->kind() == StanzaKind::iq && (packet->type() == StanzaType::get ||
-                                                                  packet->type() == StanzaType::set);
-        const bool for_account = packet->kind() == StanzaKind::message ||
-                                 packet->type() == StanzaType::probe ||
-                                 is_subscription(packet->type()) ||
-                                 (request && !packet->to().has_resource());
+        const bool request =
+            packet->kind() == StanzaKind::iq &&
+            (packet->type() == StanzaType::get || packet->type() == StanzaType::set);
+        const bool for_account =
+            packet->kind() == StanzaKind::message || packet->type() == StanzaType::probe ||
+            is_subscription(packet->type()) || (request && !packet->to().has_resource());
         if (!for_account) {
             if (request) {
                 bounce(*packet, {.condition = StanzaCondition::service_unavailable, .text = {}},
@@ -122,10 +122,7 @@ void Router::bounce(const Packet& packet, const StanzaError& error, Custody cust
 }
 
 IqReturn::IqReturn(const IqRequest& request)
-    : hub(request.hub),
-      from(request.stanza.to),
-      to(request.stanza.from),
-      id(request.stanza.id()) {}
+    : hub(request.hub), from(request.stanza.to), to(request.stanza.from), id(request.stanza.id()) {}
 
 void IqReturn::result(std::string_view inner) const {
     hub.routing->route(Packet::make(StanzaKind::iq, StanzaType::result, from, to, id, inner));

@@ -1,6 +1,6 @@
-// Router: where a stanza goes (RFC 6120 §10, RFC 6121 §8). Stanzas enter from a stream as a tree, pass
-// the entry hooks, and become a Packet; packets go to the account's home shard, to a domain's own
-// handlers, or to the other domain. One per shard; no state of its own.
+// Router: where a stanza goes (RFC 6120 §10, RFC 6121 §8). Stanzas enter from a stream as a tree,
+// pass the entry hooks, and become a Packet; packets go to the account's home shard, to a domain's
+// own handlers, or to the other domain. One per shard; no state of its own.
 #pragma once
 
 #include "gateway/session/hub.h"

@@ -9,9 +9,7 @@
 namespace causeway {
 namespace {
 
-SaslFailure refused(std::string why) {
-    return {sasl_condition::not_authorized, std::move(why)};
-}
+SaslFailure refused(std::string why) { return {sasl_condition::not_authorized, std::move(why)}; }
 
 std::string gs2_header_of(const ScramClient::Options& options) {
     std::string header;
@@ -31,9 +29,7 @@ ScramClient::ScramClient(Options options)
       gs2_header_(gs2_header_of(options_)),
       bare_(fmt::format("n={},r={}", scram::escape_name(options_.username), options_.nonce)) {}
 
-ScramClient::~ScramClient() {
-    wipe(options_.password);
-}
+ScramClient::~ScramClient() { wipe(options_.password); }
 
 SaslResult<std::string> ScramClient::answer(std::string_view server_first) {
     auto message = scram::parse_server_first(server_first);

@@ -34,17 +34,13 @@ constexpr std::array<HashRow, scram_hashes.size()> hash_rows{{
     {"SCRAM-SHA-512", "SCRAM-SHA-512-PLUS", 64, EVP_sha512},
 }};
 
-const HashRow& row(ScramHash hash) {
-    return hash_rows[static_cast<std::size_t>(hash)];
-}
+const HashRow& row(ScramHash hash) { return hash_rows[static_cast<std::size_t>(hash)]; }
 
 const unsigned char* bytes(std::string_view text) {
     return reinterpret_cast<const unsigned char*>(text.data());
 }
 
-unsigned char* bytes(std::string& text) {
-    return reinterpret_cast<unsigned char*>(text.data());
-}
+unsigned char* bytes(std::string& text) { return reinterpret_cast<unsigned char*>(text.data()); }
 
 std::string random_salt() {
     std::array<unsigned char, salt_size> salt{};
@@ -52,9 +48,7 @@ std::string random_salt() {
     return {reinterpret_cast<const char*>(salt.data()), salt.size()};
 }
 
-Outcome derivation_failed() {
-    return Outcome::retry("the key derivation failed");
-}
+Outcome derivation_failed() { return Outcome::retry("the key derivation failed"); }
 
 Outcome check_iterations(std::uint32_t iterations) {
     if (iterations >= 1 && iterations <= maximum_scram_iterations) return {};
@@ -110,9 +104,7 @@ std::string_view scram_mechanism(ScramHash hash, bool plus) {
     return plus ? row(hash).mechanism_plus : row(hash).mechanism;
 }
 
-std::size_t scram_key_size(ScramHash hash) {
-    return row(hash).size;
-}
+std::size_t scram_key_size(ScramHash hash) { return row(hash).size; }
 
 void wipe(std::string& secret) {
     OPENSSL_cleanse(secret.data(), secret.size());

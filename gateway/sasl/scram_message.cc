@@ -22,13 +22,9 @@ SaslFailure malformed(std::string why) {
     return {sasl_condition::malformed_request, std::move(why)};
 }
 
-bool is_letter(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /// Length, encoding and NUL, which no part of any message may have.
 std::optional<SaslFailure> check_text(std::string_view message) {

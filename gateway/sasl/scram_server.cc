@@ -15,9 +15,7 @@ SaslFailure malformed(std::string why) {
     return {sasl_condition::malformed_request, std::move(why)};
 }
 
-SaslFailure refused(std::string why) {
-    return {sasl_condition::not_authorized, std::move(why)};
-}
+SaslFailure refused(std::string why) { return {sasl_condition::not_authorized, std::move(why)}; }
 
 /// The rules of RFC 5802 §6 on the flag; texts are that RFC's server-error-values where one fits.
 std::optional<SaslFailure> check_flag(scram::BindingFlag flag,

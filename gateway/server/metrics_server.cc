@@ -134,15 +134,17 @@ std::string metrics_text(const control::Status& status) {
     gauge(out, "queued_stanzas", "Stanzas that wait for other domains.", status.queued_stanzas);
     gauge(out, "queued_bytes", "Bytes of those stanzas.", status.queued_bytes);
     gauge(out, "resident_memory_bytes", "Resident memory of the process.", status.resident_bytes);
-    out += "# TYPE causeway_domain_sessions gauge\n"
-           "# HELP causeway_domain_sessions Clients of a domain that are bound and connected.\n";
+    out +=
+        "# TYPE causeway_domain_sessions gauge\n"
+        "# HELP causeway_domain_sessions Clients of a domain that are bound and connected.\n";
     for (const control::DomainStatus& domain : status.domains) {
         out += fmt::format("causeway_domain_sessions{{domain=\"{}\"}} {}\n", label(domain.name),
                            domain.sessions);
     }
-    out += "# TYPE causeway_certificate_expiry_timestamp_seconds gauge\n"
-           "# HELP causeway_certificate_expiry_timestamp_seconds When a domain's certificate "
-           "ends.\n";
+    out +=
+        "# TYPE causeway_certificate_expiry_timestamp_seconds gauge\n"
+        "# HELP causeway_certificate_expiry_timestamp_seconds When a domain's certificate "
+        "ends.\n";
     for (const control::DomainStatus& domain : status.domains) {
         out += fmt::format("causeway_certificate_expiry_timestamp_seconds{{domain=\"{}\"}} {}\n",
                            label(domain.name), domain.certificate_expires / 1000);
@@ -162,19 +164,18 @@ public:
         if (!error) acceptor_.bind(at, error);
         if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
         if (!error) return {};
-        return Outcome::retry(
-            fmt::format("metrics.listen: {}: {}", to_text(at), error.message()));
+        return Outcome::retry(fmt::format("metrics.listen: {}: {}", to_text(at), error.message()));
     }
     void accept() {
-        acceptor_.async_accept([self = shared_from_this()](const beast::error_code& error,
-                                                           tcp::socket socket) {
-            if (error == asio::error::operation_aborted) return;
-            if (!error && *self->count_ < most_connections) {
-                std::make_shared<Scrape>(std::move(socket), self->operations_, self->count_)
-                    ->start();
-            }
-            self->accept();
-        });
+        acceptor_.async_accept(
+            [self = shared_from_this()](const beast::error_code& error, tcp::socket socket) {
+                if (error == asio::error::operation_aborted) return;
+                if (!error && *self->count_ < most_connections) {
+                    std::make_shared<Scrape>(std::move(socket), self->operations_, self->count_)
+                        ->start();
+                }
+                self->accept();
+            });
     }
     void close() {
         beast::error_code ignored;

@@ -1,6 +1,7 @@
-// MetricsServer: what `causewayctl status` tells, as numbers for a monitoring system, at /metrics in the
-// text form of OpenMetrics 1.0. Plain HTTP at one endpoint, for loopback or a private network: it tells
-// no address and no name but the served domains. Lives on the main thread; off unless configured.
+// MetricsServer: what `causewayctl status` tells, as numbers for a monitoring system, at /metrics
+// in the text form of OpenMetrics 1.0. Plain HTTP at one endpoint, for loopback or a private
+// network: it tells no address and no name but the served domains. Lives on the main thread; off
+// unless configured.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>

@@ -22,13 +22,12 @@ ServerOperations::ServerOperations(Server& server, Executor& home,
 Result<Jid> ServerOperations::account_of(std::string_view text) {
     auto jid = Jid::parse(text);
     if (!jid) {
-        return Outcome::malformed(fmt::format("\"{}\" is not an address: {}", text,
-                                              jid.error().why()));
+        return Outcome::malformed(
+            fmt::format("\"{}\" is not an address: {}", text, jid.error().why()));
     }
     if (!jid->has_local() || jid->has_resource()) {
-        return Outcome::malformed(
-            fmt::format("\"{}\" is not the address of an account, such as juliet@example.org",
-                        text));
+        return Outcome::malformed(fmt::format(
+            "\"{}\" is not the address of an account, such as juliet@example.org", text));
     }
     return jid;
 }
@@ -42,9 +41,8 @@ Result<Jid> ServerOperations::new_account_of(std::string_view text) const {
 }
 
 bool ServerOperations::serves(std::string_view domain) const {
-    return std::ranges::any_of(config_->domains, [&](const DomainConfig& served) {
-        return served.name == domain;
-    });
+    return std::ranges::any_of(config_->domains,
+                               [&](const DomainConfig& served) { return served.name == domain; });
 }
 
 void ServerOperations::if_account(const Jid& account, control::Done fail,

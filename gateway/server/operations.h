@@ -1,8 +1,8 @@
-// ServerOperations: what the control socket can ask, answered by the running Server. It lives on the
-// control thread; it asks the shards by posting to them and the store through its Executor, so that
-// every answer is given on the control thread. Split by subject: operations_users.cc (accounts and
-// contacts), operations_sessions.cc, operations_peers.cc (links and queues), operations_process.cc
-// (status, reload, end).
+// ServerOperations: what the control socket can ask, answered by the running Server. It lives on
+// the control thread; it asks the shards by posting to them and the store through its Executor, so
+// that every answer is given on the control thread. Split by subject: operations_users.cc (accounts
+// and contacts), operations_sessions.cc, operations_peers.cc (links and queues),
+// operations_process.cc (status, reload, end).
 #pragma once
 
 #include <chrono>

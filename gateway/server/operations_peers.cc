@@ -62,9 +62,8 @@ ShardPeers peers_of(Server::Part& part, const std::string& remote) {
     part.servers->each_pair([&](RemotePair& pair) {
         if (remote.empty() || pair.remote() == remote) found.pairs.push_back(pair.report());
     });
-    part.servers->each_incoming([&](IncomingStream& stream) {
-        add_incoming(stream, found.incoming);
-    });
+    part.servers->each_incoming(
+        [&](IncomingStream& stream) { add_incoming(stream, found.incoming); });
     if (!remote.empty()) {
         std::erase_if(found.incoming, [&](const PeerRow& row) { return row.domain != remote; });
     }
@@ -283,8 +282,7 @@ void ServerOperations::list_peers(PageRequest page, Answer<Page<PeerRow>> answer
             return;
         }
         ask<ShardPeers>(
-            server_.part(shard), home_,
-            [](Server::Part& part) { return peers_of(part, {}); },
+            server_.part(shard), home_, [](Server::Part& part) { return peers_of(part, {}); },
             [next, answer, totals = std::move(*totals)](const ShardPeers& peers) {
                 Page<PeerRow> found{rows_of(peers, totals), next};
                 sort(found.rows);
@@ -433,22 +431,22 @@ void ServerOperations::drop_queue(std::string domain, Answer<std::uint64_t> answ
             answer(Outcome::absent(fmt::format("nothing waits for {}", remote)));
             return;
         }
-        server_.shared().store.commit(
-            std::move(batch), home_, [this, remote, answer, dropped](const Outcome& outcome) {
-                if (!outcome) {
-                    answer(outcome);
-                    return;
-                }
-                ask<bool>(
-                    server_.home_of(remote), home_,
-                    [remote](Server::Part& part) {
-                        part.servers->each_pair([&](RemotePair& pair) {
-                            if (pair.remote() == remote) pair.dropped();
-                        });
-                        return true;
-                    },
-                    [answer, dropped](bool) { answer(dropped); });
-            });
+        server_.shared().store.commit(std::move(batch), home_,
+                                      [this, remote, answer, dropped](const Outcome& outcome) {
+                                          if (!outcome) {
+                                              answer(outcome);
+                                              return;
+                                          }
+                                          ask<bool>(
+                                              server_.home_of(remote), home_,
+                                              [remote](Server::Part& part) {
+                                                  part.servers->each_pair([&](RemotePair& pair) {
+                                                      if (pair.remote() == remote) pair.dropped();
+                                                  });
+                                                  return true;
+                                              },
+                                              [answer, dropped](bool) { answer(dropped); });
+                                      });
     });
 }
 

@@ -170,13 +170,12 @@ void ServerOperations::status(Answer<Status> answer) {
             return;
         }
         add(status, *queues);
-        gather<ShardCounts>(
-            server_, home_, count,
-            [status = std::move(status),
-             answer = std::move(answer)](const std::vector<ShardCounts>& counts) mutable {
-                for (const ShardCounts& shard : counts) add(status, shard);
-                answer(std::move(status));
-            });
+        gather<ShardCounts>(server_, home_, count,
+                            [status = std::move(status), answer = std::move(answer)](
+                                const std::vector<ShardCounts>& counts) mutable {
+                                for (const ShardCounts& shard : counts) add(status, shard);
+                                answer(std::move(status));
+                            });
     });
 }
 

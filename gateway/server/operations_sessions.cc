@@ -56,8 +56,7 @@ std::vector<SessionRow> rows_of(Server::Part& part,
 ClientSession* find(Server::Part& part, const Jid& full) {
     User* user = part.hub->users->find(full.bare());
     // Every resource is a client's session; see ClientTable.
-    return user == nullptr ? nullptr
-                           : static_cast<ClientSession*>(user->find(full.resource()));
+    return user == nullptr ? nullptr : static_cast<ClientSession*>(user->find(full.resource()));
 }
 
 Outcome no_session(const Jid& full) {
@@ -82,8 +81,9 @@ void ServerOperations::list_sessions(std::string jid, PageRequest page,
             [](Server::Part& part) {
                 return rows_of(part, [](const ClientSession&) { return true; });
             },
-            [answer = std::move(answer), next = last ? std::string{} : fmt::format("{}", shard + 1)](
-                std::vector<SessionRow> rows) {
+            [answer = std::move(answer),
+             next = last ? std::string{}
+                         : fmt::format("{}", shard + 1)](std::vector<SessionRow> rows) {
                 answer(Page<SessionRow>{std::move(rows), next});
             });
         return;

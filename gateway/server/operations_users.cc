@@ -86,14 +86,12 @@ private:
             if (item.state.to || item.state.pending_out) tell(item.jid, StanzaType::unsubscribe);
         }
         // What the sessions still held is then on its way into the store, ahead of what follows.
-        after_turn(hub_.shard, [self = shared_from_this()] {
-            self->home_.post([self] { self->erase(); });
-        });
+        after_turn(hub_.shard,
+                   [self = shared_from_this()] { self->home_.post([self] { self->erase(); }); });
     }
 
     void tell(const Jid& contact, StanzaType type) const {
-        hub_.routing->route(
-            Packet::make(StanzaKind::presence, type, account_, contact, {}, {}));
+        hub_.routing->route(Packet::make(StanzaKind::presence, type, account_, contact, {}, {}));
     }
 
     void erase() {
@@ -103,9 +101,8 @@ private:
         commit(std::move(batch), [self = shared_from_this()] {
             self->hub_.shard.post([self] {
                 self->hub_.users->forget(self->account_.bare());
-                after_turn(self->hub_.shard, [self] {
-                    self->home_.post([self] { self->erase_latecomers(); });
-                });
+                after_turn(self->hub_.shard,
+                           [self] { self->home_.post([self] { self->erase_latecomers(); }); });
             });
         });
     }
@@ -156,8 +153,8 @@ void count_offline(Server& server, Executor& home, UserDetail detail, std::uint6
                    Answer<UserDetail> answer) {
     server.shared().store.log_list(
         std::string(offline_store), detail.user.jid, after, offline_page, home,
-        [&server, &home, detail, answer = std::move(answer)](
-            const Result<std::vector<LogRow>>& rows) mutable {
+        [&server, &home, detail,
+         answer = std::move(answer)](const Result<std::vector<LogRow>>& rows) mutable {
             if (!rows) {
                 answer(rows.error());
                 return;
@@ -295,9 +292,8 @@ void ServerOperations::set_user_disabled(std::string jid, bool disabled, Done do
                     [leave](bool) { leave({}); });
             });
     };
-    locks_.enter(bare, [this, account = *account, leave, commit] {
-        if_account(account, leave, commit);
-    });
+    locks_.enter(bare,
+                 [this, account = *account, leave, commit] { if_account(account, leave, commit); });
 }
 
 // ---- views ----
@@ -325,8 +321,8 @@ void ServerOperations::list_users(std::string domain, PageRequest page,
             Page<UserRow> found;
             if (entries->size() >= limit) {
                 // The last account may go on: it comes with the next page.
-                const auto last = std::ranges::find(*entries, entries->back().owner,
-                                                    &MapEntry::owner);
+                const auto last =
+                    std::ranges::find(*entries, entries->back().owner, &MapEntry::owner);
                 if (last != entries->begin()) entries->erase(last, entries->end());
                 found.next = entries->back().owner;
             }
@@ -349,8 +345,8 @@ void ServerOperations::show_user(std::string jid, Answer<UserDetail> answer) {
             std::string(Roster::store_name), bare, home_,
             [this, detail = std::move(detail),
              answer](const Result<std::vector<MapEntry>>& entries) mutable {
-                const auto roster = entries ? Roster::from_store(*entries)
-                                            : Result<Roster>(entries.error());
+                const auto roster =
+                    entries ? Roster::from_store(*entries) : Result<Roster>(entries.error());
                 if (!roster) {
                     answer(roster.error());
                     return;
@@ -365,14 +361,12 @@ void ServerOperations::show_user(std::string jid, Answer<UserDetail> answer) {
             const auto found = entries ? accounts::from_entries(*entries)
                                        : Result<std::optional<accounts::Account>>(entries.error());
             if (!found || !found->has_value()) {
-                answer(found ? Outcome::absent(fmt::format("no account {}", bare))
-                             : found.error());
+                answer(found ? Outcome::absent(fmt::format("no account {}", bare)) : found.error());
                 return;
             }
             UserDetail detail;
-            detail.user = {.jid = bare,
-                           .disabled = (*found)->disabled,
-                           .created = (*found)->created};
+            detail.user = {
+                .jid = bare, .disabled = (*found)->disabled, .created = (*found)->created};
             for (const ScramHash hash : scram_hashes) {
                 detail.mechanisms.emplace_back(scram_mechanism(hash, false));
                 const std::uint64_t iterations = (*found)->credentials.of(hash).iterations;
@@ -398,21 +392,21 @@ void ServerOperations::list_contacts(std::string jid, Answer<std::vector<Contact
         return;
     }
     if_account(*account, answer, [this, bare = std::string(account->bare()), answer] {
-        server_.shared().store.map_list(
-            std::string(Roster::store_name), bare, home_,
-            [answer](const Result<std::vector<MapEntry>>& entries) {
-                const auto roster = entries ? Roster::from_store(*entries)
-                                            : Result<Roster>(entries.error());
-                if (!roster) {
-                    answer(roster.error());
-                    return;
-                }
-                std::vector<ContactRow> rows;
-                for (const auto& [key, item] : roster->items()) {
-                    if (shown(item)) rows.push_back(row_of(item));
-                }
-                answer(std::move(rows));
-            });
+        server_.shared().store.map_list(std::string(Roster::store_name), bare, home_,
+                                        [answer](const Result<std::vector<MapEntry>>& entries) {
+                                            const auto roster =
+                                                entries ? Roster::from_store(*entries)
+                                                        : Result<Roster>(entries.error());
+                                            if (!roster) {
+                                                answer(roster.error());
+                                                return;
+                                            }
+                                            std::vector<ContactRow> rows;
+                                            for (const auto& [key, item] : roster->items()) {
+                                                if (shown(item)) rows.push_back(row_of(item));
+                                            }
+                                            answer(std::move(rows));
+                                        });
     });
 }
 

@@ -104,8 +104,9 @@ unsigned thread_count(const Config& config) {
 }
 
 Outcome check_endpoints(const Config& config) {
-    for (const auto* list : {&config.c2s.listen, &config.c2s.listen_tls, &config.s2s.listen,
-                             &config.s2s.listen_tls, &config.http.listen, &config.http.listen_tls}) {
+    for (const auto* list :
+         {&config.c2s.listen, &config.c2s.listen_tls, &config.s2s.listen, &config.s2s.listen_tls,
+          &config.http.listen, &config.http.listen_tls}) {
         for (const Endpoint& endpoint : *list) {
             if (Outcome free = check_endpoint_free(endpoint); !free) return free;
         }
@@ -252,8 +253,7 @@ Outcome Process::make_control() {
             .read_config = [this] { return load_config(config_->path, check_domain); },
             .begin_drain =
                 [this](std::optional<std::chrono::seconds> patience) {
-                    begin_drain(
-                        patience.value_or(operations_->config()->limits.drain_seconds));
+                    begin_drain(patience.value_or(operations_->config()->limits.drain_seconds));
                 },
             .draining = [this] { return draining_; }});
     if (Outcome added = control::add_commands(commands_, *operations_); !added) return added;

@@ -1,5 +1,5 @@
-// The running process: configuration, log, certificates, store, server, control socket and signals, in
-// this order; and back.
+// The running process: configuration, log, certificates, store, server, control socket and signals,
+// in this order; and back.
 #pragma once
 
 #include <string>

@@ -42,8 +42,8 @@ Outcome Server::build(std::shared_ptr<const Config> config,
         auto resolver = outside_.resolver(shard);
         if (!resolver) return resolver.error();
         part->resolver = std::move(*resolver);
-        part->hub = std::make_unique<Hub>(*shared_, shard, *part->network, *part->resolver, config,
-                                          tls);
+        part->hub =
+            std::make_unique<Hub>(*shared_, shard, *part->network, *part->resolver, config, tls);
         part->router = std::make_unique<Router>(*part->hub);
         part->clients = std::make_unique<ClientTable>(*part->hub);
         part->servers = std::make_unique<ServerTable>(*part->hub);

@@ -1,5 +1,6 @@
-// Server: the whole gateway assembled from its parts: shards, hubs, routers, client and server streams.
-// The outside (sockets, DNS, store, clock) is handed in, so that a simulation assembles the same.
+// Server: the whole gateway assembled from its parts: shards, hubs, routers, client and server
+// streams. The outside (sockets, DNS, store, clock) is handed in, so that a simulation assembles
+// the same.
 #pragma once
 
 #include <functional>
@@ -46,7 +47,8 @@ public:
     void start();
     /// Stops listening and tells every client that the server is going down; from any thread.
     void drain();
-    /// Then the same for the streams of other servers, once what is under way is known to have arrived.
+    /// Then the same for the streams of other servers, once what is under way is known to have
+    /// arrived.
     void drain_links();
     /// Ends the threads; drained or not.
     void stop();

@@ -14,19 +14,16 @@ namespace causeway {
 void tell_service_manager(ServiceState state) {
     std::string text;
     switch (state) {
-        case ServiceState::ready:
-            text = "READY=1";
-            break;
+        case ServiceState::ready: text = "READY=1"; break;
         case ServiceState::reloading: {
             // Type=notify-reload wants to know which of its signals this answers.
             const auto since = std::chrono::steady_clock::now().time_since_epoch();
             text = "RELOADING=1\nMONOTONIC_USEC=" +
-                   std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(since).count());
+                   std::to_string(
+                       std::chrono::duration_cast<std::chrono::microseconds>(since).count());
             break;
         }
-        case ServiceState::stopping:
-            text = "STOPPING=1";
-            break;
+        case ServiceState::stopping: text = "STOPPING=1"; break;
     }
     sd_notify(0, text.c_str());
 }

@@ -37,8 +37,7 @@ void find(Hub& hub, std::string_view bare,
                               });
 }
 
-void plan(Batch& batch, std::string_view bare, const Credentials& credentials,
-          UnixMillis created) {
+void plan(Batch& batch, std::string_view bare, const Credentials& credentials, UnixMillis created) {
     batch.map_set(store_name, bare, credentials_key, credentials.serialise());
     if (created != 0) batch.map_set(store_name, bare, created_key, fmt::format("{}", created));
 }

@@ -23,7 +23,8 @@ struct Account {
 };
 
 /// nullopt: there is no such account. The answer runs on the asking hub's shard.
-void find(Hub& hub, std::string_view bare, std::function<void(Result<std::optional<Account>>)> answer);
+void find(Hub& hub, std::string_view bare,
+          std::function<void(Result<std::optional<Account>>)> answer);
 
 /// From the entries of one owner.
 Result<std::optional<Account>> from_entries(const std::vector<MapEntry>& entries);

@@ -1,6 +1,6 @@
-// Custody: who is waiting to hear that a stanza is safe. A stream with stream management may count a
-// stanza in its acknowledgements only once it is stored, or acknowledged by its recipient, or answered
-// with an error; until then the stanza carries the number under which its stream waits.
+// Custody: who is waiting to hear that a stanza is safe. A stream with stream management may count
+// a stanza in its acknowledgements only once it is stored, or acknowledged by its recipient, or
+// answered with an error; until then the stanza carries the number under which its stream waits.
 #pragma once
 
 #include <cstdint>

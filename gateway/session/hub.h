@@ -1,5 +1,5 @@
-// Hub: everything of the gateway that lives on one shard, and the few things all shards share. Made by
-// main (or a simulation), passed by reference; its parts find each other through it.
+// Hub: everything of the gateway that lives on one shard, and the few things all shards share. Made
+// by main (or a simulation), passed by reference; its parts find each other through it.
 #pragma once
 
 #include <memory>
@@ -44,8 +44,8 @@ class RemoteDomains {
 public:
     /// Called on the remote domain's home shard.
     virtual void send(PacketRef packet, Custody custody) = 0;
-    /// An iq answer to one of our own domains, on the home shard of its sender's domain. False if it
-    /// answers nothing that was asked.
+    /// An iq answer to one of our own domains, on the home shard of its sender's domain. False if
+    /// it answers nothing that was asked.
     virtual bool answered(const Packet& packet) = 0;
 
 protected:
@@ -59,9 +59,9 @@ struct Shared {
     Store& store;
     Workers& workers;
     const FeatureRegistry& features;
-    IdSource& ids;            ///< of stored rows and of stanzas
-    std::string secret;       ///< of this process start, for dialback keys and fake salts
-    std::vector<Hub*> hubs;   ///< by shard
+    IdSource& ids;           ///< of stored rows and of stanzas
+    std::string secret;      ///< of this process start, for dialback keys and fake salts
+    std::vector<Hub*> hubs;  ///< by shard
     UnixMillis started = 0;
 };
 
@@ -110,7 +110,8 @@ struct Hub {
     /// Tells whoever waits for it that a stanza is safe.
     void settle(Custody custody);
     /// Takes over a new configuration and certificates (reload).
-    void adopt(std::shared_ptr<const Config> new_config, std::shared_ptr<const TlsSnapshot> new_tls);
+    void adopt(std::shared_ptr<const Config> new_config,
+               std::shared_ptr<const TlsSnapshot> new_tls);
     /// A number for a Custodian or a session that no other in the process has.
     std::uint64_t next_id() { return next_id_ += shared.shards.count(); }
 

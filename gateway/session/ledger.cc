@@ -10,7 +10,7 @@ namespace {
 enum : std::uint32_t { patience_over, retry_due };
 // The store refuses a batch larger than its queue: a turn that has more to store commits in parts.
 constexpr std::size_t batch_bytes = 1U << 20U;
-}
+}  // namespace
 
 Ledger::Ledger(Hub& hub) : hub_(hub) {}
 

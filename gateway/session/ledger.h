@@ -1,8 +1,8 @@
-// Ledger: the messages of one shard whose outcome is still open. Each has exactly one of these ends:
-// the recipient's stream acknowledged it, it stands in the store, or its sender got an error. A
-// message handed to a recipient that acknowledges waits a moment for that before it is written to
-// disk, so that most never are; a message with nobody to take it is stored at once. Everything due is
-// committed as one batch per turn.
+// Ledger: the messages of one shard whose outcome is still open. Each has exactly one of these
+// ends: the recipient's stream acknowledged it, it stands in the store, or its sender got an error.
+// A message handed to a recipient that acknowledges waits a moment for that before it is written to
+// disk, so that most never are; a message with nobody to take it is stored at once. Everything due
+// is committed as one batch per turn.
 //
 //   hold()     the message is on its way to a recipient that will acknowledge
 //   keep()     nobody takes it now: store it
@@ -48,7 +48,8 @@ public:
 
     HoldId hold(PacketRef packet, Custody custody, Shelf shelf);
     HoldId adopt(PacketRef packet, Shelf shelf, std::uint64_t row);
-    /// `kept` hears the row's number, or why it could not be stored (the sender has then been told).
+    /// `kept` hears the row's number, or why it could not be stored (the sender has then been
+    /// told).
     using Kept = std::function<void(Result<std::uint64_t>)>;
     HoldId keep(PacketRef packet, Custody custody, Shelf shelf, Kept kept = {});
 

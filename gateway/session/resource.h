@@ -1,5 +1,5 @@
-// Resource: one connected (or resumable) resource of a local account, as the account's User sees it.
-// Implemented by the client session; lives on the account's home shard.
+// Resource: one connected (or resumable) resource of a local account, as the account's User sees
+// it. Implemented by the client session; lives on the account's home shard.
 #pragma once
 
 #include <set>
@@ -18,8 +18,8 @@ public:
 
     [[nodiscard]] const Jid& jid() const { return jid_; }
 
-    /// Sends a stanza to the client. `hold`, if any, is confirmed once the client has acknowledged it
-    /// (stream management), or else once the system took its bytes; released if neither happens.
+    /// Sends a stanza to the client. `hold`, if any, is confirmed once the client has acknowledged
+    /// it (stream management), or else once the system took its bytes; released if neither happens.
     virtual void deliver(const PacketRef& packet, HoldId hold) = 0;
     /// The same with another `to`, for presence that goes to many.
     virtual void deliver_as(const PacketRef& packet, const Jid& to) = 0;
@@ -32,10 +32,10 @@ public:
     virtual void evict(std::string_view condition, std::string_view text) = 0;
 
     // What the account's User keeps about it:
-    PacketRef presence;      ///< last available presence; nullptr: not available
-    int priority = 0;        ///< of that presence (RFC 6121 §4.7.2.3)
-    bool interested = false; ///< has asked for the roster (RFC 6121 §2.1.6)
-    std::set<Jid> directed;  ///< whom it sent directed presence to (RFC 6121 §4.6)
+    PacketRef presence;       ///< last available presence; nullptr: not available
+    int priority = 0;         ///< of that presence (RFC 6121 §4.7.2.3)
+    bool interested = false;  ///< has asked for the roster (RFC 6121 §2.1.6)
+    std::set<Jid> directed;   ///< whom it sent directed presence to (RFC 6121 §4.6)
 
     [[nodiscard]] bool available() const { return presence != nullptr; }
 

@@ -39,7 +39,8 @@ std::string to_text(const RosterItem& item) {
 
 std::string text_at(const json::object& object, std::string_view key) {
     const json::value* value = object.if_contains(key);
-    return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string{};
+    return value != nullptr && value->is_string() ? std::string(value->get_string())
+                                                  : std::string{};
 }
 
 std::optional<RosterItem> from_text(std::string_view key, std::string_view text) {
@@ -86,9 +87,8 @@ Result<Roster> Roster::from_store(const std::vector<MapEntry>& entries) {
         }
         auto item = from_text(entry.key, entry.value);
         if (!item) {
-            return Outcome::malformed(
-                fmt::format("the roster of {} holds something unreadable: {}", entry.owner,
-                            entry.key));
+            return Outcome::malformed(fmt::format("the roster of {} holds something unreadable: {}",
+                                                  entry.owner, entry.key));
         }
         roster.listed_ += item->listed;
         roster.items_.emplace(entry.key, std::move(*item));
@@ -111,8 +111,8 @@ RosterItem Roster::plan(Batch& batch, std::string_view owner, RosterItem item, b
     if (visible) {
         item.version = version_ + 1;
         std::uint64_t floor = floor_;
-        const auto tombstones = static_cast<std::size_t>(std::ranges::count_if(
-            items_, [](const auto& entry) { return entry.second.removed; }));
+        const auto tombstones = static_cast<std::size_t>(
+            std::ranges::count_if(items_, [](const auto& entry) { return entry.second.removed; }));
         if (item.removed && tombstones >= tombstone_limit) {
             floor = item.version;
             item.removed = false;

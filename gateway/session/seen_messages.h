@@ -1,6 +1,6 @@
-// SeenMessages: which messages of other domains an account's shard has lately taken over, so that one
-// that its server sends again, after a stream that broke, is not shown twice. The sending server's
-// stanza-id (XEP-0359) names the message. Bounded: the oldest are forgotten first.
+// SeenMessages: which messages of other domains an account's shard has lately taken over, so that
+// one that its server sends again, after a stream that broke, is not shown twice. The sending
+// server's stanza-id (XEP-0359) names the message. Bounded: the oldest are forgotten first.
 #pragma once
 
 #include <cstdint>

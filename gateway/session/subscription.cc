@@ -31,8 +31,8 @@ SubscriptionStep send_subscription(const SubscriptionState& state, StanzaType ty
             next.pending_out = false;
             break;
         case StanzaType::subscribed:
-            // Routed only where a request is pending (A.2.3); otherwise it is a pre-approval, which is
-            // recorded and never sent (§3.4.2).
+            // Routed only where a request is pending (A.2.3); otherwise it is a pre-approval, which
+            // is recorded and never sent (§3.4.2).
             if (state.pending_in) {
                 step.forward = true;
                 next.pending_in = false;

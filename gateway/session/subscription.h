@@ -1,5 +1,6 @@
-// The subscription state machine of RFC 6121 Appendix A, as data: what each of the four subscription
-// stanzas does to one roster item, seen from either side. No input or output of its own.
+// The subscription state machine of RFC 6121 Appendix A, as data: what each of the four
+// subscription stanzas does to one roster item, seen from either side. No input or output of its
+// own.
 #pragma once
 
 #include <string_view>
@@ -8,7 +9,8 @@
 
 namespace causeway {
 
-/// One side's view of another: whether the contact sees the user (`from`), the user sees the contact
+/// One side's view of another: whether the contact sees the user (`from`), the user sees the
+/// contact
 /// (`to`), who has asked whom, and pre-approval (RFC 6121 §3.4).
 struct SubscriptionState {
     bool to = false;
@@ -25,9 +27,9 @@ struct SubscriptionState {
 /// What is to be done with a stanza beside changing the state.
 struct SubscriptionStep {
     SubscriptionState state;
-    bool forward = false;   ///< outbound: route it; inbound: deliver it to the user's resources
-    bool push = false;      ///< the item as clients see it changed
-    bool reply_subscribed = false;    ///< inbound subscribe: answer at once (approved already)
+    bool forward = false;  ///< outbound: route it; inbound: deliver it to the user's resources
+    bool push = false;     ///< the item as clients see it changed
+    bool reply_subscribed = false;  ///< inbound subscribe: answer at once (approved already)
 };
 
 /// The user sends `type` to the contact (RFC 6121 Appendix A.2).

@@ -140,12 +140,11 @@ void User::next_change() {
             continue;
         }
         changing_ = true;
-        hub_.shared.store.commit(
-            std::move(batch), hub_.shard,
-            [this, change = std::move(change), result = std::move(result)](
-                const Outcome& outcome) mutable {
-                finish_change(std::move(change), std::move(result), outcome);
-            });
+        hub_.shared.store.commit(std::move(batch), hub_.shard,
+                                 [this, change = std::move(change),
+                                  result = std::move(result)](const Outcome& outcome) mutable {
+                                     finish_change(std::move(change), std::move(result), outcome);
+                                 });
     }
 }
 

@@ -1,7 +1,7 @@
-// User: everything about one bare JID that is in use: its resources, roster and presence, on its home
-// shard. Changes of the roster are made one after the other, each visible only once it is durable.
-// Split by subject: user.cc (life, roster, delivery of messages), user_offline.cc, user_presence.cc, and
-// user_subscription.cc.
+// User: everything about one bare JID that is in use: its resources, roster and presence, on its
+// home shard. Changes of the roster are made one after the other, each visible only once it is
+// durable. Split by subject: user.cc (life, roster, delivery of messages), user_offline.cc,
+// user_presence.cc, and user_subscription.cc.
 #pragma once
 
 #include <boost/container/small_vector.hpp>
@@ -50,9 +50,7 @@ public:
     void when_loaded(std::function<void(const Outcome&)> task);
     [[nodiscard]] bool exists() const { return exists_; }
     /// Known to be removed or disabled: nobody may log in.
-    [[nodiscard]] bool barred() const {
-        return state_ == State::loaded && (!exists_ || disabled_);
-    }
+    [[nodiscard]] bool barred() const { return state_ == State::loaded && (!exists_ || disabled_); }
     [[nodiscard]] const Roster& roster() const { return roster_; }
 
     // ---- stanzas that arrive for the account ----
@@ -70,8 +68,8 @@ public:
     void directed_presence(Resource& resource, const PacketRef& packet);
     void subscription_out(const Stanza& stanza, Custody custody);
 
-    /// A change of the roster: `plan` (run when it is its turn) fills the batch and returns the items
-    /// to apply; `done` hears the outcome once it is durable. Items are pushed to interested
+    /// A change of the roster: `plan` (run when it is its turn) fills the batch and returns the
+    /// items to apply; `done` hears the outcome once it is durable. Items are pushed to interested
     /// resources before `done` runs.
     struct Change {
         std::vector<RosterItem> items;
@@ -105,8 +103,8 @@ private:
     void loaded(const Outcome& outcome);
     void next_change();
     [[nodiscard]] bool roster_at_rest() const { return !changing_ && changes_.empty(); }
-    /// Runs `task` behind the changes that came before it: presence that follows an approval must not
-    /// overtake it while it is being stored.
+    /// Runs `task` behind the changes that came before it: presence that follows an approval must
+    /// not overtake it while it is being stored.
     template <class Task>
     void in_order(Task task) {
         if (roster_at_rest()) {
@@ -182,11 +180,11 @@ private:
         PacketRef packet;
         HoldId hold = 0;
     };
-    std::deque<Behind> behind_;    ///< came while stored messages were on their way
-    std::size_t keeping_ = 0;      ///< messages on their way into the store
-    std::uint64_t rows_after_ = 0; ///< rows up to that id have been delivered
+    std::deque<Behind> behind_;     ///< came while stored messages were on their way
+    std::size_t keeping_ = 0;       ///< messages on their way into the store
+    std::uint64_t rows_after_ = 0;  ///< rows up to that id have been delivered
     bool reading_rows_ = false;
-    bool more_rows_ = false;       ///< rows are left for when the resource has room
+    bool more_rows_ = false;  ///< rows are left for when the resource has room
 };
 
 }  // namespace causeway

@@ -1,5 +1,5 @@
-// Messages that were stored for an account: read in pages, in order, as fast as its clients take them, and
-// before anything that came later (RFC 6120 §10.1).
+// Messages that were stored for an account: read in pages, in order, as fast as its clients take
+// them, and before anything that came later (RFC 6120 §10.1).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -49,20 +49,20 @@ void User::read_rows() {
     reading_rows_ = true;
     more_rows_ = false;
     ++reading_;
-    hub_.shared.store.log_list(
-        std::string(offline_store), std::string(jid_.bare()), rows_after_, page, hub_.shard,
-        [this](const Result<std::vector<LogRow>>& rows) {
-            reading_rows_ = false;
-            if (rows) {
-                deliver_rows(*rows);
-            } else {
-                CAUSEWAY_LOG(error, "offline.unreadable", {"jid", jid_.bare()},
-                             {"cause", rows.error().why()});
-                caught_up();
-            }
-            --reading_;
-            rest();
-        });
+    hub_.shared.store.log_list(std::string(offline_store), std::string(jid_.bare()), rows_after_,
+                               page, hub_.shard, [this](const Result<std::vector<LogRow>>& rows) {
+                                   reading_rows_ = false;
+                                   if (rows) {
+                                       deliver_rows(*rows);
+                                   } else {
+                                       CAUSEWAY_LOG(error, "offline.unreadable",
+                                                    {"jid", jid_.bare()},
+                                                    {"cause", rows.error().why()});
+                                       caught_up();
+                                   }
+                                   --reading_;
+                                   rest();
+                               });
 }
 
 void User::deliver_rows(const std::vector<LogRow>& rows) {
@@ -96,8 +96,7 @@ void User::deliver_rows(const std::vector<LogRow>& rows) {
 }
 
 bool User::deliver_row(Resource& resource, const LogRow& row) {
-    if (hub_.ledger.in_flight(row.id) ||
-        (row.expires != 0 && row.expires <= hub_.clock().wall())) {
+    if (hub_.ledger.in_flight(row.id) || (row.expires != 0 && row.expires <= hub_.clock().wall())) {
         return false;
     }
     auto packet = Packet::from_bytes(row.body);

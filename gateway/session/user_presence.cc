@@ -74,13 +74,14 @@ void User::own_presence(Resource& resource, const PacketRef& packet, int priorit
     resource.presence = packet;
     resource.priority = priority;
     resources_changed();
-    when_loaded([this, full = resource.jid(), packet, first, takes_messages](const Outcome& outcome) {
-        Resource* still = find(full.resource());
-        if (!outcome || still == nullptr || still->presence != packet) return;
-        broadcast(packet);
-        if (first) first_presence(*still);
-        if (takes_messages) deliver_offline();
-    });
+    when_loaded(
+        [this, full = resource.jid(), packet, first, takes_messages](const Outcome& outcome) {
+            Resource* still = find(full.resource());
+            if (!outcome || still == nullptr || still->presence != packet) return;
+            broadcast(packet);
+            if (first) first_presence(*still);
+            if (takes_messages) deliver_offline();
+        });
 }
 
 void User::first_presence(Resource& resource) {
@@ -177,8 +178,8 @@ void User::probe_in(const PacketRef& packet) {
         send_current_presence(prober);
         return;
     }
-    // §4.3.2: whoever is not subscribed learns that, and no more. A request that still waits for its
-    // answer must not be answered by a probe.
+    // §4.3.2: whoever is not subscribed learns that, and no more. A request that still waits for
+    // its answer must not be answered by a probe.
     if (item != nullptr && item->state.pending_in) return;
     hub_.routing->route(Packet::make(StanzaKind::presence, StanzaType::unsubscribed, jid_,
                                      prober.bare_jid(), {}, {}));

@@ -9,15 +9,16 @@ std::string_view text_of(const Outcome& outcome) { return outcome.why(); }
 
 StanzaError error_of(const Outcome& outcome) {
     if (outcome.cause() == Cause::policy) {
-        return {.condition = StanzaCondition::resource_constraint, .text = std::string(text_of(outcome))};
+        return {.condition = StanzaCondition::resource_constraint,
+                .text = std::string(text_of(outcome))};
     }
     return {.condition = StanzaCondition::internal_server_error,
             .text = "The roster could not be changed: try again later.",
             .type = "wait"};
 }
 
-/// What is stored of a request, to be shown at each login until it is answered: a stranger must not be
-/// able to fill the roster, nor every login, with long ones.
+/// What is stored of a request, to be shown at each login until it is answered: a stranger must not
+/// be able to fill the roster, nor every login, with long ones.
 std::string kept_request(const Packet& packet) {
     constexpr std::size_t longest = 512;
     if (packet.bytes().size() <= longest) return std::string(packet.bytes());
@@ -34,8 +35,8 @@ Outcome User::plan_outbound(const PacketRef& packet, const Jid& contact, Batch& 
     RosterItem item = known != nullptr ? *known : RosterItem{};
     item.jid = contact;
     step = send_subscription(item.state, packet->type());
-    const bool adds = (step.state.pending_out || step.state.from || step.state.approved) &&
-                      !item.listed;
+    const bool adds =
+        (step.state.pending_out || step.state.from || step.state.approved) && !item.listed;
     if (adds && roster_.listed_count() >= hub_.limits().roster_items) {
         return Outcome::policy("The roster is full.");
     }
@@ -110,12 +111,12 @@ Outcome User::plan_inbound(const PacketRef& packet, Batch& batch, Change& change
         change.before_push = [this, packet] { show_subscription(packet); };
     }
     // A repeated request replaces what waits, so that the newest words are shown.
-    const bool renewed =
-        packet->type() == StanzaType::subscribe && step.state.pending_in;
+    const bool renewed = packet->type() == StanzaType::subscribe && step.state.pending_in;
     if (step.state == item.state && !renewed) return {};
     item.state = step.state;
-    item.request = renewed ? kept_request(*packet)
-                           : item.state.pending_in ? item.request : std::string{};
+    item.request = renewed                 ? kept_request(*packet)
+                   : item.state.pending_in ? item.request
+                                           : std::string{};
     plan_item(batch, change, std::move(item), step.push);
     return {};
 }
@@ -124,8 +125,7 @@ void User::show_subscription(const PacketRef& packet) {
     // §3.1.3: requests go to available resources; §3.1.6, §3.2.3, §3.3.3: the rest to interested
     // ones, too, which learn of it before the push.
     for (Resource* resource : resources_) {
-        const bool interested =
-            resource->interested && packet->type() != StanzaType::subscribe;
+        const bool interested = resource->interested && packet->type() != StanzaType::subscribe;
         if (resource->available() || interested) resource->deliver(packet, 0);
     }
 }
@@ -165,7 +165,8 @@ void User::subscription_in(const PacketRef& packet, Custody custody) {
                                                      jid_, contact, packet->id(), {}));
                     send_current_presence(contact);
                 }
-                // §3.3.3: only who saw presence is told that it ends; a request withdrawn tells nothing.
+                // §3.3.3: only who saw presence is told that it ends; a request withdrawn tells
+                // nothing.
                 if (packet->type() == StanzaType::unsubscribe && *was_from) {
                     send_unavailable(contact);
                 }

@@ -41,11 +41,7 @@ struct Shard::Loop {
 };
 
 Shard::Shard(unsigned index, unsigned count, const Clock& clock)
-    : index_(index),
-      count_(count),
-      clock_(clock),
-      loop_(std::make_unique<Loop>()),
-      timers_(clock) {
+    : index_(index), count_(count), clock_(clock), loop_(std::make_unique<Loop>()), timers_(clock) {
     outbox_.resize(count);
     for (unsigned i = 0; i < count; ++i) loop_->inbox.push_back(std::make_unique<Loop::Ring>());
 }
@@ -138,9 +134,8 @@ void Shard::flush_dirty() {
 std::size_t Shard::turn(Duration wait) {
     Shard* const before = std::exchange(current_shard, this);
     std::size_t done = 0;
-    const bool backlog = !local_.empty() || std::ranges::any_of(outbox_, [](const auto& box) {
-        return !box.empty();
-    });
+    const bool backlog = !local_.empty() ||
+                         std::ranges::any_of(outbox_, [](const auto& box) { return !box.empty(); });
     if (!backlog && wait > Duration::zero()) {
         done += loop_->io.run_one_for(timers_.until_next(std::min(wait, longest_sleep)));
     }

@@ -1,7 +1,7 @@
-// Shard: one thread with its own event loop, timers, buffers and parsers; nothing in it is locked. A
-// turn is: a bounded number of ready events, messages from other shards, due timers, then everything
-// written during the turn is flushed at once, then what was condemned is freed. Objects of a shard are
-// touched by its thread alone; other threads reach it through post().
+// Shard: one thread with its own event loop, timers, buffers and parsers; nothing in it is locked.
+// A turn is: a bounded number of ready events, messages from other shards, due timers, then
+// everything written during the turn is flushed at once, then what was condemned is freed. Objects
+// of a shard are touched by its thread alone; other threads reach it through post().
 #pragma once
 
 #include <atomic>
@@ -76,7 +76,8 @@ public:
     IoBuffers& buffers() { return buffers_; }
     ParserPool& parsers() { return parsers_; }
 
-    /// From any thread. From another shard's thread it costs no lock: it leaves with that turn's end.
+    /// From any thread. From another shard's thread it costs no lock: it leaves with that turn's
+    /// end.
     void post(std::function<void()> task) override;
 
     /// Puts `flushable` on the list for the end of this turn; idempotent.
@@ -115,7 +116,7 @@ private:
     std::vector<std::unique_ptr<Condemned>> condemned_;
     std::vector<Task> local_;
     std::vector<Task> running_;
-    std::vector<std::vector<Task>> outbox_;     ///< by receiving shard
+    std::vector<std::vector<Task>> outbox_;  ///< by receiving shard
     std::mutex foreign_mutex_;
     std::vector<Task> foreign_;  ///< from threads that are no shard; guarded by foreign_mutex_
     std::atomic<bool> foreign_waiting_{false};

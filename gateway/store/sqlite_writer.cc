@@ -75,13 +75,14 @@ Outcome SqliteWriter::prepare() {
     const Result<std::int64_t> ceiling = database_.integer("SELECT value FROM id_ceiling");
     if (!ceiling) return ceiling.error();
     id_floor_ = static_cast<std::uint64_t>(std::max<std::int64_t>(*ceiling, 0));
-    // Ids are given out that never come to be stored. Each opening has a range of its own, or two short
-    // runs after one another would begin with the same ones.
+    // Ids are given out that never come to be stored. Each opening has a range of its own, or two
+    // short runs after one another would begin with the same ones.
     id_ceiling_ = id_floor_ + std::min(id_distance(Duration{1}),
                                        static_cast<std::uint64_t>(INT64_MAX) - id_floor_);
     SqliteStatement& claim = statement(Statement::raise_id_ceiling);
     claim.bind_integer(1, static_cast<std::int64_t>(id_ceiling_));
-    if (Outcome claimed = execute(claim, "the store cannot claim its ids"); !claimed) return claimed;
+    if (Outcome claimed = execute(claim, "the store cannot claim its ids"); !claimed)
+        return claimed;
     return {};
 }
 

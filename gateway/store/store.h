@@ -5,8 +5,8 @@
 // `owner` is a bare JID or a domain; `store` a short constant name of the feature that owns it.
 //
 // All writes go through a Batch: one batch is applied whole or not at all, and its completion runs
-// only once it is durable. Completions and answers run on the Executor given with the request, never
-// on the calling stack. A full queue answers Cause::retry at once; nothing blocks the caller.
+// only once it is durable. Completions and answers run on the Executor given with the request,
+// never on the calling stack. A full queue answers Cause::retry at once; nothing blocks the caller.
 #pragma once
 
 #include <cstdint>
@@ -35,15 +35,30 @@ struct LogRow {
 /// Writes to be applied together, in order.
 class Batch {
 public:
-    struct MapSet { std::string store, owner, key, value; };
-    struct MapErase { std::string store, owner, key; };
-    struct MapClear { std::string store, owner; };
-    struct LogAppend { std::string store, owner; LogRow row; };
-    struct LogErase { std::string store, owner; std::uint64_t id; };
-    struct LogClear { std::string store, owner; };
+    struct MapSet {
+        std::string store, owner, key, value;
+    };
+    struct MapErase {
+        std::string store, owner, key;
+    };
+    struct MapClear {
+        std::string store, owner;
+    };
+    struct LogAppend {
+        std::string store, owner;
+        LogRow row;
+    };
+    struct LogErase {
+        std::string store, owner;
+        std::uint64_t id;
+    };
+    struct LogClear {
+        std::string store, owner;
+    };
     using Operation = std::variant<MapSet, MapErase, MapClear, LogAppend, LogErase, LogClear>;
 
-    void map_set(std::string_view store, std::string_view owner, std::string_view key, std::string value);
+    void map_set(std::string_view store, std::string_view owner, std::string_view key,
+                 std::string value);
     void map_erase(std::string_view store, std::string_view owner, std::string_view key);
     /// Removes every key of the owner in that store.
     void map_clear(std::string_view store, std::string_view owner);
@@ -63,10 +78,16 @@ private:
     std::size_t bytes_ = 0;
 };
 
-struct MapEntry { std::string owner, key, value; };
+struct MapEntry {
+    std::string owner, key, value;
+};
 
 /// Totals of one owner's rows in a Log store.
-struct LogTotals { std::string owner; std::uint64_t rows = 0, bytes = 0; UnixMillis oldest = 0; };
+struct LogTotals {
+    std::string owner;
+    std::uint64_t rows = 0, bytes = 0;
+    UnixMillis oldest = 0;
+};
 
 /// The interface that backends implement. Thread-safe.
 class Store {
@@ -80,10 +101,11 @@ public:
     Store& operator=(const Store&) = delete;
     virtual ~Store() = default;
 
-    /// Applies the batch after all that were committed before it, from whichever thread; completions
-    /// keep that order on each executor. `committed` may be empty. Failures: retry (queue full, disk
-    /// full or failing, store stopping), policy (a row id that exists, a batch larger than the queue),
-    /// malformed (a row id of 0 or beyond 63 bits), refused (the file is damaged).
+    /// Applies the batch after all that were committed before it, from whichever thread;
+    /// completions keep that order on each executor. `committed` may be empty. Failures: retry
+    /// (queue full, disk full or failing, store stopping), policy (a row id that exists, a batch
+    /// larger than the queue), malformed (a row id of 0 or beyond 63 bits), refused (the file is
+    /// damaged).
     virtual void commit(Batch batch, Executor& home, Committed committed) = 0;
 
     virtual void map_get(std::string store, std::string owner, std::string key, Executor& home,
@@ -91,16 +113,18 @@ public:
     /// All entries of one owner, by key.
     virtual void map_list(std::string store, std::string owner, Executor& home,
                           Answer<std::vector<MapEntry>> answer) = 0;
-    /// A page of a whole store ordered by (owner, key), after the given position; for listings. Fewer
-    /// entries than `limit` mean the end.
+    /// A page of a whole store ordered by (owner, key), after the given position; for listings.
+    /// Fewer entries than `limit` mean the end.
     virtual void map_scan(std::string store, std::string after_owner, std::string after_key,
-                          std::size_t limit, Executor& home, Answer<std::vector<MapEntry>> answer) = 0;
+                          std::size_t limit, Executor& home,
+                          Answer<std::vector<MapEntry>> answer) = 0;
     /// Every owner that has `key` in `store` (an index: who has this contact?).
     virtual void map_holders(std::string store, std::string key, std::size_t limit, Executor& home,
                              Answer<std::vector<MapEntry>> answer) = 0;
     /// Rows with id > after, in id order.
-    virtual void log_list(std::string store, std::string owner, std::uint64_t after, std::size_t limit,
-                          Executor& home, Answer<std::vector<LogRow>> answer) = 0;
+    virtual void log_list(std::string store, std::string owner, std::uint64_t after,
+                          std::size_t limit, Executor& home,
+                          Answer<std::vector<LogRow>> answer) = 0;
     /// Totals of every owner that has rows in `store`, at most `limit`, by owner.
     virtual void log_totals(std::string store, std::size_t limit, Executor& home,
                             Answer<std::vector<LogTotals>> answer) = 0;

@@ -1,7 +1,7 @@
 // Negotiation: what an accepted stream has reached (secure, authenticated, bound) and which stream
-// features are on offer because of it. One central rule: an element is taken by a feature only if that
-// feature was offered after the latest stream header. Base of client streams and of incoming server
-// streams, which say what follows from each step.
+// features are on offer because of it. One central rule: an element is taken by a feature only if
+// that feature was offered after the latest stream header. Base of client streams and of incoming
+// server streams, which say what follows from each step.
 #pragma once
 
 #include <memory>
@@ -46,8 +46,8 @@ public:
 
     /// Sends <stream:features/>.
     void offer_features();
-    /// Hands the element to the feature that is on offer for `ns` (that of the element, or of what an
-    /// iq carries). False if there is none.
+    /// Hands the element to the feature that is on offer for `ns` (that of the element, or of what
+    /// an iq carries). False if there is none.
     bool dispatch(std::string_view ns, Element& element, Arena& arena);
 
     std::unique_ptr<NegotiationState> state;  ///< of the feature that is at work

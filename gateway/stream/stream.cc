@@ -121,7 +121,8 @@ void XmppStream::read(std::string_view bytes) {
             continue;
         }
         if (event == XmlEvent::element && parser_->heap() > ParserPool::heap_bound) {
-            // Input that always ends inside a stanza would keep this parser, and every name ever seen.
+            // Input that always ends inside a stanza would keep this parser, and every name ever
+            // seen.
             bytes = bytes.substr(bytes.size() - parser_->unconsumed());
             parser_.reset();
             lease_parser();
@@ -189,8 +190,7 @@ void XmppStream::handle_header(const Element& header) {
 }
 
 void XmppStream::handle_framed(Element& element) {
-    if (element.ns == ns::framing && element.name == "open" &&
-        state_ == State::awaiting_header) {
+    if (element.ns == ns::framing && element.name == "open" && state_ == State::awaiting_header) {
         state_ = State::open;
         handler_->on_stream_opened({element.attribute("to"), element.attribute("from"),
                                     element.attribute("id"), element.attribute("version"),
@@ -294,7 +294,8 @@ void XmppStream::fail(std::string_view condition, std::string_view text, std::st
     if (!usable()) return;
     failure_ = fmt::format("{}: {}", condition, text);
     // RFC 6120 §4.9.1.1: an error before our header still needs the header.
-    if (!header_sent_) send_header({.from = std::string(handler_->own_name()), .id = random_token()});
+    if (!header_sent_)
+        send_header({.from = std::string(handler_->own_name()), .id = random_token()});
     std::string inner = fmt::format("<{}", condition);
     append_attribute(inner, "xmlns", ns::stream_errors);
     inner += "/>";

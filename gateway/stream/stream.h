@@ -1,7 +1,7 @@
-// XmppStream: one XML stream over one Channel (RFC 6120 §4; RFC 7395 for WebSocket): headers, restarts,
-// stream errors and the closing handshake, for both directions and all kinds of streams. It turns
-// bytes into elements and tells its owner; it knows nothing of what they mean. Between two stanzas it
-// owns no parser. Owner: a session; both live on one shard.
+// XmppStream: one XML stream over one Channel (RFC 6120 §4; RFC 7395 for WebSocket): headers,
+// restarts, stream errors and the closing handshake, for both directions and all kinds of streams.
+// It turns bytes into elements and tells its owner; it knows nothing of what they mean. Between two
+// stanzas it owns no parser. Owner: a session; both live on one shard.
 #pragma once
 
 #include <memory>
@@ -65,7 +65,8 @@ public:
 
     /// The limits outlive a reload: the stream keeps those it was given.
     void set_limits(std::shared_ptr<const Limits> limits, std::size_t stanza_bytes);
-    /// Input beyond this rate is left to the system (and so to the sender) for a while; 0: no bound.
+    /// Input beyond this rate is left to the system (and so to the sender) for a while; 0: no
+    /// bound.
     void set_rate(std::size_t bytes_per_second, std::size_t burst_bytes);
 
     /// Opens our side, or answers the peer's opening; again after each restart.
@@ -108,8 +109,8 @@ public:
     /// Why we ended it, for the log; empty if we did not.
     [[nodiscard]] const std::string& failure() const { return failure_; }
 
-    /// Stops reading for good and hands the connection over, to go on elsewhere where restart() left
-    /// it. nullptr if it cannot move; the stream then goes on here.
+    /// Stops reading for good and hands the connection over, to go on elsewhere where restart()
+    /// left it. nullptr if it cannot move; the stream then goes on here.
     std::unique_ptr<DetachedChannel> detach();
     /// Holds back further input until detach() or release().
     void hold();
@@ -135,8 +136,8 @@ private:
     Shard& shard_;
     std::unique_ptr<Channel> channel_;
     StreamHandler* handler_;
-    std::unique_ptr<XmlStreamParser> parser_;       ///< while input is being read or partial
-    std::shared_ptr<const std::string> context_;    ///< how to lease one; nullptr before the header
+    std::unique_ptr<XmlStreamParser> parser_;     ///< while input is being read or partial
+    std::shared_ptr<const std::string> context_;  ///< how to lease one; nullptr before the header
     std::shared_ptr<const Limits> limits_;
     std::string_view content_ns_;
     std::string failure_;

@@ -1,5 +1,6 @@
-// Element: one stanza as a tree in an Arena. Names, values and text are views into that arena or into
-// constants, valid until the arena is reset. Trees are walked without recursion: input decides depth.
+// Element: one stanza as a tree in an Arena. Names, values and text are views into that arena or
+// into constants, valid until the arena is reset. Trees are walked without recursion: input decides
+// depth.
 #pragma once
 
 #include <string_view>

@@ -11,8 +11,9 @@
 #include "gateway/xml/ns.h"
 #include "gateway/xml/writer.h"
 
-// Debian has had expat 2.5.0 with and without this function. A weak reference takes it from whichever
-// library is there when the program runs; one that lacks it has no deferral to switch off.
+// Debian has had expat 2.5.0 with and without this function. A weak reference takes it from
+// whichever library is there when the program runs; one that lacks it has no deferral to switch
+// off.
 extern "C" XML_Bool XML_SetReparseDeferralEnabled(XML_Parser parser, XML_Bool enabled)
     __attribute__((weak));
 
@@ -73,7 +74,8 @@ Name split(std::string_view name) {
     const std::size_t first = name.find(separator);
     if (first == std::string_view::npos) return {{}, name, {}};
     const std::size_t second = name.find(separator, first + 1);
-    if (second == std::string_view::npos) return {name.substr(0, first), name.substr(first + 1), {}};
+    if (second == std::string_view::npos)
+        return {name.substr(0, first), name.substr(first + 1), {}};
     return {name.substr(0, first), name.substr(first + 1, second - first - 1),
             name.substr(second + 1)};
 }
@@ -173,8 +175,8 @@ void XmlStreamParser::make_expat() {
     XML_SetProcessingInstructionHandler(expat_, ExpatHandlers::instruction);
     XML_SetStartDoctypeDeclHandler(expat_, ExpatHandlers::doctype);
     XML_SetXmlDeclHandler(expat_, ExpatHandlers::declaration);
-    // Deferral would hold back complete stanzas; what it guards against (a long token in small pieces
-    // scanned again and again) is bounded by token_bytes instead.
+    // Deferral would hold back complete stanzas; what it guards against (a long token in small
+    // pieces scanned again and again) is bounded by token_bytes instead.
     if (XML_SetReparseDeferralEnabled != nullptr) XML_SetReparseDeferralEnabled(expat_, XML_FALSE);
 }
 
@@ -283,8 +285,8 @@ void XmlStreamParser::fault(std::string_view condition, std::string text) {
     XML_StopParser(expat_, XML_FALSE);
 }
 
-/// Called for every token but white space around the root, which counts as part of the next one. Text
-/// may come in one piece of any size; a token that is no text, or a reference, may not.
+/// Called for every token but white space around the root, which counts as part of the next one.
+/// Text may come in one piece of any size; a token that is no text, or a reference, may not.
 void XmlStreamParser::mark_consumed(std::size_t text_bytes) {
     const std::int64_t before = consumed_;
     consumed_ = XML_GetCurrentByteIndex(expat_) + XML_GetCurrentByteCount(expat_);
@@ -299,8 +301,8 @@ bool XmlStreamParser::check_size() {
     return fault_condition_.empty();
 }
 
-/// A prefix of one byte can stand for a name of thousands, in each of thousands of elements: what that
-/// comes to has a bound of its own. Empty after a fault.
+/// A prefix of one byte can stand for a name of thousands, in each of thousands of elements: what
+/// that comes to has a bound of its own. Empty after a fault.
 std::string_view XmlStreamParser::keep_namespace(std::string_view name) {
     if (name == ns::xml) return ns::xml;
     namespace_bytes_ += name.size();
@@ -320,8 +322,8 @@ Element* XmlStreamParser::build(const char* raw_name, const char** attributes) {
         fault("invalid-namespace", "stanzas here are in another content namespace");
         return nullptr;
     } else if (element_ns == ns::xml) {
-        // The prefix xml is for attributes; as a default namespace, which is how it would be written,
-        // this one is forbidden to everybody.
+        // The prefix xml is for attributes; as a default namespace, which is how it would be
+        // written, this one is forbidden to everybody.
         fault("bad-format", "no element is in the namespace of the prefix xml");
         return nullptr;
     } else if (current_ != nullptr && element_ns == current_->ns) {
@@ -357,9 +359,8 @@ Element* XmlStreamParser::build(const char* raw_name, const char** attributes) {
 
 void XmlStreamParser::remember_header(std::string_view raw_root) {
     const Name name = split(raw_root);
-    const std::string root = name.prefix.empty()
-                                 ? std::string(name.local)
-                                 : fmt::format("{}:{}", name.prefix, name.local);
+    const std::string root = name.prefix.empty() ? std::string(name.local)
+                                                 : fmt::format("{}:{}", name.prefix, name.local);
     context_ = fmt::format("s{}\n<{}{}>", content_ns_, root, header_declarations_);
     header_declarations_.clear();
     header_declarations_.shrink_to_fit();

@@ -1,10 +1,12 @@
-// XmlStreamParser: libexpat behind a pull interface, the only user of expat. Bytes go in, one event at
-// a time comes out: stream opened, one complete child element, stream closed, or a fault that names
-// its stream error. Restricted XML (RFC 6120 §11.1) and all limits are enforced while parsing.
+// XmlStreamParser: libexpat behind a pull interface, the only user of expat. Bytes go in, one event
+// at a time comes out: stream opened, one complete child element, stream closed, or a fault that
+// names its stream error. Restricted XML (RFC 6120 §11.1) and all limits are enforced while
+// parsing.
 //
-// Between two stanzas a parser holds nothing of its stream but the declarations of the stream header,
-// so ParserPool lends one parser to any number of idle streams with equal headers: an idle stream owns
-// no parser. A parser whose expat heap has grown (names stay in its tables for good) is replaced.
+// Between two stanzas a parser holds nothing of its stream but the declarations of the stream
+// header, so ParserPool lends one parser to any number of idle streams with equal headers: an idle
+// stream owns no parser. A parser whose expat heap has grown (names stay in its tables for good) is
+// replaced.
 #pragma once
 
 #include <cstddef>
@@ -24,12 +26,12 @@ namespace causeway {
 
 /// Bounds on what a peer may send; each is reached while parsing, never after.
 struct XmlLimits {
-    /// From '<' of a stanza to its end; and as much again for namespace names, each time that a prefix
-    /// stands for one.
+    /// From '<' of a stanza to its end; and as much again for namespace names, each time that a
+    /// prefix stands for one.
     std::size_t stanza_bytes = 262144;
-    std::size_t token_bytes = 16384;    ///< one tag, or one reference
-    std::size_t depth = 64;             ///< below the stream element
-    std::size_t attributes = 64;        ///< of one element
+    std::size_t token_bytes = 16384;  ///< one tag, or one reference
+    std::size_t depth = 64;           ///< below the stream element
+    std::size_t attributes = 64;      ///< of one element
     std::size_t attribute_bytes = 8192;
     std::size_t namespaces = 32;        ///< declared by one element
     std::size_t namespace_name = 1024;  ///< bytes of one's name
@@ -39,8 +41,8 @@ struct XmlLimits {
 /// What the parser saw.
 enum class XmlEvent : unsigned char { need_more, opened, element, closed, fault };
 
-/// How the stream's root stands: a real <stream:stream> (TCP), or each message a document of its own
-/// (RFC 7395), where the parser supplies a root and every message's element is reported.
+/// How the stream's root stands: a real <stream:stream> (TCP), or each message a document of its
+/// own (RFC 7395), where the parser supplies a root and every message's element is reported.
 enum class XmlFraming : unsigned char { stream, message };
 
 class XmlStreamParser {
@@ -52,8 +54,8 @@ public:
 
     void set_limits(const XmlLimits& limits) { limits_ = limits; }
 
-    /// Takes bytes, and reports the first event in them. After any event but need_more and fault call
-    /// resume() for the next, until need_more.
+    /// Takes bytes, and reports the first event in them. After any event but need_more and fault
+    /// call resume() for the next, until need_more.
     XmlEvent feed(std::string_view bytes);
     XmlEvent resume();
 

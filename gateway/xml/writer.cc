@@ -91,8 +91,8 @@ void append_escaped(std::string& out, std::string_view text) { escape<false>(out
 void append_attribute(std::string& out, std::string_view name, std::string_view value) {
     out += ' ';
     out += name;
-    // An apostrophe takes six bytes where it must be escaped: a value of many would grow beyond what
-    // another server takes.
+    // An apostrophe takes six bytes where it must be escaped: a value of many would grow beyond
+    // what another server takes.
     if (value.find('\'') != std::string_view::npos && value.find('"') == std::string_view::npos) {
         out += "=\"";
         escape<true, true>(out, value);

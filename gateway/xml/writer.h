@@ -1,7 +1,7 @@
 // XML output: the only code that escapes. The form is canonical: single quotes (double ones
 // around a value that holds single ones), no prefixes but xml:,
-// empty elements closed at once, the content namespace (jabber:client and jabber:server alike) never
-// written at the top, so that the same bytes serve client and server streams.
+// empty elements closed at once, the content namespace (jabber:client and jabber:server alike)
+// never written at the top, so that the same bytes serve client and server streams.
 #pragma once
 
 #include <string>
@@ -11,8 +11,9 @@
 
 namespace causeway {
 
-/// Appends `text` escaped for element content or an attribute value in single quotes. Characters that
-/// XML 1.0 forbids are replaced by U+FFFD; ours never hold any, but a log line or a resource might.
+/// Appends `text` escaped for element content or an attribute value in single quotes. Characters
+/// that XML 1.0 forbids are replaced by U+FFFD; ours never hold any, but a log line or a resource
+/// might.
 void append_escaped(std::string& out, std::string_view text);
 
 /// Appends ` name='value'`.

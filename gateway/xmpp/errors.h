@@ -39,7 +39,7 @@ std::string_view type_of(StanzaCondition condition);
 /// What a stanza is answered with.
 struct StanzaError {
     StanzaCondition condition = StanzaCondition::undefined_condition;
-    std::string text;  ///< for the person at the other end; may be empty
+    std::string text;            ///< for the person at the other end; may be empty
     std::string_view type = {};  ///< overrides type_of() when not empty
 };
 

@@ -40,9 +40,7 @@ constexpr std::array<unsigned char, 256> flags = [] {
 constexpr std::size_t max_domain_ascii = 253;  // RFC 1035 §2.3.4, in text
 constexpr std::size_t max_label = 63;
 
-unsigned char flags_of(char c) {
-    return flags[static_cast<unsigned char>(c)];
-}
+unsigned char flags_of(char c) { return flags[static_cast<unsigned char>(c)]; }
 
 bool all_have(std::string_view text, CharacterFlag flag) {
     unsigned common = flag;
@@ -258,16 +256,12 @@ Jid Jid::trusted(std::string_view local, std::string_view domain, std::string_vi
     return {std::move(text), local.size(), domain.size()};
 }
 
-Jid Jid::bare_jid() const {
-    return {std::string(bare()), local_length_, domain_length_};
-}
+Jid Jid::bare_jid() const { return {std::string(bare()), local_length_, domain_length_}; }
 
 Jid Jid::with_resource(std::string_view already_prepared) const {
     return trusted(local(), domain(), already_prepared);
 }
 
-Jid Jid::domain_jid() const {
-    return {std::string(domain()), 0, domain_length_};
-}
+Jid Jid::domain_jid() const { return {std::string(domain()), 0, domain_length_}; }
 
 }  // namespace causeway

@@ -1,6 +1,7 @@
-// Packet: the immutable routed form of a stanza: what routing needs to know, and the canonical bytes.
-// Made once per stanza and shared by reference: every recipient, queue and shard holds the same bytes.
-// The bytes begin with the `to` attribute, so that another address can be written before a shared rest.
+// Packet: the immutable routed form of a stanza: what routing needs to know, and the canonical
+// bytes. Made once per stanza and shared by reference: every recipient, queue and shard holds the
+// same bytes. The bytes begin with the `to` attribute, so that another address can be written
+// before a shared rest.
 #pragma once
 
 #include <atomic>

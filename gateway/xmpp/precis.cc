@@ -19,17 +19,11 @@ constexpr char32_t zero_width_non_joiner = 0x200C;
 constexpr char32_t zero_width_joiner = 0x200D;
 constexpr int virama_class = 9;  // canonical combining class of a virama
 
-UChar32 icu(char32_t point) {
-    return static_cast<UChar32>(point);
-}
+UChar32 icu(char32_t point) { return static_cast<UChar32>(point); }
 
-bool is_arabic_digit(char32_t point) {
-    return point >= 0x0660 && point <= 0x0669;
-}
+bool is_arabic_digit(char32_t point) { return point >= 0x0660 && point <= 0x0669; }
 
-bool is_extended_arabic_digit(char32_t point) {
-    return point >= 0x06F0 && point <= 0x06F9;
-}
+bool is_extended_arabic_digit(char32_t point) { return point >= 0x06F0 && point <= 0x06F9; }
 
 /// RFC 8264 §9.6: code points whose property is given instead of computed.
 std::optional<Property> exception_of(char32_t point) {
@@ -183,13 +177,9 @@ bool context_allows(std::u32string_view points, std::size_t at) {
     }
 }
 
-constexpr unsigned bit(UCharDirection direction) {
-    return 1U << static_cast<unsigned>(direction);
-}
+constexpr unsigned bit(UCharDirection direction) { return 1U << static_cast<unsigned>(direction); }
 
-unsigned direction_bit(char32_t point) {
-    return bit(u_charDirection(icu(point)));
-}
+unsigned direction_bit(char32_t point) { return bit(u_charDirection(icu(point))); }
 
 }  // namespace
 

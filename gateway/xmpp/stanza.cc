@@ -9,9 +9,9 @@ namespace {
 
 // In the order of the enum.
 constexpr std::array<std::string_view, 15> type_names{
-    "normal",     "chat",        "groupchat",    "headline", "",    "unavailable", "subscribe",
-    "subscribed", "unsubscribe", "unsubscribed", "probe",    "get", "set",         "result",
-    "error"};
+    "normal",      "chat",      "groupchat",  "headline",    "",
+    "unavailable", "subscribe", "subscribed", "unsubscribe", "unsubscribed",
+    "probe",       "get",       "set",        "result",      "error"};
 
 std::optional<StanzaType> find(std::string_view name, StanzaType first, StanzaType last) {
     if (name == "error") return StanzaType::error;

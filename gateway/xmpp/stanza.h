@@ -1,5 +1,6 @@
 // Stanza: a typed view on the Element of one stanza while it is being handled, with its addresses
-// already normalised. Borrowed: it lives as long as the element's arena and never longer than a call.
+// already normalised. Borrowed: it lives as long as the element's arena and never longer than a
+// call.
 #pragma once
 
 #include <cstdint>

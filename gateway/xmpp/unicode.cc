@@ -15,9 +15,7 @@ namespace {
 /// Never legal in any profile and cheap to test for, so that ICU's int32_t lengths cannot overflow.
 constexpr std::size_t max_input = 65536;
 
-Outcome no_tables() {
-    return Outcome::policy("Unicode tables are not available");
-}
+Outcome no_tables() { return Outcome::policy("Unicode tables are not available"); }
 
 Result<std::u16string> to_utf16(std::string_view utf8) {
     if (utf8.size() > max_input) return Outcome::malformed("text is too long");
@@ -145,9 +143,7 @@ Result<std::u32string> decode(std::string_view utf8) {
     return to_utf32(*units);
 }
 
-std::string encode(std::u32string_view points) {
-    return to_utf8(to_utf16(points));
-}
+std::string encode(std::u32string_view points) { return to_utf8(to_utf16(points)); }
 
 Result<std::string> stringprep(Profile profile, std::string_view utf8, std::size_t limit) {
     const UStringPrepProfile* data = profile_data(profile);
@@ -177,9 +173,7 @@ std::u32string lower_and_compose(std::u32string_view points) {
     return normalise(lower);
 }
 
-std::u32string compose(std::u32string_view points) {
-    return normalise(to_utf16(points));
-}
+std::u32string compose(std::u32string_view points) { return normalise(to_utf16(points)); }
 
 Result<std::string> domain_to_unicode(std::string_view utf8) {
     auto given = decode(utf8);

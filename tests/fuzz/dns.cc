@@ -55,16 +55,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const DnsReply reply = causeway::read_dns_reply(message, name, type, limits);
     require(reply.ttl.count() >= 0 && reply.ttl.count() <= 0x7fffffff);
     switch (reply.kind) {
-        case DnsReply::Kind::records:
-            check_records(reply, type, limits.records_kept);
-            break;
+        case DnsReply::Kind::records: check_records(reply, type, limits.records_kept); break;
         case DnsReply::Kind::alias:
             require(causeway::is_dns_name(reply.alias) && reply.alias != name);
             break;
         case DnsReply::Kind::absent:
-        case DnsReply::Kind::retry:
-            require(!reply.why.empty());
-            break;
+        case DnsReply::Kind::retry: require(!reply.why.empty()); break;
     }
     return 0;
 }

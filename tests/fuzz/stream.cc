@@ -64,16 +64,11 @@ struct Constants {
             config->s2s.listen_tls.clear();
         }
         switch (wire) {
-            case Wire::client:
-                return config->c2s.listen;
-            case Wire::client_tls:
-                return config->c2s.listen_tls;
-            case Wire::websocket:
-                return config->http.listen;
-            case Wire::server:
-                return config->s2s.listen;
-            case Wire::server_tls:
-                return config->s2s.listen_tls;
+            case Wire::client: return config->c2s.listen;
+            case Wire::client_tls: return config->c2s.listen_tls;
+            case Wire::websocket: return config->http.listen;
+            case Wire::server: return config->s2s.listen;
+            case Wire::server_tls: return config->s2s.listen_tls;
         }
         std::abort();
     }
@@ -299,28 +294,14 @@ private:
         const std::size_t what = byte();
         auto& caller = callers_[what >> 3 & 3];
         switch (what & 7) {
-            case 0:
-                open(caller, fuzz::wires[byte() % fuzz::wires.size()]);
-                break;
+            case 0: open(caller, fuzz::wires[byte() % fuzz::wires.size()]); break;
             case 1:
-            case 2:
-                say(caller.get(), fuzz::words[byte() % std::size(fuzz::words)]);
-                break;
-            case 3:
-                raw(caller.get(), byte());
-                break;
-            case 4:
-                log_in(caller.get(), byte());
-                break;
-            case 5:
-                place_.pass(fuzz::waits[byte() % fuzz::waits.size()]);
-                break;
-            case 6:
-                leave(caller, byte());
-                break;
-            case 7:
-                trouble(byte());
-                break;
+            case 2: say(caller.get(), fuzz::words[byte() % std::size(fuzz::words)]); break;
+            case 3: raw(caller.get(), byte()); break;
+            case 4: log_in(caller.get(), byte()); break;
+            case 5: place_.pass(fuzz::waits[byte() % fuzz::waits.size()]); break;
+            case 6: leave(caller, byte()); break;
+            case 7: trouble(byte()); break;
         }
         // Otherwise it goes with what comes next.
         if ((what & 0x20) == 0) place_.settle();

@@ -169,8 +169,7 @@ void check_memory(XmlStreamParser& parser, const XmlLimits& limits, std::size_t 
 bool record(XmlStreamParser& parser, XmlEvent event, const Setting& setting, bool check,
             Story& story) {
     switch (event) {
-        case XmlEvent::need_more:
-            return true;
+        case XmlEvent::need_more: return true;
         case XmlEvent::opened:
             story.events.push_back("opened " + dump_of(parser.header()) + parser.context());
             return true;
@@ -181,9 +180,7 @@ bool record(XmlStreamParser& parser, XmlEvent event, const Setting& setting, boo
             story.events.push_back(std::move(dump));
             return true;
         }
-        case XmlEvent::closed:
-            story.events.emplace_back("closed");
-            return false;
+        case XmlEvent::closed: story.events.emplace_back("closed"); return false;
         case XmlEvent::fault:
             require(!parser.fault_condition().empty() && !parser.fault_text().empty());
             story.fault = parser.fault_condition();

@@ -3,9 +3,10 @@
 //     scenes [--sockets] [--shards N] [--split] [--piece N] [--log] [--only TEXT] PATH...
 //
 // A path is a file, or a folder whose *.scene files are played in the order of their names.
-// The simulation is the default; --sockets plays what needs no simulated time over loopback. --split
-// sends everything one byte at a time, --piece lets the simulated network move so many bytes at once.
-// A scene that fails tells where, what was expected and what came. Exit status 1 if any did.
+// The simulation is the default; --sockets plays what needs no simulated time over loopback.
+// --split sends everything one byte at a time, --piece lets the simulated network move so many
+// bytes at once. A scene that fails tells where, what was expected and what came. Exit status 1 if
+// any did.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -13,14 +13,10 @@ using boost::system::error_code;
 
 const char* type_name(DnsType type) {
     switch (type) {
-        case DnsType::a:
-            return "A ";
-        case DnsType::aaaa:
-            return "AAAA ";
-        case DnsType::srv:
-            return "SRV ";
-        default:
-            return "? ";
+        case DnsType::a: return "A ";
+        case DnsType::aaaa: return "AAAA ";
+        case DnsType::srv: return "SRV ";
+        default: return "? ";
     }
 }
 

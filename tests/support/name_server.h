@@ -2,10 +2,10 @@
 // the test gives it. It runs on the test's own io_context.
 #pragma once
 
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/udp.hpp>
-#include <array>
 #include <functional>
 #include <memory>
 #include <optional>

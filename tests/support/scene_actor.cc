@@ -134,17 +134,17 @@ void SceneActor::take_records() {
 
 void SceneActor::expect_new_stream() {
     stream_over_ = false;
-    reader_ = std::make_unique<XmlReader>(XmlReader::Events{
-        .opened =
-            [this](XmlNode header) {
-                inbox_.push_back({Happening::Kind::header, std::move(header)});
-            },
-        .element = [this](XmlNode element) { came(std::move(element)); },
-        .closed =
-            [this] {
-                stream_over_ = true;
-                inbox_.push_back({.kind = Happening::Kind::stream_end});
-            }});
+    reader_ = std::make_unique<XmlReader>(
+        XmlReader::Events{.opened =
+                              [this](XmlNode header) {
+                                  inbox_.push_back({Happening::Kind::header, std::move(header)});
+                              },
+                          .element = [this](XmlNode element) { came(std::move(element)); },
+                          .closed =
+                              [this] {
+                                  stream_over_ = true;
+                                  inbox_.push_back({.kind = Happening::Kind::stream_end});
+                              }});
 }
 
 void SceneActor::read_stream(std::string_view plain) {

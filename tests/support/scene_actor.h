@@ -1,6 +1,7 @@
-// SceneActor: one connection of somebody in a conversation, a client or another server, with its TLS,
-// its reader and what came on it and was not looked at yet. It runs on the scene's thread; calls that
-// wait let the world go on meanwhile and throw std::runtime_error when what they wait for never comes.
+// SceneActor: one connection of somebody in a conversation, a client or another server, with its
+// TLS, its reader and what came on it and was not looked at yet. It runs on the scene's thread;
+// calls that wait let the world go on meanwhile and throw std::runtime_error when what they wait
+// for never comes.
 #pragma once
 
 #include <deque>

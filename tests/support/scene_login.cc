@@ -54,8 +54,8 @@ void scram(SceneActor& actor, const ClientPlan& plan) {
     actor.send(fmt::format("<auth xmlns='{}' mechanism='{}'>{}</auth>", sasl_ns, plan.mechanism,
                            base64_encode(exchange.first())));
     auto final = exchange.answer(decode(actor.expect(sasl_ns, "challenge")));
-    actor.send(fmt::format("<response xmlns='{}'>{}</response>", sasl_ns,
-                           base64_encode(right(final))));
+    actor.send(
+        fmt::format("<response xmlns='{}'>{}</response>", sasl_ns, base64_encode(right(final))));
     auto verified = exchange.verify(decode(actor.expect(sasl_ns, "success")));
     right(verified);
 }
@@ -109,16 +109,16 @@ void take_own_presence(SceneActor& actor, const std::string& full) {
 
 void open_stream(SceneActor& actor, const std::string& to, const std::string& from) {
     actor.expect_new_stream();
-    actor.send(fmt::format("<?xml version='1.0'?><stream:stream xmlns='{}' xmlns:stream='{}' "
-                           "xmlns:db='jabber:server:dialback' to='{}'{} version='1.0'>",
-                           actor.content_ns(), stream_ns, to,
-                           from.empty() ? "" : fmt::format(" from='{}'", from)));
+    actor.send(fmt::format(
+        "<?xml version='1.0'?><stream:stream xmlns='{}' xmlns:stream='{}' "
+        "xmlns:db='jabber:server:dialback' to='{}'{} version='1.0'>",
+        actor.content_ns(), stream_ns, to, from.empty() ? "" : fmt::format(" from='{}'", from)));
 }
 
 XmlNode open_secure_stream(SceneActor& actor, const ClientPlan& plan, SceneServer& server,
                            SceneCertificates& certificates) {
-    actor.connect(server.at(plan.direct_tls ? SceneServer::client_tls_port
-                                            : SceneServer::client_port));
+    actor.connect(
+        server.at(plan.direct_tls ? SceneServer::client_tls_port : SceneServer::client_port));
     if (!plan.direct_tls) {
         open_stream(actor, plan.domain, {});
         actor.expect(stream_ns, "features");
@@ -144,9 +144,10 @@ XmlNode authenticate(SceneActor& actor, const ClientPlan& plan) {
 }
 
 void bind_resource(SceneActor& actor, const ClientPlan& plan) {
-    actor.send(fmt::format("<iq type='set' id='scene-bind'><bind xmlns='{}'>"
-                           "<resource>{}</resource></bind></iq>",
-                           bind_ns, plan.resource));
+    actor.send(
+        fmt::format("<iq type='set' id='scene-bind'><bind xmlns='{}'>"
+                    "<resource>{}</resource></bind></iq>",
+                    bind_ns, plan.resource));
     const XmlNode result = answer_to(actor, "scene-bind");
     const XmlNode* bound = result.child(bind_ns, "bind");
     const XmlNode* jid = bound == nullptr ? nullptr : bound->child(bind_ns, "jid");

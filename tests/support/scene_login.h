@@ -1,5 +1,5 @@
-// How people of a conversation log in: the negotiation that each of them would otherwise have to spell
-// out. Every function throws std::runtime_error when the server does anything else.
+// How people of a conversation log in: the negotiation that each of them would otherwise have to
+// spell out. Every function throws std::runtime_error when the server does anything else.
 #pragma once
 
 #include <string>
@@ -33,8 +33,8 @@ void bind_resource(SceneActor& actor, const ClientPlan& plan);
 void enable_stream_management(SceneActor& actor, const ClientPlan& plan);
 /// Returns the <resumed/>.
 XmlNode resume(SceneActor& actor);
-/// Roster and presence as the plan says. What the server sends beside the answers stays to be looked
-/// at.
+/// Roster and presence as the plan says. What the server sends beside the answers stays to be
+/// looked at.
 void become_available(SceneActor& actor, const ClientPlan& plan, int priority);
 
 }  // namespace causeway::scene

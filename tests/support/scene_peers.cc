@@ -29,9 +29,9 @@ void Stage::start_peer(const Words& words, SceneCertificates::Kind certificate) 
     note_machine(added.domain);
     const std::string host = fmt::format("machine-{}.test", machines_);
     world_.dns().set_addresses(host, {world_.address(machines_)});
-    world_.dns().set_srv("_xmpp-server._tcp." + added.domain,
-                         {{.priority = 0, .weight = 0, .port = SceneServer::server_port,
-                           .target = host}});
+    world_.dns().set_srv(
+        "_xmpp-server._tcp." + added.domain,
+        {{.priority = 0, .weight = 0, .port = SceneServer::server_port, .target = host}});
     auto listening = world_.network().listen(
         {boost::asio::ip::make_address(world_.address(machines_)), SceneServer::server_port},
         [&added](std::unique_ptr<Socket> socket) { added.waiting.push_back(std::move(socket)); });
@@ -110,10 +110,10 @@ void Stage::peer_answers_header(const Step& step, const Words& words) {
     if (value(came->node, "to") != who.domain) {
         throw SceneFailure(step, "  the header is for another domain:\n" + to_text(came->node));
     }
-    who.actor->send(fmt::format(
-        "<?xml version='1.0'?><stream:stream xmlns='jabber:server' xmlns:stream='{}' "
-        "xmlns:db='jabber:server:dialback' from='{}' to='{}' id='{}' version='1.0'>",
-        stream_ns, who.domain, who.plan.domain, words[1]));
+    who.actor->send(
+        fmt::format("<?xml version='1.0'?><stream:stream xmlns='jabber:server' xmlns:stream='{}' "
+                    "xmlns:db='jabber:server:dialback' from='{}' to='{}' id='{}' version='1.0'>",
+                    stream_ns, who.domain, who.plan.domain, words[1]));
 }
 
 void Stage::peer_accepts_tls(const Step& step, const Words& words) {
@@ -130,14 +130,16 @@ void Stage::accept_stream(const Step& step, const Words& words, std::string_view
     peer_is_called(step, words);
     SceneActor& who = actor(words[0]);
     peer_answers_header(step, {words[0], "first"});
-    who.send(fmt::format("<stream:features><starttls xmlns='{}'><required/></starttls>"
-                         "</stream:features>",
-                         tls_ns));
+    who.send(
+        fmt::format("<stream:features><starttls xmlns='{}'><required/></starttls>"
+                    "</stream:features>",
+                    tls_ns));
     peer_accepts_tls(step, words);
     peer_answers_header(step, {words[0], "second"});
-    who.send(fmt::format("<stream:features><mechanisms xmlns='{}'><mechanism>EXTERNAL</mechanism>"
-                         "</mechanisms></stream:features>",
-                         sasl_ns));
+    who.send(
+        fmt::format("<stream:features><mechanisms xmlns='{}'><mechanism>EXTERNAL</mechanism>"
+                    "</mechanisms></stream:features>",
+                    sasl_ns));
     who.expect(sasl_ns, "auth");
     who.send_last(fmt::format("<success xmlns='{}'/>", sasl_ns));
     peer_answers_header(step, {words[0], "third"});
@@ -150,8 +152,7 @@ void Stage::peer_accepts_stream(const Step& step, const Words& words) {
 
 /// It says that more of the caller's domains can be proven on the stream by dialback.
 void Stage::peer_accepts_stream_for_many(const Step& step, const Words& words) {
-    accept_stream(step, words,
-                  "<dialback xmlns='urn:xmpp:features:dialback'><errors/></dialback>");
+    accept_stream(step, words, "<dialback xmlns='urn:xmpp:features:dialback'><errors/></dialback>");
 }
 
 void Stage::peer_hears_pings(const Step&, const Words& words) {

@@ -136,10 +136,9 @@ void Stage::receives_in_any_order(const Step& step, const Words& words) {
         bool found = false;
         for (std::size_t i = 0; came && i < wanted.size() && !found; ++i) {
             Variables attempt = variables_;
-            const std::string differs =
-                came->kind == Happening::Kind::element
-                    ? mismatch(wanted[i], came->node, attempt)
-                    : "that is something else";
+            const std::string differs = came->kind == Happening::Kind::element
+                                            ? mismatch(wanted[i], came->node, attempt)
+                                            : "that is something else";
             found = differs.empty();
             if (found) {
                 variables_ = std::move(attempt);
@@ -152,9 +151,9 @@ void Stage::receives_in_any_order(const Step& step, const Words& words) {
         std::string left;
         for (const XmlNode& node : wanted) left += to_text(node, who.content_ns(), 2);
         throw SceneFailure(
-            step, fmt::format("{}  expected one of:\n{}  but {}", why, left,
-                              came ? "this came:\n" + to_text(*came, who.content_ns())
-                                   : "nothing came"));
+            step,
+            fmt::format("{}  expected one of:\n{}  but {}", why, left,
+                        came ? "this came:\n" + to_text(*came, who.content_ns()) : "nothing came"));
     }
 }
 
@@ -205,10 +204,10 @@ void Stage::sees_connection_end(const Step& step, const Words& words) {
 void Stage::roster_is(const Step& step, const Words& words) {
     SceneActor& who = actor(words[0]);
     who.send("<iq type='get' id='scene-look'><query xmlns='jabber:iq:roster'/></iq>");
-    const std::string result =
-        fmt::format("<iq type='result' id='scene-look'><query xmlns='jabber:iq:roster' {{exactly}}"
-                    ">{}</query></iq>",
-                    step.block);
+    const std::string result = fmt::format(
+        "<iq type='result' id='scene-look'><query xmlns='jabber:iq:roster' {{exactly}}"
+        ">{}</query></iq>",
+        step.block);
     for (const XmlNode& pattern : parse_fragment(prepare_pattern(result), who.content_ns())) {
         match(step, pattern, who, false);
     }

@@ -52,8 +52,8 @@ std::vector<Scene> read_scenes(const std::string& path) {
             const std::vector<Step> before = scenes.front().steps;
             scenes.push_back({subject + ": " + line.substr(title_mark.size()), before});
         } else if (indented(line)) {
-            if (steps.empty()) throw std::runtime_error(fmt::format("{}:{}: a block of nothing",
-                                                                    path, number));
+            if (steps.empty())
+                throw std::runtime_error(fmt::format("{}:{}: a block of nothing", path, number));
             add_to_block(steps.back(), line, indentation);
         } else {
             steps.push_back({path, number, line, {}});

@@ -115,9 +115,10 @@ std::shared_ptr<const Config> SceneServer::configuration() const {
     std::string text;
     for (const std::string& line : plan_.options) text += line + "\n";
     const std::string address = world_.address(machine_);
-    for (const auto& [key, port] :
-         {std::pair{"c2s.listen", client_port}, {"c2s.listen_tls", client_tls_port},
-          {"s2s.listen", server_port}, {"s2s.listen_tls", server_tls_port}}) {
+    for (const auto& [key, port] : {std::pair{"c2s.listen", client_port},
+                                    {"c2s.listen_tls", client_tls_port},
+                                    {"s2s.listen", server_port},
+                                    {"s2s.listen_tls", server_tls_port}}) {
         text += fmt::format("{} = ['{}:{}']\n", key, address, port);
     }
     text += fmt::format("tls.trust = '{}'\n", certificates_.trust());
@@ -142,15 +143,15 @@ void SceneServer::start() {
     std::vector<std::string> warnings;
     auto tls = TlsSnapshot::load(*config, warnings);
     if (!tls) throw std::runtime_error(tls.error().why());
-    auto made = Server::make(
-        {.clock = world_.clock(),
-         .store = *store_,
-         .workers = world_.workers(),
-         .network = [this](Shard& shard) { return world_.network_for(shard); },
-         .resolver = [this](Shard& shard) { return world_.resolver_for(shard); },
-         .shards = shards_,
-         .secret = fmt::format("the secret of machine {:0>16}", machine_)},
-        config, *tls);
+    auto made =
+        Server::make({.clock = world_.clock(),
+                      .store = *store_,
+                      .workers = world_.workers(),
+                      .network = [this](Shard& shard) { return world_.network_for(shard); },
+                      .resolver = [this](Shard& shard) { return world_.resolver_for(shard); },
+                      .shards = shards_,
+                      .secret = fmt::format("the secret of machine {:0>16}", machine_)},
+                     config, *tls);
     if (!made) throw std::runtime_error(made.error().why());
     server_ = std::move(*made);
     require(server_->listen());

@@ -1,6 +1,6 @@
-// SceneServer: one server of a conversation, whole as in a process of its own, with its certificates,
-// accounts and store; it can go down and come back. Certificates come from an authority that is made
-// once for a run.
+// SceneServer: one server of a conversation, whole as in a process of its own, with its
+// certificates, accounts and store; it can go down and come back. Certificates come from an
+// authority that is made once for a run.
 #pragma once
 
 #include <map>

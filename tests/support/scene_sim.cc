@@ -1,5 +1,5 @@
-// The simulated world: SimNet, SimDns and SimClock, with the shards of all servers run in turn on the
-// calling thread.
+// The simulated world: SimNet, SimDns and SimClock, with the shards of all servers run in turn on
+// the calling thread.
 #include <algorithm>
 #include <utility>
 
@@ -13,7 +13,8 @@
 namespace causeway::scene {
 namespace {
 
-/// A socket whose owner lives on a shard: readiness is reported there, as it would be by a real one.
+/// A socket whose owner lives on a shard: readiness is reported there, as it would be by a real
+/// one.
 class ShardSocket final : public Socket, private SocketHandler {
 public:
     ShardSocket(Shard& shard, std::unique_ptr<Socket> inner)
@@ -63,7 +64,8 @@ public:
              alive = std::weak_ptr<bool>(attempt->alive)](Result<std::unique_ptr<Socket>> made) {
                 if (alive.expired()) return;
                 // Functions must be copyable; a socket is not.
-                const auto kept = std::make_shared<Result<std::unique_ptr<Socket>>>(std::move(made));
+                const auto kept =
+                    std::make_shared<Result<std::unique_ptr<Socket>>>(std::move(made));
                 shard_.post([this, connected, alive, kept] {
                     if (alive.expired()) return;
                     connected(kept->ok() ? Result<std::unique_ptr<Socket>>(wrap(std::move(**kept)))

@@ -1,5 +1,5 @@
-// The real world: loopback sockets, SQLite, c-ares asking a name server of our own, and a thread for
-// each shard. People and the name server live on the calling thread.
+// The real world: loopback sockets, SQLite, c-ares asking a name server of our own, and a thread
+// for each shard. People and the name server live on the calling thread.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -138,8 +138,8 @@ public:
         std::erase(servers_, &server);
     }
 
-    /// What one turn of a shard causes may take a turn of another shard, of the store and of a peer:
-    /// a few rounds through all of them.
+    /// What one turn of a shard causes may take a turn of another shard, of the store and of a
+    /// peer: a few rounds through all of them.
     void settle() override {
         for (int round = 0; round < 5; ++round) {
             for (Server* server : servers_) {

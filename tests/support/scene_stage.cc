@@ -123,7 +123,8 @@ std::string_view Stage::missing(const Scene& scene, const Mode& mode) {
         Words words;
         const Rule* rule = find_rule(step, words);
         if (rule == nullptr) throw SceneFailure(step, "  there is no such step");
-        if (rule->needs == Rule::Needs::simulation && mode.sockets) missing = "needs the simulation";
+        if (rule->needs == Rule::Needs::simulation && mode.sockets)
+            missing = "needs the simulation";
         if (rule->needs == Rule::Needs::whole_pieces && mode.piece == 1) {
             missing = "needs what is sent at once to arrive at once";
         }
@@ -156,8 +157,7 @@ void Stage::check_nothing_left(const Step& last) {
         for (const Happening& left : person.actor->inbox()) {
             if (left.kind == Happening::Kind::header) continue;
             throw SceneFailure(last, fmt::format("  when the scene was over {} had also got:\n{}",
-                                                 name,
-                                                 to_text(left, person.actor->content_ns())));
+                                                 name, to_text(left, person.actor->content_ns())));
         }
     }
 }
@@ -189,8 +189,7 @@ SceneServer& Stage::server_of(std::string_view domain) {
 std::string Stage::filled(const std::string& text) const { return substitute(text, variables_); }
 
 std::vector<XmlNode> Stage::patterns(const Step& step, const SceneActor& reader) const {
-    std::vector<XmlNode> wanted =
-        parse_fragment(prepare_pattern(step.block), reader.content_ns());
+    std::vector<XmlNode> wanted = parse_fragment(prepare_pattern(step.block), reader.content_ns());
     if (wanted.empty()) throw SceneFailure(step, "  the step names no element");
     return wanted;
 }
@@ -200,8 +199,8 @@ void Stage::match(const Step& step, const XmlNode& pattern, SceneActor& reader, 
     const auto came = reader.next(header);
     if (!came) throw SceneFailure(step, fmt::format("  nothing came; expected:\n{}", wanted));
     const auto kind = header ? Happening::Kind::header : Happening::Kind::element;
-    std::string why = came->kind == kind ? mismatch(pattern, came->node, variables_)
-                                         : "that is something else";
+    std::string why =
+        came->kind == kind ? mismatch(pattern, came->node, variables_) : "that is something else";
     if (why.empty()) return;
     throw SceneFailure(step, fmt::format("  {}\n  expected:\n{}  but this came:\n{}", why, wanted,
                                          to_text(*came, reader.content_ns())));

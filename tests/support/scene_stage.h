@@ -1,5 +1,6 @@
-// Stage: plays one scene: the people, servers and facts that its steps bring in, and what each kind of
-// step does. A step that is not as it should be throws SceneFailure. Owner: the runner; one a scene.
+// Stage: plays one scene: the people, servers and facts that its steps bring in, and what each kind
+// of step does. A step that is not as it should be throws SceneFailure. Owner: the runner; one a
+// scene.
 #pragma once
 
 #include <map>
@@ -31,8 +32,8 @@ public:
 
     /// Plays all steps, and checks that nobody was left with something unlooked at.
     void play(const Scene& scene);
-    /// What it needs that this way of playing does not have; empty if nothing. An unknown step throws
-    /// SceneFailure.
+    /// What it needs that this way of playing does not have; empty if nothing. An unknown step
+    /// throws SceneFailure.
     static std::string_view missing(const Scene& scene, const Mode& mode);
 
 private:
@@ -47,8 +48,8 @@ private:
     /// Somebody with a connection.
     struct Person {
         std::unique_ptr<SceneActor> actor;
-        ClientPlan plan;                ///< of a client
-        std::string domain;             ///< of a peer: its own; else the server's that is used
+        ClientPlan plan;     ///< of a client
+        std::string domain;  ///< of a peer: its own; else the server's that is used
         bool peer = false;
         SceneCertificates::Kind certificate = SceneCertificates::Kind::trusted;
         std::unique_ptr<Acceptor> listening;

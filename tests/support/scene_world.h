@@ -1,6 +1,7 @@
-// SceneWorld: where a conversation takes place: the network, DNS and time of its servers, and how to
-// wait for them. Two kinds: simulated (everything in one thread, deterministic) and real (loopback
-// sockets, a name server, a thread for each shard). Owner: the runner, one for each scene.
+// SceneWorld: where a conversation takes place: the network, DNS and time of its servers, and how
+// to wait for them. Two kinds: simulated (everything in one thread, deterministic) and real
+// (loopback sockets, a name server, a thread for each shard). Owner: the runner, one for each
+// scene.
 #pragma once
 
 #include <functional>
@@ -23,7 +24,7 @@ namespace causeway::scene {
 
 /// How a conversation is played.
 struct Mode {
-    bool sockets = false;    ///< real sockets instead of the simulation
+    bool sockets = false;  ///< real sockets instead of the simulation
     unsigned shards = 1;
     bool split_input = false;  ///< everything is sent one byte at a time, each in a TLS record
     std::size_t piece = 0;     ///< the simulated network moves at most so many bytes at once
@@ -61,8 +62,8 @@ public:
     [[nodiscard]] virtual std::unique_ptr<Network> network_for(Shard& shard) = 0;
     [[nodiscard]] virtual Result<std::unique_ptr<Resolver>> resolver_for(Shard& shard) = 0;
     [[nodiscard]] virtual std::unique_ptr<Store> make_store(const std::string& name) = 0;
-    /// After a server was removed and before it is freed: whatever its store had still to answer has
-    /// been answered when this returns what to go on with.
+    /// After a server was removed and before it is freed: whatever its store had still to answer
+    /// has been answered when this returns what to go on with.
     [[nodiscard]] virtual std::unique_ptr<Store> reopen(std::unique_ptr<Store> store,
                                                         const std::string& name) = 0;
     [[nodiscard]] virtual Workers& workers() = 0;

@@ -132,8 +132,7 @@ XmlReader::XmlReader(Events events) : state_(std::make_unique<State>()) {
     state_->handler.ignorableWhitespace = &State::characters;
     // The result of xmlParseChunk tells; nothing is to be printed.
     state_->handler.serror = [](void*, auto*) {};
-    state_->context =
-        xmlCreatePushParserCtxt(&state_->handler, state_.get(), nullptr, 0, nullptr);
+    state_->context = xmlCreatePushParserCtxt(&state_->handler, state_.get(), nullptr, 0, nullptr);
     if (state_->context == nullptr) throw std::runtime_error("libxml2 has no memory");
     xmlCtxtUseOptions(state_->context, XML_PARSE_NONET | XML_PARSE_HUGE);
 }
@@ -145,8 +144,8 @@ void XmlReader::feed(std::string_view bytes) {
         xmlParseChunk(state_->context, bytes.data(), static_cast<int>(bytes.size()), 0);
     if (code == XML_ERR_OK) return;
     const xmlError* error = xmlCtxtGetLastError(state_->context);
-    throw std::runtime_error(fmt::format(
-        "not well-formed: {}", error == nullptr ? "no reason" : trim(error->message)));
+    throw std::runtime_error(
+        fmt::format("not well-formed: {}", error == nullptr ? "no reason" : trim(error->message)));
 }
 
 std::vector<XmlNode> parse_fragment(std::string_view text, std::string_view content_ns) {
@@ -155,9 +154,10 @@ std::vector<XmlNode> parse_fragment(std::string_view text, std::string_view cont
     XmlReader reader({.opened = {},
                       .element = [&](XmlNode node) { found.push_back(std::move(node)); },
                       .closed = [&] { closed = true; }});
-    reader.feed(fmt::format("<scene xmlns='{}' xmlns:stream='http://etherx.jabber.org/streams' "
-                            "xmlns:db='jabber:server:dialback'>",
-                            content_ns));
+    reader.feed(
+        fmt::format("<scene xmlns='{}' xmlns:stream='http://etherx.jabber.org/streams' "
+                    "xmlns:db='jabber:server:dialback'>",
+                    content_ns));
     reader.feed(text);
     reader.feed("</scene>");
     if (!closed) throw std::runtime_error("an element is not closed");
@@ -252,8 +252,8 @@ std::string attribute_mismatch(const XmlNode& pattern, const XmlNode& actual,
         }
         if (found == nullptr) return fmt::format("<{}> has no {}", actual.name, wanted.name);
         if (!fits(wanted.value, *found, variables)) {
-            return fmt::format("<{}> has {}='{}' instead of '{}'", actual.name, wanted.name,
-                               *found, wanted.value);
+            return fmt::format("<{}> has {}='{}' instead of '{}'", actual.name, wanted.name, *found,
+                               wanted.value);
         }
     }
     if (!marked(pattern, mark_exactly)) return {};

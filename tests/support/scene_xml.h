@@ -58,7 +58,8 @@ std::vector<XmlNode> parse_fragment(std::string_view text, std::string_view cont
 /// What a scene has captured, by name.
 using Variables = std::map<std::string, std::string, std::less<>>;
 
-/// `text` with every {name} replaced, and {20 times x} written out. Throws std::runtime_error for a name that is not known.
+/// `text` with every {name} replaced, and {20 times x} written out. Throws std::runtime_error for a
+/// name that is not known.
 std::string substitute(std::string_view text, const Variables& variables);
 
 /// Makes a pattern fit for parse_fragment(): {absent} and {exactly} in a tag become attributes.
@@ -66,8 +67,8 @@ std::string prepare_pattern(std::string_view text);
 
 /// Compares: the name, the attributes and children that `pattern` gives must be there, text only if
 /// it gives some. {any} stands for anything, {capture:name} remembers, {name} is what was
-/// remembered; {absent} in a child's tag: no such child; {exactly}: no other attributes or children.
-/// Empty if it fits, else what does not.
+/// remembered; {absent} in a child's tag: no such child; {exactly}: no other attributes or
+/// children. Empty if it fits, else what does not.
 std::string mismatch(const XmlNode& pattern, const XmlNode& actual, Variables& variables);
 
 }  // namespace causeway::scene

@@ -28,12 +28,10 @@ std::string text_of(const BioPointer& bio) {
 
 KeyPointer make_key(CertificateRequest::Key kind) {
     switch (kind) {
-        case CertificateRequest::Key::ec:
-            return KeyPointer(EVP_EC_gen("P-256"));
+        case CertificateRequest::Key::ec: return KeyPointer(EVP_EC_gen("P-256"));
         case CertificateRequest::Key::ed25519:
             return KeyPointer(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
-        case CertificateRequest::Key::rsa_pss:
-            return KeyPointer(EVP_RSA_gen(2048));
+        case CertificateRequest::Key::rsa_pss: return KeyPointer(EVP_RSA_gen(2048));
     }
     return nullptr;
 }

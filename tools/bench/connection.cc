@@ -56,9 +56,7 @@ std::optional<Address> parse_address(const std::string& literal, std::uint16_t p
 Connection::Connection(EventLoop& loop, TlsEngine& engine, ConnectionObserver& observer)
     : loop_(loop), engine_(engine), observer_(observer) {}
 
-Connection::~Connection() {
-    close();
-}
+Connection::~Connection() { close(); }
 
 Failure Connection::connect(const Address& address) {
     descriptor_ =

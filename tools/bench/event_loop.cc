@@ -49,9 +49,7 @@ EventLoop::TimerId EventLoop::call_at(TimePoint when, std::function<void()> acti
     return timer;
 }
 
-void EventLoop::cancel(const TimerId& timer) {
-    timers_.erase(timer);
-}
+void EventLoop::cancel(const TimerId& timer) { timers_.erase(timer); }
 
 bool EventLoop::run_until(const std::function<bool()>& done, TimePoint deadline) {
     // What was asked for outside a turn (the first sends, say) is due before the first wait.

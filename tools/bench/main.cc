@@ -8,8 +8,8 @@
 #include <chrono>
 #include <cstdio>
 
-#include <boost/json/serialize.hpp>
 #include <fmt/format.h>
+#include <boost/json/serialize.hpp>
 
 #include "tools/bench/command_line.h"
 #include "tools/bench/scenarios.h"

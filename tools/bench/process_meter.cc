@@ -70,8 +70,6 @@ Failure ServerMeter::read(ProcessUsage& usage) const {
     return std::nullopt;
 }
 
-double own_cpu_seconds() {
-    return read_clock(CLOCK_PROCESS_CPUTIME_ID).value_or(0);
-}
+double own_cpu_seconds() { return read_clock(CLOCK_PROCESS_CPUTIME_ID).value_or(0); }
 
 }  // namespace causeway::bench

@@ -270,8 +270,7 @@ TEST_CASE("time spent connecting before next() counts") {
     CHECK(f.results.size() == 1);
     f.run(Duration(200));
     CHECK(f.results.size() == 2);
-    CHECK(f.why() ==
-          "slow.example:5269 closed the connection; dead.example:5269 no answer in 5 s");
+    CHECK(f.why() == "slow.example:5269 closed the connection; dead.example:5269 no answer in 5 s");
 }
 
 TEST_CASE("a look-up that never ends is given up, and a late answer is ignored") {

@@ -133,9 +133,9 @@ TEST_CASE("absence: no such name, no such type, with the lesser time of the SOA"
     CHECK(behind_alias.kind == Kind::absent);
     CHECK(behind_alias.why == "no such name: gone.example");
 
-    const auto contradiction = read(
-        DnsBuilder("a.example", DnsType::a, 3).address("a.example", 60, "192.0.2.1"), "a.example",
-        DnsType::a);
+    const auto contradiction =
+        read(DnsBuilder("a.example", DnsType::a, 3).address("a.example", 60, "192.0.2.1"),
+             "a.example", DnsType::a);
     CHECK(contradiction.kind == Kind::absent);
 
     const auto alias_without = read(DnsBuilder("a.example", DnsType::a)

@@ -77,9 +77,11 @@ TEST_CASE("metrics: numbers of the status, labels escaped, an end mark") {
     CHECK(text.find("\ncauseway_sessions 7\n") != std::string::npos);
     CHECK(text.find("\ncauseway_uptime_seconds 60\n") != std::string::npos);
     CHECK(text.find("\ncauseway_queued_stanzas 3\n") != std::string::npos);
-    CHECK(text.find("causeway_domain_sessions{domain=\"a\\\"\\\\.test\"} 7\n") != std::string::npos);
-    CHECK(text.find("causeway_certificate_expiry_timestamp_seconds{domain=\"a\\\"\\\\.test\"} 5\n") !=
+    CHECK(text.find("causeway_domain_sessions{domain=\"a\\\"\\\\.test\"} 7\n") !=
           std::string::npos);
+    CHECK(
+        text.find("causeway_certificate_expiry_timestamp_seconds{domain=\"a\\\"\\\\.test\"} 5\n") !=
+        std::string::npos);
     CHECK(text.ends_with("\n# EOF\n"));
 }
 

@@ -63,32 +63,28 @@ public:
         auto tls = TlsSnapshot::load(config, warnings);
         REQUIRE(tls.ok());
         const auto shared_config = std::make_shared<const Config>(config);
-        Server::Outside outside{.clock = clock,
-                                .store = store,
-                                .workers = workers,
-                                .network =
-                                    [this](Shard&) {
-                                        return std::make_unique<BorrowedNetwork>(net);
-                                    },
-                                .resolver = [this](Shard&) -> Result<std::unique_ptr<Resolver>> {
-                                    return std::unique_ptr<Resolver>(
-                                        std::make_unique<BorrowedResolver>(dns));
-                                },
-                                .shards = 2,
-                                .secret = std::string(32, 's')};
+        Server::Outside outside{
+            .clock = clock,
+            .store = store,
+            .workers = workers,
+            .network = [this](Shard&) { return std::make_unique<BorrowedNetwork>(net); },
+            .resolver = [this](Shard&) -> Result<std::unique_ptr<Resolver>> {
+                return std::unique_ptr<Resolver>(std::make_unique<BorrowedResolver>(dns));
+            },
+            .shards = 2,
+            .secret = std::string(32, 's')};
         auto made = Server::make(std::move(outside), shared_config, *tls);
         REQUIRE(made.ok());
         server = std::move(*made);
         operations = std::make_unique<ServerOperations>(
             *server, loop, shared_config, *tls,
-            ServerOperations::Lifecycle{
-                .read_config = [this] { return wanted; },
-                .begin_drain =
-                    [this](std::optional<std::chrono::seconds> patience) {
-                        draining = true;
-                        drain = patience;
-                    },
-                .draining = [this] { return draining; }});
+            ServerOperations::Lifecycle{.read_config = [this] { return wanted; },
+                                        .begin_drain =
+                                            [this](std::optional<std::chrono::seconds> patience) {
+                                                draining = true;
+                                                drain = patience;
+                                            },
+                                        .draining = [this] { return draining; }});
         wanted = config;
     }
 
@@ -158,8 +154,9 @@ public:
         std::vector<Row> rows;
         std::string after;
         do {
-            const auto page = answer_to<control::Page<Row>>(
-                [&](auto answer) { list({after, limit}, std::move(answer)); });
+            const auto page = answer_to<control::Page<Row>>([&](auto answer) {
+                list({after, limit}, std::move(answer));
+            });
             REQUIRE(page.ok());
             CHECK(page->next != (after.empty() ? "?" : after));
             rows.insert(rows.end(), page->rows.begin(), page->rows.end());

@@ -18,8 +18,9 @@ using control::QueueRow;
 struct Fixture : OperationsFixture {
     /// A chat message from one of our accounts to somebody elsewhere.
     void send(const std::string& from, const std::string& to) {
-        const PacketRef packet = *Packet::from_bytes("<message to='" + to + "' from='" + from +
-                                                     "' id='m1' type='chat'><body>x</body></message>");
+        const PacketRef packet =
+            *Packet::from_bytes("<message to='" + to + "' from='" + from +
+                                "' id='m1' type='chat'><body>x</body></message>");
         Hub& hub = *server->home_of(Jid::parse(to)->domain()).hub;
         hub.shard.post([&hub, packet] { hub.routing->route(packet); });
         settle();
@@ -29,14 +30,12 @@ struct Fixture : OperationsFixture {
             [&](auto answer) { operations->show_peer(domain, std::move(answer)); });
     }
     std::vector<PeerRow> peers() {
-        return all_pages<PeerRow>(1, [&](auto page, auto answer) {
-            operations->list_peers(page, std::move(answer));
-        });
+        return all_pages<PeerRow>(
+            1, [&](auto page, auto answer) { operations->list_peers(page, std::move(answer)); });
     }
     std::vector<QueueRow> queues() {
-        return all_pages<QueueRow>(1, [&](auto page, auto answer) {
-            operations->list_queues(page, std::move(answer));
-        });
+        return all_pages<QueueRow>(
+            1, [&](auto page, auto answer) { operations->list_queues(page, std::move(answer)); });
     }
     std::vector<QueuedStanza> queue(const std::string& domain, std::size_t limit) {
         return all_pages<QueuedStanza>(limit, [&](auto page, auto answer) {

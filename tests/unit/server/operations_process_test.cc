@@ -80,9 +80,7 @@ TEST_CASE_FIXTURE(Fixture, "the status counts what all shards have") {
     CHECK(found.listeners.size() == 4);
 }
 
-TEST_CASE_FIXTURE(Fixture, "a reload without changes says so") {
-    CHECK(changes().empty());
-}
+TEST_CASE_FIXTURE(Fixture, "a reload without changes says so") { CHECK(changes().empty()); }
 
 TEST_CASE_FIXTURE(Fixture, "a reload puts limits in force on every shard") {
     wanted->limits.roster_items = 7;
@@ -149,8 +147,8 @@ TEST_CASE("no option that needs a restart is put in force by a reload") {
     const auto running = parse_config("[[domain]]\nname = \"a.test\"\n", "/tmp/causeway.toml");
     REQUIRE(running.ok());
     const auto restarting = [](const std::vector<Change>& changes) {
-        return static_cast<std::size_t>(std::ranges::count(changes, Reload::restart,
-                                                           &Change::reload));
+        return static_cast<std::size_t>(
+            std::ranges::count(changes, Reload::restart, &Change::reload));
     };
     // Each of them, and the two domains.
     CHECK(restarting(diff(*running, *wanted)) == expected + 2);

@@ -33,9 +33,8 @@ struct Fixture : OperationsFixture {
             [&](auto answer) { operations->list_sessions(jid, {}, std::move(answer)); });
     }
     Outcome set_disabled(const std::string& jid, bool disabled) {
-        return outcome_of([&](Done done) {
-            operations->set_user_disabled(jid, disabled, std::move(done));
-        });
+        return outcome_of(
+            [&](Done done) { operations->set_user_disabled(jid, disabled, std::move(done)); });
     }
     void store_offline(const std::string& bare, std::uint64_t id) {
         Batch batch;
@@ -155,8 +154,7 @@ TEST_CASE_FIXTURE(Fixture, "changes of one account come one after the other") {
     operations->remove_user("juliet@a.test", note("remove"));
     operations->set_password({"juliet@a.test", "three"}, 1, note("passwd"));
     settle();
-    CHECK(ends ==
-          std::vector<std::string>{"add ok", "add refused", "remove ok", "passwd absent"});
+    CHECK(ends == std::vector<std::string>{"add ok", "add refused", "remove ok", "passwd absent"});
     CHECK_FALSE(credentials("juliet@a.test"));
 }
 
@@ -235,9 +233,10 @@ TEST_CASE_FIXTURE(Fixture, "accounts are listed in pages, each once and in order
             return row.jid.ends_with("@b.test") && row.created != 0;
         }));
     }
-    CHECK(answer_to<Page<UserRow>>([&](auto answer) {
-              operations->list_users("c.test", {}, std::move(answer));
-          }).error().cause() == Cause::absent);
+    CHECK(answer_to<Page<UserRow>>(
+              [&](auto answer) { operations->list_users("c.test", {}, std::move(answer)); })
+              .error()
+              .cause() == Cause::absent);
 }
 
 TEST_CASE_FIXTURE(Fixture, "sessions of all shards are listed, and can be ended one by one") {
