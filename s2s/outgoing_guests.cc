@@ -49,6 +49,8 @@ void OutgoingStream::guest_answered(const Element& element) {
 }
 
 void OutgoingStream::stop_guests(const Outcome& why) {
+    failed_over_guest_ =
+        peer_failed_ && std::ranges::any_of(guests_, [](const Guest& one) { return !one.proven; });
     for (const Guest& guest : std::exchange(guests_, {})) guest.owner->on_stopped(*this, why);
 }
 

@@ -79,6 +79,10 @@ public:
     void add_guest(std::string local, OutgoingOwner& guest);
     void remove_guest(const OutgoingOwner& guest);
     [[nodiscard]] bool has_guests() const { return !guests_.empty(); }
+    /// The peer ended it with an error while a guest waited for its answer.
+    [[nodiscard]] bool failed_over_guest() const { return failed_over_guest_; }
+    /// Ends it for its owner and all guests: on_stopped follows at once.
+    void give_up(const Outcome& why) { stop(why); }
 
 private:
     void on_stream_opened(const StreamHeader& header) override;
@@ -144,6 +148,7 @@ private:
     bool authenticated_ = false;
     bool peer_closed_ = false;
     bool peer_failed_ = false;
+    bool failed_over_guest_ = false;
     bool featured_ = false;  ///< features came behind the latest header
     bool challenged_ = false;
     bool proven_ = false;  ///< the peer's certificate is for the remote domain

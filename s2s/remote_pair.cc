@@ -243,6 +243,7 @@ void RemotePair::on_ready(OutgoingStream&) {
 }
 
 void RemotePair::on_stopped(OutgoingStream& stream, const Outcome& why) {
+    if (&stream != stream_) return;
     const bool was_up = state_ == State::up;
     // A peer that ends the stream in good order has read what it had some time to read; sending
     // that again would show it twice. What was under way just then is sent again.
@@ -252,6 +253,10 @@ void RemotePair::on_stopped(OutgoingStream& stream, const Outcome& why) {
     }
     last_stream_error_ = stream.peer_failed();
     const bool guest = own_stream_ == nullptr;
+    // What it does to a stream that others use, it shall do to its own.
+    if (guest && stream.peer_failed()) alone_ = true;
+    if (!guest && was_up && why.ok()) alone_ = false;
+    hospitable_ = hospitable_ && !stream.failed_over_guest();
     stream_ = nullptr;
     if (!guest) hub_.shard.condemn(std::move(own_stream_));
     state_ = State::idle;
@@ -365,14 +370,23 @@ void RemotePair::on_timer(std::uint32_t which) {
         if (state_ == State::waiting) connect();
     } else if (which == guest_late) {
         leave_stream();
-        refused_as_guest();
+        if (table_.closing()) {
+            fail_for_now(Outcome::retry("it did not answer in time"));
+        } else {
+            refused_as_guest();
+        }
     } else if (which == unhurried_over) {
         if (state_ == State::up && !unconfirmed_.empty() && ping_ == 0 && pings_answered_) ask();
     } else if (which == ping_late && answers_) {
         // It answered before: the connection, or the peer, is not what it was.
         CAUSEWAY_LOG(info, "s2s.silent", {"remote", remote_});
         if (state_ != State::up) return;
-        note_error(Outcome::retry(fmt::format("{} answers no more", remote_)));
+        const Outcome silent = Outcome::retry(fmt::format("{} answers no more", remote_));
+        if (own_stream_ == nullptr) {
+            stream_->give_up(silent);  // for all that share it; on_stopped follows
+            return;
+        }
+        note_error(silent);
         abandon_stream();
         state_ = State::waiting;
         schedule_retry();
@@ -390,6 +404,9 @@ void RemotePair::on_timer(std::uint32_t which) {
         const Duration allowed = millis(hub_.limits().link_idle_seconds);
         if (idle >= allowed && unconfirmed_.empty() && own_stream_ == nullptr) {
             abandon_stream();
+            if (!stored_ && memory_.empty()) return;
+            state_ = State::waiting;
+            schedule_retry();
         } else if (idle >= allowed && unconfirmed_.empty() && !stream_->has_guests()) {
             stream_->close();
         } else {

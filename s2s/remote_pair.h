@@ -73,8 +73,9 @@ public:
     [[nodiscard]] bool established() const { return state_ == State::up; }
     /// Open, and another domain of ours may use it; nullptr otherwise.
     [[nodiscard]] OutgoingStream* stream_for(std::string_view guest) const {
-        return own_stream_ != nullptr && own_stream_->takes_guest(guest) ? own_stream_.get()
-                                                                         : nullptr;
+        return own_stream_ != nullptr && hospitable_ && own_stream_->takes_guest(guest)
+                   ? own_stream_.get()
+                   : nullptr;
     }
     [[nodiscard]] bool has_guests() const {
         return own_stream_ != nullptr && own_stream_->has_guests();
@@ -161,6 +162,7 @@ private:
     std::uint64_t broke_at_ = 0;      ///< the one with which the stream ended last
     unsigned breaks_ = 0;             ///< how often in a row
     bool alone_ = false;              ///< the peer did not take it as a guest
+    bool hospitable_ = true;          ///< no stream of its own ended because a guest asked
     bool last_stream_error_ = false;  ///< the last stream ended by the peer's error
     std::uint64_t ping_ = 0;          ///< number of the ping that is not answered; 0: none
     std::size_t ping_covers_ = 0;     ///< how many of unconfirmed_ were written before it

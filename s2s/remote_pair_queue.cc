@@ -43,7 +43,8 @@ void RemotePair::spool_memory() {
 }
 
 void RemotePair::drain() {
-    if (state_ != State::up) return;
+    // A stream that is ending takes nothing any more; on_stopped tries again.
+    if (state_ != State::up || !stream_->stream().usable()) return;
     if (reading_) {
         read_again_ = true;
         return;
@@ -71,7 +72,9 @@ void RemotePair::drain() {
 }
 
 void RemotePair::drained_page(const std::vector<LogRow>& rows) {
+    if (!rows.empty()) last_used_ = hub_.clock().now();
     for (const LogRow& row : rows) {
+        if (!stream_->stream().usable()) return;
         if (careful_ > 0 && !unconfirmed_.empty()) return;  // one at a time
         // Room comes back with on_stream_writable() or the answer to a ping.
         if (stream_->stream().channel().queued() > hub_.limits().server_queue_soft_bytes) return;
