@@ -141,7 +141,7 @@ private:
     Timer total_;  ///< from start() until it is established
     bool secure_ = false;
     bool sasl_offered_ = false;
-    bool dialback_errors_ = false;  ///< and answers with errors instead of ending the stream
+    bool dialback_errors_ = false;  ///< it offers dialback, and goes on after a refusal
     bool starttls_sent_ = false;
     bool sasl_sent_ = false;
     bool dialback_sent_ = false;
