@@ -8,7 +8,7 @@
 
 #include "c2s/client_table.h"
 #include "gateway/route/router.h"
-#include "gateway/session/users.h"
+#include "gateway/session/accounts.h"
 #include "gateway/xml/ns.h"
 #include "gateway/xml/writer.h"
 
@@ -21,9 +21,9 @@ ClientSession::ClientSession(Hub& hub, ClientTable& table, Jid full)
     : Resource(std::move(full)),
       hub_(hub),
       table_(table),
-      user_(hub.users->get(jid().bare())),
+      account_(hub.accounts->get(jid().bare())),
       since_(hub.clock().wall()) {
-    user_.attach(*this);
+    account_.attach(*this);
 }
 
 ClientSession::~ClientSession() { Flushable::unlink(); }
@@ -136,7 +136,7 @@ void ClientSession::stream_drained() {
         timer_.cancel();
     }
     for (const HoldId hold : std::exchange(in_transit_, {})) hub_.ledger.written(hold);
-    if (!crowded()) user_.room_again();
+    if (!crowded()) account_.room_again();
 }
 
 // ---- the stream comes and goes ----
@@ -147,7 +147,7 @@ void ClientSession::stream_lost(bool orderly) {
     timer_.cancel();
     if (ended_) return;
     if (orderly || !resumable() ||
-        table_.detached_of(user_) > hub_.limits().resumable_per_account) {
+        table_.detached_of(account_) > hub_.limits().resumable_per_account) {
         end();
         return;
     }
@@ -172,8 +172,8 @@ void ClientSession::on_timer(std::uint32_t which) {
 void ClientSession::end() {
     if (std::exchange(ended_, true)) return;
     timer_.cancel();
-    user_.detach(*this);
-    hub_.custodians.erase(custodian_);
+    account_.detach(*this);
+    hub_.ticket_holders.erase(holder_id_);
     // What the client never acknowledged goes to the store, and from there to another resource.
     std::vector<HoldId> holds = std::exchange(in_transit_, {});
     if (management_ != nullptr) {
@@ -192,7 +192,7 @@ void ClientSession::end() {
         hub_.ledger.release_to(
             hold, [&hub = hub_, bare = std::string(jid().bare()), left](Result<std::uint64_t>) {
                 if (--*left != 0) return;
-                if (User* user = hub.users->find(bare)) user->redeliver();
+                if (Account* user = hub.accounts->find(bare)) user->redeliver();
             });
     }
     table_.remove(*this);
@@ -204,7 +204,7 @@ void ClientSession::refuse(const Element& element, StanzaKind kind, StanzaCondit
                            std::string text) {
     std::string inner;
     append_error(inner, {.condition = condition, .text = std::move(text)});
-    deliver(Packet::make(kind, StanzaType::error, user_.jid().domain_jid(), jid(),
+    deliver(Packet::make(kind, StanzaType::error, account_.jid().domain_jid(), jid(),
                          element.attribute("id"), inner),
             0);
 }
@@ -226,20 +226,20 @@ void ClientSession::stanza_in(Element& element, Arena& arena) {
     }
     const auto type = stanza_type(*kind, element);
     if (!type) {
-        const Custody custody = take_custody();
+        const AcknowledgementTicket ticket = take_ticket();
         refuse(element, *kind, StanzaCondition::bad_request, "That type is not known.");
-        if (custody.owed()) settled(custody.number);
+        if (ticket.owed()) settled(ticket.number);
         return;
     }
     Stanza stanza{element, arena, *kind, *type, jid(), {}};
     if (const std::string_view to = element.attribute("to"); !to.empty()) {
         auto parsed = Jid::parse(to);
         if (!parsed) {
-            const Custody custody = take_custody();
+            const AcknowledgementTicket ticket = take_ticket();
             if (*type != StanzaType::error && *type != StanzaType::result) {
                 refuse(element, *kind, StanzaCondition::jid_malformed, parsed.error().why());
             }
-            if (custody.owed()) settled(custody.number);
+            if (ticket.owed()) settled(ticket.number);
             return;
         }
         stanza.to = std::move(*parsed);
@@ -253,34 +253,34 @@ void ClientSession::stanza_in(Element& element, Arena& arena) {
 
 void ClientSession::message_or_iq(Stanza& stanza) {
     // RFC 6120 §10.3: without an address it is for the user's own account.
-    if (stanza.to.empty()) stanza.to = user_.jid();
-    const Custody custody = take_custody();
+    if (stanza.to.empty()) stanza.to = account_.jid();
+    const AcknowledgementTicket ticket = take_ticket();
     if (stanza.kind == StanzaKind::iq) {
-        if (custody.owed()) settled(custody.number);
+        if (ticket.owed()) settled(ticket.number);
         static_cast<Router*>(hub_.routing)->enter(stanza, Source::client, this, {});
     } else {
-        static_cast<Router*>(hub_.routing)->enter(stanza, Source::client, this, custody);
+        static_cast<Router*>(hub_.routing)->enter(stanza, Source::client, this, ticket);
     }
 }
 
 void ClientSession::presence(Stanza& stanza) {
-    const Custody custody = take_custody();
-    if (!is_subscription(stanza.type) && custody.owed()) settled(custody.number);
+    const AcknowledgementTicket ticket = take_ticket();
+    if (!is_subscription(stanza.type) && ticket.owed()) settled(ticket.number);
     if (stanza.to.empty()) {
         if (stanza.type == StanzaType::available || stanza.type == StanzaType::unavailable) {
             own_presence(stanza);
         } else if (stanza.type != StanzaType::error) {
-            if (custody.owed()) settled(custody.number);
+            if (ticket.owed()) settled(ticket.number);
             refuse(stanza.element, StanzaKind::presence, StanzaCondition::bad_request,
                    "That presence needs an address.");
         }
         return;
     }
     if (is_subscription(stanza.type)) {
-        user_.subscription_out(stanza, custody);
+        account_.subscription_out(stanza, ticket);
     } else if (stanza.type == StanzaType::available || stanza.type == StanzaType::unavailable) {
         stanza.directed = stanza.type == StanzaType::available;
-        user_.directed_presence(*this, Packet::from_stanza(stanza));
+        account_.directed_presence(*this, Packet::from_stanza(stanza));
     } else {
         hub_.routing->route(Packet::from_stanza(stanza));
     }
@@ -311,7 +311,7 @@ void ClientSession::own_presence(Stanza& stanza) {
         }
     }
     if (stanza.type == StanzaType::unavailable && !available() && directed.empty()) return;
-    user_.own_presence(*this, Packet::from_stanza(stanza), wanted);
+    account_.own_presence(*this, Packet::from_stanza(stanza), wanted);
 }
 
 }  // namespace causeway

@@ -2,7 +2,7 @@
 // management (XEP-0198) with its two counters and its queue of what is not acknowledged. It lives
 // on the account's home shard; its stream may come and go if the client asked for resumption.
 //
-// Incoming: a message counts as handled (`h`) only when it is safe; see custody.h. Outgoing: a
+// Incoming: a message counts as handled (`h`) only when it is safe; see ticket.h. Outgoing: a
 // stanza that matters is held in the Ledger until the client acknowledged it (or, without stream
 // management, until the system took its bytes).
 #pragma once
@@ -13,14 +13,14 @@
 #include <vector>
 
 #include "c2s/client_stream.h"
+#include "gateway/session/account.h"
 #include "gateway/session/resource.h"
-#include "gateway/session/user.h"
 
 namespace causeway {
 
 class ClientSession final : public Condemned,
                             public Resource,
-                            private Custodian,
+                            private TicketHolder,
                             private Flushable,
                             private TimerTarget {
 public:
@@ -29,7 +29,7 @@ public:
 
     void attach(ClientStream& stream);
     [[nodiscard]] ClientStream* stream() { return stream_; }
-    [[nodiscard]] User& user() { return user_; }
+    [[nodiscard]] Account& user() { return account_; }
 
     // Resource
     void deliver(const PacketRef& packet, HoldId hold) override;
@@ -87,7 +87,7 @@ private:
     void own_presence(Stanza& stanza);
     void refuse(const Element& element, StanzaKind kind, StanzaCondition condition,
                 std::string text);
-    Custody take_custody();
+    AcknowledgementTicket take_ticket();
     void send(const PacketRef& packet, std::string_view bytes, HoldId hold);
     void enable(const Element& element);
     void acknowledge(std::uint32_t h);
@@ -99,11 +99,11 @@ private:
 
     Hub& hub_;
     ClientTable& table_;
-    User& user_;
+    Account& account_;
     ClientStream* stream_ = nullptr;
     std::unique_ptr<Management> management_;
     std::vector<HoldId> in_transit_;  ///< without stream management: confirmed when drained
-    std::uint64_t custodian_ = 0;
+    std::uint64_t holder_id_ = 0;
     UnixMillis since_;
     Timer timer_;
     bool soft_full_ = false;

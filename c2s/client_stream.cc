@@ -7,7 +7,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/random.h"
 #include "gateway/net/asio_network.h"
-#include "gateway/session/users.h"
+#include "gateway/session/accounts.h"
 #include "gateway/xml/ns.h"
 #include "gateway/xml/writer.h"
 
@@ -133,7 +133,7 @@ void ClientStream::bind(std::string_view resource, std::string_view iq_id) {
         }
         prepared = std::move(*wanted);
     }
-    User& user = hub_.users->get(account_.bare());
+    Account& user = hub_.accounts->get(account_.bare());
     if (user.barred()) {
         stream_.fail(stream_error::not_authorized, "this account is not in use any more");
         return;

@@ -6,7 +6,7 @@
 #include "gateway/net/asio_network.h"
 #include "gateway/net/channel_proxy.h"
 #include "gateway/net/stream_channel.h"
-#include "gateway/session/users.h"
+#include "gateway/session/accounts.h"
 
 namespace causeway {
 
@@ -91,7 +91,7 @@ ClientSession& ClientTable::create(Jid full) {
 }
 
 ClientSession* ClientTable::find_resumable(const Jid& account, std::string_view token) {
-    User* user = hub_.users->find(account.bare());
+    Account* user = hub_.accounts->find(account.bare());
     if (user == nullptr || token.empty()) return nullptr;
     for (Resource* resource : user->resources()) {
         auto* session = static_cast<ClientSession*>(resource);
@@ -100,7 +100,7 @@ ClientSession* ClientTable::find_resumable(const Jid& account, std::string_view 
     return nullptr;
 }
 
-std::size_t ClientTable::detached_of(User& user) const {
+std::size_t ClientTable::detached_of(Account& user) const {
     return static_cast<std::size_t>(
         std::ranges::count_if(user.resources(), [](const Resource* resource) {
             return static_cast<const ClientSession*>(resource)->detached();

@@ -31,7 +31,7 @@ public:
     /// The session that `token` resumes, among those of the account; nullptr if there is none.
     [[nodiscard]] ClientSession* find_resumable(const Jid& account, std::string_view token);
     /// How many sessions of the account are waiting to be resumed.
-    [[nodiscard]] std::size_t detached_of(User& user) const;
+    [[nodiscard]] std::size_t detached_of(Account& user) const;
 
     /// They have ended; freed at the end of the turn.
     void remove(ClientStream& stream);

@@ -26,7 +26,7 @@ std::optional<std::uint32_t> number(std::string_view text) {
 
 }  // namespace
 
-Custody ClientSession::take_custody() {
+AcknowledgementTicket ClientSession::take_ticket() {
     if (management_ == nullptr) return {};
     Management& m = *management_;
     m.open.push_back(++m.received);
@@ -34,7 +34,7 @@ Custody ClientSession::take_custody() {
     if (m.open.size() >= hub_.limits().stanzas_in_progress && stream_ != nullptr) {
         stream_->stream().pause(XmppStream::Pause::progress);
     }
-    return {.custodian = custodian_, .shard = hub_.shard.index(), .number = m.received};
+    return {.holder = holder_id_, .shard = hub_.shard.index(), .number = m.received};
 }
 
 void ClientSession::settled(std::uint32_t settled_number) {
@@ -100,8 +100,8 @@ void ClientSession::enable(const Element& element) {
         return;
     }
     management_ = std::make_unique<Management>();
-    custodian_ = hub_.next_id();
-    hub_.custodians.emplace(custodian_, static_cast<Custodian*>(this));
+    holder_id_ = hub_.next_id();
+    hub_.ticket_holders.emplace(holder_id_, static_cast<TicketHolder*>(this));
     stream_->gain(stream_bits::managed);
     std::string out = "<enabled xmlns='urn:xmpp:sm:3'";
     const std::string_view wish = element.attribute("resume");
@@ -139,7 +139,7 @@ void ClientSession::acknowledge(std::uint32_t count) {
         m.unacked_bytes -= done.packet->bytes().size();
         if (done.hold != 0) hub_.ledger.confirm(done.hold);
     }
-    if (!crowded()) user_.room_again();
+    if (!crowded()) account_.room_again();
 }
 
 std::uint64_t ClientSession::unacked() const {

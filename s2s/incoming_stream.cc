@@ -280,14 +280,14 @@ void IncomingStream::stanza_in(Element& element, Arena& arena) {
         return;
     }
     if (stanza.kind == StanzaKind::iq && answer_ping(stanza)) return;
-    Custody custody;
+    AcknowledgementTicket ticket;
     if (following_ && (stanza.kind == StanzaKind::message || is_subscription(stanza.type))) {
         open_.push_back(++received_);
-        custody = {.custodian = custodian_, .shard = hub_.shard.index(), .number = received_};
+        ticket = {.holder = holder_id_, .shard = hub_.shard.index(), .number = received_};
         if (open_.size() >= hub_.limits().stanzas_in_progress)
             stream_.pause(XmppStream::Pause::progress);
     }
-    router.enter(stanza, Source::server, nullptr, custody);
+    router.enter(stanza, Source::server, nullptr, ticket);
 }
 
 /// One address that our rules do not know, such as that of a newer Unicode, is no reason to end a
@@ -328,9 +328,9 @@ bool IncomingStream::answer_ping(const Stanza& stanza) {
         stanza.element.element_count() != 1) {
         return false;
     }
-    if (custodian_ == 0) {
-        custodian_ = hub_.next_id();
-        hub_.custodians.emplace(custodian_, static_cast<Custodian*>(this));
+    if (holder_id_ == 0) {
+        holder_id_ = hub_.next_id();
+        hub_.ticket_holders.emplace(holder_id_, static_cast<TicketHolder*>(this));
     }
     following_ = true;
     if (pings_.size() >= waiting_ping_limit) {
@@ -380,7 +380,7 @@ void IncomingStream::on_timer(std::uint32_t) {
 void IncomingStream::on_stream_closed(const Outcome& why) {
     CAUSEWAY_LOG(info, "s2s.closed", {"remote", peer_domain_}, {"direction", "in"},
                  {"cause", why.why()});
-    if (custodian_ != 0) hub_.custodians.erase(custodian_);
+    if (holder_id_ != 0) hub_.ticket_holders.erase(holder_id_);
     table_.remove(*this);
 }
 

@@ -14,7 +14,7 @@
 #include <set>
 #include <string>
 
-#include "gateway/session/custody.h"
+#include "gateway/session/acknowledgement.h"
 #include "gateway/stream/negotiation.h"
 #include "s2s/dialback_verification.h"
 
@@ -25,7 +25,7 @@ class ServerTable;
 class IncomingStream final : public Condemned,
                              public Negotiation,
                              private StreamHandler,
-                             private Custodian,
+                             private TicketHolder,
                              private TimerTarget {
 public:
     /// A proven pair: the remote domain, and ours.
@@ -82,7 +82,7 @@ private:
         std::uint32_t after;
         PacketRef answer;
     };
-    std::uint64_t custodian_ = 0;
+    std::uint64_t holder_id_ = 0;
     bool following_ = false;  ///< the peer waits to hear when its messages are safe
     std::uint32_t received_ = 0;
     std::deque<std::uint32_t> open_;

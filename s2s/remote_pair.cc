@@ -53,7 +53,7 @@ RemotePair::~RemotePair() {
     leave_stream();
 }
 
-Shelf RemotePair::shelf() const {
+StoreKey RemotePair::store_key() const {
     const auto kept = millis(hub_.limits().remote_queue_seconds);
     return {store_name, queue_owner(remote_, local_), hub_.clock().wall() + kept.count()};
 }
@@ -64,47 +64,47 @@ bool RemotePair::may_try_now() const {
 
 // ---- towards the peer ----
 
-void RemotePair::send(PacketRef packet, Custody custody) {
+void RemotePair::send(PacketRef packet, AcknowledgementTicket ticket) {
     last_used_ = hub_.clock().now();
     const bool keep = durable(*packet);
     // A stream that is ending takes nothing any more; the next one is opened for this.
     if (state_ == State::up && !stream_->stream().usable()) abandon_stream();
     if (state_ == State::up && !(stored_ && keep)) {
-        if (!keep) hub_.settle(custody);
-        const bool owed = keep && custody.owed();
-        write(packet, owed ? hub_.ledger.hold(packet, custody, shelf()) : 0, keep);
+        if (!keep) hub_.settle(ticket);
+        const bool owed = keep && ticket.owed();
+        write(packet, owed ? hub_.ledger.hold(packet, ticket, store_key()) : 0, keep);
         return;
     }
     if (state_ == State::idle && !verdict_.ok() && !may_try_now()) {
         // Asked a moment ago: the answer is still the same.
-        bounce(*packet, verdict_, custody);
+        bounce(*packet, verdict_, ticket);
         return;
     }
     if (state_ == State::waiting && may_try_now()) connect();
     if (keep && (stored_ || state_ == State::waiting)) {
-        spool(packet, custody);
+        spool(packet, ticket);
     } else if (state_ == State::waiting) {
         // In a pause between attempts: what is not kept is answered at once.
-        bounce(*packet, Outcome::retry(last_error_), custody);
+        bounce(*packet, Outcome::retry(last_error_), ticket);
     } else {
-        hold_in_memory(packet, custody, keep);
+        hold_in_memory(packet, ticket, keep);
     }
     if (state_ == State::idle) connect();
 }
 
-void RemotePair::hold_in_memory(const PacketRef& packet, Custody custody, bool keep) {
+void RemotePair::hold_in_memory(const PacketRef& packet, AcknowledgementTicket ticket, bool keep) {
     if (memory_.size() >= memory_limit || memory_bytes_ >= memory_bytes_limit) {
         if (keep) {
             spool_memory();
-            spool(packet, custody);
+            spool(packet, ticket);
         } else {
-            bounce(*packet, Outcome::policy("too much is waiting for that domain"), custody);
+            bounce(*packet, Outcome::policy("too much is waiting for that domain"), ticket);
         }
         return;
     }
-    if (!keep) hub_.settle(custody);
+    if (!keep) hub_.settle(ticket);
     memory_bytes_ += packet->bytes().size();
-    memory_.push_back({packet, keep ? hub_.ledger.hold(packet, custody, shelf()) : 0});
+    memory_.push_back({packet, keep ? hub_.ledger.hold(packet, ticket, store_key()) : 0});
 }
 
 void RemotePair::write(const PacketRef& packet, HoldId hold, bool keep) {
@@ -349,12 +349,12 @@ void RemotePair::fail_for_good(const Outcome& why) {
     if (stored_) fail_stored(why);
 }
 
-void RemotePair::bounce(const Packet& packet, const Outcome& why, Custody custody) {
+void RemotePair::bounce(const Packet& packet, const Outcome& why, AcknowledgementTicket ticket) {
     // Presence is not answered with errors: it says how things were, and they have moved on. But
     // whoever joins a room, say, waits for an answer (RFC 6120 §10.4).
     if (packet.kind() == StanzaKind::presence && !is_subscription(packet.type()) &&
         !packet.directed()) {
-        hub_.settle(custody);
+        hub_.settle(ticket);
         return;
     }
     StanzaError error{.condition = why.cause() == Cause::absent
@@ -362,7 +362,7 @@ void RemotePair::bounce(const Packet& packet, const Outcome& why, Custody custod
                                        : StanzaCondition::remote_server_timeout,
                       .text = why.why()};
     if (why.cause() == Cause::refused || why.cause() == Cause::policy) error.type = "cancel";
-    hub_.routing->bounce(packet, error, custody);
+    hub_.routing->bounce(packet, error, ticket);
 }
 
 void RemotePair::on_timer(std::uint32_t which) {

@@ -50,7 +50,7 @@ public:
     RemotePair& operator=(const RemotePair&) = delete;
     ~RemotePair();
 
-    void send(PacketRef packet, Custody custody);
+    void send(PacketRef packet, AcknowledgementTicket ticket);
     /// The peer answered our ping of that number.
     void ping_answered(std::uint64_t number);
     /// Something of an earlier run of the process is stored.
@@ -113,8 +113,8 @@ private:
     void ask();
     /// `keep`: it is to be sent again if the peer does not get it; with a `hold` it always is.
     void write(const PacketRef& packet, HoldId hold, bool keep);
-    void hold_in_memory(const PacketRef& packet, Custody custody, bool durable);
-    void spool(const PacketRef& packet, Custody custody);
+    void hold_in_memory(const PacketRef& packet, AcknowledgementTicket ticket, bool durable);
+    void spool(const PacketRef& packet, AcknowledgementTicket ticket);
     void spool_memory();
     /// What was on its way is the store's again, to be read from there.
     void store_again(HoldId hold);
@@ -125,11 +125,11 @@ private:
     void fail_for_now(const Outcome& why);
     void fail_for_good(const Outcome& why);
     void fail_stored(const Outcome& why);
-    void bounce(const Packet& packet, const Outcome& why, Custody custody = {});
+    void bounce(const Packet& packet, const Outcome& why, AcknowledgementTicket ticket = {});
     void schedule_retry();
     void note_error(const Outcome& why);
     void doubt_unconfirmed(const Outcome& why);
-    [[nodiscard]] Shelf shelf() const;
+    [[nodiscard]] StoreKey store_key() const;
     [[nodiscard]] bool may_try_now() const;
 
     Hub& hub_;

@@ -12,18 +12,18 @@ namespace {
 constexpr std::size_t page = 100;
 }  // namespace
 
-void RemotePair::spool(const PacketRef& packet, Custody custody) {
+void RemotePair::spool(const PacketRef& packet, AcknowledgementTicket ticket) {
     stored_bytes_ += packet->bytes().size();
     if (++stored_rows_ > hub_.limits().remote_queue_stanzas ||
         stored_bytes_ > hub_.limits().remote_queue_bytes) {
         --stored_rows_;
         stored_bytes_ -= packet->bytes().size();
-        bounce(*packet, Outcome::policy("too much is waiting for that domain"), custody);
+        bounce(*packet, Outcome::policy("too much is waiting for that domain"), ticket);
         return;
     }
     stored_ = true;
     ++keeping_;
-    hub_.ledger.keep(packet, custody, shelf(), [this](Result<std::uint64_t>) {
+    hub_.ledger.keep(packet, ticket, store_key(), [this](Result<std::uint64_t>) {
         --keeping_;
         if (state_ == State::up) drain();
     });
@@ -97,7 +97,7 @@ void RemotePair::drained_page(const std::vector<LogRow>& rows) {
         }
         if (stored_rows_ > 0) --stored_rows_;
         stored_bytes_ -= std::min(stored_bytes_, row.body.size());
-        write(stamped, hub_.ledger.adopt(stamped, shelf(), row.id), true);
+        write(stamped, hub_.ledger.adopt(stamped, store_key(), row.id), true);
         if (careful_ > 0) suspect_ = row.id;
         if (state_ != State::up) return;
     }

@@ -7,7 +7,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/net/asio_network.h"
-#include "gateway/session/users.h"
+#include "gateway/session/accounts.h"
 
 namespace causeway {
 namespace {
@@ -46,19 +46,19 @@ void ServerTable::forget_some() {
     std::erase_if(pairs_, [](const auto& entry) { return entry.second->forgettable(); });
 }
 
-void ServerTable::send(PacketRef packet, Custody custody) {
+void ServerTable::send(PacketRef packet, AcknowledgementTicket ticket) {
     const std::string remote(packet->to().domain());
     const std::string local(packet->from().domain());
     if (!hub_.serves(local)) {
         // Never speak for a domain that is not ours: a stanza from elsewhere is not relayed.
-        hub_.settle(custody);
+        hub_.settle(ticket);
         return;
     }
     if (closing_) {
         // What is under way may be finished on streams that are there; none is opened any more.
         const auto found = pairs_.find(RemotePair::queue_owner(remote, local));
         if (found != pairs_.end() && found->second->established()) {
-            found->second->send(std::move(packet), custody);
+            found->second->send(std::move(packet), ticket);
             return;
         }
     }
@@ -66,10 +66,10 @@ void ServerTable::send(PacketRef packet, Custody custody) {
         hub_.routing->bounce(*packet,
                              {.condition = StanzaCondition::resource_constraint,
                               .text = "The server is busy: try again later."},
-                             custody);
+                             ticket);
         return;
     }
-    pair(remote, local).send(std::move(packet), custody);
+    pair(remote, local).send(std::move(packet), ticket);
 }
 
 bool ServerTable::answered(const Packet& packet) {
@@ -134,16 +134,16 @@ void ServerTable::expire() {
 }
 
 void ServerTable::expire_offline() {
-    hub_.shared.store.log_expired(std::string(User::offline_store), hub_.clock().wall(),
+    hub_.shared.store.log_expired(std::string(Account::offline_store), hub_.clock().wall(),
                                   expiry_page, hub_.shard,
                                   [this](Result<std::vector<std::pair<std::string, LogRow>>> rows) {
                                       if (!rows || rows->empty()) return;
                                       Batch batch;
                                       for (const auto& [owner, row] : *rows) {
-                                          batch.log_erase(User::offline_store, owner, row.id);
+                                          batch.log_erase(Account::offline_store, owner, row.id);
                                           Hub& home = hub_.home_of(owner);
                                           hub_.at(home, [&home, name = owner] {
-                                              if (User* user = home.users->find(name))
+                                              if (Account* user = home.accounts->find(name))
                                                   user->recount_offline();
                                           });
                                       }

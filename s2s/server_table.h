@@ -29,7 +29,7 @@ public:
     ServerTable& operator=(const ServerTable&) = delete;
     ~ServerTable();
 
-    void send(PacketRef packet, Custody custody) override;
+    void send(PacketRef packet, AcknowledgementTicket ticket) override;
     bool answered(const Packet& packet) override;
 
     /// Finds what earlier runs left in the store, for domains at home here, and tries to send it.

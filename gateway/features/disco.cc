@@ -2,7 +2,7 @@
 #include <array>
 
 #include "gateway/route/router.h"
-#include "gateway/session/users.h"
+#include "gateway/session/accounts.h"
 #include "gateway/xml/ns.h"
 #include "gateway/xml/writer.h"
 
@@ -46,7 +46,7 @@ void server_items(const IqRequest& request) {
 // exists.
 bool may_see(const IqRequest& request) {
     if (request.stanza.from.bare() == request.stanza.to.bare()) return true;
-    const User* user = request.hub.users->find(request.stanza.to.bare());
+    const Account* user = request.hub.accounts->find(request.stanza.to.bare());
     const RosterItem* item =
         user == nullptr ? nullptr : user->roster().find(request.stanza.from.bare_jid());
     if (item != nullptr && item->state.from) return true;

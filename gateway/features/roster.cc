@@ -5,7 +5,7 @@
 #include <charconv>
 
 #include "gateway/route/router.h"
-#include "gateway/session/users.h"
+#include "gateway/session/accounts.h"
 #include "gateway/stream/negotiation.h"
 #include "gateway/xml/ns.h"
 #include "gateway/xml/writer.h"
@@ -60,7 +60,7 @@ void get(const IqRequest& request) {
     const IqReturn back(request);
     const bool versioned = request.payload.has_attribute("ver");
     const std::string known(request.payload.attribute("ver"));
-    User& user = request.hub.users->get(request.sender->jid().bare());
+    Account& user = request.hub.accounts->get(request.sender->jid().bare());
     user.when_loaded([&user, back, versioned, known](const Outcome& outcome) {
         if (!outcome) {
             back.error(cannot_read());
@@ -127,10 +127,10 @@ std::optional<Wish> read_wish(const IqRequest& request, StanzaError& error) {
     return wish;
 }
 
-void update(User& user, Wish wish, const IqReturn& back) {
+void update(Account& user, Wish wish, const IqReturn& back) {
     Hub& hub = back.hub;
     user.change_roster(
-        [&user, &hub, wish = std::move(wish)](Batch& batch, User::Change& change) -> Outcome {
+        [&user, &hub, wish = std::move(wish)](Batch& batch, Account::Change& change) -> Outcome {
             const RosterItem* known = user.roster().find(wish.jid);
             RosterItem item = known != nullptr ? *known : RosterItem{};
             if (!item.listed && user.roster().listed_count() >= hub.limits().roster_items) {
@@ -156,7 +156,7 @@ void update(User& user, Wish wish, const IqReturn& back) {
 }
 
 // §2.5.2: removing a contact also ends the subscriptions in both directions.
-void end_subscriptions(User& user, Hub& hub, const RosterItem& item) {
+void end_subscriptions(Account& user, Hub& hub, const RosterItem& item) {
     const auto send = [&](StanzaType type) {
         hub.routing->route(Packet::make(StanzaKind::presence, type, user.jid(), item.jid, {}, {}));
     };
@@ -165,10 +165,10 @@ void end_subscriptions(User& user, Hub& hub, const RosterItem& item) {
     if (item.state.from || item.state.pending_in) send(StanzaType::unsubscribed);
 }
 
-void remove(User& user, const Jid& contact, const IqReturn& back) {
+void remove(Account& user, const Jid& contact, const IqReturn& back) {
     const auto before = std::make_shared<RosterItem>();
     user.change_roster(
-        [&user, contact, before](Batch& batch, User::Change& change) -> Outcome {
+        [&user, contact, before](Batch& batch, Account::Change& change) -> Outcome {
             const RosterItem* known = user.roster().find(contact);
             if (known == nullptr || !known->listed) return Outcome::absent("no such contact");
             *before = *known;
@@ -198,7 +198,7 @@ void set(const IqRequest& request) {
         back.error(error);
         return;
     }
-    User& user = request.hub.users->get(request.sender->jid().bare());
+    Account& user = request.hub.accounts->get(request.sender->jid().bare());
     user.when_loaded([&user, back, wish = std::move(*wish)](const Outcome& outcome) {
         if (!outcome) {
             back.error(cannot_read());

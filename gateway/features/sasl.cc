@@ -14,7 +14,7 @@
 #include "gateway/sasl/payload.h"
 #include "gateway/sasl/plain.h"
 #include "gateway/sasl/scram_server.h"
-#include "gateway/session/accounts.h"
+#include "gateway/session/account_store.h"
 #include "gateway/stream/negotiation.h"
 #include "gateway/xml/ns.h"
 #include "gateway/xml/writer.h"
@@ -170,16 +170,16 @@ bool acceptable_authzid(const Negotiation& negotiation, std::string_view authzid
     return wanted && *wanted == account;
 }
 
-using Account = accounts::Account;
+using Record = account_store::Record;
 
 void look_up(Negotiation& negotiation, const Jid& account,
-             void (*then)(Negotiation&, const Account&)) {
+             void (*then)(Negotiation&, const Record&)) {
     auto& exchange = static_cast<SaslExchange&>(*negotiation.state);
     exchange.busy = true;
     Hub& hub = negotiation.hub();
-    accounts::find(
+    account_store::find(
         hub, account.bare(),
-        [asked = Awaited(negotiation), account, then, &hub](Result<std::optional<Account>> found) {
+        [asked = Awaited(negotiation), account, then, &hub](Result<std::optional<Record>> found) {
             Negotiation* const still = asked.get();
             if (still == nullptr) return;
             auto& current = static_cast<SaslExchange&>(*still->state);
@@ -201,7 +201,7 @@ void look_up(Negotiation& negotiation, const Jid& account,
 
 // ---- SCRAM ----
 
-void scram_keys_found(Negotiation& negotiation, const Account& account) {
+void scram_keys_found(Negotiation& negotiation, const Record& account) {
     auto& exchange = static_cast<SaslExchange&>(*negotiation.state);
     for (const ScramHash hash : scram_hashes) {
         if (exchange.mechanism != scram_mechanism(hash, false) &&
@@ -302,24 +302,25 @@ void plain(Negotiation& negotiation, std::string_view message) {
     exchange.account = account ? *account : Jid::trusted("invalid", negotiation.domain());
     exchange.busy = true;
     Hub& hub = negotiation.hub();
-    accounts::find(hub, exchange.account.bare(),
-                   [&hub, asked = Awaited(negotiation), check,
-                    account = exchange.account](Result<std::optional<Account>> found) {
-                       Negotiation* const still = asked.get();
-                       if (still == nullptr) return;
-                       auto& current = static_cast<SaslExchange&>(*still->state);
-                       if (!found) {
-                           fail(*still, {sasl_condition::temporary_auth_failure,
-                                         "the account cannot be read at the moment"});
-                           return;
-                       }
-                       current.exists = found->has_value();
-                       current.disabled = current.exists && (*found)->disabled;
-                       check->credentials =
-                           current.exists ? (*found)->credentials
-                                          : fake_credentials(hub.shared.secret, account.bare());
-                       plain_check(*still, check);
-                   });
+    account_store::find(hub, exchange.account.bare(),
+                        [&hub, asked = Awaited(negotiation), check,
+                         account = exchange.account](Result<std::optional<Record>> found) {
+                            Negotiation* const still = asked.get();
+                            if (still == nullptr) return;
+                            auto& current = static_cast<SaslExchange&>(*still->state);
+                            if (!found) {
+                                fail(*still, {sasl_condition::temporary_auth_failure,
+                                              "the account cannot be read at the moment"});
+                                return;
+                            }
+                            current.exists = found->has_value();
+                            current.disabled = current.exists && (*found)->disabled;
+                            check->credentials =
+                                current.exists
+                                    ? (*found)->credentials
+                                    : fake_credentials(hub.shared.secret, account.bare());
+                            plain_check(*still, check);
+                        });
 }
 
 // ---- EXTERNAL (XEP-0178 §3) ----

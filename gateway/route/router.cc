@@ -1,28 +1,28 @@
 #include "gateway/route/router.h"
 
-#include "gateway/session/users.h"
+#include "gateway/session/accounts.h"
 
 namespace causeway {
 
-void Router::enter(Stanza& stanza, Source source, Resource* sender, Custody custody) {
+void Router::enter(Stanza& stanza, Source source, Resource* sender, AcknowledgementTicket ticket) {
     for (const EntryHook& hook : hub_.shared.features.entry_hooks()) {
         const Verdict verdict = hook.run(hub_, stanza, source);
         if (verdict == Verdict::next) continue;
-        hub_.settle(custody);
+        hub_.settle(ticket);
         return;
     }
     if (stanza.kind == StanzaKind::iq) {
-        enter_iq(stanza, sender, custody);
+        enter_iq(stanza, sender, ticket);
     } else {
-        route(Packet::from_stanza(stanza), custody);
+        route(Packet::from_stanza(stanza), ticket);
     }
 }
 
-void Router::enter_iq(Stanza& stanza, Resource* sender, Custody custody) {
+void Router::enter_iq(Stanza& stanza, Resource* sender, AcknowledgementTicket ticket) {
     const bool request = stanza.type == StanzaType::get || stanza.type == StanzaType::set;
     const auto refuse = [&](StanzaCondition condition, std::string text) {
         bounce(*Packet::from_stanza(stanza), {.condition = condition, .text = std::move(text)},
-               custody);
+               ticket);
     };
     // RFC 6120 §8.2.3: an id always, and exactly one child in a request.
     if (stanza.id().empty()) {
@@ -37,10 +37,10 @@ void Router::enter_iq(Stanza& stanza, Resource* sender, Custody custody) {
     const bool server =
         !stanza.to.has_local() && !stanza.to.has_resource() && hub_.serves(stanza.to.domain());
     if (!request || (!own && !server)) {
-        route(Packet::from_stanza(stanza), custody);
+        route(Packet::from_stanza(stanza), ticket);
         return;
     }
-    hub_.settle(custody);
+    hub_.settle(ticket);
     Element& payload = *stanza.payload();
     const FeatureRegistry& features = hub_.shared.features;
     const IqHandler* handler = features.find_iq(stanza.type, own ? IqTarget::own : IqTarget::server,
@@ -49,34 +49,34 @@ void Router::enter_iq(Stanza& stanza, Resource* sender, Custody custody) {
         handler = features.find_iq(stanza.type, IqTarget::account, payload.ns, payload.name);
     }
     if (handler == nullptr) {
-        custody = {};
+        ticket = {};
         refuse(StanzaCondition::service_unavailable, {});
         return;
     }
     handler->handle({hub_, stanza, payload, sender});
 }
 
-void Router::route(PacketRef packet, Custody custody) {
+void Router::route(PacketRef packet, AcknowledgementTicket ticket) {
     const Jid& to = packet->to();
     if (!hub_.serves(to.domain())) {
         Hub& home = hub_.home_of(to.domain());
-        hub_.at(home, [&home, packet, custody] { home.remote->send(packet, custody); });
+        hub_.at(home, [&home, packet, ticket] { home.remote->send(packet, ticket); });
         return;
     }
     if (!to.has_local()) {
-        to_server(packet, custody);
+        to_server(packet, ticket);
         return;
     }
     Hub& home = hub_.home_of(to.bare());
     if (&home == &hub_) {
-        to_account(packet, custody);
+        to_account(packet, ticket);
     } else {
-        home.shard.post([&home, packet, custody] { home.routing->route(packet, custody); });
+        home.shard.post([&home, packet, ticket] { home.routing->route(packet, ticket); });
     }
 }
 
-void Router::to_account(const PacketRef& packet, Custody custody) {
-    if (User* known = hub_.users->find(packet->to().bare()); known == nullptr) {
+void Router::to_account(const PacketRef& packet, AcknowledgementTicket ticket) {
+    if (Account* known = hub_.accounts->find(packet->to().bare()); known == nullptr) {
         // Nobody is online there: what only a resource could take needs no account to be loaded.
         const bool request =
             packet->kind() == StanzaKind::iq &&
@@ -87,38 +87,38 @@ void Router::to_account(const PacketRef& packet, Custody custody) {
         if (!for_account) {
             if (request) {
                 bounce(*packet, {.condition = StanzaCondition::service_unavailable, .text = {}},
-                       custody);
+                       ticket);
             } else {
-                hub_.settle(custody);
+                hub_.settle(ticket);
             }
             return;
         }
     }
-    User& user = hub_.users->get(packet->to().bare());
+    Account& user = hub_.accounts->get(packet->to().bare());
     switch (packet->kind()) {
-        case StanzaKind::message: user.message_in(packet, custody); return;
-        case StanzaKind::presence: user.presence_in(packet, custody); return;
-        case StanzaKind::iq: user.iq_in(packet, custody); return;
+        case StanzaKind::message: user.message_in(packet, ticket); return;
+        case StanzaKind::presence: user.presence_in(packet, ticket); return;
+        case StanzaKind::iq: user.iq_in(packet, ticket); return;
     }
 }
 
-void Router::to_server(const PacketRef& packet, Custody custody) {
+void Router::to_server(const PacketRef& packet, AcknowledgementTicket ticket) {
     const bool request = packet->kind() == StanzaKind::iq &&
                          (packet->type() == StanzaType::get || packet->type() == StanzaType::set);
     if (request || packet->kind() == StanzaKind::message) {
-        bounce(*packet, {.condition = StanzaCondition::service_unavailable, .text = {}}, custody);
+        bounce(*packet, {.condition = StanzaCondition::service_unavailable, .text = {}}, ticket);
         return;
     }
-    hub_.settle(custody);
+    hub_.settle(ticket);
     if (packet->kind() == StanzaKind::iq) {
         Hub& home = hub_.home_of(packet->from().domain());
         hub_.at(home, [&home, packet] { home.remote->answered(*packet); });
     }
 }
 
-void Router::bounce(const Packet& packet, const StanzaError& error, Custody custody) {
+void Router::bounce(const Packet& packet, const StanzaError& error, AcknowledgementTicket ticket) {
     if (PacketRef reply = Packet::error_reply(packet, error)) route(std::move(reply));
-    hub_.settle(custody);
+    hub_.settle(ticket);
 }
 
 IqReturn::IqReturn(const IqRequest& request)

@@ -18,15 +18,16 @@ public:
 
     /// A stanza from a stream, with a true `from` and a `to` (RFC 6120 §8.1.2). `sender`: the local
     /// session it came from, or nullptr.
-    void enter(Stanza& stanza, Source source, Resource* sender, Custody custody);
+    void enter(Stanza& stanza, Source source, Resource* sender, AcknowledgementTicket ticket);
 
-    void route(PacketRef packet, Custody custody = {}) override;
-    void bounce(const Packet& packet, const StanzaError& error, Custody custody = {}) override;
+    void route(PacketRef packet, AcknowledgementTicket ticket = {}) override;
+    void bounce(const Packet& packet, const StanzaError& error,
+                AcknowledgementTicket ticket = {}) override;
 
 private:
-    void enter_iq(Stanza& stanza, Resource* sender, Custody custody);
-    void to_account(const PacketRef& packet, Custody custody);
-    void to_server(const PacketRef& packet, Custody custody);
+    void enter_iq(Stanza& stanza, Resource* sender, AcknowledgementTicket ticket);
+    void to_account(const PacketRef& packet, AcknowledgementTicket ticket);
+    void to_server(const PacketRef& packet, AcknowledgementTicket ticket);
 
     Hub& hub_;
 };

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "gateway/session/accounts.h"
+#include "gateway/session/account_store.h"
 
 namespace causeway {
 
@@ -49,7 +49,8 @@ void ServerOperations::if_account(const Jid& account, control::Done fail,
                                   std::function<void()> then) {
     const std::string bare(account.bare());
     server_.shared().store.map_get(
-        std::string(accounts::store_name), bare, std::string(accounts::credentials_key), home_,
+        std::string(account_store::store_name), bare, std::string(account_store::credentials_key),
+        home_,
         [bare, fail = std::move(fail),
          then = std::move(then)](const Result<std::optional<std::string>>& found) {
             if (!found) {

@@ -4,8 +4,8 @@
 
 #include <utility>
 
+#include "gateway/session/account_store.h"
 #include "gateway/session/accounts.h"
-#include "gateway/session/users.h"
 
 namespace causeway {
 
@@ -52,8 +52,9 @@ void AccountChanges::start_some() {
 
 void AccountChanges::look(const ChangePointer& change) {
     server_.shared().store.map_get(
-        std::string(accounts::store_name), change->bare, std::string(accounts::credentials_key),
-        home_, [this, change](const Result<std::optional<std::string>>& found) {
+        std::string(account_store::store_name), change->bare,
+        std::string(account_store::credentials_key), home_,
+        [this, change](const Result<std::optional<std::string>>& found) {
             if (!found) {
                 finish(change, found.error());
             } else if (change->kind == Kind::add && found->has_value()) {
@@ -105,14 +106,14 @@ void AccountChanges::commit(const ChangePointer& change) {
     }
     const bool added = change->kind == Kind::add;
     Batch batch;
-    accounts::plan(batch, change->bare, change->credentials,
-                   added ? server_.shared().clock.wall() : 0);
+    account_store::plan(batch, change->bare, change->credentials,
+                        added ? server_.shared().clock.wall() : 0);
     server_.shared().store.commit(
         std::move(batch), home_, [this, change, added](const Outcome& outcome) {
             if (outcome && added) {
                 // Somebody may have written to it before it existed.
                 Hub& home = *server_.home_of(change->bare).hub;
-                home.shard.post([&home, bare = change->bare] { home.users->forget(bare); });
+                home.shard.post([&home, bare = change->bare] { home.accounts->forget(bare); });
             }
             finish(change, outcome);
         });

@@ -54,7 +54,7 @@ std::vector<SessionRow> rows_of(Server::Part& part,
 }
 
 ClientSession* find(Server::Part& part, const Jid& full) {
-    User* user = part.hub->users->find(full.bare());
+    Account* user = part.hub->accounts->find(full.bare());
     // Every resource is a client's session; see ClientTable.
     return user == nullptr ? nullptr : static_cast<ClientSession*>(user->find(full.resource()));
 }

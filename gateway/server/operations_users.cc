@@ -7,9 +7,9 @@
 
 #include "gateway/server/operations.h"
 #include "gateway/server/operations_gather.h"
+#include "gateway/session/account_store.h"
 #include "gateway/session/accounts.h"
 #include "gateway/session/roster.h"
-#include "gateway/session/users.h"
 
 namespace causeway {
 namespace {
@@ -34,7 +34,8 @@ constexpr std::string_view past_all_keys = "\x7f";
 
 /// Ends the sessions of the account, on its home shard.
 void evict(Hub& hub, std::string_view bare, std::string_view text) {
-    if (User* user = hub.users->find(bare)) user->evict_all(stream_error::not_authorized, text);
+    if (Account* user = hub.accounts->find(bare))
+        user->evict_all(stream_error::not_authorized, text);
 }
 
 /// An account and everything kept for it go: it may log in no more, its sessions end, its contacts
@@ -51,7 +52,7 @@ public:
 
     void start() {
         Batch batch;
-        batch.map_set(accounts::store_name, account_.bare(), accounts::disabled_key, "1");
+        batch.map_set(account_store::store_name, account_.bare(), account_store::disabled_key, "1");
         commit(std::move(batch), [self = shared_from_this()] { self->part_from_contacts(); });
     }
 
@@ -70,12 +71,12 @@ private:
 
     void part_from_contacts() {
         hub_.shard.post([self = shared_from_this()] {
-            User& user = self->hub_.users->get(self->account_.bare());
+            Account& user = self->hub_.accounts->get(self->account_.bare());
             user.when_loaded([self, &user](const Outcome& loaded) { self->part(user, loaded); });
         });
     }
 
-    void part(User& user, const Outcome& loaded) {
+    void part(Account& user, const Outcome& loaded) {
         if (!loaded) {
             home_.post([self = shared_from_this(), loaded] { self->done_(loaded); });
             return;
@@ -96,11 +97,11 @@ private:
 
     void erase() {
         Batch batch;
-        batch.map_clear(accounts::store_name, account_.bare());
+        batch.map_clear(account_store::store_name, account_.bare());
         clear_rest(batch);
         commit(std::move(batch), [self = shared_from_this()] {
             self->hub_.shard.post([self] {
-                self->hub_.users->forget(self->account_.bare());
+                self->hub_.accounts->forget(self->account_.bare());
                 after_turn(self->hub_.shard,
                            [self] { self->home_.post([self] { self->erase_latecomers(); }); });
             });
@@ -138,9 +139,9 @@ std::vector<UserRow> rows_of(const std::vector<MapEntry>& entries) {
             finish();
             rows.push_back({.jid = entry.owner});
         }
-        if (entry.key == accounts::credentials_key) account = true;
-        if (entry.key == accounts::disabled_key) rows.back().disabled = true;
-        if (entry.key == accounts::created_key) {
+        if (entry.key == account_store::credentials_key) account = true;
+        if (entry.key == account_store::disabled_key) rows.back().disabled = true;
+        if (entry.key == account_store::created_key) {
             rows.back().created = std::strtoll(entry.value.c_str(), nullptr, 10);
         }
     }
@@ -272,9 +273,9 @@ void ServerOperations::set_user_disabled(std::string jid, bool disabled, Done do
     const auto commit = [this, bare, disabled, leave] {
         Batch batch;
         if (disabled) {
-            batch.map_set(accounts::store_name, bare, accounts::disabled_key, "1");
+            batch.map_set(account_store::store_name, bare, account_store::disabled_key, "1");
         } else {
-            batch.map_erase(accounts::store_name, bare, accounts::disabled_key);
+            batch.map_erase(account_store::store_name, bare, account_store::disabled_key);
         }
         server_.shared().store.commit(
             std::move(batch), home_, [this, bare, disabled, leave](const Outcome& outcome) {
@@ -285,7 +286,7 @@ void ServerOperations::set_user_disabled(std::string jid, bool disabled, Done do
                 ask<bool>(
                     server_.home_of(bare), home_,
                     [bare, disabled](Server::Part& part) {
-                        part.hub->users->forget(bare);
+                        part.hub->accounts->forget(bare);
                         if (disabled) evict(*part.hub, bare, "the account was disabled");
                         return true;
                     },
@@ -311,7 +312,7 @@ void ServerOperations::list_users(std::string domain, PageRequest page,
     }
     const std::size_t limit = std::max(page.limit * entries_per_account, least_entries);
     server_.shared().store.map_scan(
-        std::string(accounts::store_name), page.after,
+        std::string(account_store::store_name), page.after,
         std::string(page.after.empty() ? std::string_view{} : past_all_keys), limit, home_,
         [suffix, limit, answer = std::move(answer)](Result<std::vector<MapEntry>> entries) {
             if (!entries) {
@@ -356,10 +357,11 @@ void ServerOperations::show_user(std::string jid, Answer<UserDetail> answer) {
             });
     };
     server_.shared().store.map_list(
-        std::string(accounts::store_name), bare, home_,
+        std::string(account_store::store_name), bare, home_,
         [this, bare, answer, with_roster](const Result<std::vector<MapEntry>>& entries) {
-            const auto found = entries ? accounts::from_entries(*entries)
-                                       : Result<std::optional<accounts::Account>>(entries.error());
+            const auto found = entries
+                                   ? account_store::from_entries(*entries)
+                                   : Result<std::optional<account_store::Record>>(entries.error());
             if (!found || !found->has_value()) {
                 answer(found ? Outcome::absent(fmt::format("no account {}", bare)) : found.error());
                 return;
@@ -375,7 +377,7 @@ void ServerOperations::show_user(std::string jid, Answer<UserDetail> answer) {
             ask<std::size_t>(
                 server_.home_of(bare), home_,
                 [bare](Server::Part& part) {
-                    const User* user = part.hub->users->find(bare);
+                    const Account* user = part.hub->accounts->find(bare);
                     return user == nullptr ? std::size_t{0} : user->resources().size();
                 },
                 [detail, with_roster](std::size_t sessions) mutable {

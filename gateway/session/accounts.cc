@@ -1,45 +1,48 @@
 #include "gateway/session/accounts.h"
 
-#include <fmt/format.h>
+namespace causeway {
 
-#include <cstdlib>
+Account& Accounts::get(std::string_view bare) {
+    const auto found = accounts_.find(bare);
+    if (found != accounts_.end()) return *found->second;
+    auto user = std::make_unique<Account>(hub_, Jid::parse(bare) ? *Jid::parse(bare) : Jid{});
+    Account& made = *user;
+    accounts_.emplace(std::string(bare), std::move(user));
+    return made;
+}
 
-namespace causeway::accounts {
+Account* Accounts::find(std::string_view bare) {
+    const auto found = accounts_.find(bare);
+    return found == accounts_.end() ? nullptr : found->second.get();
+}
 
-Result<std::optional<Account>> from_entries(const std::vector<MapEntry>& entries) {
-    Account account;
-    bool found = false;
-    for (const MapEntry& entry : entries) {
-        if (entry.key == credentials_key) {
-            auto credentials = Credentials::parse(entry.value);
-            if (!credentials) return credentials.error();
-            account.credentials = std::move(*credentials);
-            found = true;
-        } else if (entry.key == disabled_key) {
-            account.disabled = true;
-        } else if (entry.key == created_key) {
-            account.created = std::strtoll(entry.value.c_str(), nullptr, 10);
+void Accounts::forget(std::string_view bare) {
+    const auto found = accounts_.find(bare);
+    if (found == accounts_.end()) return;
+    found->second->reload();
+}
+
+void Accounts::idle(Account& user) {
+    idle_.emplace_back(user.jid().bare());
+    while (idle_.size() > idle_limit) {
+        const auto oldest = accounts_.find(idle_.front());
+        if (oldest != accounts_.end() && oldest->second.get() != &user && !oldest->second->busy()) {
+            accounts_.erase(oldest);
         }
+        idle_.pop_front();
     }
-    if (!found) return std::optional<Account>{};
-    return std::optional<Account>(std::move(account));
 }
 
-void find(Hub& hub, std::string_view bare,
-          std::function<void(Result<std::optional<Account>>)> answer) {
-    hub.shared.store.map_list(std::string(store_name), std::string(bare), hub.shard,
-                              [answer = std::move(answer)](Result<std::vector<MapEntry>> entries) {
-                                  if (!entries) {
-                                      answer(entries.error());
-                                  } else {
-                                      answer(from_entries(*entries));
-                                  }
-                              });
+std::size_t Accounts::session_count() const {
+    std::size_t count = 0;
+    for (const auto& [bare, user] : accounts_) count += user->resources().size();
+    return count;
 }
 
-void plan(Batch& batch, std::string_view bare, const Credentials& credentials, UnixMillis created) {
-    batch.map_set(store_name, bare, credentials_key, credentials.serialise());
-    if (created != 0) batch.map_set(store_name, bare, created_key, fmt::format("{}", created));
+void Accounts::each_online(const std::function<void(Account&)>& visit) {
+    for (const auto& [bare, user] : accounts_) {
+        if (!user->resources().empty()) visit(*user);
+    }
 }
 
-}  // namespace causeway::accounts
+}  // namespace causeway

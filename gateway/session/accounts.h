@@ -1,35 +1,43 @@
-// Accounts: who may log in, as the store has it. Passwords are kept as SCRAM keys and nothing else.
+// Accounts: the accounts of one home shard that are in use, by bare JID. An account is loaded when
+// somebody needs it and dropped, oldest first, once nobody does.
 #pragma once
 
-#include <optional>
+#include <list>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
-#include "gateway/sasl/scram_keys.h"
-#include "gateway/session/hub.h"
+#include "gateway/session/account.h"
 
-namespace causeway::accounts {
+namespace causeway {
 
-/// Store name and keys of an account's entries; the owner is the bare JID.
-inline constexpr std::string_view store_name = "accounts";
-inline constexpr std::string_view credentials_key = "credentials";
-inline constexpr std::string_view disabled_key = "disabled";
-inline constexpr std::string_view created_key = "created";
+class Accounts {
+public:
+    /// Accounts without a session that are kept loaded, per shard.
+    static constexpr std::size_t idle_limit = 1024;
 
-struct Account {
-    Credentials credentials;
-    bool disabled = false;
-    UnixMillis created = 0;
+    explicit Accounts(Hub& hub) : hub_(hub) {}
+
+    /// The account, loading it if need be.
+    Account& get(std::string_view bare);
+    /// Only if it is loaded.
+    [[nodiscard]] Account* find(std::string_view bare);
+    /// Its stored data changed behind its back (control socket), or it was removed: reload it.
+    void forget(std::string_view bare);
+    /// The user has nothing to do any more; it may be dropped later.
+    void idle(Account& user);
+
+    [[nodiscard]] std::size_t size() const { return accounts_.size(); }
+    [[nodiscard]] std::size_t session_count() const;
+    /// For listings: every user with at least one resource.
+    void each_online(const std::function<void(Account&)>& visit);
+
+private:
+    Hub& hub_;
+    std::unordered_map<std::string, std::unique_ptr<Account>, StringHash, std::equal_to<>>
+        accounts_;
+    std::list<std::string> idle_;  ///< oldest first; an entry may be stale
 };
 
-/// nullopt: there is no such account. The answer runs on the asking hub's shard.
-void find(Hub& hub, std::string_view bare,
-          std::function<void(Result<std::optional<Account>>)> answer);
-
-/// From the entries of one owner.
-Result<std::optional<Account>> from_entries(const std::vector<MapEntry>& entries);
-
-/// Adds the writes that make a new account, or replace its keys.
-void plan(Batch& batch, std::string_view bare, const Credentials& credentials, UnixMillis created);
-
-}  // namespace causeway::accounts
+}  // namespace causeway

@@ -1,6 +1,6 @@
 #include "gateway/session/hub.h"
 
-#include "gateway/session/users.h"
+#include "gateway/session/accounts.h"
 
 namespace causeway {
 
@@ -11,7 +11,7 @@ Hub::Hub(Shared& shared_parts, Shard& own_shard, Network& own_network, Resolver&
       network(own_network),
       resolver(own_resolver),
       ledger(*this),
-      users(std::make_unique<Users>(*this)),
+      accounts(std::make_unique<Accounts>(*this)),
       next_id_(own_shard.index()) {
     adopt(std::move(initial), std::move(initial_tls));
 }
@@ -34,15 +34,15 @@ void Hub::at(Hub& other, std::function<void()> task) const {
     }
 }
 
-void Hub::settle(Custody custody) {
-    if (!custody.owed()) return;
-    if (custody.shard != shard.index()) {
-        Hub& home = *shared.hubs[custody.shard];
-        home.shard.post([&home, custody] { home.settle(custody); });
+void Hub::settle(AcknowledgementTicket ticket) {
+    if (!ticket.owed()) return;
+    if (ticket.shard != shard.index()) {
+        Hub& home = *shared.hubs[ticket.shard];
+        home.shard.post([&home, ticket] { home.settle(ticket); });
         return;
     }
-    const auto found = custodians.find(custody.custodian);
-    if (found != custodians.end()) found->second->settled(custody.number);
+    const auto found = ticket_holders.find(ticket.holder);
+    if (found != ticket_holders.end()) found->second->settled(ticket.number);
 }
 
 }  // namespace causeway

@@ -14,7 +14,7 @@
 #include "gateway/net/resolver.h"
 #include "gateway/net/socket.h"
 #include "gateway/net/tls_store.h"
-#include "gateway/session/custody.h"
+#include "gateway/session/acknowledgement.h"
 #include "gateway/session/ledger.h"
 #include "gateway/session/seen_messages.h"
 #include "gateway/shard/shard.h"
@@ -24,16 +24,17 @@
 
 namespace causeway {
 
-class Users;
+class Accounts;
 struct Hub;
 
 /// Gets a stanza to where its `to` is.
 class Routing {
 public:
     /// Any packet with a `to`; from any code on this hub's shard.
-    virtual void route(PacketRef packet, Custody custody = {}) = 0;
-    /// Answers `packet` with an error where the rules allow one, and settles its custody.
-    virtual void bounce(const Packet& packet, const StanzaError& error, Custody custody = {}) = 0;
+    virtual void route(PacketRef packet, AcknowledgementTicket ticket = {}) = 0;
+    /// Answers `packet` with an error where the rules allow one, and settles its ticket.
+    virtual void bounce(const Packet& packet, const StanzaError& error,
+                        AcknowledgementTicket ticket = {}) = 0;
 
 protected:
     ~Routing() = default;
@@ -43,7 +44,7 @@ protected:
 class RemoteDomains {
 public:
     /// Called on the remote domain's home shard.
-    virtual void send(PacketRef packet, Custody custody) = 0;
+    virtual void send(PacketRef packet, AcknowledgementTicket ticket) = 0;
     /// An iq answer to one of our own domains, on the home shard of its sender's domain. False if
     /// it answers nothing that was asked.
     virtual bool answered(const Packet& packet) = 0;
@@ -89,10 +90,10 @@ struct Hub {
     std::unordered_set<std::string, StringHash, std::equal_to<>> domains;  ///< served here
     Ledger ledger;
     SeenMessages seen;  ///< of accounts whose home is here
-    std::unique_ptr<Users> users;
+    std::unique_ptr<Accounts> accounts;
     Routing* routing = nullptr;
     RemoteDomains* remote = nullptr;
-    std::unordered_map<std::uint64_t, Custodian*> custodians;
+    std::unordered_map<std::uint64_t, TicketHolder*> ticket_holders;
 
     /// Until the next reload; what lives longer holds shared_limits().
     [[nodiscard]] const Limits& limits() const { return config->limits; }
@@ -108,11 +109,11 @@ struct Hub {
     /// Runs `task` on that hub's shard: now if it is this one, else with the end of the turn.
     void at(Hub& other, std::function<void()> task) const;
     /// Tells whoever waits for it that a stanza is safe.
-    void settle(Custody custody);
+    void settle(AcknowledgementTicket ticket);
     /// Takes over a new configuration and certificates (reload).
     void adopt(std::shared_ptr<const Config> new_config,
                std::shared_ptr<const TlsSnapshot> new_tls);
-    /// A number for a Custodian or a session that no other in the process has.
+    /// A number for a TicketHolder or a session that no other in the process has.
     std::uint64_t next_id() { return next_id_ += shared.shards.count(); }
 
 private:

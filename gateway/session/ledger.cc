@@ -16,40 +16,40 @@ Ledger::Ledger(Hub& hub) : hub_(hub) {}
 
 Ledger::~Ledger() { Flushable::unlink(); }
 
-HoldId Ledger::hold(PacketRef packet, Custody custody, Shelf shelf) {
+HoldId Ledger::hold(PacketRef packet, AcknowledgementTicket ticket, StoreKey store_key) {
     const HoldId id = next_++;
     entries_.emplace(id, Entry{.packet = std::move(packet),
-                               .custody = custody,
+                               .ticket = ticket,
                                .others = {},
-                               .shelf = std::move(shelf),
+                               .store_key = std::move(store_key),
                                .kept = {}});
-    if (custody.owed()) {
+    if (ticket.owed()) {
         arriving_.push_back(id);
         if (!timer_.armed()) hub_.shard.timers().arm(timer_, patience, *this, patience_over);
     }
     return id;
 }
 
-HoldId Ledger::adopt(PacketRef packet, Shelf shelf, std::uint64_t row) {
+HoldId Ledger::adopt(PacketRef packet, StoreKey store_key, std::uint64_t row) {
     const HoldId id = next_++;
     rows_.emplace(row, id);
     entries_.emplace(id, Entry{.packet = std::move(packet),
-                               .custody = {},
+                               .ticket = {},
                                .others = {},
-                               .shelf = std::move(shelf),
+                               .store_key = std::move(store_key),
                                .row = row,
                                .state = State::stored,
                                .kept = {}});
     return id;
 }
 
-HoldId Ledger::keep(PacketRef packet, Custody custody, Shelf shelf, Kept kept) {
+HoldId Ledger::keep(PacketRef packet, AcknowledgementTicket ticket, StoreKey store_key, Kept kept) {
     const HoldId id = next_++;
     Entry& entry = entries_
                        .emplace(id, Entry{.packet = std::move(packet),
-                                          .custody = custody,
+                                          .ticket = ticket,
                                           .others = {},
-                                          .shelf = std::move(shelf),
+                                          .store_key = std::move(store_key),
                                           .released = true,
                                           .kept = std::move(kept)})
                        .first->second;
@@ -82,26 +82,26 @@ PacketRef Ledger::packet(HoldId id) const {
     return found == entries_.end() ? nullptr : found->second.packet;
 }
 
-void Ledger::join(HoldId id, Custody custody) {
+void Ledger::join(HoldId id, AcknowledgementTicket ticket) {
     const auto found = entries_.find(id);
     // An entry that is gone, or stored, has had its outcome.
     if (found == entries_.end() || found->second.state == State::stored) {
-        hub_.settle(custody);
+        hub_.settle(ticket);
         return;
     }
-    if (!custody.owed()) return;
+    if (!ticket.owed()) return;
     Entry& entry = found->second;
-    if (entry.custody.owed()) {
-        entry.others.push_back(custody);
+    if (entry.ticket.owed()) {
+        entry.others.push_back(ticket);
         return;
     }
-    entry.custody = custody;
+    entry.ticket = ticket;
     if (entry.state == State::waiting) make_due(id, entry);
 }
 
 void Ledger::settle(Entry& entry) {
-    hub_.settle(std::exchange(entry.custody, Custody{}));
-    for (const Custody other : std::exchange(entry.others, {})) hub_.settle(other);
+    hub_.settle(std::exchange(entry.ticket, AcknowledgementTicket{}));
+    for (const AcknowledgementTicket other : std::exchange(entry.others, {})) hub_.settle(other);
 }
 
 void Ledger::confirm(HoldId id) {
@@ -125,7 +125,7 @@ void Ledger::written(HoldId id) {
     const auto found = entries_.find(id);
     if (found == entries_.end()) return;
     Entry& entry = found->second;
-    if (!entry.custody.owed() || entry.state == State::stored) {
+    if (!entry.ticket.owed() || entry.state == State::stored) {
         confirm(id);
         return;
     }
@@ -134,7 +134,7 @@ void Ledger::written(HoldId id) {
 }
 
 void Ledger::erase_row(const Entry& entry) {
-    erased_.log_erase(entry.shelf.store, entry.shelf.owner, entry.row);
+    erased_.log_erase(entry.store_key.store, entry.store_key.owner, entry.row);
     erased_rows_.push_back(entry.row);
     hub_.shard.mark_dirty(*this);
 }
@@ -196,10 +196,10 @@ void Ledger::commit_due() {
         if (found == entries_.end() || found->second.state != State::due) continue;
         Entry& entry = found->second;
         entry.state = State::committing;
-        batch.log_append(entry.shelf.store, entry.shelf.owner,
+        batch.log_append(entry.store_key.store, entry.store_key.owner,
                          {.id = entry.row,
                           .at = now,
-                          .expires = entry.shelf.expires,
+                          .expires = entry.store_key.expires,
                           .body = std::string(entry.packet->bytes())});
         ids.push_back(id);
         if (batch.bytes() >= batch_bytes) commit();

@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "gateway/base/timer_wheel.h"
-#include "gateway/session/custody.h"
+#include "gateway/session/acknowledgement.h"
 #include "gateway/shard/shard.h"
 #include "gateway/store/store.h"
 #include "gateway/xmpp/packet.h"
@@ -30,7 +30,7 @@ struct Hub;
 using HoldId = std::uint64_t;
 
 /// Where a message is kept when it must be.
-struct Shelf {
+struct StoreKey {
     std::string_view store;  ///< a constant, such as "offline"
     std::string owner;
     UnixMillis expires = 0;
@@ -46,18 +46,18 @@ public:
     explicit Ledger(Hub& hub);
     ~Ledger();
 
-    HoldId hold(PacketRef packet, Custody custody, Shelf shelf);
-    HoldId adopt(PacketRef packet, Shelf shelf, std::uint64_t row);
+    HoldId hold(PacketRef packet, AcknowledgementTicket ticket, StoreKey store_key);
+    HoldId adopt(PacketRef packet, StoreKey store_key, std::uint64_t row);
     /// `kept` hears the row's number, or why it could not be stored (the sender has then been
     /// told).
     using Kept = std::function<void(Result<std::uint64_t>)>;
-    HoldId keep(PacketRef packet, Custody custody, Shelf shelf, Kept kept = {});
+    HoldId keep(PacketRef packet, AcknowledgementTicket ticket, StoreKey store_key, Kept kept = {});
 
     /// One recipient more: whichever confirms first has it for all, and only when the last is gone
     /// without a word is it released.
     void share(HoldId id);
     /// Whoever sent the message again hears of its outcome, too.
-    void join(HoldId id, Custody custody);
+    void join(HoldId id, AcknowledgementTicket ticket);
 
     /// nullptr if its outcome is known.
     [[nodiscard]] PacketRef packet(HoldId id) const;
@@ -86,9 +86,9 @@ private:
     };
     struct Entry {
         PacketRef packet;
-        Custody custody;
-        std::vector<Custody> others;  ///< of those who sent it again
-        Shelf shelf;
+        AcknowledgementTicket ticket;
+        std::vector<AcknowledgementTicket> others;  ///< of those who sent it again
+        StoreKey store_key;
         std::uint64_t row = 0;
         State state = State::waiting;
         bool confirmed = false;  ///< while committing: erase the row when done

@@ -1,4 +1,4 @@
-// Resource: one connected (or resumable) resource of a local account, as the account's User sees
+// Resource: one connected (or resumable) resource of a local account, as the account's Account sees
 // it. Implemented by the client session; lives on the account's home shard.
 #pragma once
 
@@ -25,13 +25,13 @@ public:
     virtual void deliver_as(const PacketRef& packet, const Jid& to) = 0;
     /// Whether the client acknowledges what it gets (XEP-0198).
     [[nodiscard]] virtual bool acknowledges() const = 0;
-    /// Much is waiting for it already: what can wait elsewhere should. The account's User is told
-    /// (room_again) when there is room.
+    /// Much is waiting for it already: what can wait elsewhere should. The account's Account is
+    /// told (room_again) when there is room.
     [[nodiscard]] virtual bool crowded() const = 0;
     /// Ends the stream with an error; not resumable afterwards.
     virtual void evict(std::string_view condition, std::string_view text) = 0;
 
-    // What the account's User keeps about it:
+    // What the account's Account keeps about it:
     PacketRef presence;       ///< last available presence; nullptr: not available
     int priority = 0;         ///< of that presence (RFC 6121 §4.7.2.3)
     bool interested = false;  ///< has asked for the roster (RFC 6121 §2.1.6)

@@ -1,5 +1,5 @@
 // Roster: one account's contacts as they stand in the store: items, pending requests, versions.
-// Owned by the User; changed only after the change is durable.
+// Owned by the Account; changed only after the change is durable.
 #pragma once
 
 #include <cstdint>

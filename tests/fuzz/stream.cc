@@ -16,7 +16,7 @@
 
 #include "gateway/base/encoding.h"
 #include "gateway/server/server.h"
-#include "gateway/session/accounts.h"
+#include "gateway/session/account_store.h"
 #include "tests/fuzz/stream_words.h"
 #include "tests/support/scene_server.h"
 #include "tests/support/scene_world.h"
@@ -97,7 +97,7 @@ public:
         net().set_behaviour(sim_endpoint("192.0.2.3", 5269), SimBehaviour::swallows);
         Batch batch;
         for (const char* account : {"romeo@a.test", "juliet@a.test"}) {
-            accounts::plan(batch, account, constants().credentials, world_->clock().wall());
+            account_store::plan(batch, account, constants().credentials, world_->clock().wall());
         }
         store.commit(std::move(batch), world_->here(),
                      [](const Outcome& end) { require(end.ok()); });

@@ -8,7 +8,7 @@
 
 #include "gateway/config/load.h"
 #include "gateway/server/server.h"
-#include "gateway/session/accounts.h"
+#include "gateway/session/account_store.h"
 
 namespace causeway::scene {
 namespace {
@@ -189,7 +189,7 @@ void SceneServer::commit(Batch batch) {
 void SceneServer::add_account(const std::string& bare, const std::string& password,
                               std::uint32_t count) {
     Batch batch;
-    accounts::plan(batch, bare, credentials_of(password, count), world_.clock().wall());
+    account_store::plan(batch, bare, credentials_of(password, count), world_.clock().wall());
     commit(std::move(batch));
 }
 

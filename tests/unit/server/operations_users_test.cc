@@ -160,7 +160,7 @@ TEST_CASE_FIXTURE(Fixture, "changes of one account come one after the other") {
 
 TEST_CASE_FIXTURE(Fixture, "an account is there for those who wrote before it was") {
     const Jid bare = *Jid::parse("juliet@a.test");
-    User& user = server->home_of(bare.bare()).hub->users->get(bare.bare());
+    Account& user = server->home_of(bare.bare()).hub->accounts->get(bare.bare());
     user.when_loaded([](const Outcome&) {});
     settle();
     CHECK_FALSE(user.exists());

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "gateway/session/accounts.h"
 #include "gateway/session/hub.h"
-#include "gateway/session/users.h"
 #include "gateway/store/memory.h"
 #include "tests/support/sim_clock.h"
 #include "tests/support/sim_dns.h"
@@ -19,13 +19,14 @@ namespace causeway::test {
 namespace {
 
 /// What a sender hears: which of its messages are safe, and which came back.
-struct Sender final : Custodian, Routing {
+struct Sender final : TicketHolder, Routing {
     void settled(std::uint32_t number) override { safe.push_back(number); }
-    void route(PacketRef, Custody) override {}
-    void bounce(const Packet& packet, const StanzaError& error, Custody custody) override {
+    void route(PacketRef, AcknowledgementTicket) override {}
+    void bounce(const Packet& packet, const StanzaError& error,
+                AcknowledgementTicket ticket) override {
         CHECK(error.condition == StanzaCondition::resource_constraint);
         bounced.push_back(std::string(packet.id()));
-        if (custody.owed()) safe.push_back(custody.number);
+        if (ticket.owed()) safe.push_back(ticket.number);
     }
 
     std::vector<std::uint32_t> safe;
@@ -39,20 +40,22 @@ class Fixture {
 public:
     Fixture() {
         hub->routing = &sender;
-        hub->custodians.emplace(7, &sender);
+        hub->ticket_holders.emplace(7, &sender);
     }
 
     static PacketRef message(const std::string& id) {
         return Packet::make(StanzaKind::message, StanzaType::chat, *Jid::parse("romeo@a.test"),
                             *Jid::parse("juliet@a.test"), id, "<body>x</body>");
     }
-    static Custody custody(std::uint32_t number) {
-        return {.custodian = 7, .shard = 0, .number = number};
+    static AcknowledgementTicket ticket(std::uint32_t number) {
+        return {.holder = 7, .shard = 0, .number = number};
     }
-    static Shelf shelf() { return {.store = "offline", .owner = "juliet@a.test", .expires = 5}; }
+    static StoreKey store_key() {
+        return {.store = "offline", .owner = "juliet@a.test", .expires = 5};
+    }
 
     HoldId hold(std::uint32_t number) {
-        return ledger().hold(message(std::to_string(number)), custody(number), shelf());
+        return ledger().hold(message(std::to_string(number)), ticket(number), store_key());
     }
     /// As keep() and release_to() want it: remembers what it hears.
     Ledger::Kept hear() {
@@ -115,7 +118,7 @@ public:
 TEST_CASE("ledger: a message that is kept is stored with this turn, and only then safe") {
     Fixture f;
     f.store.hold_commits();
-    f.ledger().keep(f.message("a"), f.custody(1), f.shelf(), f.hear());
+    f.ledger().keep(f.message("a"), f.ticket(1), f.store_key(), f.hear());
     f.settle();
     CHECK(f.sender.safe.empty());
     CHECK(f.kept.empty());
@@ -136,7 +139,7 @@ TEST_CASE("ledger: a message that is kept is stored with this turn, and only the
 
 TEST_CASE("ledger: what is kept in one turn is one batch, read back in the order of keeping") {
     Fixture f;
-    for (const char* id : {"a", "b", "c"}) f.ledger().keep(f.message(id), {}, f.shelf());
+    for (const char* id : {"a", "b", "c"}) f.ledger().keep(f.message(id), {}, f.store_key());
     f.settle();
     CHECK(f.store.commits() == 1);
     const auto rows = f.rows();
@@ -149,7 +152,7 @@ TEST_CASE("ledger: what is kept in one turn is one batch, read back in the order
 TEST_CASE("ledger: a message that is kept and cannot be stored comes back") {
     Fixture f;
     f.store.fail_next_commits(1);
-    f.ledger().keep(f.message("a"), f.custody(1), f.shelf(), f.hear());
+    f.ledger().keep(f.message("a"), f.ticket(1), f.store_key(), f.hear());
     f.settle();
     CHECK(f.sender.bounced == std::vector<std::string>{"a"});
     CHECK(f.sender.safe == Numbers{1});
@@ -206,7 +209,7 @@ TEST_CASE("ledger: each message has its whole patience, also one that came while
 
 TEST_CASE("ledger: where nobody waits to hear, nothing is stored while it is on its way") {
     Fixture f;
-    const HoldId id = f.ledger().hold(f.message("a"), {}, f.shelf());
+    const HoldId id = f.ledger().hold(f.message("a"), {}, f.store_key());
     f.pass_patience();
     CHECK(f.store.commits() == 0);
     CHECK(f.ledger().open() == 1);
@@ -354,7 +357,7 @@ TEST_CASE("ledger: released while the commit fails, the message comes back") {
 
 TEST_CASE("ledger: written where nobody waits to hear is the end of it") {
     Fixture f;
-    const HoldId id = f.ledger().hold(f.message("a"), {}, f.shelf());
+    const HoldId id = f.ledger().hold(f.message("a"), {}, f.store_key());
     f.ledger().written(id);
     CHECK(f.ledger().open() == 0);
     f.settle();
@@ -401,10 +404,10 @@ TEST_CASE("ledger: written while the store is at it, or when it is stored") {
 
 TEST_CASE("ledger: a row that is adopted is on its way until it is acknowledged or released") {
     Fixture f;
-    f.ledger().keep(f.message("a"), {}, f.shelf());
+    f.ledger().keep(f.message("a"), {}, f.store_key());
     f.settle();
     const std::uint64_t row = f.rows().front().id;
-    const HoldId first = f.ledger().adopt(f.message("a"), f.shelf(), row);
+    const HoldId first = f.ledger().adopt(f.message("a"), f.store_key(), row);
     CHECK(f.ledger().in_flight(row));
     f.ledger().release_to(first, f.hear());
     REQUIRE(f.kept.size() == 1);
@@ -412,7 +415,7 @@ TEST_CASE("ledger: a row that is adopted is on its way until it is acknowledged 
     CHECK(!f.ledger().in_flight(row));
     f.settle();
     CHECK(f.rows().size() == 1);
-    const HoldId second = f.ledger().adopt(f.message("a"), f.shelf(), row);
+    const HoldId second = f.ledger().adopt(f.message("a"), f.store_key(), row);
     f.ledger().confirm(second);
     // Until the row is gone it must not be sent to anybody else.
     CHECK(f.ledger().in_flight(row));
@@ -423,11 +426,11 @@ TEST_CASE("ledger: a row that is adopted is on its way until it is acknowledged 
 
 TEST_CASE("ledger: a row that cannot be erased is told as free again") {
     Fixture f;
-    f.ledger().keep(f.message("a"), {}, f.shelf());
+    f.ledger().keep(f.message("a"), {}, f.store_key());
     f.settle();
     const std::uint64_t row = f.rows().front().id;
     f.store.fail_next_commits(1);
-    f.ledger().confirm(f.ledger().adopt(f.message("a"), f.shelf(), row));
+    f.ledger().confirm(f.ledger().adopt(f.message("a"), f.store_key(), row));
     f.settle();
     CHECK(!f.ledger().in_flight(row));
     CHECK(f.rows().size() == 1);

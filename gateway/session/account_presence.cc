@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "gateway/base/random.h"
-#include "gateway/session/user.h"
-#include "gateway/session/users.h"
+#include "gateway/session/account.h"
+#include "gateway/session/accounts.h"
 
 namespace causeway {
 namespace {
@@ -20,7 +20,7 @@ void fan_out(Hub& hub, const PacketRef& packet, const std::vector<const Jid*>& c
         Hub& home = hub.home_of(contact->bare());
         if (&home != &hub) {
             elsewhere[home.shard.index()].push_back(*contact);
-        } else if (User* user = hub.users->find(contact->bare())) {
+        } else if (Account* user = hub.accounts->find(contact->bare())) {
             user->deliver_presence_as(packet, *contact);
         }
     }
@@ -29,7 +29,7 @@ void fan_out(Hub& hub, const PacketRef& packet, const std::vector<const Jid*>& c
         Hub& home = *hub.shared.hubs[i];
         home.shard.post([&home, packet, names = std::move(elsewhere[i])] {
             for (const Jid& name : names) {
-                if (User* user = home.users->find(name.bare())) {
+                if (Account* user = home.accounts->find(name.bare())) {
                     user->deliver_presence_as(packet, name);
                 }
             }
@@ -39,7 +39,7 @@ void fan_out(Hub& hub, const PacketRef& packet, const std::vector<const Jid*>& c
 
 }  // namespace
 
-void User::deliver_presence_as(const PacketRef& packet, const Jid& to) {
+void Account::deliver_presence_as(const PacketRef& packet, const Jid& to) {
     const auto deliver = [this](const PacketRef& presence, const Jid& address) {
         for (Resource* resource : resources_) {
             if (resource->available()) resource->deliver_as(presence, address);
@@ -52,7 +52,7 @@ void User::deliver_presence_as(const PacketRef& packet, const Jid& to) {
     }
 }
 
-void User::broadcast(const PacketRef& packet) {
+void Account::broadcast(const PacketRef& packet) {
     std::vector<const Jid*> contacts;
     for (const auto& [key, item] : roster_.items()) {
         if (item.state.from) contacts.push_back(&item.jid);
@@ -64,7 +64,7 @@ void User::broadcast(const PacketRef& packet) {
     }
 }
 
-void User::own_presence(Resource& resource, const PacketRef& packet, int priority) {
+void Account::own_presence(Resource& resource, const PacketRef& packet, int priority) {
     if (packet->type() == StanzaType::unavailable) {
         became_unavailable(resource, packet);
         return;
@@ -84,7 +84,7 @@ void User::own_presence(Resource& resource, const PacketRef& packet, int priorit
         });
 }
 
-void User::first_presence(Resource& resource) {
+void Account::first_presence(Resource& resource) {
     for (const Resource* other : resources_) {
         if (other != &resource && other->available()) {
             resource.deliver_as(other->presence, resource.jid());
@@ -94,7 +94,7 @@ void User::first_presence(Resource& resource) {
     send_requests(resource);
 }
 
-void User::probe_contacts(const Resource& resource) {
+void Account::probe_contacts(const Resource& resource) {
     for (const auto& [key, item] : roster_.items()) {
         if (!item.state.to) continue;
         hub_.routing->route(Packet::make(StanzaKind::presence, StanzaType::probe, resource.jid(),
@@ -102,7 +102,7 @@ void User::probe_contacts(const Resource& resource) {
     }
 }
 
-void User::send_requests(Resource& resource) {
+void Account::send_requests(Resource& resource) {
     // §3.1.3: every request that waits is sent again at each login, until it is answered.
     for (const auto& [key, item] : roster_.items()) {
         if (!item.state.pending_in || item.request.empty()) continue;
@@ -110,7 +110,7 @@ void User::send_requests(Resource& resource) {
     }
 }
 
-void User::became_unavailable(Resource& resource, const PacketRef& packet) {
+void Account::became_unavailable(Resource& resource, const PacketRef& packet) {
     const bool was_available = resource.available();
     resource.presence = nullptr;
     resource.priority = 0;
@@ -129,7 +129,7 @@ void User::became_unavailable(Resource& resource, const PacketRef& packet) {
     resources_changed();
 }
 
-void User::directed_presence(Resource& resource, const PacketRef& packet) {
+void Account::directed_presence(Resource& resource, const PacketRef& packet) {
     if (packet->type() == StanzaType::unavailable) {
         resource.directed.erase(packet->to());
     } else if (resource.directed.size() < hub_.limits().directed_presences) {
@@ -138,12 +138,12 @@ void User::directed_presence(Resource& resource, const PacketRef& packet) {
     hub_.routing->route(packet);
 }
 
-void User::presence_in(const PacketRef& packet, Custody custody) {
+void Account::presence_in(const PacketRef& packet, AcknowledgementTicket ticket) {
     if (is_subscription(packet->type())) {
-        subscription_in(packet, custody);
+        subscription_in(packet, ticket);
         return;
     }
-    hub_.settle(custody);
+    hub_.settle(ticket);
     if (packet->type() == StanzaType::probe) {
         when_loaded([this, packet](const Outcome& outcome) {
             if (outcome) probe_in(packet);
@@ -159,7 +159,7 @@ void User::presence_in(const PacketRef& packet, Custody custody) {
     });
 }
 
-void User::deliver_presence(const PacketRef& packet) {
+void Account::deliver_presence(const PacketRef& packet) {
     in_order([this, packet] {
         for (Resource* resource : resources_) {
             if (resource->available()) resource->deliver(packet, 0);
@@ -167,7 +167,7 @@ void User::deliver_presence(const PacketRef& packet) {
     });
 }
 
-void User::probe_in(const PacketRef& packet) {
+void Account::probe_in(const PacketRef& packet) {
     const Jid& prober = packet->from();
     if (prober.bare() == jid_.bare()) {
         send_current_presence(prober);
@@ -185,7 +185,7 @@ void User::probe_in(const PacketRef& packet) {
                                      prober.bare_jid(), {}, {}));
 }
 
-void User::send_current_presence(const Jid& to) {
+void Account::send_current_presence(const Jid& to) {
     bool any = false;
     for (const Resource* resource : resources_) {
         if (!resource->available()) continue;
@@ -198,7 +198,7 @@ void User::send_current_presence(const Jid& to) {
     }
 }
 
-void User::send_unavailable(const Jid& to) {
+void Account::send_unavailable(const Jid& to) {
     for (const Resource* resource : resources_) {
         if (!resource->available()) continue;
         hub_.routing->route(Packet::make(StanzaKind::presence, StanzaType::unavailable,

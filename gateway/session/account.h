@@ -1,4 +1,4 @@
-// User: everything about one bare JID that is in use: its resources, roster and presence, on its
+// Account: everything about one bare JID that is in use: its resources, roster and presence, on its
 // home shard. Changes of the roster are made one after the other, each visible only once it is
 // durable. Split by subject: user.cc (life, roster, delivery of messages), user_offline.cc,
 // user_presence.cc, and user_subscription.cc.
@@ -17,17 +17,17 @@
 
 namespace causeway {
 
-class User {
+class Account {
 public:
     /// Operations waiting for the account to be loaded, or for a change before them.
     static constexpr std::size_t waiting_limit = 10000;
     /// The Log store of messages for nobody online; its owner is the bare JID.
     static constexpr std::string_view offline_store = "offline";
 
-    User(Hub& hub, Jid bare);
-    User(const User&) = delete;
-    User& operator=(const User&) = delete;
-    ~User() = default;
+    Account(Hub& hub, Jid bare);
+    Account(const Account&) = delete;
+    Account& operator=(const Account&) = delete;
+    ~Account() = default;
 
     [[nodiscard]] const Jid& jid() const { return jid_; }
     [[nodiscard]] const std::vector<Resource*>& resources() const { return resources_; }
@@ -54,9 +54,9 @@ public:
     [[nodiscard]] const Roster& roster() const { return roster_; }
 
     // ---- stanzas that arrive for the account ----
-    void message_in(const PacketRef& packet, Custody custody);
-    void presence_in(const PacketRef& packet, Custody custody);
-    void iq_in(const PacketRef& packet, Custody custody);
+    void message_in(const PacketRef& packet, AcknowledgementTicket ticket);
+    void presence_in(const PacketRef& packet, AcknowledgementTicket ticket);
+    void iq_in(const PacketRef& packet, AcknowledgementTicket ticket);
     /// Presence from a contact on this shard, to all available resources; the usual fan-out.
     void deliver_presence(const PacketRef& packet);
     void deliver_presence_as(const PacketRef& packet, const Jid& to);
@@ -66,7 +66,7 @@ public:
     void own_presence(Resource& resource, const PacketRef& packet, int priority);
     /// Available or unavailable to somebody.
     void directed_presence(Resource& resource, const PacketRef& packet);
-    void subscription_out(const Stanza& stanza, Custody custody);
+    void subscription_out(const Stanza& stanza, AcknowledgementTicket ticket);
 
     /// A change of the roster: `plan` (run when it is its turn) fills the batch and returns the
     /// items to apply; `done` hears the outcome once it is durable. Items are pushed to interested
@@ -118,14 +118,15 @@ private:
     void push(const RosterItem& item);
 
     // user.cc
-    void message_loaded(const PacketRef& packet, Custody custody);
-    void message_to_resource(Resource& resource, const PacketRef& packet, Custody custody);
-    void message_to_best(const PacketRef& packet, Custody custody);
-    void store_message(const PacketRef& packet, Custody custody);
+    void message_loaded(const PacketRef& packet, AcknowledgementTicket ticket);
+    void message_to_resource(Resource& resource, const PacketRef& packet,
+                             AcknowledgementTicket ticket);
+    void message_to_best(const PacketRef& packet, AcknowledgementTicket ticket);
+    void store_message(const PacketRef& packet, AcknowledgementTicket ticket);
     void count_offline();
-    void refuse(const PacketRef& packet, Custody custody);
+    void refuse(const PacketRef& packet, AcknowledgementTicket ticket);
     void account_iq(const PacketRef& packet);
-    [[nodiscard]] Shelf shelf() const;
+    [[nodiscard]] StoreKey store_key() const;
 
     // user_offline.cc
     /// Usually one or two; no memory is asked for then.
@@ -134,7 +135,7 @@ private:
     [[nodiscard]] Resources best_resources() const;
     /// Stored messages are, or may be, on their way: what comes now goes behind them.
     [[nodiscard]] bool catching_up() const { return reading_rows_ || more_rows_ || keeping_ != 0; }
-    void queue_behind(const PacketRef& packet, Custody custody);
+    void queue_behind(const PacketRef& packet, AcknowledgementTicket ticket);
     void spill_behind();
     void read_rows();
     void deliver_rows(const std::vector<LogRow>& rows);
@@ -153,7 +154,7 @@ private:
     void send_requests(Resource& resource);
 
     // user_subscription.cc
-    void subscription_in(const PacketRef& packet, Custody custody);
+    void subscription_in(const PacketRef& packet, AcknowledgementTicket ticket);
     Outcome plan_outbound(const PacketRef& packet, const Jid& contact, Batch& batch, Change& change,
                           SubscriptionStep& step);
     Outcome plan_inbound(const PacketRef& packet, Batch& batch, Change& change,
@@ -173,7 +174,8 @@ private:
     bool changing_ = false;
     std::size_t offline_rows_ = 0;  ///< stored messages, once counted
     bool offline_counted_ = false;
-    std::vector<std::pair<PacketRef, Custody>> uncounted_;  ///< to be stored once that is known
+    std::vector<std::pair<PacketRef, AcknowledgementTicket>>
+        uncounted_;         ///< to be stored once that is known
     unsigned reading_ = 0;  ///< questions to the store that will answer to us
 
     struct Behind {

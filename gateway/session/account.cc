@@ -1,4 +1,4 @@
-#include "gateway/session/user.h"
+#include "gateway/session/account.h"
 
 #include <fmt/format.h>
 
@@ -7,26 +7,26 @@
 
 #include "gateway/base/log.h"
 #include "gateway/base/random.h"
+#include "gateway/session/account_store.h"
 #include "gateway/session/accounts.h"
-#include "gateway/session/users.h"
 #include "gateway/xml/ns.h"
 #include "gateway/xml/writer.h"
 
 namespace causeway {
-User::User(Hub& hub, Jid bare) : hub_(hub), jid_(std::move(bare)) {}
+Account::Account(Hub& hub, Jid bare) : hub_(hub), jid_(std::move(bare)) {}
 
-Resource* User::find(std::string_view resource) const {
+Resource* Account::find(std::string_view resource) const {
     const auto found = std::ranges::find_if(
         resources_, [&](const Resource* r) { return r->jid().resource() == resource; });
     return found == resources_.end() ? nullptr : *found;
 }
 
-void User::attach(Resource& resource) {
+void Account::attach(Resource& resource) {
     resources_.push_back(&resource);
     if (state_ == State::fresh) load();
 }
 
-void User::detach(Resource& resource) {
+void Account::detach(Resource& resource) {
     std::erase(resources_, &resource);
     if (resource.available() || !resource.directed.empty()) {
         became_unavailable(resource, Packet::make(StanzaKind::presence, StanzaType::unavailable,
@@ -36,18 +36,18 @@ void User::detach(Resource& resource) {
     rest();
 }
 
-void User::rest() {
-    if (!busy()) hub_.users->idle(*this);
+void Account::rest() {
+    if (!busy()) hub_.accounts->idle(*this);
 }
 
-void User::evict_all(std::string_view condition, std::string_view text) {
+void Account::evict_all(std::string_view condition, std::string_view text) {
     const std::vector<Resource*> all = resources_;
     for (Resource* resource : all) resource->evict(condition, text);
 }
 
 // ---- loading ----
 
-void User::when_loaded(std::function<void(const Outcome&)> task) {
+void Account::when_loaded(std::function<void(const Outcome&)> task) {
     if (state_ == State::loaded) {
         task({});
         return;
@@ -60,7 +60,7 @@ void User::when_loaded(std::function<void(const Outcome&)> task) {
     if (state_ == State::fresh) load();
 }
 
-void User::reload() {
+void Account::reload() {
     outdated_ = state_ == State::loading;
     if (state_ != State::loaded) return;
     state_ = State::fresh;
@@ -68,33 +68,34 @@ void User::reload() {
     load();
 }
 
-void User::load() {
+void Account::load() {
     state_ = State::loading;
-    accounts::find(hub_, jid_.bare(), [this](Result<std::optional<accounts::Account>> account) {
-        if (!account) {
-            loaded(account.error());
-            return;
-        }
-        exists_ = account->has_value();
-        disabled_ = exists_ && (*account)->disabled;
-        if (!exists_) {
-            loaded({});
-            return;
-        }
-        hub_.shared.store.map_list(std::string(Roster::store_name), std::string(jid_.bare()),
-                                   hub_.shard, [this](Result<std::vector<MapEntry>> entries) {
-                                       if (!entries) {
-                                           loaded(entries.error());
-                                           return;
-                                       }
-                                       auto roster = Roster::from_store(*entries);
-                                       if (roster) roster_ = std::move(*roster);
-                                       loaded(roster ? Outcome{} : roster.error());
-                                   });
-    });
+    account_store::find(
+        hub_, jid_.bare(), [this](Result<std::optional<account_store::Record>> account) {
+            if (!account) {
+                loaded(account.error());
+                return;
+            }
+            exists_ = account->has_value();
+            disabled_ = exists_ && (*account)->disabled;
+            if (!exists_) {
+                loaded({});
+                return;
+            }
+            hub_.shared.store.map_list(std::string(Roster::store_name), std::string(jid_.bare()),
+                                       hub_.shard, [this](Result<std::vector<MapEntry>> entries) {
+                                           if (!entries) {
+                                               loaded(entries.error());
+                                               return;
+                                           }
+                                           auto roster = Roster::from_store(*entries);
+                                           if (roster) roster_ = std::move(*roster);
+                                           loaded(roster ? Outcome{} : roster.error());
+                                       });
+        });
 }
 
-void User::loaded(const Outcome& outcome) {
+void Account::loaded(const Outcome& outcome) {
     if (std::exchange(outdated_, false)) {
         load();
         return;
@@ -113,12 +114,12 @@ void User::loaded(const Outcome& outcome) {
 
 // ---- changes of the roster ----
 
-void User::plan_item(Batch& batch, Change& change, RosterItem item, bool visible) const {
+void Account::plan_item(Batch& batch, Change& change, RosterItem item, bool visible) const {
     RosterItem planned = roster_.plan(batch, jid_.bare(), std::move(item), visible);
     change.items.push_back(std::move(planned));
 }
 
-void User::change_roster(Plan plan, std::function<void(const Outcome&)> done) {
+void Account::change_roster(Plan plan, std::function<void(const Outcome&)> done) {
     if (changes_.size() >= waiting_limit) {
         done(Outcome::retry("too many changes are waiting for this roster"));
         return;
@@ -127,7 +128,7 @@ void User::change_roster(Plan plan, std::function<void(const Outcome&)> done) {
     next_change();
 }
 
-void User::next_change() {
+void Account::next_change() {
     while (!changing_ && !changes_.empty()) {
         PendingChange change = std::move(changes_.front());
         changes_.pop_front();
@@ -148,7 +149,7 @@ void User::next_change() {
     }
 }
 
-void User::finish_change(PendingChange change, Change result, const Outcome& outcome) {
+void Account::finish_change(PendingChange change, Change result, const Outcome& outcome) {
     ++reading_;  // whatever is called here, the account stays
     changing_ = false;
     if (outcome) {
@@ -167,7 +168,7 @@ void User::finish_change(PendingChange change, Change result, const Outcome& out
     rest();
 }
 
-void User::push(const RosterItem& item) {
+void Account::push(const RosterItem& item) {
     std::string inner = "<query";
     append_attribute(inner, "xmlns", ns::roster);
     append_attribute(inner, "ver", fmt::format("{}", item.version));
@@ -185,84 +186,85 @@ void User::push(const RosterItem& item) {
 
 // ---- messages (RFC 6121 §8.5) ----
 
-void User::message_in(const PacketRef& packet, Custody custody) {
+void Account::message_in(const PacketRef& packet, AcknowledgementTicket ticket) {
     if (state_ == State::loaded) {
-        message_loaded(packet, custody);
+        message_loaded(packet, ticket);
         return;
     }
-    when_loaded([this, packet, custody](const Outcome& outcome) {
+    when_loaded([this, packet, ticket](const Outcome& outcome) {
         if (outcome) {
-            message_loaded(packet, custody);
+            message_loaded(packet, ticket);
             return;
         }
         hub_.routing->bounce(*packet,
                              {.condition = StanzaCondition::internal_server_error,
                               .text = "The account cannot be read at the moment.",
                               .type = "wait"},
-                             custody);
+                             ticket);
     });
 }
 
-void User::message_loaded(const PacketRef& packet, Custody custody) {
+void Account::message_loaded(const PacketRef& packet, AcknowledgementTicket ticket) {
     if (!exists_) {
-        refuse(packet, custody);
+        refuse(packet, ticket);
         return;
     }
     if (const auto first = hub_.seen.find(packet->resend_key())) {
-        hub_.ledger.join(*first, custody);
+        hub_.ledger.join(*first, ticket);
         return;
     }
     const StanzaType type = packet->type();
     if (packet->to().has_resource()) {
         if (Resource* resource = find(packet->to().resource())) {
-            message_to_resource(*resource, packet, custody);
+            message_to_resource(*resource, packet, ticket);
             return;
         }
         // §8.5.3.2.1: only chat falls back to the account; a headline is dropped, the rest refused.
         if (type == StanzaType::normal || type == StanzaType::groupchat) {
-            refuse(packet, custody);
+            refuse(packet, ticket);
             return;
         }
         if (type == StanzaType::headline) {
-            hub_.settle(custody);
+            hub_.settle(ticket);
             return;
         }
     }
     switch (type) {
         case StanzaType::normal:
-        case StanzaType::chat: message_to_best(packet, custody); return;
+        case StanzaType::chat: message_to_best(packet, ticket); return;
         case StanzaType::headline:
             for (Resource* resource : resources_) {
                 if (resource->available() && resource->priority >= 0) resource->deliver(packet, 0);
             }
-            hub_.settle(custody);
+            hub_.settle(ticket);
             return;
-        case StanzaType::groupchat: refuse(packet, custody); return;
-        default: hub_.settle(custody); return;  // §8.5.2.1.1: an error goes no further
+        case StanzaType::groupchat: refuse(packet, ticket); return;
+        default: hub_.settle(ticket); return;  // §8.5.2.1.1: an error goes no further
     }
 }
 
-Shelf User::shelf() const {
+StoreKey Account::store_key() const {
     const auto kept = std::chrono::duration_cast<Duration>(hub_.limits().offline_seconds);
     return {offline_store, std::string(jid_.bare()), hub_.clock().wall() + kept.count()};
 }
 
-void User::message_to_resource(Resource& resource, const PacketRef& packet, Custody custody) {
-    if (!packet->storable() || (!custody.owed() && !resource.acknowledges())) {
+void Account::message_to_resource(Resource& resource, const PacketRef& packet,
+                                  AcknowledgementTicket ticket) {
+    if (!packet->storable() || (!ticket.owed() && !resource.acknowledges())) {
         hub_.seen.note(packet->resend_key(), 0);
         resource.deliver(packet, 0);
-        hub_.settle(custody);
+        hub_.settle(ticket);
         return;
     }
-    const HoldId hold = hub_.ledger.hold(packet, custody, shelf());
+    const HoldId hold = hub_.ledger.hold(packet, ticket, store_key());
     hub_.seen.note(packet->resend_key(), hold);
     resource.deliver(packet, hold);
 }
 
-void User::message_to_best(const PacketRef& packet, Custody custody) {
+void Account::message_to_best(const PacketRef& packet, AcknowledgementTicket ticket) {
     const Resources best = best_resources();
     if (best.empty()) {
-        store_message(packet, custody);
+        store_message(packet, ticket);
         return;
     }
     if (packet->storable() && best.size() == 1 && !catching_up() && best.front()->crowded()) {
@@ -271,31 +273,31 @@ void User::message_to_best(const PacketRef& packet, Custody custody) {
         more_rows_ = true;
     }
     if (packet->storable() && catching_up()) {
-        queue_behind(packet, custody);
+        queue_behind(packet, ticket);
         return;
     }
     if (best.size() == 1) {
-        message_to_resource(*best.front(), packet, custody);
+        message_to_resource(*best.front(), packet, ticket);
         return;
     }
-    const bool held = packet->storable() &&
-                      (custody.owed() || std::ranges::any_of(best, &Resource::acknowledges));
-    const HoldId hold = held ? hub_.ledger.hold(packet, custody, shelf()) : 0;
+    const bool held =
+        packet->storable() && (ticket.owed() || std::ranges::any_of(best, &Resource::acknowledges));
+    const HoldId hold = held ? hub_.ledger.hold(packet, ticket, store_key()) : 0;
     hub_.seen.note(packet->resend_key(), hold);
     // Whichever has it first, has it for the account.
     for (std::size_t more = 1; held && more < best.size(); ++more) hub_.ledger.share(hold);
     for (Resource* resource : best) resource->deliver(packet, hold);
-    if (!held) hub_.settle(custody);
+    if (!held) hub_.settle(ticket);
 }
 
-void User::store_message(const PacketRef& packet, Custody custody) {
+void Account::store_message(const PacketRef& packet, AcknowledgementTicket ticket) {
     if (!packet->storable()) {
-        hub_.settle(custody);
+        hub_.settle(ticket);
         return;
     }
     if (!offline_counted_) {
         // Behind those that wait for the same answer, so that the order stays.
-        uncounted_.emplace_back(packet, custody);
+        uncounted_.emplace_back(packet, ticket);
         if (uncounted_.size() == 1) count_offline();
         return;
     }
@@ -303,13 +305,13 @@ void User::store_message(const PacketRef& packet, Custody custody) {
         hub_.routing->bounce(*packet,
                              {.condition = StanzaCondition::service_unavailable,
                               .text = "Too many messages are waiting for this contact."},
-                             custody);
+                             ticket);
         return;
     }
     ++offline_rows_;
     ++keeping_;
     // Somebody may become available while it is on its way to the disk, too late to read it.
-    const HoldId hold = hub_.ledger.keep(packet, custody, shelf(), [this](const auto&) {
+    const HoldId hold = hub_.ledger.keep(packet, ticket, store_key(), [this](const auto&) {
         --keeping_;
         redeliver();
         rest();
@@ -317,38 +319,38 @@ void User::store_message(const PacketRef& packet, Custody custody) {
     hub_.seen.note(packet->resend_key(), hold);
 }
 
-void User::count_offline() {
+void Account::count_offline() {
     ++reading_;
     hub_.shared.store.log_list(
         std::string(offline_store), std::string(jid_.bare()), 0, hub_.limits().offline_messages,
         hub_.shard, [this](Result<std::vector<LogRow>> rows) {
             if (rows && !offline_counted_) offline_rows_ = rows->size();
             offline_counted_ = offline_counted_ || rows.ok();
-            for (const auto& [packet, custody] : std::exchange(uncounted_, {})) {
+            for (const auto& [packet, ticket] : std::exchange(uncounted_, {})) {
                 if (offline_counted_) {
-                    store_message(packet, custody);
+                    store_message(packet, ticket);
                     continue;
                 }
                 hub_.routing->bounce(*packet,
                                      {.condition = StanzaCondition::resource_constraint,
                                       .text = "The message could not be stored."},
-                                     custody);
+                                     ticket);
             }
             --reading_;
             rest();
         });
 }
 
-void User::refuse(const PacketRef& packet, Custody custody) {
+void Account::refuse(const PacketRef& packet, AcknowledgementTicket ticket) {
     // The same words for an account without that resource and for no account at all.
     hub_.routing->bounce(*packet, {.condition = StanzaCondition::service_unavailable, .text = {}},
-                         custody);
+                         ticket);
 }
 
 // ---- iq (RFC 6121 §8.5) ----
 
-void User::iq_in(const PacketRef& packet, Custody custody) {
-    hub_.settle(custody);
+void Account::iq_in(const PacketRef& packet, AcknowledgementTicket ticket) {
+    hub_.settle(ticket);
     if (packet->to().has_resource()) {
         Resource* resource = find(packet->to().resource());
         if (resource != nullptr) {
@@ -368,7 +370,7 @@ void User::iq_in(const PacketRef& packet, Custody custody) {
     });
 }
 
-void User::account_iq(const PacketRef& packet) {
+void Account::account_iq(const PacketRef& packet) {
     const Outcome visited = Packet::visit_bytes(packet->bytes(), [&](Stanza& stanza) {
         Element* payload = stanza.payload();
         const IqHandler* handler =

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "gateway/base/log.h"
-#include "gateway/session/user.h"
-#include "gateway/session/users.h"
+#include "gateway/session/account.h"
+#include "gateway/session/accounts.h"
 #include "gateway/xml/ns.h"
 #include "gateway/xml/writer.h"
 
@@ -18,7 +18,7 @@ constexpr std::size_t page = 100;
 constexpr std::size_t behind_limit = 1000;
 }  // namespace
 
-User::Resources User::best_resources() const {
+Account::Resources Account::best_resources() const {
     Resources best;
     int priority = 0;
     for (Resource* resource : resources_) {
@@ -30,21 +30,21 @@ User::Resources User::best_resources() const {
     return best;
 }
 
-void User::deliver_offline() {
+void Account::deliver_offline() {
     rows_after_ = 0;
     more_rows_ = true;
     read_rows();
 }
 
-void User::redeliver() {
+void Account::redeliver() {
     if (!best_resources().empty()) deliver_offline();
 }
 
-void User::room_again() {
+void Account::room_again() {
     if (more_rows_) read_rows();
 }
 
-void User::read_rows() {
+void Account::read_rows() {
     if (reading_rows_) return;  // its answer sees that there is more
     reading_rows_ = true;
     more_rows_ = false;
@@ -65,7 +65,7 @@ void User::read_rows() {
                                });
 }
 
-void User::deliver_rows(const std::vector<LogRow>& rows) {
+void Account::deliver_rows(const std::vector<LogRow>& rows) {
     const Resources best = best_resources();
     if (best.empty()) {
         // Whoever comes next begins anew.
@@ -95,7 +95,7 @@ void User::deliver_rows(const std::vector<LogRow>& rows) {
     }
 }
 
-bool User::deliver_row(Resource& resource, const LogRow& row) {
+bool Account::deliver_row(Resource& resource, const LogRow& row) {
     if (hub_.ledger.in_flight(row.id) || (row.expires != 0 && row.expires <= hub_.clock().wall())) {
         return false;
     }
@@ -110,24 +110,24 @@ bool User::deliver_row(Resource& resource, const LogRow& row) {
     append_attribute(delay, "stamp", format_date_time(row.at));
     delay += "/>";
     const PacketRef delayed = (*packet)->with_child(delay);
-    resource.deliver(delayed, hub_.ledger.adopt(delayed, shelf(), row.id));
+    resource.deliver(delayed, hub_.ledger.adopt(delayed, store_key(), row.id));
     return true;
 }
 
 // ---- what came meanwhile ----
 
-void User::queue_behind(const PacketRef& packet, Custody custody) {
+void Account::queue_behind(const PacketRef& packet, AcknowledgementTicket ticket) {
     if (behind_.size() >= behind_limit) {
         spill_behind();
-        store_message(packet, custody);
+        store_message(packet, ticket);
         return;
     }
-    const HoldId hold = hub_.ledger.hold(packet, custody, shelf());
+    const HoldId hold = hub_.ledger.hold(packet, ticket, store_key());
     hub_.seen.note(packet->resend_key(), hold);
     behind_.push_back({packet, hold});
 }
 
-void User::spill_behind() {
+void Account::spill_behind() {
     for (const Behind& waiting : std::exchange(behind_, {})) {
         ++keeping_;
         ++offline_rows_;
@@ -139,7 +139,7 @@ void User::spill_behind() {
     }
 }
 
-void User::resources_changed() {
+void Account::resources_changed() {
     if (!more_rows_ && behind_.empty()) return;
     if (best_resources().empty()) {
         more_rows_ = false;
@@ -149,7 +149,7 @@ void User::resources_changed() {
     }
 }
 
-void User::caught_up() {
+void Account::caught_up() {
     const Resources best = best_resources();
     if (best.empty()) {
         spill_behind();

@@ -1,6 +1,6 @@
 // Subscriptions of one account (RFC 6121 §3): the state machine of subscription.h applied to the
 // stored roster. Nothing is forwarded or answered before the change it makes is durable.
-#include "gateway/session/user.h"
+#include "gateway/session/account.h"
 
 namespace causeway {
 namespace {
@@ -29,8 +29,8 @@ std::string kept_request(const Packet& packet) {
 
 }  // namespace
 
-Outcome User::plan_outbound(const PacketRef& packet, const Jid& contact, Batch& batch,
-                            Change& change, SubscriptionStep& step) {
+Outcome Account::plan_outbound(const PacketRef& packet, const Jid& contact, Batch& batch,
+                               Change& change, SubscriptionStep& step) {
     const RosterItem* known = roster_.find(contact);
     RosterItem item = known != nullptr ? *known : RosterItem{};
     item.jid = contact;
@@ -51,7 +51,7 @@ Outcome User::plan_outbound(const PacketRef& packet, const Jid& contact, Batch& 
     return {};
 }
 
-void User::subscription_out(const Stanza& stanza, Custody custody) {
+void Account::subscription_out(const Stanza& stanza, AcknowledgementTicket ticket) {
     // RFC 6121 §3: subscriptions are between bare JIDs, whatever was addressed.
     Stanza bare{stanza.element, stanza.arena, stanza.kind, stanza.type, jid_, stanza.to.bare_jid()};
     const PacketRef packet = Packet::from_stanza(bare);
@@ -59,12 +59,12 @@ void User::subscription_out(const Stanza& stanza, Custody custody) {
         hub_.routing->bounce(*packet,
                              {.condition = StanzaCondition::not_allowed,
                               .text = "An account is always subscribed to itself."},
-                             custody);
+                             ticket);
         return;
     }
-    when_loaded([this, packet, custody](const Outcome& loaded) {
+    when_loaded([this, packet, ticket](const Outcome& loaded) {
         if (!loaded) {
-            hub_.routing->bounce(*packet, error_of(loaded), custody);
+            hub_.routing->bounce(*packet, error_of(loaded), ticket);
             return;
         }
         const auto step = std::make_shared<SubscriptionStep>();
@@ -75,9 +75,9 @@ void User::subscription_out(const Stanza& stanza, Custody custody) {
                 *was_from = known != nullptr && known->state.from;
                 return plan_outbound(packet, packet->to(), batch, change, *step);
             },
-            [this, packet, step, was_from, custody](const Outcome& outcome) {
+            [this, packet, step, was_from, ticket](const Outcome& outcome) {
                 if (!outcome) {
-                    hub_.routing->bounce(*packet, error_of(outcome), custody);
+                    hub_.routing->bounce(*packet, error_of(outcome), ticket);
                     return;
                 }
                 // §3.2.3: presence no longer comes once the subscription is cancelled.
@@ -85,9 +85,9 @@ void User::subscription_out(const Stanza& stanza, Custody custody) {
                     send_unavailable(packet->to());
                 }
                 if (step->forward) {
-                    hub_.routing->route(packet, custody);
+                    hub_.routing->route(packet, ticket);
                 } else {
-                    hub_.settle(custody);
+                    hub_.settle(ticket);
                 }
                 if (packet->type() == StanzaType::subscribed && step->state.from && step->forward) {
                     send_current_presence(packet->to());
@@ -96,8 +96,8 @@ void User::subscription_out(const Stanza& stanza, Custody custody) {
     });
 }
 
-Outcome User::plan_inbound(const PacketRef& packet, Batch& batch, Change& change,
-                           SubscriptionStep& step) {
+Outcome Account::plan_inbound(const PacketRef& packet, Batch& batch, Change& change,
+                              SubscriptionStep& step) {
     const Jid contact = packet->from().bare_jid();
     const RosterItem* known = roster_.find(contact);
     RosterItem item = known != nullptr ? *known : RosterItem{};
@@ -121,7 +121,7 @@ Outcome User::plan_inbound(const PacketRef& packet, Batch& batch, Change& change
     return {};
 }
 
-void User::show_subscription(const PacketRef& packet) {
+void Account::show_subscription(const PacketRef& packet) {
     // §3.1.3: requests go to available resources; §3.1.6, §3.2.3, §3.3.3: the rest to interested
     // ones, too, which learn of it before the push.
     for (Resource* resource : resources_) {
@@ -130,10 +130,10 @@ void User::show_subscription(const PacketRef& packet) {
     }
 }
 
-void User::subscription_in(const PacketRef& packet, Custody custody) {
-    when_loaded([this, packet, custody](const Outcome& loaded) {
+void Account::subscription_in(const PacketRef& packet, AcknowledgementTicket ticket) {
+    when_loaded([this, packet, ticket](const Outcome& loaded) {
         if (loaded && !exists_) {
-            hub_.settle(custody);
+            hub_.settle(ticket);
             // §3.1.3: a request to an account that does not exist is refused.
             if (packet->type() == StanzaType::subscribe) {
                 hub_.routing->route(Packet::make(StanzaKind::presence, StanzaType::unsubscribed,
@@ -142,7 +142,7 @@ void User::subscription_in(const PacketRef& packet, Custody custody) {
             return;
         }
         if (!loaded) {
-            hub_.routing->bounce(*packet, error_of(loaded), custody);
+            hub_.routing->bounce(*packet, error_of(loaded), ticket);
             return;
         }
         const auto step = std::make_shared<SubscriptionStep>();
@@ -153,12 +153,12 @@ void User::subscription_in(const PacketRef& packet, Custody custody) {
                 *was_from = known != nullptr && known->state.from;
                 return plan_inbound(packet, batch, change, *step);
             },
-            [this, packet, step, was_from, custody](const Outcome& outcome) {
+            [this, packet, step, was_from, ticket](const Outcome& outcome) {
                 if (!outcome) {
-                    hub_.routing->bounce(*packet, error_of(outcome), custody);
+                    hub_.routing->bounce(*packet, error_of(outcome), ticket);
                     return;
                 }
-                hub_.settle(custody);
+                hub_.settle(ticket);
                 const Jid contact = packet->from().bare_jid();
                 if (step->reply_subscribed) {
                     hub_.routing->route(Packet::make(StanzaKind::presence, StanzaType::subscribed,

@@ -1,0 +1,30 @@
+// AcknowledgementTicket: who is waiting to hear that a stanza is safe. A stream with stream
+// management may count a stanza in its acknowledgements only once it is stored, or acknowledged by
+// its recipient, or answered with an error; until then the stanza carries the number under which
+// its stream waits.
+#pragma once
+
+#include <cstdint>
+
+namespace causeway {
+
+/// A copyable ticket; the default one says that nobody waits.
+struct AcknowledgementTicket {
+    std::uint64_t holder = 0;  ///< 0: no acknowledgement is owed
+    std::uint32_t shard = 0;
+    std::uint32_t number = 0;
+
+    [[nodiscard]] bool owed() const { return holder != 0; }
+};
+
+/// A stream that owes acknowledgements. Lives on its shard, registered in the Hub under an id.
+class TicketHolder {
+public:
+    /// The stanza of that number is safe. May come in any order.
+    virtual void settled(std::uint32_t number) = 0;
+
+protected:
+    ~TicketHolder() = default;
+};
+
+}  // namespace causeway
