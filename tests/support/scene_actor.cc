@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <stdexcept>
 #include <utility>
@@ -41,6 +42,9 @@ void SceneActor::connect(const Endpoint& to) {
 }
 
 void SceneActor::adopt(std::unique_ptr<Socket> socket) {
+    if (const std::string left = unexpected(); !left.empty()) {
+        throw std::runtime_error("before this connection it had also got:\n" + left);
+    }
     drop();
     socket_ = std::move(socket);
     inbox_.clear();
@@ -148,7 +152,10 @@ void SceneActor::expect_new_stream() {
 }
 
 void SceneActor::read_stream(std::string_view plain) {
-    if (stream_over_) return;
+    if (stream_over_) {
+        if (trouble_.empty()) trouble_ = fmt::format("behind the end of the stream: {}", plain);
+        return;
+    }
     try {
         reader_->feed(plain);
     } catch (const std::exception& error) {
@@ -158,8 +165,14 @@ void SceneActor::read_stream(std::string_view plain) {
 
 void SceneActor::came(XmlNode element) {
     if (management.enabled && element.ns == content_ns_) ++management.received;
-    if (element.ns == sm_ns && element.name == "r") {
-        if (management.enabled && management.automatic) {
+    if (fault_.empty()) {
+        if (const std::string why = stanza_fault(element, content_ns_, identity); !why.empty()) {
+            fault_ = fmt::format("{}  which {}\n", to_text(element, content_ns_), why);
+        }
+    }
+    if (ignores_presence && element.name == "presence") return;
+    if (management.enabled && element.ns == sm_ns && element.name == "r") {
+        if (management.automatic) {
             write(fmt::format("<a xmlns='{}' h='{}'/>", sm_ns, management.received));
         }
         return;
@@ -240,6 +253,15 @@ std::optional<Happening> SceneActor::next(bool with_headers) {
     Happening first = std::move(inbox_.front());
     inbox_.pop_front();
     return first;
+}
+
+std::string SceneActor::unexpected() const {
+    if (!fault_.empty()) return fault_;
+    if (!trouble_.empty()) return trouble_ + "\n";
+    if (may_receive_more) return {};
+    const auto left = std::ranges::find_if(
+        inbox_, [](const Happening& came) { return came.kind != Happening::Kind::header; });
+    return left == inbox_.end() ? std::string{} : to_text(*left, content_ns_);
 }
 
 XmlNode SceneActor::expect(std::string_view ns, std::string_view name) {

@@ -12,6 +12,7 @@
 
 #include "gateway/net/socket.h"
 #include "gateway/net/tls_engine.h"
+#include "tests/support/scene_rules.h"
 #include "tests/support/scene_world.h"
 #include "tests/support/scene_xml.h"
 
@@ -44,8 +45,9 @@ public:
     [[nodiscard]] bool connected() const { return socket_ != nullptr; }
     [[nodiscard]] const TlsEngine* tls() const { return tls_.get(); }
 
+    /// What came on an earlier connection must have been looked at.
     void connect(const Endpoint& to);
-    /// A connection that was made to us.
+    /// A connection that was made to us; the same holds.
     void adopt(std::unique_ptr<Socket> socket);
     /// Breaks the connection off without a word.
     void drop();
@@ -68,8 +70,18 @@ public:
     std::optional<Happening> next(bool with_headers = false);
     /// The next element, which must have that name. Throws otherwise.
     XmlNode expect(std::string_view ns, std::string_view name);
-    /// What came and was not looked at, but for headers.
+    /// What came and was not looked at.
     [[nodiscard]] std::deque<Happening>& inbox() { return inbox_; }
+    /// What came and should not have: something that was not looked at, or that breaks a rule
+    /// which every stanza keeps. Empty if there is nothing.
+    [[nodiscard]] std::string unexpected() const;
+
+    /// Whom the actor plays; what it is sent is judged by that.
+    Identity identity;
+    /// The scene does not say all that comes.
+    bool may_receive_more = false;
+    /// Presence is passed over.
+    bool ignores_presence = false;
 
     /// A server pings another behind its stanzas to learn whether they were handled; where that is
     /// not the point, a peer passes over it.
@@ -107,6 +119,7 @@ private:
     std::string ciphertext_;
     std::string unsent_;
     std::string trouble_;  ///< what the reader complained about
+    std::string fault_;    ///< the first stanza that breaks a rule
     bool stream_over_ = false;
     bool broken_ = false;
 };

@@ -24,6 +24,7 @@ void Stage::start_peer(const Words& words, SceneCertificates::Kind certificate) 
     added.domain = words[1];
     added.peer = true;
     added.actor->hears_pings = false;
+    added.actor->identity.domain = added.domain;
     added.certificate = certificate;
     ++machines_;
     note_machine(added.domain);
@@ -88,6 +89,7 @@ void Stage::peer_is_called(const Step& step, const Words& words) {
         added.domain = peer.domain;
         added.peer = true;
         added.actor->hears_pings = peer.actor->hears_pings;
+        added.actor->identity.domain = peer.domain;
         added.certificate = peer.certificate;
     }
     actor(words[0]).adopt(std::move(peer.waiting.front()));

@@ -46,6 +46,8 @@ void Stage::binds(const Step&, const Words& words) {
     Person& who = person(words[0]);
     who.actor->management = {};
     bind_resource(*who.actor, who.plan);
+    who.actor->identity.bare = who.plan.bare;
+    who.actor->identity.full = who.plan.bare + "/" + who.plan.resource;
     if (!who.plan.stream_management) return;
     enable_stream_management(*who.actor, who.plan);
     variables_[words[0] + ".previd"] = who.actor->management.previd;
@@ -165,6 +167,14 @@ void Stage::receives_nothing(const Step& step, const Words& words) {
         if (came.kind == Happening::Kind::header) continue;
         throw SceneFailure(step, "  this came:\n" + to_text(came, who.content_ns()));
     }
+}
+
+void Stage::may_receive_more(const Step&, const Words& words) {
+    actor(words[0]).may_receive_more = true;
+}
+
+void Stage::ignores_presence(const Step&, const Words& words) {
+    actor(words[0]).ignores_presence = true;
 }
 
 void Stage::gets_stream_error(const Step& step, const Words& words) {

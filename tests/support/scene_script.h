@@ -1,6 +1,6 @@
 // The text of conversations: files *.scene, each with one scene or several. What stands before the
 // first "=== title" belongs to each of them. A step begins in the first column; indented lines
-// below it are its block. '#' in the first column is a comment. README.md beside the scenes tells
+// below it are its block. "#" in the first column is a comment. docs/testing.md tells
 // the steps.
 #pragma once
 

@@ -67,6 +67,8 @@ const std::vector<Stage::Rule>& Stage::rules() {
         {"<who> receives the header", &Stage::receives_header},
         {"<who> receives in any order", &Stage::receives_in_any_order},
         {"<who> receives nothing", &Stage::receives_nothing},
+        {"<who> may receive more", &Stage::may_receive_more},
+        {"<who> ignores presence", &Stage::ignores_presence},
         {"<who> gets the stream error <condition>", &Stage::gets_stream_error},
         {"<who> sees the stream end", &Stage::sees_stream_end},
         {"<who> sees the connection end", &Stage::sees_connection_end},
@@ -152,12 +154,15 @@ void Stage::play(const Step& step) {
 
 void Stage::check_nothing_left(const Step& last) {
     world_.settle();
-    if (world_.simulated()) world_.pass(Duration{100});
+    if (world_.simulated()) world_.pass(Duration{3000});
     for (auto& [name, person] : people_) {
-        for (const Happening& left : person.actor->inbox()) {
-            if (left.kind == Happening::Kind::header) continue;
-            throw SceneFailure(last, fmt::format("  when the scene was over {} had also got:\n{}",
-                                                 name, to_text(left, person.actor->content_ns())));
+        if (const std::string left = person.actor->unexpected(); !left.empty()) {
+            throw SceneFailure(
+                last, fmt::format("  when the scene was over {} had also got:\n{}", name, left));
+        }
+        if (!person.waiting.empty() && !person.actor->may_receive_more) {
+            throw SceneFailure(
+                last, fmt::format("  when the scene was over somebody was calling {}", name));
         }
     }
 }

@@ -121,6 +121,8 @@ private:
     void receives_header(const Step& step, const Words& words);
     void receives_in_any_order(const Step& step, const Words& words);
     void receives_nothing(const Step& step, const Words& words);
+    void may_receive_more(const Step& step, const Words& words);
+    void ignores_presence(const Step& step, const Words& words);
     void gets_stream_error(const Step& step, const Words& words);
     void sees_stream_end(const Step& step, const Words& words);
     void sees_connection_end(const Step& step, const Words& words);

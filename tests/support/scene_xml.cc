@@ -11,6 +11,7 @@
 namespace causeway::scene {
 namespace {
 
+constexpr std::string_view delay_ns = "urn:xmpp:delay";
 constexpr std::string_view mark_absent = "scene-absent";
 constexpr std::string_view mark_exactly = "scene-exactly";
 
@@ -266,6 +267,21 @@ std::string attribute_mismatch(const XmlNode& pattern, const XmlNode& actual,
     return {};
 }
 
+/// What changes the meaning of a stanza must have been expected: a delay, and a type other than
+/// chat.
+std::string meaning_mismatch(const XmlNode& pattern, const XmlNode& actual) {
+    if (actual.name != "message" && actual.name != "presence" && actual.name != "iq") return {};
+    const std::string* type = actual.attribute("type");
+    if (type != nullptr && *type != "chat" && pattern.attribute("type") == nullptr) {
+        return fmt::format("<{}> has type='{}', which was not expected", actual.name, *type);
+    }
+    const bool delayed = actual.child(delay_ns, "delay") != nullptr;
+    if (delayed && pattern.child(delay_ns, "delay") == nullptr) {
+        return fmt::format("<{}> is delayed, which was not expected", actual.name);
+    }
+    return {};
+}
+
 std::string child_mismatch(const XmlNode& pattern, const XmlNode& actual, Variables& variables) {
     std::vector<bool> used(actual.children.size(), false);
     for (const XmlNode& wanted : pattern.children) {
@@ -311,6 +327,7 @@ std::string mismatch(const XmlNode& pattern, const XmlNode& actual, Variables& v
                            actual.ns, pattern.name, pattern.ns);
     }
     if (std::string why = attribute_mismatch(pattern, actual, variables); !why.empty()) return why;
+    if (std::string why = meaning_mismatch(pattern, actual); !why.empty()) return why;
     const std::string text = trim(pattern.text);
     if (!text.empty() && !fits(text, trim(actual.text), variables)) {
         return fmt::format("<{}> says '{}' instead of '{}'", actual.name, trim(actual.text), text);
