@@ -15,7 +15,18 @@
 namespace causeway {
 namespace {
 enum : std::uint32_t { resume_over, soft_full_over };
+
+/// The text of a child without the white space around it. Empty as well where there is no such
+/// child: some libraries send an empty element where they have nothing to say.
+std::string_view child_text(const Stanza& stanza, std::string_view name) {
+    const Element* child = stanza.element.child(ns::client, name);
+    if (!child) return {};
+    constexpr std::string_view white_space = " \t\r\n";
+    std::string_view text = child->text(stanza.arena);
+    text.remove_prefix(std::min(text.find_first_not_of(white_space), text.size()));
+    return text.substr(0, text.find_last_not_of(white_space) + 1);
 }
+}  // namespace
 
 ClientSession::ClientSession(Hub& hub, ClientTable& table, Jid full)
     : Resource(std::move(full)),
@@ -288,11 +299,7 @@ void ClientSession::presence(Stanza& stanza) {
 
 void ClientSession::own_presence(Stanza& stanza) {
     int wanted = 0;
-    if (const Element* child = stanza.element.child(ns::client, "priority")) {
-        std::string_view text = child->text(stanza.arena);
-        while (!text.empty() && (text.front() == ' ' || text.front() == '\n'))
-            text.remove_prefix(1);
-        while (!text.empty() && (text.back() == ' ' || text.back() == '\n')) text.remove_suffix(1);
+    if (std::string_view text = child_text(stanza, "priority"); !text.empty()) {
         if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
         const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), wanted);
         if (error != std::errc{} || end != text.data() + text.size() || wanted < -128 ||
@@ -302,9 +309,9 @@ void ClientSession::own_presence(Stanza& stanza) {
             return;
         }
     }
-    if (const Element* child = stanza.element.child(ns::client, "show")) {
+    if (const std::string_view text = child_text(stanza, "show"); !text.empty()) {
         constexpr std::array<std::string_view, 4> known{"away", "chat", "dnd", "xa"};
-        if (std::ranges::find(known, child->text(stanza.arena)) == known.end()) {
+        if (std::ranges::find(known, text) == known.end()) {
             refuse(stanza.element, StanzaKind::presence, StanzaCondition::bad_request,
                    "show is one of away, chat, dnd and xa.");
             return;
