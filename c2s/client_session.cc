@@ -3,11 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 
 #include "c2s/client_table.h"
-#include "gateway/route/router.h"
 #include "gateway/session/accounts.h"
 #include "gateway/xml/ns.h"
 #include "gateway/xml/writer.h"
@@ -15,21 +12,10 @@
 namespace causeway {
 namespace {
 enum : std::uint32_t { resume_over, soft_full_over };
-
-/// The text of a child without the white space around it. Empty as well where there is no such
-/// child: some libraries send an empty element where they have nothing to say.
-std::string_view child_text(const Stanza& stanza, std::string_view name) {
-    const Element* child = stanza.element.child(ns::client, name);
-    if (!child) return {};
-    constexpr std::string_view white_space = " \t\r\n";
-    std::string_view text = child->text(stanza.arena);
-    text.remove_prefix(std::min(text.find_first_not_of(white_space), text.size()));
-    return text.substr(0, text.find_last_not_of(white_space) + 1);
-}
 }  // namespace
 
 ClientSession::ClientSession(Hub& hub, ClientTable& table, Jid full)
-    : Resource(std::move(full)),
+    : Resource(hub, std::move(full)),
       hub_(hub),
       table_(table),
       account_(hub.accounts->get(jid().bare())),
@@ -43,13 +29,13 @@ void ClientSession::attach(ClientStream& stream) { stream_ = &stream; }
 
 // ---- towards the client ----
 
-void ClientSession::deliver(const PacketRef& packet, HoldId hold) {
+void ClientSession::write(const PacketRef& packet, HoldId hold) {
     send(packet, packet->bytes(), hold);
 }
 
-void ClientSession::deliver_as(const PacketRef& packet, const Jid& to) {
+void ClientSession::write_as(const PacketRef& packet, const Jid& to) {
     if (management_ != nullptr) {
-        deliver(packet->readdressed(to), 0);
+        write(packet->readdressed(to), 0);
         return;
     }
     std::string bytes = hub_.shard.buffers().take_string();
@@ -147,7 +133,7 @@ void ClientSession::stream_drained() {
         timer_.cancel();
     }
     for (const HoldId hold : std::exchange(in_transit_, {})) hub_.ledger.written(hold);
-    if (!crowded()) account_.room_again();
+    if (!crowded()) account_.inbox().room_again();
 }
 
 // ---- the stream comes and goes ----
@@ -203,7 +189,7 @@ void ClientSession::end() {
         hub_.ledger.release_to(
             hold, [&hub = hub_, bare = std::string(jid().bare()), left](Result<std::uint64_t>) {
                 if (--*left != 0) return;
-                if (Account* user = hub.accounts->find(bare)) user->redeliver();
+                if (Account* user = hub.accounts->find(bare)) user->inbox().redeliver();
             });
     }
     table_.remove(*this);
@@ -255,70 +241,10 @@ void ClientSession::stanza_in(Element& element, Arena& arena) {
         }
         stanza.to = std::move(*parsed);
     }
-    if (*kind == StanzaKind::presence) {
-        presence(stanza);
-    } else {
-        message_or_iq(stanza);
-    }
-}
-
-void ClientSession::message_or_iq(Stanza& stanza) {
-    // RFC 6120 §10.3: without an address it is for the user's own account.
-    if (stanza.to.empty()) stanza.to = account_.jid();
-    const AcknowledgementTicket ticket = take_ticket();
-    if (stanza.kind == StanzaKind::iq) {
-        if (ticket.owed()) settled(ticket.number);
-        static_cast<Router*>(hub_.routing)->enter(stanza, Source::client, this, {});
-    } else {
-        static_cast<Router*>(hub_.routing)->enter(stanza, Source::client, this, ticket);
-    }
-}
-
-void ClientSession::presence(Stanza& stanza) {
-    const AcknowledgementTicket ticket = take_ticket();
-    if (!is_subscription(stanza.type) && ticket.owed()) settled(ticket.number);
-    if (stanza.to.empty()) {
-        if (stanza.type == StanzaType::available || stanza.type == StanzaType::unavailable) {
-            own_presence(stanza);
-        } else if (stanza.type != StanzaType::error) {
-            if (ticket.owed()) settled(ticket.number);
-            refuse(stanza.element, StanzaKind::presence, StanzaCondition::bad_request,
-                   "That presence needs an address.");
-        }
-        return;
-    }
-    if (is_subscription(stanza.type)) {
-        account_.subscription_out(stanza, ticket);
-    } else if (stanza.type == StanzaType::available || stanza.type == StanzaType::unavailable) {
-        stanza.directed = stanza.type == StanzaType::available;
-        account_.directed_presence(*this, Packet::from_stanza(stanza));
-    } else {
-        hub_.routing->route(Packet::from_stanza(stanza));
-    }
-}
-
-void ClientSession::own_presence(Stanza& stanza) {
-    int wanted = 0;
-    if (std::string_view text = child_text(stanza, "priority"); !text.empty()) {
-        if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
-        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), wanted);
-        if (error != std::errc{} || end != text.data() + text.size() || wanted < -128 ||
-            wanted > 127) {
-            refuse(stanza.element, StanzaKind::presence, StanzaCondition::bad_request,
-                   "A priority is a number from -128 to 127.");
-            return;
-        }
-    }
-    if (const std::string_view text = child_text(stanza, "show"); !text.empty()) {
-        constexpr std::array<std::string_view, 4> known{"away", "chat", "dnd", "xa"};
-        if (std::ranges::find(known, text) == known.end()) {
-            refuse(stanza.element, StanzaKind::presence, StanzaCondition::bad_request,
-                   "show is one of away, chat, dnd and xa.");
-            return;
-        }
-    }
-    if (stanza.type == StanzaType::unavailable && !available() && directed.empty()) return;
-    account_.own_presence(*this, Packet::from_stanza(stanza), wanted);
+    // RFC 6121 §4.6: a contact hears if presence that was addressed to it cannot be delivered.
+    stanza.directed =
+        *kind == StanzaKind::presence && *type == StanzaType::available && !stanza.to.empty();
+    hub_.routing->from_client(stanza, account_, *this, take_ticket());
 }
 
 }  // namespace causeway

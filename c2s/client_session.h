@@ -32,8 +32,8 @@ public:
     [[nodiscard]] Account& user() { return account_; }
 
     // Resource
-    void deliver(const PacketRef& packet, HoldId hold) override;
-    void deliver_as(const PacketRef& packet, const Jid& to) override;
+    void write(const PacketRef& packet, HoldId hold) override;
+    void write_as(const PacketRef& packet, const Jid& to) override;
     [[nodiscard]] bool acknowledges() const override { return management_ != nullptr; }
     [[nodiscard]] bool crowded() const override;
     void evict(std::string_view condition, std::string_view text) override;
@@ -82,9 +82,6 @@ private:
     void flush() override;
     void on_timer(std::uint32_t which) override;
 
-    void message_or_iq(Stanza& stanza);
-    void presence(Stanza& stanza);
-    void own_presence(Stanza& stanza);
     void refuse(const Element& element, StanzaKind kind, StanzaCondition condition,
                 std::string text);
     AcknowledgementTicket take_ticket();

@@ -138,8 +138,8 @@ void ClientStream::bind(std::string_view resource, std::string_view iq_id) {
         stream_.fail(stream_error::not_authorized, "this account is not in use any more");
         return;
     }
-    Resource* before = user.find(prepared);
-    if (before == nullptr && user.resources().size() >= hub_.limits().sessions_per_account) {
+    Resource* before = user.sessions().find(prepared);
+    if (before == nullptr && user.sessions().size() >= hub_.limits().sessions_per_account) {
         refuse(StanzaCondition::resource_constraint, "Too many sessions of this account.");
         return;
     }

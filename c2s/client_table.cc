@@ -93,7 +93,7 @@ ClientSession& ClientTable::create(Jid full) {
 ClientSession* ClientTable::find_resumable(const Jid& account, std::string_view token) {
     Account* user = hub_.accounts->find(account.bare());
     if (user == nullptr || token.empty()) return nullptr;
-    for (Resource* resource : user->resources()) {
+    for (Resource* resource : user->sessions().all()) {
         auto* session = static_cast<ClientSession*>(resource);
         if (session->resumable_by(token)) return session;
     }
@@ -102,7 +102,7 @@ ClientSession* ClientTable::find_resumable(const Jid& account, std::string_view 
 
 std::size_t ClientTable::detached_of(Account& user) const {
     return static_cast<std::size_t>(
-        std::ranges::count_if(user.resources(), [](const Resource* resource) {
+        std::ranges::count_if(user.sessions().all(), [](const Resource* resource) {
             return static_cast<const ClientSession*>(resource)->detached();
         }));
 }

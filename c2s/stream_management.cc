@@ -139,7 +139,7 @@ void ClientSession::acknowledge(std::uint32_t count) {
         m.unacked_bytes -= done.packet->bytes().size();
         if (done.hold != 0) hub_.ledger.confirm(done.hold);
     }
-    if (!crowded()) account_.room_again();
+    if (!crowded()) account_.inbox().room_again();
 }
 
 std::uint64_t ClientSession::unacked() const {

@@ -8,7 +8,6 @@
 #include "gateway/base/log.h"
 #include "gateway/base/random.h"
 #include "gateway/net/asio_network.h"
-#include "gateway/route/router.h"
 #include "gateway/xml/ns.h"
 #include "gateway/xml/writer.h"
 #include "s2s/dialback_key.h"
@@ -267,7 +266,7 @@ void IncomingStream::stanza_in(Element& element, Arena& arena) {
         return;
     }
     touch();
-    auto& router = static_cast<Router&>(*hub_.routing);
+    Routing& router = *hub_.routing;
     const auto type = stanza_type(*kind, element);
     Stanza stanza{element,          arena,         *kind, type.value_or(StanzaType::error),
                   std::move(*from), std::move(*to)};
@@ -287,7 +286,7 @@ void IncomingStream::stanza_in(Element& element, Arena& arena) {
         if (open_.size() >= hub_.limits().stanzas_in_progress)
             stream_.pause(XmppStream::Pause::progress);
     }
-    router.enter(stanza, Source::server, nullptr, ticket);
+    router.from_server(stanza, ticket);
 }
 
 /// One address that our rules do not know, such as that of a newer Unicode, is no reason to end a

@@ -14,7 +14,7 @@
 #include <set>
 #include <string>
 
-#include "gateway/session/acknowledgement.h"
+#include "gateway/feature/acknowledgement.h"
 #include "gateway/stream/negotiation.h"
 #include "s2s/dialback_verification.h"
 

@@ -134,17 +134,17 @@ void ServerTable::expire() {
 }
 
 void ServerTable::expire_offline() {
-    hub_.shared.store.log_expired(std::string(Account::offline_store), hub_.clock().wall(),
+    hub_.shared.store.log_expired(std::string(AccountInbox::store_name), hub_.clock().wall(),
                                   expiry_page, hub_.shard,
                                   [this](Result<std::vector<std::pair<std::string, LogRow>>> rows) {
                                       if (!rows || rows->empty()) return;
                                       Batch batch;
                                       for (const auto& [owner, row] : *rows) {
-                                          batch.log_erase(Account::offline_store, owner, row.id);
+                                          batch.log_erase(AccountInbox::store_name, owner, row.id);
                                           Hub& home = hub_.home_of(owner);
                                           hub_.at(home, [&home, name = owner] {
                                               if (Account* user = home.accounts->find(name))
-                                                  user->recount_offline();
+                                                  user->inbox().recount();
                                           });
                                       }
                                       hub_.shared.store.commit(std::move(batch), hub_.shard, {});

@@ -7,19 +7,25 @@
 #include <string>
 #include <string_view>
 
+#include "gateway/feature/disco.h"
+#include "gateway/feature/points.h"
 #include "gateway/xmpp/stanza.h"
 
 namespace causeway {
 
-struct Hub;
-class Resource;
 class Negotiation;
 
 /// Whom an iq is addressed to.
 enum class IqTarget : unsigned char {
     server,   ///< a served domain, by anyone
-    own,      ///< the sender's own account (bare JID or no `to`)
-    account,  ///< any account on this server, by anyone; handled on the account's home shard
+    own,      ///< the sender's own account (bare JID or no `to`), by one of its sessions
+    account,  ///< an account on this server, by its audience; handled on the account's home shard
+};
+
+/// Who may ask an account; whoever may not learns nothing, not even whether the account exists.
+enum class IqAudience : unsigned char {
+    anyone,
+    presence_subscribers,  ///< the account itself, and contacts that may see its presence
 };
 
 /// An iq get or set that a handler is to answer, once, now or later (see IqReturn).
@@ -28,6 +34,7 @@ struct IqRequest {
     Stanza& stanza;
     Element& payload;
     Resource* sender;  ///< the local session that sent it, or nullptr
+    Account* account;  ///< the account that is asked, loaded; nullptr for IqTarget::server
 };
 
 struct IqHandler {
@@ -36,24 +43,7 @@ struct IqHandler {
     std::string_view name;
     IqTarget target = IqTarget::server;
     void (*handle)(const IqRequest& request) = nullptr;
-};
-
-/// Order of the hooks of one point; within a phase, the order of the registry.
-enum class Phase : unsigned char { check, privacy, rewrite, archive, copy, deliver };
-
-enum class Verdict : unsigned char {
-    next,     ///< go on
-    handled,  ///< the hook took the stanza over
-    drop,     ///< it goes no further, silently
-};
-
-/// Where a stanza entered.
-enum class Source : unsigned char { client, server };
-
-/// A stanza has entered and is about to be routed; its tree may be edited.
-struct EntryHook {
-    Phase phase = Phase::check;
-    Verdict (*run)(Hub& hub, Stanza& stanza, Source source) = nullptr;
+    IqAudience audience = IqAudience::anyone;  ///< of IqTarget::account
 };
 
 /// What a stream must have, or must not have, for a stream feature to be offered.
@@ -79,11 +69,6 @@ struct StreamFeature {
     void (*handle)(Negotiation& negotiation, Element& element, Arena& arena) = nullptr;
 };
 
-/// A disco identity (XEP-0030 §3.1).
-struct Identity {
-    std::string_view category, type, name;
-};
-
 struct Feature {
     std::string_view name;
     unsigned xep = 0;  ///< 0: part of an RFC
@@ -91,7 +76,8 @@ struct Feature {
     std::span<const std::string_view> server_disco = {};   ///< features of a domain
     std::span<const std::string_view> account_disco = {};  ///< features of an account
     std::span<const IqHandler> iq = {};
-    std::span<const EntryHook> entry = {};
+    std::span<const DiscoSource> disco = {};
+    Points points = {};
     std::span<const StreamFeature> stream = {};
 };
 

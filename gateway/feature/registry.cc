@@ -18,12 +18,21 @@ std::string iq_key(StanzaType type, IqTarget target, std::string_view ns, std::s
     return key;
 }
 
+template <class T>
+void append(std::vector<T>& table, std::span<const T> rows) {
+    table.insert(table.end(), rows.begin(), rows.end());
+}
+
+template <class HookType>
+void in_phases(std::vector<HookType>& table) {
+    std::ranges::stable_sort(table, {}, &HookType::phase);
+}
+
 }  // namespace
 
 Result<FeatureRegistry> FeatureRegistry::build(std::span<const Feature* const> features) {
     FeatureRegistry registry;
     for (const Feature* feature : features) {
-        registry.features_.push_back(feature);
         for (const IqHandler& handler : feature->iq) {
             const std::string key = iq_key(handler.type, handler.target, handler.ns, handler.name);
             if (!registry.iq_.emplace(key, handler).second) {
@@ -31,18 +40,15 @@ Result<FeatureRegistry> FeatureRegistry::build(std::span<const Feature* const> f
                     fmt::format("feature {}: {} is handled twice", feature->name, key));
             }
         }
-        registry.entry_.insert(registry.entry_.end(), feature->entry.begin(), feature->entry.end());
-        for (const StreamFeature& stream : feature->stream) {
-            (stream.side == StreamSide::client ? registry.client_stream_ : registry.server_stream_)
-                .push_back(stream);
-        }
-        registry.server_disco_.insert(registry.server_disco_.end(), feature->server_disco.begin(),
-                                      feature->server_disco.end());
-        registry.account_disco_.insert(registry.account_disco_.end(),
-                                       feature->account_disco.begin(),
-                                       feature->account_disco.end());
+        registry.add(*feature);
     }
-    std::ranges::stable_sort(registry.entry_, {}, &EntryHook::phase);
+    in_phases(registry.from_client_);
+    in_phases(registry.from_server_);
+    in_phases(registry.at_account_);
+    in_phases(registry.delivered_);
+    in_phases(registry.undelivered_);
+    in_phases(registry.to_client_);
+    in_phases(registry.to_server_);
     for (auto* list : {&registry.server_disco_, &registry.account_disco_}) {
         std::ranges::sort(*list);
         list->erase(std::ranges::unique(*list).begin(), list->end());
@@ -50,10 +56,54 @@ Result<FeatureRegistry> FeatureRegistry::build(std::span<const Feature* const> f
     return registry;
 }
 
+void FeatureRegistry::add(const Feature& feature) {
+    features_.push_back(&feature);
+    append(from_client_, feature.points.from_client);
+    append(from_server_, feature.points.from_server);
+    append(at_account_, feature.points.at_account);
+    append(delivered_, feature.points.delivered);
+    append(undelivered_, feature.points.undelivered);
+    append(to_client_, feature.points.to_client);
+    append(to_server_, feature.points.to_server);
+    for (const LifeHook& hook : feature.points.life) {
+        life_[static_cast<std::size_t>(hook.event)].push_back(hook.run);
+    }
+    for (const StreamFeature& stream : feature.stream) {
+        (stream.side == StreamSide::client ? client_stream_ : server_stream_).push_back(stream);
+    }
+    append(server_disco_, feature.server_disco);
+    append(account_disco_, feature.account_disco);
+    append(disco_, feature.disco);
+}
+
 const IqHandler* FeatureRegistry::find_iq(StanzaType type, IqTarget target, std::string_view ns,
                                           std::string_view name) const {
     const auto found = iq_.find(iq_key(type, target, ns, name));
     return found == iq_.end() ? nullptr : &found->second;
+}
+
+DiscoInfo FeatureRegistry::info(DiscoSource::Of of, const DiscoQuery& query) const {
+    DiscoInfo info;
+    if (query.node.empty()) {
+        info.found = true;
+        const auto& known = of == DiscoSource::Of::server ? server_disco_ : account_disco_;
+        info.features.assign(known.begin(), known.end());
+    }
+    for (const DiscoSource& source : disco_) {
+        if (source.of == of && source.info != nullptr) source.info(query, info);
+    }
+    std::ranges::sort(info.features);
+    info.features.erase(std::ranges::unique(info.features).begin(), info.features.end());
+    return info;
+}
+
+DiscoItems FeatureRegistry::items(DiscoSource::Of of, const DiscoQuery& query) const {
+    DiscoItems items;
+    items.found = query.node.empty();
+    for (const DiscoSource& source : disco_) {
+        if (source.of == of && source.items != nullptr) source.items(query, items);
+    }
+    return items;
 }
 
 }  // namespace causeway

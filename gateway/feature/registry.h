@@ -1,8 +1,9 @@
-// FeatureRegistry: the list of features turned into tables once at start: iq dispatch, hooks in the
-// order of their phases, stream features, service discovery. Immutable afterwards, shared by
-// shards.
+// FeatureRegistry: the list of features turned into tables once at start: iq dispatch, the hooks of
+// each point in the order of their phases, stream features, service discovery. Immutable
+// afterwards, shared by shards.
 #pragma once
 
+#include <array>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,24 +23,45 @@ public:
     /// nullptr: nobody handles that.
     [[nodiscard]] const IqHandler* find_iq(StanzaType type, IqTarget target, std::string_view ns,
                                            std::string_view name) const;
-    [[nodiscard]] std::span<const EntryHook> entry_hooks() const { return entry_; }
+    [[nodiscard]] std::span<const FromClientHook> from_client() const { return from_client_; }
+    [[nodiscard]] std::span<const FromServerHook> from_server() const { return from_server_; }
+    [[nodiscard]] std::span<const AtAccountHook> at_account() const { return at_account_; }
+    [[nodiscard]] std::span<const DeliveredHook> delivered() const { return delivered_; }
+    [[nodiscard]] std::span<const UndeliveredHook> undelivered() const { return undelivered_; }
+    [[nodiscard]] std::span<const ToClientHook> to_client() const { return to_client_; }
+    [[nodiscard]] std::span<const ToServerHook> to_server() const { return to_server_; }
+    /// Runs the hooks of that event, in the order of the registry.
+    void announce(const Life& life) const {
+        for (const auto run : life_[static_cast<std::size_t>(life.event)]) run(life);
+    }
+
     [[nodiscard]] std::span<const StreamFeature> stream_features(StreamSide side) const {
         return side == StreamSide::client ? client_stream_ : server_stream_;
     }
-    [[nodiscard]] const std::vector<std::string_view>& server_disco() const {
-        return server_disco_;
-    }
-    [[nodiscard]] const std::vector<std::string_view>& account_disco() const {
-        return account_disco_;
-    }
+    /// What every feature tells of a domain, or of an account, that `query` asks about.
+    [[nodiscard]] DiscoInfo info(DiscoSource::Of of, const DiscoQuery& query) const;
+    [[nodiscard]] DiscoItems items(DiscoSource::Of of, const DiscoQuery& query) const;
     [[nodiscard]] std::span<const Feature* const> features() const { return features_; }
 
 private:
+    template <class T>
+    using Table = std::vector<T>;
+
+    void add(const Feature& feature);
+
     std::vector<const Feature*> features_;
     std::unordered_map<std::string, IqHandler> iq_;
-    std::vector<EntryHook> entry_;
-    std::vector<StreamFeature> client_stream_, server_stream_;
-    std::vector<std::string_view> server_disco_, account_disco_;
+    Table<FromClientHook> from_client_;
+    Table<FromServerHook> from_server_;
+    Table<AtAccountHook> at_account_;
+    Table<DeliveredHook> delivered_;
+    Table<UndeliveredHook> undelivered_;
+    Table<ToClientHook> to_client_;
+    Table<ToServerHook> to_server_;
+    std::array<Table<void (*)(const Life&)>, life_events> life_;
+    Table<StreamFeature> client_stream_, server_stream_;
+    Table<std::string_view> server_disco_, account_disco_;
+    Table<DiscoSource> disco_;
 };
 
 }  // namespace causeway

@@ -1,78 +1,84 @@
-// XEP-0030 Service Discovery of domains and accounts, from what the other features declare.
+// XEP-0030 Service Discovery of domains and accounts, from what the features declare.
 #include <array>
 
 #include "gateway/route/router.h"
-#include "gateway/session/accounts.h"
+#include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
-#include "gateway/xml/writer.h"
 
 namespace causeway {
 namespace {
 
-void append_info(std::string& out, const Identity& identity,
-                 const std::vector<std::string_view>& features) {
-    out += "<query xmlns='http://jabber.org/protocol/disco#info'><identity";
-    append_attribute(out, "category", identity.category);
-    append_attribute(out, "type", identity.type);
-    if (!identity.name.empty()) append_attribute(out, "name", identity.name);
-    out += "/>";
-    for (const std::string_view feature : features) {
-        out += "<feature";
-        append_attribute(out, "var", feature);
-        out += "/>";
+void answer_info(const IqRequest& request, DiscoSource::Of of) {
+    const DiscoQuery query{request.hub, request.account, request.stanza.to, request.stanza.from,
+                           request.payload.attribute("node")};
+    const DiscoInfo info = request.hub.shared.features.info(of, query);
+    if (!info.found) {
+        IqReturn(request).error({.condition = StanzaCondition::item_not_found, .text = {}});
+        return;
     }
-    out += "</query>";
+    XmlBuilder xml;
+    xml.open("query", ns::disco_info).attribute_if("node", query.node);
+    for (const Identity& identity : info.identities) {
+        xml.open("identity")
+            .attribute("category", identity.category)
+            .attribute("type", identity.type)
+            .attribute_if("name", identity.name)
+            .close();
+    }
+    for (const std::string& feature : info.features) {
+        xml.open("feature").attribute("var", feature).close();
+    }
+    for (const std::string& form : info.forms) xml.raw(form);
+    IqReturn(request).result(xml.take());
 }
 
-bool has_node(const IqRequest& request) {
-    if (request.payload.attribute("node").empty()) return false;
-    IqReturn(request).error({.condition = StanzaCondition::item_not_found, .text = {}});
-    return true;
+void answer_items(const IqRequest& request, DiscoSource::Of of) {
+    const DiscoQuery query{request.hub, request.account, request.stanza.to, request.stanza.from,
+                           request.payload.attribute("node")};
+    const DiscoItems items = request.hub.shared.features.items(of, query);
+    if (!items.found) {
+        IqReturn(request).error({.condition = StanzaCondition::item_not_found, .text = {}});
+        return;
+    }
+    XmlBuilder xml;
+    xml.open("query", ns::disco_items).attribute_if("node", query.node);
+    for (const DiscoItem& item : items.items) {
+        xml.open("item")
+            .attribute("jid", item.jid)
+            .attribute_if("node", item.node)
+            .attribute_if("name", item.name)
+            .close();
+    }
+    IqReturn(request).result(xml.take());
 }
 
-void server_info(const IqRequest& request) {
-    if (has_node(request)) return;
-    std::string inner;
-    append_info(inner, {"server", "im", "Causeway"}, request.hub.shared.features.server_disco());
-    IqReturn(request).result(inner);
+void server_info(const IqRequest& request) { answer_info(request, DiscoSource::Of::server); }
+void server_items(const IqRequest& request) { answer_items(request, DiscoSource::Of::server); }
+void account_info(const IqRequest& request) { answer_info(request, DiscoSource::Of::account); }
+void account_items(const IqRequest& request) { answer_items(request, DiscoSource::Of::account); }
+
+void server_identity(const DiscoQuery& query, DiscoInfo& info) {
+    if (query.node.empty()) info.identities.push_back({"server", "im", "Causeway"});
 }
 
-void server_items(const IqRequest& request) {
-    if (has_node(request)) return;
-    IqReturn(request).result("<query xmlns='http://jabber.org/protocol/disco#items'/>");
+void account_identity(const DiscoQuery& query, DiscoInfo& info) {
+    if (query.node.empty()) info.identities.push_back({"account", "registered", {}});
 }
 
-// XEP-0030 §8: whoever may not see the account's presence learns nothing of it, not even whether it
-// exists.
-bool may_see(const IqRequest& request) {
-    if (request.stanza.from.bare() == request.stanza.to.bare()) return true;
-    const Account* user = request.hub.accounts->find(request.stanza.to.bare());
-    const RosterItem* item =
-        user == nullptr ? nullptr : user->roster().find(request.stanza.from.bare_jid());
-    if (item != nullptr && item->state.from) return true;
-    IqReturn(request).error({.condition = StanzaCondition::service_unavailable, .text = {}});
-    return false;
-}
-
-void account_info(const IqRequest& request) {
-    if (!may_see(request) || has_node(request)) return;
-    std::string inner;
-    append_info(inner, {"account", "registered", {}}, request.hub.shared.features.account_disco());
-    IqReturn(request).result(inner);
-}
-
-void account_items(const IqRequest& request) {
-    if (!may_see(request) || has_node(request)) return;
-    IqReturn(request).result("<query xmlns='http://jabber.org/protocol/disco#items'/>");
-}
-
+// XEP-0030 §8: an account is told of only to those that may see its presence.
 constexpr std::array handlers{
     IqHandler{StanzaType::get, ns::disco_info, "query", IqTarget::server, server_info},
     IqHandler{StanzaType::get, ns::disco_items, "query", IqTarget::server, server_items},
-    IqHandler{StanzaType::get, ns::disco_info, "query", IqTarget::account, account_info},
-    IqHandler{StanzaType::get, ns::disco_items, "query", IqTarget::account, account_items},
+    IqHandler{StanzaType::get, ns::disco_info, "query", IqTarget::account, account_info,
+              IqAudience::presence_subscribers},
+    IqHandler{StanzaType::get, ns::disco_items, "query", IqTarget::account, account_items,
+              IqAudience::presence_subscribers},
 };
 constexpr std::array disco_features{ns::disco_info, ns::disco_items};
+constexpr std::array sources{
+    DiscoSource{.of = DiscoSource::Of::server, .info = server_identity},
+    DiscoSource{.of = DiscoSource::Of::account, .info = account_identity},
+};
 
 }  // namespace
 
@@ -82,6 +88,7 @@ const Feature disco{.name = "disco",
                     .version = "2.5rc3",
                     .server_disco = disco_features,
                     .account_disco = disco_features,
-                    .iq = handlers};
+                    .iq = handlers,
+                    .disco = sources};
 
 }  // namespace causeway

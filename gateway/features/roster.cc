@@ -2,13 +2,13 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <charconv>
 
+#include "gateway/base/random.h"
 #include "gateway/route/router.h"
 #include "gateway/session/accounts.h"
 #include "gateway/stream/negotiation.h"
+#include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
-#include "gateway/xml/writer.h"
 
 namespace causeway {
 namespace {
@@ -16,18 +16,10 @@ namespace {
 constexpr std::size_t name_limit = 1023;
 constexpr std::size_t group_limit = 64;
 
-StanzaError cannot_read() {
+StanzaError cannot_change() {
     return {.condition = StanzaCondition::internal_server_error,
-            .text = "The roster cannot be read at the moment.",
+            .text = "The roster could not be changed: try again later.",
             .type = "wait"};
-}
-
-std::string push_of(const RosterItem& item) {
-    std::string inner = "<query xmlns='jabber:iq:roster'";
-    append_attribute(inner, "ver", fmt::format("{}", item.version));
-    inner += '>';
-    append_item(inner, item);
-    return inner + "</query>";
 }
 
 // §2.6.3: an empty result, followed by a push for each change that the client has not seen.
@@ -40,43 +32,51 @@ void send_changes(const IqReturn& back, const Roster& roster, std::uint64_t sinc
     std::ranges::sort(changed, {}, &RosterItem::version);
     for (const RosterItem* item : changed) {
         back.hub.routing->route(Packet::make(StanzaKind::iq, StanzaType::set, back.to.bare_jid(),
-                                             back.to, fmt::format("push-{}", item->version),
-                                             push_of(*item)));
+                                             back.to, random_token(9), roster_push(roster, *item)));
     }
 }
 
 void send_whole(const IqReturn& back, const Roster& roster, bool versioned) {
-    std::string inner = "<query xmlns='jabber:iq:roster'";
-    if (versioned) append_attribute(inner, "ver", fmt::format("{}", roster.version()));
-    inner += '>';
+    XmlBuilder xml;
+    xml.open("query", ns::roster);
+    if (versioned) xml.attribute("ver", roster.version_text(roster.version()));
     for (const auto& [key, item] : roster.items()) {
-        if (item.listed) append_item(inner, item);
+        if (item.listed) append_item(xml, item);
     }
-    inner += "</query>";
-    back.result(inner);
+    back.result(xml.take());
 }
 
 void get(const IqRequest& request) {
-    const IqReturn back(request);
-    const bool versioned = request.payload.has_attribute("ver");
-    const std::string known(request.payload.attribute("ver"));
-    Account& user = request.hub.accounts->get(request.sender->jid().bare());
-    user.when_loaded([&user, back, versioned, known](const Outcome& outcome) {
-        if (!outcome) {
-            back.error(cannot_read());
-            return;
-        }
-        if (Resource* resource = user.find(back.to.resource())) resource->interested = true;
-        std::uint64_t since = 0;
-        const auto [end, error] = std::from_chars(known.data(), known.data() + known.size(), since);
-        const bool number =
-            !known.empty() && error == std::errc{} && end == known.data() + known.size();
-        if (number && user.roster().knows_since(since)) {
-            send_changes(back, user.roster(), since);
-        } else {
-            send_whole(back, user.roster(), versioned);
-        }
-    });
+    request.sender->interested = true;
+    const Roster& roster = request.account->roster().items();
+    const auto since = roster.since(request.payload.attribute("ver"));
+    if (since) {
+        send_changes(IqReturn(request), roster, *since);
+    } else {
+        send_whole(IqReturn(request), roster, request.payload.has_attribute("ver"));
+    }
+}
+
+// §2.1.5, §2.3.3: a roster is its owner's alone; whether somebody else has one is not told.
+bool is_of_another(const Stanza& stanza) {
+    const Element* payload = stanza.kind == StanzaKind::iq ? stanza.payload() : nullptr;
+    return payload != nullptr && payload->ns == ns::roster && stanza.to.has_local() &&
+           !stanza.to.has_resource() && stanza.to.bare() != stanza.from.bare() &&
+           (stanza.type == StanzaType::get || stanza.type == StanzaType::set);
+}
+
+StanzaError of_another() {
+    return {.condition = StanzaCondition::forbidden,
+            .text = "Only an account itself sees and changes its roster."};
+}
+
+Verdict refuse_clients(FromClient& from) {
+    const bool here = from.hub.serves(from.stanza.to.domain());
+    return here && is_of_another(from.stanza) ? from.refuse(of_another()) : Verdict::next;
+}
+
+Verdict refuse_servers(FromServer& from) {
+    return is_of_another(from.stanza) ? from.refuse(of_another()) : Verdict::next;
 }
 
 /// What a roster set asks for, or the error it deserves (§2.3.3).
@@ -111,11 +111,15 @@ std::optional<Wish> read_wish(const IqRequest& request, StanzaError& error) {
         std::string group(child->text(request.stanza.arena));
         if (group.empty() || group.size() > name_limit || wish.groups.size() == group_limit) {
             error = {.condition = StanzaCondition::not_acceptable,
-                     .text = "A group is empty, or too long, or there are too many."};
+                     .text = fmt::format(
+                         "A group has a name of 1 to {} bytes, and an item has at most {} "
+                         "groups.",
+                         name_limit, group_limit)};
             return std::nullopt;
         }
         if (std::ranges::find(wish.groups, group) != wish.groups.end()) {
-            error = {.condition = StanzaCondition::bad_request, .text = "A group stands twice."};
+            error = {.condition = StanzaCondition::bad_request,
+                     .text = fmt::format("The item lists the group \"{}\" twice.", group)};
             return std::nullopt;
         }
         wish.groups.push_back(std::move(group));
@@ -127,13 +131,13 @@ std::optional<Wish> read_wish(const IqRequest& request, StanzaError& error) {
     return wish;
 }
 
-void update(Account& user, Wish wish, const IqReturn& back) {
-    Hub& hub = back.hub;
-    user.change_roster(
-        [&user, &hub, wish = std::move(wish)](Batch& batch, Account::Change& change) -> Outcome {
-            const RosterItem* known = user.roster().find(wish.jid);
+void update(Account& account, Wish wish, const IqReturn& back) {
+    account.roster().change(
+        [&account, wish = std::move(wish)](Batch& batch, AccountRoster::Change& change) -> Outcome {
+            const Roster& roster = account.roster().items();
+            const RosterItem* known = roster.find(wish.jid);
             RosterItem item = known != nullptr ? *known : RosterItem{};
-            if (!item.listed && user.roster().listed_count() >= hub.limits().roster_items) {
+            if (!item.listed && roster.listed_count() >= account.hub().limits().roster_items) {
                 return Outcome::policy("The roster is full.");
             }
             item.jid = wish.jid;
@@ -141,7 +145,7 @@ void update(Account& user, Wish wish, const IqReturn& back) {
             item.groups = wish.groups;
             item.listed = true;
             item.removed = false;
-            user.plan_item(batch, change, std::move(item), true);
+            account.roster().plan_item(batch, change, std::move(item), true);
             return {};
         },
         [back](const Outcome& outcome) {
@@ -150,42 +154,43 @@ void update(Account& user, Wish wish, const IqReturn& back) {
             } else if (outcome.cause() == Cause::policy) {
                 back.error({.condition = StanzaCondition::not_allowed, .text = outcome.why()});
             } else {
-                back.error(cannot_read());
+                back.error(cannot_change());
             }
         });
 }
 
 // §2.5.2: removing a contact also ends the subscriptions in both directions.
-void end_subscriptions(Account& user, Hub& hub, const RosterItem& item) {
+void end_subscriptions(Account& account, const RosterItem& item) {
     const auto send = [&](StanzaType type) {
-        hub.routing->route(Packet::make(StanzaKind::presence, type, user.jid(), item.jid, {}, {}));
+        account.hub().routing->route(
+            Packet::make(StanzaKind::presence, type, account.jid(), item.jid, {}, {}));
     };
     if (item.state.to || item.state.pending_out) send(StanzaType::unsubscribe);
-    if (item.state.from) user.send_unavailable(item.jid);
+    if (item.state.from) account.presence().send_unavailable(item.jid);
     if (item.state.from || item.state.pending_in) send(StanzaType::unsubscribed);
 }
 
-void remove(Account& user, const Jid& contact, const IqReturn& back) {
+void remove(Account& account, const Jid& contact, const IqReturn& back) {
     const auto before = std::make_shared<RosterItem>();
-    user.change_roster(
-        [&user, contact, before](Batch& batch, Account::Change& change) -> Outcome {
-            const RosterItem* known = user.roster().find(contact);
+    account.roster().change(
+        [&account, contact, before](Batch& batch, AccountRoster::Change& change) -> Outcome {
+            const RosterItem* known = account.roster().items().find(contact);
             if (known == nullptr || !known->listed) return Outcome::absent("no such contact");
             *before = *known;
             RosterItem item;
             item.jid = contact;
             item.removed = true;
-            user.plan_item(batch, change, std::move(item), true);
+            account.roster().plan_item(batch, change, std::move(item), true);
             return {};
         },
-        [&user, before, back](const Outcome& outcome) {
+        [&account, before, back](const Outcome& outcome) {
             if (outcome) {
                 back.result({});
-                end_subscriptions(user, back.hub, *before);
+                end_subscriptions(account, *before);
             } else if (outcome.cause() == Cause::absent) {
                 back.error({.condition = StanzaCondition::item_not_found, .text = {}});
             } else {
-                back.error(cannot_read());
+                back.error(cannot_change());
             }
         });
 }
@@ -196,24 +201,16 @@ void set(const IqRequest& request) {
     auto wish = read_wish(request, error);
     if (!wish) {
         back.error(error);
-        return;
+    } else if (wish->remove) {
+        remove(*request.account, wish->jid, back);
+    } else {
+        update(*request.account, std::move(*wish), back);
     }
-    Account& user = request.hub.accounts->get(request.sender->jid().bare());
-    user.when_loaded([&user, back, wish = std::move(*wish)](const Outcome& outcome) {
-        if (!outcome) {
-            back.error(cannot_read());
-        } else if (wish.remove) {
-            remove(user, wish.jid, back);
-        } else {
-            update(user, wish, back);
-        }
-    });
 }
 
 // RFC 6121 §2.6.1 and §3.4.1: informational.
 void offer(Negotiation&, std::string& out) {
-    out +=
-        "<ver xmlns='urn:xmpp:features:rosterver'/><sub xmlns='urn:xmpp:features:pre-approval'/>";
+    out += XmlBuilder().empty("ver", ns::roster_versioning).empty("sub", ns::pre_approval).take();
 }
 
 constexpr std::array handlers{
@@ -224,11 +221,16 @@ constexpr std::array stream_features{
     StreamFeature{.side = StreamSide::client, .needs = stream_bits::authenticated, .offer = offer},
 };
 constexpr std::array disco_features{ns::roster};
+constexpr std::array from_client{FromClientHook{Phase::check, refuse_clients}};
+constexpr std::array from_server{FromServerHook{Phase::check, refuse_servers}};
 
 }  // namespace
 
 extern const Feature roster;
-const Feature roster{
-    .name = "roster", .server_disco = disco_features, .iq = handlers, .stream = stream_features};
+const Feature roster{.name = "roster",
+                     .server_disco = disco_features,
+                     .iq = handlers,
+                     .points = {.from_client = from_client, .from_server = from_server},
+                     .stream = stream_features};
 
 }  // namespace causeway

@@ -5,7 +5,7 @@
 
 #include <array>
 
-#include "gateway/session/hub.h"
+#include "gateway/session/account.h"
 #include "gateway/xml/ns.h"
 
 namespace causeway {
@@ -30,14 +30,15 @@ void remove_claims(Element& message, const Jid& owner) {
     }
 }
 
+/// To another domain a message carries an id by our domain: by that its server may know it again.
 void add_id(Hub& hub, Stanza& stanza, std::string_view by) {
     Element& id = stanza.element.add_child(stanza.arena, ns::stanza_ids, "stanza-id");
     id.set_attribute(stanza.arena, "by", stanza.arena.copy(by));
-    std::array<char, 24> text{};
-    const auto end = fmt::format_to(text.data(), "{}", hub.shared.ids.next_id());
     id.set_attribute(stanza.arena, "id",
-                     stanza.arena.copy({text.data(), static_cast<std::size_t>(end - text.data())}));
+                     stanza.arena.copy(fmt::format("{}", hub.shared.ids.next_id())));
 }
+
+bool is_kept(StanzaType type) { return type == StanzaType::chat || type == StanzaType::normal; }
 
 /// The id that the sender's server gave; that it speaks for its domain was proven by its stream.
 void recognise(const Hub& hub, Stanza& stanza) {
@@ -53,34 +54,47 @@ void recognise(const Hub& hub, Stanza& stanza) {
     }
 }
 
-Verdict stamp(Hub& hub, Stanza& stanza, Source source) {
+Verdict from_a_client(FromClient& from) {
+    Stanza& stanza = from.stanza;
     if (stanza.kind != StanzaKind::message) return Verdict::next;
-    const bool kept = stanza.type == StanzaType::chat || stanza.type == StanzaType::normal;
-    if (!hub.serves(stanza.to.domain())) {
-        // To another domain, in the name of ours: by that id its server may know the message again.
-        remove_claims(stanza.element, stanza.from);
-        if (kept) add_id(hub, stanza, stanza.from.domain());
-        return Verdict::next;
-    }
-    if (!stanza.to.has_local()) return Verdict::next;
-    remove_claims(stanza.element, stanza.to);
-    if (!kept) return Verdict::next;
-    if (source == Source::server) recognise(hub, stanza);
-    add_id(hub, stanza, stanza.to.bare());
+    const bool here = from.hub.serves(stanza.to.domain());
+    remove_claims(stanza.element, here ? stanza.to : stanza.from);
+    if (!here && is_kept(stanza.type)) add_id(from.hub, stanza, stanza.from.domain());
     return Verdict::next;
 }
 
-constexpr std::array hooks{EntryHook{Phase::rewrite, stamp}};
+Verdict from_a_server(FromServer& from) {
+    if (from.stanza.kind != StanzaKind::message) return Verdict::next;
+    remove_claims(from.stanza.element, from.stanza.to);
+    if (is_kept(from.stanza.type)) recognise(from.hub, from.stanza);
+    return Verdict::next;
+}
+
+/// The id is allotted where its owner lives, so that ids rise in the order in which the owner sees
+/// the messages: a client that pages after the last one it knows misses none.
+Verdict stamp(AtAccount& at) {
+    if (at.packet->kind() != StanzaKind::message || !is_kept(at.packet->type())) {
+        return Verdict::next;
+    }
+    at.packet =
+        Packet::stamped(std::move(at.packet), at.account.jid(), at.hub.shared.ids.next_id());
+    return Verdict::next;
+}
+
+constexpr std::array from_client{FromClientHook{Phase::rewrite, from_a_client}};
+constexpr std::array from_server{FromServerHook{Phase::rewrite, from_a_server}};
+constexpr std::array at_account{AtAccountHook{Phase::rewrite, stamp}};
 constexpr std::array disco_features{ns::stanza_ids};
 
 }  // namespace
 
 extern const Feature stanza_ids;
-const Feature stanza_ids{.name = "stanza_ids",
-                         .xep = 359,
-                         .version = "0.7.0",
-                         .server_disco = disco_features,
-                         .account_disco = disco_features,
-                         .entry = hooks};
+const Feature stanza_ids{
+    .name = "stanza_ids",
+    .xep = 359,
+    .version = "0.7.0",
+    .server_disco = disco_features,
+    .account_disco = disco_features,
+    .points = {.from_client = from_client, .from_server = from_server, .at_account = at_account}};
 
 }  // namespace causeway

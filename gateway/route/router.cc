@@ -3,71 +3,107 @@
 #include "gateway/session/accounts.h"
 
 namespace causeway {
+namespace {
 
-void Router::enter(Stanza& stanza, Source source, Resource* sender, AcknowledgementTicket ticket) {
-    for (const EntryHook& hook : hub_.shared.features.entry_hooks()) {
-        const Verdict verdict = hook.run(hub_, stanza, source);
-        if (verdict == Verdict::next) continue;
-        hub_.settle(ticket);
-        return;
+bool is_request(StanzaType type) { return type == StanzaType::get || type == StanzaType::set; }
+
+}  // namespace
+
+// ---- from a stream ----
+
+void Router::from_client(Stanza& stanza, Account& account, Resource& session,
+                         AcknowledgementTicket ticket) {
+    // RFC 6120 §10.3: without an address it is for the sender's own account.
+    if (stanza.to.empty() && stanza.kind != StanzaKind::presence) stanza.to = account.jid();
+    if (stanza.kind == StanzaKind::iq && !well_formed_iq(stanza, ticket)) return;
+    FromClient from{{hub_, ticket}, account, session, stanza};
+    const auto packet = [&]() -> const PacketRef& { return from.packet(); };
+    if (!hub_.pass(hub_.shared.features.from_client(), from, packet)) return;
+    switch (stanza.kind) {
+        case StanzaKind::presence:
+            account.presence().from_session(session, stanza, from.packet(), ticket);
+            return;
+        case StanzaKind::iq:
+            hub_.settle(ticket);
+            if (is_request(stanza.type) && stanza.to.full() == account.jid().full()) {
+                account.own_iq(stanza, session);
+            } else if (!domain_iq(stanza, &session)) {
+                route(from.packet());
+            }
+            return;
+        case StanzaKind::message: break;
     }
-    if (stanza.kind == StanzaKind::iq) {
-        enter_iq(stanza, sender, ticket);
+    if (account.at_rest()) {
+        route(from.packet(), ticket);
     } else {
-        route(Packet::from_stanza(stanza), ticket);
+        // Behind a subscription that is being stored: it was sent first (RFC 6120 §10.1).
+        account.in_order(
+            [this, packet = from.packet(), ticket](const Outcome&) { route(packet, ticket); });
     }
 }
 
-void Router::enter_iq(Stanza& stanza, Resource* sender, AcknowledgementTicket ticket) {
-    const bool request = stanza.type == StanzaType::get || stanza.type == StanzaType::set;
-    const auto refuse = [&](StanzaCondition condition, std::string text) {
-        bounce(*Packet::from_stanza(stanza), {.condition = condition, .text = std::move(text)},
-               ticket);
+void Router::from_server(Stanza& stanza, AcknowledgementTicket ticket) {
+    if (stanza.kind == StanzaKind::iq && !well_formed_iq(stanza, ticket)) return;
+    FromServer from{{hub_, ticket}, stanza};
+    const auto packet = [&] { return Packet::from_stanza(stanza); };
+    if (!hub_.pass(hub_.shared.features.from_server(), from, packet)) return;
+    if (stanza.kind == StanzaKind::iq && domain_iq(stanza, nullptr)) {
+        hub_.settle(ticket);
+    } else {
+        route(packet(), ticket);
+    }
+}
+
+bool Router::well_formed_iq(const Stanza& stanza, AcknowledgementTicket ticket) {
+    const auto refuse = [&](std::string text) {
+        bounce(*Packet::from_stanza(stanza),
+               {.condition = StanzaCondition::bad_request, .text = std::move(text)}, ticket);
+        return false;
     };
     // RFC 6120 §8.2.3: an id always, and exactly one child in a request.
-    if (stanza.id().empty()) {
-        refuse(StanzaCondition::bad_request, "An iq needs an id.");
-        return;
+    if (stanza.id().empty()) return refuse("An iq needs an id.");
+    if (is_request(stanza.type) && stanza.element.element_count() != 1) {
+        return refuse("An iq request has exactly one child.");
     }
-    if (request && stanza.element.element_count() != 1) {
-        refuse(StanzaCondition::bad_request, "An iq request has exactly one child.");
-        return;
-    }
-    const bool own = sender != nullptr && stanza.to.full() == sender->jid().bare();
-    const bool server =
-        !stanza.to.has_local() && !stanza.to.has_resource() && hub_.serves(stanza.to.domain());
-    if (!request || (!own && !server)) {
-        route(Packet::from_stanza(stanza), ticket);
-        return;
-    }
-    hub_.settle(ticket);
-    Element& payload = *stanza.payload();
-    const FeatureRegistry& features = hub_.shared.features;
-    const IqHandler* handler = features.find_iq(stanza.type, own ? IqTarget::own : IqTarget::server,
-                                                payload.ns, payload.name);
-    if (handler == nullptr && own) {
-        handler = features.find_iq(stanza.type, IqTarget::account, payload.ns, payload.name);
-    }
-    if (handler == nullptr) {
-        ticket = {};
-        refuse(StanzaCondition::service_unavailable, {});
-        return;
-    }
-    handler->handle({hub_, stanza, payload, sender});
+    return true;
 }
 
+bool Router::domain_iq(Stanza& stanza, Resource* session) {
+    const bool to_domain = !stanza.to.has_local() && !stanza.to.has_resource() &&
+                           hub_.target_of(stanza.to.domain()).kind == Target::Kind::accounts;
+    if (!to_domain || !is_request(stanza.type)) return false;
+    Element& payload = *stanza.payload();
+    const IqHandler* handler =
+        hub_.shared.features.find_iq(stanza.type, IqTarget::server, payload.ns, payload.name);
+    if (handler == nullptr) {
+        bounce(*Packet::from_stanza(stanza),
+               {.condition = StanzaCondition::service_unavailable, .text = {}});
+    } else {
+        handler->handle({hub_, stanza, payload, session, nullptr});
+    }
+    return true;
+}
+
+// ---- to its target ----
+
 void Router::route(PacketRef packet, AcknowledgementTicket ticket) {
-    const Jid& to = packet->to();
-    if (!hub_.serves(to.domain())) {
-        Hub& home = hub_.home_of(to.domain());
-        hub_.at(home, [&home, packet, ticket] { home.remote->send(packet, ticket); });
+    const Target target = hub_.target_of(packet->to().domain());
+    switch (target.kind) {
+        case Target::Kind::remote: to_remote(packet, ticket); return;
+        case Target::Kind::service: {
+            Hub& home = *hub_.shared.hubs[target.service->home_of(packet->to())];
+            Service& service = *target.service;
+            hub_.at(home,
+                    [&home, &service, packet, ticket] { service.receive(home, packet, ticket); });
+            return;
+        }
+        case Target::Kind::accounts: break;
+    }
+    if (!packet->to().has_local()) {
+        to_domain(packet, ticket);
         return;
     }
-    if (!to.has_local()) {
-        to_server(packet, ticket);
-        return;
-    }
-    Hub& home = hub_.home_of(to.bare());
+    Hub& home = hub_.home_of(packet->to().bare());
     if (&home == &hub_) {
         to_account(packet, ticket);
     } else {
@@ -75,12 +111,44 @@ void Router::route(PacketRef packet, AcknowledgementTicket ticket) {
     }
 }
 
+void Router::fan_out(const PacketRef& packet, const std::vector<const Jid*>& to) {
+    std::vector<std::vector<Jid>> elsewhere(hub_.shared.hubs.size());
+    for (const Jid* address : to) {
+        if (hub_.target_of(address->domain()).kind != Target::Kind::accounts) {
+            route(packet->readdressed(*address));
+            continue;
+        }
+        Hub& home = hub_.home_of(address->bare());
+        if (&home != &hub_) {
+            elsewhere[home.shard.index()].push_back(*address);
+        } else if (Account* account = hub_.accounts->find(address->bare())) {
+            account->presence().deliver_as(packet, *address);
+        }
+    }
+    for (std::size_t i = 0; i < elsewhere.size(); ++i) {
+        if (elsewhere[i].empty()) continue;
+        Hub& home = *hub_.shared.hubs[i];
+        home.shard.post([&home, packet, addresses = std::move(elsewhere[i])] {
+            for (const Jid& address : addresses) {
+                if (Account* account = home.accounts->find(address.bare())) {
+                    account->presence().deliver_as(packet, address);
+                }
+            }
+        });
+    }
+}
+
+void Router::to_remote(const PacketRef& packet, AcknowledgementTicket ticket) {
+    ToServer outgoing{{hub_, ticket}, packet};
+    if (!hub_.pass(hub_.shared.features.to_server(), outgoing, packet)) return;
+    Hub& home = hub_.home_of(packet->to().domain());
+    hub_.at(home, [&home, packet, ticket] { home.remote->send(packet, ticket); });
+}
+
 void Router::to_account(const PacketRef& packet, AcknowledgementTicket ticket) {
-    if (Account* known = hub_.accounts->find(packet->to().bare()); known == nullptr) {
-        // Nobody is online there: what only a resource could take needs no account to be loaded.
-        const bool request =
-            packet->kind() == StanzaKind::iq &&
-            (packet->type() == StanzaType::get || packet->type() == StanzaType::set);
+    if (hub_.accounts->find(packet->to().bare()) == nullptr) {
+        // Nobody is online there: what only a session could take needs no account to be loaded.
+        const bool request = packet->kind() == StanzaKind::iq && is_request(packet->type());
         const bool for_account =
             packet->kind() == StanzaKind::message || packet->type() == StanzaType::probe ||
             is_subscription(packet->type()) || (request && !packet->to().has_resource());
@@ -94,17 +162,11 @@ void Router::to_account(const PacketRef& packet, AcknowledgementTicket ticket) {
             return;
         }
     }
-    Account& user = hub_.accounts->get(packet->to().bare());
-    switch (packet->kind()) {
-        case StanzaKind::message: user.message_in(packet, ticket); return;
-        case StanzaKind::presence: user.presence_in(packet, ticket); return;
-        case StanzaKind::iq: user.iq_in(packet, ticket); return;
-    }
+    hub_.accounts->get(packet->to().bare()).receive(packet, ticket);
 }
 
-void Router::to_server(const PacketRef& packet, AcknowledgementTicket ticket) {
-    const bool request = packet->kind() == StanzaKind::iq &&
-                         (packet->type() == StanzaType::get || packet->type() == StanzaType::set);
+void Router::to_domain(const PacketRef& packet, AcknowledgementTicket ticket) {
+    const bool request = packet->kind() == StanzaKind::iq && is_request(packet->type());
     if (request || packet->kind() == StanzaKind::message) {
         bounce(*packet, {.condition = StanzaCondition::service_unavailable, .text = {}}, ticket);
         return;
@@ -120,6 +182,8 @@ void Router::bounce(const Packet& packet, const StanzaError& error, Acknowledgem
     if (PacketRef reply = Packet::error_reply(packet, error)) route(std::move(reply));
     hub_.settle(ticket);
 }
+
+// ---- answers ----
 
 IqReturn::IqReturn(const IqRequest& request)
     : hub(request.hub), from(request.stanza.to), to(request.stanza.from), id(request.stanza.id()) {}

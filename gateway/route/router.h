@@ -1,6 +1,7 @@
 // Router: where a stanza goes (RFC 6120 §10, RFC 6121 §8). Stanzas enter from a stream as a tree,
-// pass the entry hooks, and become a Packet; packets go to the account's home shard, to a domain's
-// own handlers, or to the other domain. One per shard; no state of its own.
+// pass the features (points from_client, from_server), and become a Packet. A packet goes to its
+// target: accounts, each on its home shard; a service; a served domain itself; or another domain.
+// One per shard; no state of its own.
 #pragma once
 
 #include "gateway/session/hub.h"
@@ -16,18 +17,22 @@ public:
     Router& operator=(const Router&) = delete;
     ~Router() = default;
 
-    /// A stanza from a stream, with a true `from` and a `to` (RFC 6120 §8.1.2). `sender`: the local
-    /// session it came from, or nullptr.
-    void enter(Stanza& stanza, Source source, Resource* sender, AcknowledgementTicket ticket);
-
+    void from_client(Stanza& stanza, Account& account, Resource& session,
+                     AcknowledgementTicket ticket) override;
+    void from_server(Stanza& stanza, AcknowledgementTicket ticket) override;
     void route(PacketRef packet, AcknowledgementTicket ticket = {}) override;
+    void fan_out(const PacketRef& packet, const std::vector<const Jid*>& to) override;
     void bounce(const Packet& packet, const StanzaError& error,
                 AcknowledgementTicket ticket = {}) override;
 
 private:
-    void enter_iq(Stanza& stanza, Resource* sender, AcknowledgementTicket ticket);
+    /// Whether an iq is complete; otherwise its sender has been told.
+    [[nodiscard]] bool well_formed_iq(const Stanza& stanza, AcknowledgementTicket ticket);
+    /// A request to a served domain, answered where it entered. False: it is something else.
+    [[nodiscard]] bool domain_iq(Stanza& stanza, Resource* session);
     void to_account(const PacketRef& packet, AcknowledgementTicket ticket);
-    void to_server(const PacketRef& packet, AcknowledgementTicket ticket);
+    void to_domain(const PacketRef& packet, AcknowledgementTicket ticket);
+    void to_remote(const PacketRef& packet, AcknowledgementTicket ticket);
 
     Hub& hub_;
 };

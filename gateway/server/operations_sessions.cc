@@ -56,7 +56,8 @@ std::vector<SessionRow> rows_of(Server::Part& part,
 ClientSession* find(Server::Part& part, const Jid& full) {
     Account* user = part.hub->accounts->find(full.bare());
     // Every resource is a client's session; see ClientTable.
-    return user == nullptr ? nullptr : static_cast<ClientSession*>(user->find(full.resource()));
+    return user == nullptr ? nullptr
+                           : static_cast<ClientSession*>(user->sessions().find(full.resource()));
 }
 
 Outcome no_session(const Jid& full) {

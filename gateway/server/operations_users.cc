@@ -24,7 +24,7 @@ using control::PageRequest;
 using control::UserDetail;
 using control::UserRow;
 
-constexpr std::string_view offline_store = "offline";
+constexpr std::string_view offline_store = AccountInbox::store_name;
 constexpr std::size_t offline_page = 100;
 /// Entries that an account may have in its store, for the size of a page.
 constexpr std::size_t entries_per_account = 4;
@@ -35,7 +35,7 @@ constexpr std::string_view past_all_keys = "\x7f";
 /// Ends the sessions of the account, on its home shard.
 void evict(Hub& hub, std::string_view bare, std::string_view text) {
     if (Account* user = hub.accounts->find(bare))
-        user->evict_all(stream_error::not_authorized, text);
+        user->sessions().evict_all(stream_error::not_authorized, text);
 }
 
 /// An account and everything kept for it go: it may log in no more, its sessions end, its contacts
@@ -81,8 +81,8 @@ private:
             home_.post([self = shared_from_this(), loaded] { self->done_(loaded); });
             return;
         }
-        user.evict_all(stream_error::not_authorized, "the account was removed");
-        for (const auto& [key, item] : user.roster().items()) {
+        user.sessions().evict_all(stream_error::not_authorized, "the account was removed");
+        for (const auto& [key, item] : user.roster().items().items()) {
             if (item.state.from || item.state.pending_in) tell(item.jid, StanzaType::unsubscribed);
             if (item.state.to || item.state.pending_out) tell(item.jid, StanzaType::unsubscribe);
         }
@@ -346,13 +346,11 @@ void ServerOperations::show_user(std::string jid, Answer<UserDetail> answer) {
             std::string(Roster::store_name), bare, home_,
             [this, detail = std::move(detail),
              answer](const Result<std::vector<MapEntry>>& entries) mutable {
-                const auto roster =
-                    entries ? Roster::from_store(*entries) : Result<Roster>(entries.error());
-                if (!roster) {
-                    answer(roster.error());
+                if (!entries) {
+                    answer(entries.error());
                     return;
                 }
-                detail.contacts = roster->listed_count();
+                detail.contacts = Roster::from_store(detail.user.jid, *entries).listed_count();
                 count_offline(server_, home_, std::move(detail), 0, answer);
             });
     };
@@ -378,7 +376,7 @@ void ServerOperations::show_user(std::string jid, Answer<UserDetail> answer) {
                 server_.home_of(bare), home_,
                 [bare](Server::Part& part) {
                     const Account* user = part.hub->accounts->find(bare);
-                    return user == nullptr ? std::size_t{0} : user->resources().size();
+                    return user == nullptr ? std::size_t{0} : user->sessions().size();
                 },
                 [detail, with_roster](std::size_t sessions) mutable {
                     detail.sessions = sessions;
@@ -394,21 +392,20 @@ void ServerOperations::list_contacts(std::string jid, Answer<std::vector<Contact
         return;
     }
     if_account(*account, answer, [this, bare = std::string(account->bare()), answer] {
-        server_.shared().store.map_list(std::string(Roster::store_name), bare, home_,
-                                        [answer](const Result<std::vector<MapEntry>>& entries) {
-                                            const auto roster =
-                                                entries ? Roster::from_store(*entries)
-                                                        : Result<Roster>(entries.error());
-                                            if (!roster) {
-                                                answer(roster.error());
-                                                return;
-                                            }
-                                            std::vector<ContactRow> rows;
-                                            for (const auto& [key, item] : roster->items()) {
-                                                if (shown(item)) rows.push_back(row_of(item));
-                                            }
-                                            answer(std::move(rows));
-                                        });
+        server_.shared().store.map_list(
+            std::string(Roster::store_name), bare, home_,
+            [answer, bare](const Result<std::vector<MapEntry>>& entries) {
+                if (!entries) {
+                    answer(entries.error());
+                    return;
+                }
+                const Roster roster = Roster::from_store(bare, *entries);
+                std::vector<ContactRow> rows;
+                for (const auto& [key, item] : roster.items()) {
+                    if (shown(item)) rows.push_back(row_of(item));
+                }
+                answer(std::move(rows));
+            });
     });
 }
 

@@ -1,192 +1,129 @@
-// Account: everything about one bare JID that is in use: its resources, roster and presence, on its
-// home shard. Changes of the roster are made one after the other, each visible only once it is
-// durable. Split by subject: user.cc (life, roster, delivery of messages), user_offline.cc,
-// user_presence.cc, and user_subscription.cc.
+// Account: one bare JID that is in use, on its home shard: a small whole that loads what is stored,
+// holds the parts that do the work, and leads each stanza through them.
+//
+//   sessions        which clients are connected
+//   roster          contacts, and their changes one after the other
+//   subscriptions   requests and approvals (RFC 6121 §3)
+//   presence        broadcast, probes, directed presence (RFC 6121 §4)
+//   inbox           messages: delivery and what waits (RFC 6121 §8.5)
+//
+// The life of a stanza that arrives for the account: the account is loaded; it is answered for if
+// it does not exist; the features have their say (point at_account); the part for its kind takes
+// it.
 #pragma once
 
-#include <boost/container/small_vector.hpp>
-#include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
-#include <string>
 #include <vector>
 
+#include "gateway/feature/slots.h"
+#include "gateway/session/account_inbox.h"
+#include "gateway/session/account_presence.h"
+#include "gateway/session/account_roster.h"
+#include "gateway/session/account_sessions.h"
+#include "gateway/session/account_subscriptions.h"
 #include "gateway/session/hub.h"
-#include "gateway/session/resource.h"
-#include "gateway/session/roster.h"
 
 namespace causeway {
 
+namespace account_store {
+struct Record;
+}
+
 class Account {
 public:
-    /// Operations waiting for the account to be loaded, or for a change before them.
+    /// Operations waiting for the account to be loaded.
     static constexpr std::size_t waiting_limit = 10000;
-    /// The Log store of messages for nobody online; its owner is the bare JID.
-    static constexpr std::string_view offline_store = "offline";
+    using Task = std::function<void(const Outcome&)>;
 
     Account(Hub& hub, Jid bare);
     Account(const Account&) = delete;
     Account& operator=(const Account&) = delete;
-    ~Account() = default;
+    ~Account();
 
+    [[nodiscard]] Hub& hub() const { return hub_; }
     [[nodiscard]] const Jid& jid() const { return jid_; }
-    [[nodiscard]] const std::vector<Resource*>& resources() const { return resources_; }
-    [[nodiscard]] Resource* find(std::string_view resource) const;
-    [[nodiscard]] bool busy() const {
-        return !resources_.empty() || state_ == State::loading || changing_ || !changes_.empty() ||
-               reading_ != 0 || keeping_ != 0 || !behind_.empty();
-    }
+    [[nodiscard]] AccountSessions& sessions() { return sessions_; }
+    [[nodiscard]] const AccountSessions& sessions() const { return sessions_; }
+    [[nodiscard]] AccountRoster& roster() { return roster_; }
+    [[nodiscard]] const AccountRoster& roster() const { return roster_; }
+    [[nodiscard]] Subscriptions& subscriptions() { return subscriptions_; }
+    [[nodiscard]] AccountPresence& presence() { return presence_; }
+    [[nodiscard]] AccountInbox& inbox() { return inbox_; }
+    Slots slots;  ///< of features
 
-    void attach(Resource& resource);
-    /// The resource is gone. Its unavailable presence is sent if it was available.
-    void detach(Resource& resource);
-    /// The account was removed or disabled.
-    void evict_all(std::string_view condition, std::string_view text);
-
-    /// What is stored changed behind its back (control socket): load it anew before anything else.
+    // ---- life ----
+    void attach(Resource& session);
+    /// The session is gone. Its unavailable presence is sent if it was available.
+    void detach(Resource& session);
+    /// What is stored changed behind its back (control socket): it is loaded anew before anything
+    /// else is done.
     void reload();
-
     /// Runs `task` once account and roster are loaded; the outcome says if that failed.
-    void when_loaded(std::function<void(const Outcome&)> task);
-    [[nodiscard]] bool exists() const { return exists_; }
-    /// Known to be removed or disabled: nobody may log in.
-    [[nodiscard]] bool barred() const { return state_ == State::loaded && (!exists_ || disabled_); }
-    [[nodiscard]] const Roster& roster() const { return roster_; }
-
-    // ---- stanzas that arrive for the account ----
-    void message_in(const PacketRef& packet, AcknowledgementTicket ticket);
-    void presence_in(const PacketRef& packet, AcknowledgementTicket ticket);
-    void iq_in(const PacketRef& packet, AcknowledgementTicket ticket);
-    /// Presence from a contact on this shard, to all available resources; the usual fan-out.
-    void deliver_presence(const PacketRef& packet);
-    void deliver_presence_as(const PacketRef& packet, const Jid& to);
-
-    // ---- what its own resources do ----
-    /// Available or unavailable without `to`.
-    void own_presence(Resource& resource, const PacketRef& packet, int priority);
-    /// Available or unavailable to somebody.
-    void directed_presence(Resource& resource, const PacketRef& packet);
-    void subscription_out(const Stanza& stanza, AcknowledgementTicket ticket);
-
-    /// A change of the roster: `plan` (run when it is its turn) fills the batch and returns the
-    /// items to apply; `done` hears the outcome once it is durable. Items are pushed to interested
-    /// resources before `done` runs.
-    struct Change {
-        std::vector<RosterItem> items;
-        /// Runs when the change is durable, before the items are pushed.
-        std::function<void()> before_push;
-    };
-    using Plan = std::function<Outcome(Batch& batch, Change& change)>;
-    /// For a plan: records `item`, and that it is to be pushed if `visible`.
-    void plan_item(Batch& batch, Change& change, RosterItem item, bool visible) const;
-    void change_roster(Plan plan, std::function<void(const Outcome&)> done);
-    /// Sends the offline messages to a resource that became available.
-    void deliver_offline();
-    /// A resource that had too much before it has room again: go on with the offline messages.
-    void room_again();
-    /// A resource went without acknowledging: whoever else takes messages gets what it left.
-    void redeliver();
-    /// Stored messages were removed behind its back: count them anew when that matters.
-    void recount_offline() { offline_counted_ = false; }
-    /// Current presence of every available resource, or that there is none, to a contact.
-    void send_current_presence(const Jid& to);
-    void send_unavailable(const Jid& to);
-
-private:
-    enum class State : unsigned char { fresh, loading, loaded };
-    struct PendingChange {
-        Plan plan;
-        std::function<void(const Outcome&)> done;
-    };
-
-    void load();
-    void loaded(const Outcome& outcome);
-    void next_change();
-    [[nodiscard]] bool roster_at_rest() const { return !changing_ && changes_.empty(); }
-    /// Runs `task` behind the changes that came before it: presence that follows an approval must
-    /// not overtake it while it is being stored.
-    template <class Task>
-    void in_order(Task task) {
-        if (roster_at_rest()) {
-            task();
-        } else {
-            change_roster([](Batch&, Change&) -> Outcome { return {}; },
-                          [task = std::move(task)](const Outcome&) { task(); });
-        }
+    void when_loaded(Task task);
+    /// The same, and behind the changes of the roster that came before it (RFC 6120 §10.1).
+    void in_order(Task task);
+    /// Loaded, and no change of the roster under way: nothing has to wait.
+    [[nodiscard]] bool at_rest() const { return loaded() && roster_.at_rest(); }
+    /// Only once it is loaded.
+    [[nodiscard]] bool exists() const {
+        return state_ == State::active || state_ == State::disabled;
     }
-    void finish_change(PendingChange change, Change result, const Outcome& outcome);
-    void push(const RosterItem& item);
+    /// Known to be removed or disabled: nobody may log in.
+    [[nodiscard]] bool barred() const {
+        return state_ == State::absent || state_ == State::disabled;
+    }
+    /// Whether `who` may see its presence, and so may know that it exists: the account itself, and
+    /// contacts with a subscription. Only once it is loaded.
+    [[nodiscard]] bool presence_visible_to(const Jid& who) const;
 
-    // user.cc
-    void message_loaded(const PacketRef& packet, AcknowledgementTicket ticket);
-    void message_to_resource(Resource& resource, const PacketRef& packet,
-                             AcknowledgementTicket ticket);
-    void message_to_best(const PacketRef& packet, AcknowledgementTicket ticket);
-    void store_message(const PacketRef& packet, AcknowledgementTicket ticket);
-    void count_offline();
-    void refuse(const PacketRef& packet, AcknowledgementTicket ticket);
-    void account_iq(const PacketRef& packet);
-    [[nodiscard]] StoreKey store_key() const;
-
-    // user_offline.cc
-    /// Usually one or two; no memory is asked for then.
-    using Resources = boost::container::small_vector<Resource*, 4>;
-    /// The available resources of the highest priority, if that is not negative.
-    [[nodiscard]] Resources best_resources() const;
-    /// Stored messages are, or may be, on their way: what comes now goes behind them.
-    [[nodiscard]] bool catching_up() const { return reading_rows_ || more_rows_ || keeping_ != 0; }
-    void queue_behind(const PacketRef& packet, AcknowledgementTicket ticket);
-    void spill_behind();
-    void read_rows();
-    void deliver_rows(const std::vector<LogRow>& rows);
-    bool deliver_row(Resource& resource, const LogRow& row);
-    void caught_up();
-    void resources_changed();
+    /// Something is under way; it must not be dropped. An open question to the store keeps it alive
+    /// from begin_question() to end_question().
+    [[nodiscard]] bool busy() const;
+    void begin_question() { ++open_questions_; }
+    void end_question();
     /// Nothing may be left to do: then it may be dropped.
     void rest();
 
-    // user_presence.cc
-    void broadcast(const PacketRef& packet);
-    void first_presence(Resource& resource);
-    void probe_contacts(const Resource& resource);
-    void became_unavailable(Resource& resource, const PacketRef& packet);
-    void probe_in(const PacketRef& packet);
-    void send_requests(Resource& resource);
+    // ---- stanzas ----
+    /// A stanza that is addressed to the account or to one of its sessions.
+    void receive(const PacketRef& packet, AcknowledgementTicket ticket);
+    /// An iq request that one of its own sessions sends to the account.
+    void own_iq(Stanza& stanza, Resource& session);
 
-    // user_subscription.cc
-    void subscription_in(const PacketRef& packet, AcknowledgementTicket ticket);
-    Outcome plan_outbound(const PacketRef& packet, const Jid& contact, Batch& batch, Change& change,
-                          SubscriptionStep& step);
-    Outcome plan_inbound(const PacketRef& packet, Batch& batch, Change& change,
-                         SubscriptionStep& step);
-    void show_subscription(const PacketRef& packet);
+private:
+    enum class State : unsigned char {
+        fresh,  ///< not loaded, or that failed
+        loading,
+        loading_outdated,  ///< what is being read has changed meanwhile: read it again
+        absent,            ///< loaded: no such account
+        disabled,
+        active,
+    };
+    struct Loading;
+
+    [[nodiscard]] bool loaded() const { return state_ >= State::absent; }
+    void load();
+    void loaded_part(const std::shared_ptr<Loading>& parts);
+    void finish_loading(const Outcome& outcome, State found);
+    void receive_message(const PacketRef& packet, AcknowledgementTicket ticket);
+    void take_message(const PacketRef& packet, AcknowledgementTicket ticket);
+    void receive_iq(const PacketRef& packet, AcknowledgementTicket ticket);
+    void answer_iq(Stanza& stanza, Resource* session);
+    void answer_iq(const PacketRef& packet, Resource* session);
+    void refuse(const PacketRef& packet, AcknowledgementTicket ticket);
 
     Hub& hub_;
     Jid jid_;
-    std::vector<Resource*> resources_;
-    Roster roster_;
-    std::deque<PendingChange> changes_;
-    std::vector<std::function<void(const Outcome&)>> waiting_;
+    AccountSessions sessions_;
+    AccountRoster roster_;
+    Subscriptions subscriptions_;
+    AccountPresence presence_;
+    AccountInbox inbox_;
+    std::vector<Task> waiting_;  ///< for the account to be loaded
     State state_ = State::fresh;
-    bool exists_ = false;
-    bool disabled_ = false;
-    bool outdated_ = false;  ///< changed behind our back while it was being loaded
-    bool changing_ = false;
-    std::size_t offline_rows_ = 0;  ///< stored messages, once counted
-    bool offline_counted_ = false;
-    std::vector<std::pair<PacketRef, AcknowledgementTicket>>
-        uncounted_;         ///< to be stored once that is known
-    unsigned reading_ = 0;  ///< questions to the store that will answer to us
-
-    struct Behind {
-        PacketRef packet;
-        HoldId hold = 0;
-    };
-    std::deque<Behind> behind_;     ///< came while stored messages were on their way
-    std::size_t keeping_ = 0;       ///< messages on their way into the store
-    std::uint64_t rows_after_ = 0;  ///< rows up to that id have been delivered
-    bool reading_rows_ = false;
-    bool more_rows_ = false;  ///< rows are left for when the resource has room
+    unsigned open_questions_ = 0;  ///< to the store, whose answers come to us
 };
 
 }  // namespace causeway

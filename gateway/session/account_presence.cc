@@ -1,208 +1,278 @@
-// Presence of one account (RFC 6121 §4): broadcast, probes, directed presence.
+#include "gateway/session/account_presence.h"
+
 #include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+#include <set>
+#include <utility>
 
 #include "gateway/base/random.h"
 #include "gateway/session/account.h"
-#include "gateway/session/accounts.h"
+#include "gateway/xml/ns.h"
 
 namespace causeway {
 namespace {
 
-/// Sends `packet` to each of `contacts`: on this server straight to their accounts, one message per
-/// shard; elsewhere as a stanza of its own.
-void fan_out(Hub& hub, const PacketRef& packet, const std::vector<const Jid*>& contacts) {
-    std::vector<std::vector<Jid>> elsewhere(hub.shared.hubs.size());
-    for (const Jid* contact : contacts) {
-        if (!hub.serves(contact->domain())) {
-            hub.routing->route(packet->readdressed(*contact));
-            continue;
-        }
-        Hub& home = hub.home_of(contact->bare());
-        if (&home != &hub) {
-            elsewhere[home.shard.index()].push_back(*contact);
-        } else if (Account* user = hub.accounts->find(contact->bare())) {
-            user->deliver_presence_as(packet, *contact);
-        }
-    }
-    for (std::size_t i = 0; i < elsewhere.size(); ++i) {
-        if (elsewhere[i].empty()) continue;
-        Hub& home = *hub.shared.hubs[i];
-        home.shard.post([&home, packet, names = std::move(elsewhere[i])] {
-            for (const Jid& name : names) {
-                if (Account* user = home.accounts->find(name.bare())) {
-                    user->deliver_presence_as(packet, name);
-                }
-            }
-        });
-    }
+/// The text of a child without the white space around it. Empty as well where there is no such
+/// child: some libraries send an empty element where they have nothing to say.
+std::string_view child_text(const Stanza& stanza, std::string_view name) {
+    const Element* child = stanza.element.child(ns::client, name);
+    if (child == nullptr) return {};
+    constexpr std::string_view white_space = " \t\r\n";
+    std::string_view text = child->text(stanza.arena);
+    text.remove_prefix(std::min(text.find_first_not_of(white_space), text.size()));
+    return text.substr(0, text.find_last_not_of(white_space) + 1);
+}
+
+/// RFC 6121 §4.7.2.3: an xs:byte, 0 if there is none; nullopt if it is no such number.
+std::optional<int> priority_of(const Stanza& stanza) {
+    std::string_view text = child_text(stanza, "priority");
+    if (text.empty()) return 0;
+    if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
+    int wanted = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), wanted);
+    const bool number = error == std::errc{} && end == text.data() + text.size();
+    return number && wanted >= -128 && wanted <= 127 ? std::optional(wanted) : std::nullopt;
+}
+
+bool has_known_show(const Stanza& stanza) {
+    constexpr std::array<std::string_view, 4> known{"away", "chat", "dnd", "xa"};
+    const std::string_view show = child_text(stanza, "show");
+    return show.empty() || std::ranges::find(known, show) != known.end();
 }
 
 }  // namespace
 
-void Account::deliver_presence_as(const PacketRef& packet, const Jid& to) {
-    const auto deliver = [this](const PacketRef& presence, const Jid& address) {
-        for (Resource* resource : resources_) {
-            if (resource->available()) resource->deliver_as(presence, address);
+// ---- its sessions ----
+
+void AccountPresence::refuse(Resource& session, const Stanza& stanza, std::string text) {
+    std::string inner;
+    append_error(inner, {.condition = StanzaCondition::bad_request, .text = std::move(text)});
+    session.deliver(Packet::make(StanzaKind::presence, StanzaType::error,
+                                 account_.jid().domain_jid(), session.jid(), stanza.id(), inner),
+                    0);
+}
+
+void AccountPresence::from_session(Resource& session, Stanza& stanza, const PacketRef& packet,
+                                   AcknowledgementTicket ticket) {
+    const bool says_itself =
+        stanza.type == StanzaType::available || stanza.type == StanzaType::unavailable;
+    if (is_subscription(stanza.type) && !stanza.to.empty()) {
+        account_.subscriptions().send(stanza, ticket);
+        return;
+    }
+    account_.hub().settle(ticket);
+    if (!stanza.to.empty()) {
+        if (says_itself) {
+            directed(session, packet);
+        } else {
+            account_.hub().routing->route(packet);
+        }
+        return;
+    }
+    if (!says_itself) {
+        if (stanza.type != StanzaType::error) {
+            refuse(session, stanza, "That presence needs an address.");
+        }
+        return;
+    }
+    const auto priority = priority_of(stanza);
+    if (!priority) {
+        refuse(session, stanza, "A priority is a number from -128 to 127.");
+    } else if (!has_known_show(stanza)) {
+        refuse(session, stanza, "show is one of away, chat, dnd and xa.");
+    } else {
+        own(session, packet, *priority);
+    }
+}
+
+void AccountPresence::own(Resource& session, const PacketRef& packet, int priority) {
+    const auto take = [this, packet, priority](Resource& sender) {
+        if (packet->type() == StanzaType::unavailable) {
+            became_unavailable(sender, packet);
+        } else {
+            became_available(sender, packet, priority);
         }
     };
-    if (roster_at_rest()) {
-        deliver(packet, to);  // the usual case, which copies nothing
-    } else {
-        in_order([deliver, packet, to] { deliver(packet, to); });
-    }
-}
-
-void Account::broadcast(const PacketRef& packet) {
-    std::vector<const Jid*> contacts;
-    for (const auto& [key, item] : roster_.items()) {
-        if (item.state.from) contacts.push_back(&item.jid);
-    }
-    fan_out(hub_, packet, contacts);
-    // §4.2.2: the user's own available resources hear of it, too.
-    for (Resource* resource : resources_) {
-        if (resource->available()) resource->deliver_as(packet, resource->jid());
-    }
-}
-
-void Account::own_presence(Resource& resource, const PacketRef& packet, int priority) {
-    if (packet->type() == StanzaType::unavailable) {
-        became_unavailable(resource, packet);
+    if (account_.at_rest()) {
+        take(session);
         return;
     }
-    const bool first = !resource.available();
-    const bool takes_messages = priority >= 0 && (first || resource.priority < 0);
-    resource.presence = packet;
-    resource.priority = priority;
-    resources_changed();
-    when_loaded(
-        [this, full = resource.jid(), packet, first, takes_messages](const Outcome& outcome) {
-            Resource* still = find(full.resource());
-            if (!outcome || still == nullptr || still->presence != packet) return;
-            broadcast(packet);
-            if (first) first_presence(*still);
-            if (takes_messages) deliver_offline();
-        });
+    // One after the other, each with all its effects, once the contacts are known.
+    account_.in_order([this, take, packet](const Outcome&) {
+        if (Resource* still = account_.sessions().find(packet->from().resource())) take(*still);
+    });
 }
 
-void Account::first_presence(Resource& resource) {
-    for (const Resource* other : resources_) {
-        if (other != &resource && other->available()) {
-            resource.deliver_as(other->presence, resource.jid());
+void AccountPresence::became_available(Resource& session, const PacketRef& packet, int priority) {
+    const bool first = !session.available();
+    const bool takes_messages = priority >= 0 && (first || session.priority < 0);
+    session.presence = packet;
+    session.priority = priority;
+    account_.inbox().sessions_changed();
+    broadcast(packet);
+    account_.hub().shared.features.announce({.event = LifeEvent::presence_changed,
+                                             .hub = account_.hub(),
+                                             .account = &account_,
+                                             .session = &session,
+                                             .packet = packet});
+    if (first) first_presence(session);
+    if (takes_messages) account_.inbox().read_stored();
+}
+
+void AccountPresence::first_presence(Resource& session) {
+    for (const Resource* other : account_.sessions().all()) {
+        if (other != &session && other->available()) {
+            session.deliver_as(other->presence, session.jid());
         }
     }
-    probe_contacts(resource);
-    send_requests(resource);
+    probe_contacts(session);
+    send_requests(session);
 }
 
-void Account::probe_contacts(const Resource& resource) {
-    for (const auto& [key, item] : roster_.items()) {
+void AccountPresence::probe_contacts(const Resource& session) {
+    for (const auto& [key, item] : account_.roster().items().items()) {
         if (!item.state.to) continue;
-        hub_.routing->route(Packet::make(StanzaKind::presence, StanzaType::probe, resource.jid(),
-                                         item.jid, random_token(6), {}));
+        account_.hub().routing->route(Packet::make(StanzaKind::presence, StanzaType::probe,
+                                                   session.jid(), item.jid, random_token(6), {}));
     }
 }
 
-void Account::send_requests(Resource& resource) {
+void AccountPresence::send_requests(Resource& session) {
     // §3.1.3: every request that waits is sent again at each login, until it is answered.
-    for (const auto& [key, item] : roster_.items()) {
+    for (const auto& [key, item] : account_.roster().items().items()) {
         if (!item.state.pending_in || item.request.empty()) continue;
-        if (auto request = Packet::from_bytes(item.request)) resource.deliver(*request, 0);
+        if (auto request = Packet::from_bytes(item.request)) session.deliver(*request, 0);
     }
 }
 
-void Account::became_unavailable(Resource& resource, const PacketRef& packet) {
-    const bool was_available = resource.available();
-    resource.presence = nullptr;
-    resource.priority = 0;
-    const std::set<Jid> directed = std::exchange(resource.directed, {});
-    if (was_available && state_ == State::loaded) broadcast(packet);
+void AccountPresence::session_gone(Resource& session) {
+    became_unavailable(session, Packet::make(StanzaKind::presence, StanzaType::unavailable,
+                                             session.jid(), {}, {}, {}));
+}
+
+void AccountPresence::became_unavailable(Resource& session, const PacketRef& packet) {
+    const bool was_available = session.available();
+    if (!was_available && session.directed.empty()) return;
+    session.presence = nullptr;
+    session.priority = 0;
+    const std::set<Jid> directed = std::exchange(session.directed, {});
+    if (was_available) broadcast(packet);
     for (const Jid& to : directed) {
         // §4.6.3: whoever had directed presence is told, unless the broadcast did.
-        const RosterItem* item = roster_.find(to.bare_jid());
+        const RosterItem* item = account_.roster().items().find(to.bare_jid());
         if (item != nullptr && item->state.from && was_available) continue;
-        hub_.routing->route(packet->readdressed(to));
+        account_.hub().routing->route(packet->readdressed(to));
     }
-    // §4.5.2: the resource itself hears its own unavailable presence, as the others do.
-    if (was_available && find(resource.jid().resource()) == &resource) {
-        resource.deliver_as(packet, resource.jid());
-    }
-    resources_changed();
+    if (!was_available) return;
+    // §4.5.2: the session itself hears its own unavailable presence, as the others do.
+    if (account_.sessions().has(session)) session.deliver_as(packet, session.jid());
+    account_.inbox().sessions_changed();
+    account_.hub().shared.features.announce({.event = LifeEvent::presence_changed,
+                                             .hub = account_.hub(),
+                                             .account = &account_,
+                                             .session = &session,
+                                             .packet = packet});
 }
 
-void Account::directed_presence(Resource& resource, const PacketRef& packet) {
+void AccountPresence::directed(Resource& session, const PacketRef& packet) {
     if (packet->type() == StanzaType::unavailable) {
-        resource.directed.erase(packet->to());
-    } else if (resource.directed.size() < hub_.limits().directed_presences) {
-        resource.directed.insert(packet->to());
+        session.directed.erase(packet->to());
+    } else if (session.directed.size() < account_.hub().limits().directed_presences) {
+        session.directed.insert(packet->to());
     }
-    hub_.routing->route(packet);
+    account_.hub().routing->route(packet);
 }
 
-void Account::presence_in(const PacketRef& packet, AcknowledgementTicket ticket) {
+void AccountPresence::broadcast(const PacketRef& packet) {
+    std::vector<const Jid*> contacts;
+    for (const auto& [key, item] : account_.roster().items().items()) {
+        if (item.state.from) contacts.push_back(&item.jid);
+    }
+    account_.hub().routing->fan_out(packet, contacts);
+    // §4.2.2: the account's own available sessions hear of it as well.
+    for (Resource* session : account_.sessions().all()) {
+        if (session->available()) session->deliver_as(packet, session->jid());
+    }
+}
+
+// ---- others ----
+
+void AccountPresence::receive(const PacketRef& packet, AcknowledgementTicket ticket) {
     if (is_subscription(packet->type())) {
-        subscription_in(packet, ticket);
+        account_.subscriptions().receive(packet, ticket);
         return;
     }
-    hub_.settle(ticket);
+    account_.hub().settle(ticket);
     if (packet->type() == StanzaType::probe) {
-        when_loaded([this, packet](const Outcome& outcome) {
-            if (outcome) probe_in(packet);
+        account_.when_loaded([this, packet](const Outcome& outcome) {
+            if (outcome) probed(packet);
         });
-        return;
+    } else if (!packet->to().has_resource()) {
+        deliver(packet);
+    } else {
+        account_.roster().in_order([this, packet](const Outcome&) {
+            Resource* session = account_.sessions().find(packet->to().resource());
+            if (session != nullptr) session->deliver(packet, 0);
+        });
     }
-    if (!packet->to().has_resource()) {
-        deliver_presence(packet);
-        return;
-    }
-    in_order([this, packet] {
-        if (Resource* resource = find(packet->to().resource())) resource->deliver(packet, 0);
-    });
 }
 
-void Account::deliver_presence(const PacketRef& packet) {
-    in_order([this, packet] {
-        for (Resource* resource : resources_) {
-            if (resource->available()) resource->deliver(packet, 0);
+void AccountPresence::deliver_as(const PacketRef& packet, const Jid& to) {
+    const auto deliver_now = [this](const PacketRef& presence, const Jid& address) {
+        for (Resource* session : account_.sessions().all()) {
+            if (session->available()) session->deliver_as(presence, address);
+        }
+    };
+    if (account_.roster().at_rest()) {
+        deliver_now(packet, to);  // the usual case, which copies nothing
+    } else {
+        account_.roster().in_order(
+            [deliver_now, packet, to](const Outcome&) { deliver_now(packet, to); });
+    }
+}
+
+void AccountPresence::deliver(const PacketRef& packet) {
+    account_.roster().in_order([this, packet](const Outcome&) {
+        for (Resource* session : account_.sessions().all()) {
+            if (session->available()) session->deliver(packet, 0);
         }
     });
 }
 
-void Account::probe_in(const PacketRef& packet) {
+void AccountPresence::probed(const PacketRef& packet) {
     const Jid& prober = packet->from();
-    if (prober.bare() == jid_.bare()) {
-        send_current_presence(prober);
+    if (account_.presence_visible_to(prober)) {
+        send_current(prober);
         return;
     }
-    const RosterItem* item = exists_ ? roster_.find(prober.bare_jid()) : nullptr;
-    if (item != nullptr && item->state.from) {
-        send_current_presence(prober);
-        return;
-    }
-    // §4.3.2: whoever is not subscribed learns that, and no more. A request that still waits for
-    // its answer must not be answered by a probe.
+    // §4.3.2: a prober that is not subscribed learns that, and no more. A request that still waits
+    // for its answer must not be answered by a probe.
+    const RosterItem* item = account_.roster().items().find(prober.bare_jid());
     if (item != nullptr && item->state.pending_in) return;
-    hub_.routing->route(Packet::make(StanzaKind::presence, StanzaType::unsubscribed, jid_,
-                                     prober.bare_jid(), {}, {}));
+    account_.hub().routing->route(Packet::make(StanzaKind::presence, StanzaType::unsubscribed,
+                                               account_.jid(), prober.bare_jid(), {}, {}));
 }
 
-void Account::send_current_presence(const Jid& to) {
+void AccountPresence::send_current(const Jid& to) {
     bool any = false;
-    for (const Resource* resource : resources_) {
-        if (!resource->available()) continue;
+    for (const Resource* session : account_.sessions().all()) {
+        if (!session->available()) continue;
         any = true;
-        hub_.routing->route(resource->presence->readdressed(to));
+        account_.hub().routing->route(session->presence->readdressed(to));
     }
     if (!any) {
-        hub_.routing->route(
-            Packet::make(StanzaKind::presence, StanzaType::unavailable, jid_, to, {}, {}));
+        account_.hub().routing->route(Packet::make(StanzaKind::presence, StanzaType::unavailable,
+                                                   account_.jid(), to, {}, {}));
     }
 }
 
-void Account::send_unavailable(const Jid& to) {
-    for (const Resource* resource : resources_) {
-        if (!resource->available()) continue;
-        hub_.routing->route(Packet::make(StanzaKind::presence, StanzaType::unavailable,
-                                         resource->jid(), to, {}, {}));
+void AccountPresence::send_unavailable(const Jid& to) {
+    for (const Resource* session : account_.sessions().all()) {
+        if (!session->available()) continue;
+        account_.hub().routing->route(Packet::make(StanzaKind::presence, StanzaType::unavailable,
+                                                   session->jid(), to, {}, {}));
     }
 }
 

@@ -5,7 +5,9 @@ namespace causeway {
 Account& Accounts::get(std::string_view bare) {
     const auto found = accounts_.find(bare);
     if (found != accounts_.end()) return *found->second;
-    auto user = std::make_unique<Account>(hub_, Jid::parse(bare) ? *Jid::parse(bare) : Jid{});
+    Result<Jid> parsed = Jid::parse(bare);
+    Jid jid = parsed ? std::move(*parsed) : Jid{};
+    auto user = std::make_unique<Account>(hub_, std::move(jid));
     Account& made = *user;
     accounts_.emplace(std::string(bare), std::move(user));
     return made;
@@ -35,13 +37,13 @@ void Accounts::idle(Account& user) {
 
 std::size_t Accounts::session_count() const {
     std::size_t count = 0;
-    for (const auto& [bare, user] : accounts_) count += user->resources().size();
+    for (const auto& [bare, user] : accounts_) count += user->sessions().size();
     return count;
 }
 
 void Accounts::each_online(const std::function<void(Account&)>& visit) {
     for (const auto& [bare, user] : accounts_) {
-        if (!user->resources().empty()) visit(*user);
+        if (!user->sessions().empty()) visit(*user);
     }
 }
 

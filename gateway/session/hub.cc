@@ -22,8 +22,14 @@ void Hub::adopt(std::shared_ptr<const Config> new_config,
                 std::shared_ptr<const TlsSnapshot> new_tls) {
     config = std::move(new_config);
     tls = std::move(new_tls);
-    domains.clear();
-    for (const DomainConfig& domain : config->domains) domains.insert(domain.name);
+    targets.clear();
+    for (const DomainConfig& domain : config->domains) {
+        targets.emplace(domain.name, Target{Target::Kind::accounts});
+    }
+    for (const auto& [domain, service] : shared.services) {
+        targets.emplace(domain, Target{Target::Kind::service, service});
+    }
+    shared.features.announce({.event = LifeEvent::configuration_changed, .hub = *this});
 }
 
 void Hub::at(Hub& other, std::function<void()> task) const {

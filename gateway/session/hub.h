@@ -3,18 +3,19 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "gateway/config/config.h"
+#include "gateway/feature/acknowledgement.h"
 #include "gateway/feature/registry.h"
 #include "gateway/net/resolver.h"
 #include "gateway/net/socket.h"
 #include "gateway/net/tls_store.h"
-#include "gateway/session/acknowledgement.h"
 #include "gateway/session/ledger.h"
 #include "gateway/session/seen_messages.h"
 #include "gateway/shard/shard.h"
@@ -24,14 +25,27 @@
 
 namespace causeway {
 
+class Account;
 class Accounts;
+class Resource;
 struct Hub;
+struct Stanza;
 
 /// Gets a stanza to where its `to` is.
 class Routing {
 public:
+    /// Any stanza from a client's stream, with a true `from`; its `to` may be missing (RFC 6120
+    /// §8.1.1). On the account's home shard.
+    virtual void from_client(Stanza& stanza, Account& account, Resource& session,
+                             AcknowledgementTicket ticket) = 0;
+    /// A stanza from a stream of another server, whose pair of domains was proven (RFC 6120
+    /// §8.1.2).
+    virtual void from_server(Stanza& stanza, AcknowledgementTicket ticket) = 0;
     /// Any packet with a `to`; from any code on this hub's shard.
     virtual void route(PacketRef packet, AcknowledgementTicket ticket = {}) = 0;
+    /// The same stanza to many addresses: on this server straight to their accounts, with one task
+    /// for each shard; elsewhere as a stanza of its own. For presence (RFC 6121 §4.4.2).
+    virtual void fan_out(const PacketRef& packet, const std::vector<const Jid*>& to) = 0;
     /// Answers `packet` with an error where the rules allow one, and settles its ticket.
     virtual void bounce(const Packet& packet, const StanzaError& error,
                         AcknowledgementTicket ticket = {}) = 0;
@@ -53,6 +67,26 @@ protected:
     ~RemoteDomains() = default;
 };
 
+/// A domain of its own behind this server, such as one of rooms: a feature that receives every
+/// stanza addressed to it.
+class Service {
+public:
+    /// The shard on which everything about that address happens. From any thread.
+    [[nodiscard]] virtual unsigned home_of(const Jid& to) const = 0;
+    /// On that shard. It settles the ticket.
+    virtual void receive(Hub& hub, const PacketRef& packet, AcknowledgementTicket ticket) = 0;
+
+protected:
+    ~Service() = default;
+};
+
+/// What stands behind a domain.
+struct Target {
+    enum class Kind : unsigned char { remote, accounts, service };
+    Kind kind = Kind::remote;
+    Service* service = nullptr;  ///< of Kind::service; outlives every shard
+};
+
 /// What all shards share; immutable but for what guards itself.
 struct Shared {
     const Clock& clock;
@@ -60,7 +94,9 @@ struct Shared {
     Store& store;
     Workers& workers;
     const FeatureRegistry& features;
-    IdSource& ids;           ///< of stored rows and of stanzas
+    IdSource& ids;  ///< of stored rows and of stanzas
+    /// Domains of their own behind this server, beside those of accounts.
+    std::unordered_map<std::string, Service*> services = {};
     std::string secret;      ///< of this process start, for dialback keys and fake salts
     std::vector<Hub*> hubs;  ///< by shard
     UnixMillis started = 0;
@@ -87,7 +123,8 @@ struct Hub {
     Resolver& resolver;
     std::shared_ptr<const Config> config;
     std::shared_ptr<const TlsSnapshot> tls;
-    std::unordered_set<std::string, StringHash, std::equal_to<>> domains;  ///< served here
+    /// What is served here, by domain; everything else is remote.
+    std::unordered_map<std::string, Target, StringHash, std::equal_to<>> targets;
     Ledger ledger;
     SeenMessages seen;  ///< of accounts whose home is here
     std::unique_ptr<Accounts> accounts;
@@ -101,7 +138,12 @@ struct Hub {
         return {config, &config->limits};
     }
     [[nodiscard]] const Clock& clock() const { return shared.clock; }
-    [[nodiscard]] bool serves(std::string_view domain) const { return domains.contains(domain); }
+    [[nodiscard]] Target target_of(std::string_view domain) const {
+        const auto found = targets.find(domain);
+        return found == targets.end() ? Target{} : found->second;
+    }
+    /// Whether that domain is one of ours.
+    [[nodiscard]] bool serves(std::string_view domain) const { return targets.contains(domain); }
     /// The hub where everything about that bare JID or remote domain happens.
     [[nodiscard]] Hub& home_of(std::string_view name) const {
         return *shared.hubs[shared.shards.home_of(name)];
@@ -110,6 +152,26 @@ struct Hub {
     void at(Hub& other, std::function<void()> task) const;
     /// Tells whoever waits for it that a stanza is safe.
     void settle(AcknowledgementTicket ticket);
+    /// Leads a stanza through the hooks of one point. False: it goes no further, and whoever sent
+    /// it has been told what is to be told. `packet` is what an error answers: a PacketRef, or a
+    /// function that makes it.
+    template <class HookType, class Context, class Made>
+    [[nodiscard]] bool pass(std::span<const HookType> hooks, Context& context, const Made& packet) {
+        for (const HookType& hook : hooks) {
+            const Verdict verdict = hook.run(context);
+            if (verdict == Verdict::next) continue;
+            if (verdict == Verdict::dropped) settle(context.ticket);
+            if (verdict == Verdict::refused) {
+                if constexpr (std::is_invocable_v<Made>) {
+                    routing->bounce(*packet(), context.error, context.ticket);
+                } else {
+                    routing->bounce(*packet, context.error, context.ticket);
+                }
+            }
+            return false;
+        }
+        return true;
+    }
     /// Takes over a new configuration and certificates (reload).
     void adopt(std::shared_ptr<const Config> new_config,
                std::shared_ptr<const TlsSnapshot> new_tls);

@@ -59,8 +59,10 @@ HoldId Ledger::keep(PacketRef packet, AcknowledgementTicket ticket, StoreKey sto
 
 void Ledger::make_due(HoldId id, Entry& entry) {
     entry.state = State::due;
-    // Ids rise in the order of keeping, so a queue is read back in the order it was written.
-    entry.row = hub_.shared.ids.next_id();
+    // A message that its owner here has given an id stands under it; else ids rise in the order of
+    // keeping. Either way it is read back in the order in which it came.
+    const std::uint64_t given = entry.packet->stanza_id();
+    entry.row = given != 0 ? given : hub_.shared.ids.next_id();
     rows_.emplace(entry.row, id);
     due_.push_back(id);
     hub_.shard.mark_dirty(*this);

@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "gateway/base/timer_wheel.h"
-#include "gateway/session/acknowledgement.h"
+#include "gateway/feature/acknowledgement.h"
 #include "gateway/shard/shard.h"
 #include "gateway/store/store.h"
 #include "gateway/xmpp/packet.h"
@@ -26,8 +26,6 @@
 namespace causeway {
 
 struct Hub;
-/// Names an entry of the Ledger; 0 is none.
-using HoldId = std::uint64_t;
 
 /// Where a message is kept when it must be.
 struct StoreKey {

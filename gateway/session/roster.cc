@@ -4,8 +4,13 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <charconv>
+#include <sstream>
+#include <utility>
 
-#include "gateway/xml/writer.h"
+#include "gateway/base/log.h"
+#include "gateway/base/random.h"
+#include "gateway/xml/ns.h"
 
 namespace causeway {
 namespace {
@@ -74,26 +79,50 @@ std::optional<RosterItem> from_text(std::string_view key, std::string_view text)
 
 }  // namespace
 
-Result<Roster> Roster::from_store(const std::vector<MapEntry>& entries) {
+Roster::Roster() : next_incarnation_(random_token(6)) {}
+
+Roster Roster::from_store(std::string_view owner, const std::vector<MapEntry>& entries) {
     Roster roster;
     for (const MapEntry& entry : entries) {
         if (entry.key == version_key) {
-            const std::size_t space = entry.value.find(' ');
-            roster.version_ = std::strtoull(entry.value.c_str(), nullptr, 10);
-            if (space != std::string::npos) {
-                roster.floor_ = std::strtoull(entry.value.c_str() + space, nullptr, 10);
-            }
+            std::istringstream fields(entry.value);
+            fields >> roster.version_ >> roster.floor_ >> roster.incarnation_ >> roster.first_ >>
+                roster.before_;
             continue;
         }
         auto item = from_text(entry.key, entry.value);
         if (!item) {
-            return Outcome::malformed(fmt::format("the roster of {} holds something unreadable: {}",
-                                                  entry.owner, entry.key));
+            CAUSEWAY_LOG(error, "roster.unreadable_row", {"jid", owner}, {"contact", entry.key});
+            continue;
         }
+        // A version row that was lost must not let numbers be used twice.
+        roster.version_ = std::max(roster.version_, item->version);
         roster.listed_ += item->listed;
         roster.items_.emplace(entry.key, std::move(*item));
     }
     return roster;
+}
+
+std::string Roster::version_text(std::uint64_t version) const {
+    const std::string& incarnation = version >= first_ ? incarnation_ : before_;
+    return incarnation.empty() ? fmt::format("{}", version)
+                               : fmt::format("{}/{}", incarnation, version);
+}
+
+std::optional<std::uint64_t> Roster::since(std::string_view version_text) const {
+    const std::size_t slash = version_text.rfind('/');
+    const bool plain = slash == std::string_view::npos;
+    const std::string_view incarnation = plain ? std::string_view{} : version_text.substr(0, slash);
+    const std::string_view digits = plain ? version_text : version_text.substr(slash + 1);
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    const bool is_number = error == std::errc{} && end == digits.data() + digits.size();
+    const std::string& expected = number >= first_ ? incarnation_ : before_;
+    if (digits.empty() || !is_number || incarnation != expected || number < floor_ ||
+        number > version_) {
+        return std::nullopt;
+    }
+    return number;
 }
 
 const RosterItem* Roster::find(const Jid& bare) const {
@@ -111,6 +140,7 @@ RosterItem Roster::plan(Batch& batch, std::string_view owner, RosterItem item, b
     if (visible) {
         item.version = version_ + 1;
         std::uint64_t floor = floor_;
+        const bool begins = incarnation_ != next_incarnation_;
         const auto tombstones = static_cast<std::size_t>(
             std::ranges::count_if(items_, [](const auto& entry) { return entry.second.removed; }));
         if (item.removed && tombstones >= tombstone_limit) {
@@ -120,7 +150,11 @@ RosterItem Roster::plan(Batch& batch, std::string_view owner, RosterItem item, b
                 if (known.removed) batch.map_erase(store_name, owner, other);
             }
         }
-        batch.map_set(store_name, owner, version_key, fmt::format("{} {}", item.version, floor));
+        batch.map_set(store_name, owner, version_key,
+                      begins ? fmt::format("{} {} {} {} {}", item.version, floor, next_incarnation_,
+                                           item.version, incarnation_)
+                             : fmt::format("{} {} {} {} {}", item.version, floor, incarnation_,
+                                           first_, before_));
     }
     if (item.blank()) {
         batch.map_erase(store_name, owner, key);
@@ -133,6 +167,10 @@ RosterItem Roster::plan(Batch& batch, std::string_view owner, RosterItem item, b
 void Roster::apply(RosterItem item) {
     if (item.version > version_) {
         version_ = item.version;
+        if (incarnation_ != next_incarnation_) {
+            before_ = std::exchange(incarnation_, next_incarnation_);
+            first_ = version_;
+        }
         if (!item.listed && !item.removed) {
             // plan() let the tombstones go.
             const auto before = items_.size();
@@ -151,28 +189,24 @@ void Roster::apply(RosterItem item) {
     items_.insert_or_assign(key, std::move(item));
 }
 
-void append_item(std::string& out, const RosterItem& item) {
-    out += "<item";
-    append_attribute(out, "jid", item.jid.bare());
+void append_item(XmlBuilder& xml, const RosterItem& item) {
+    xml.open("item").attribute("jid", item.jid.bare());
     if (!item.listed) {
-        out += " subscription='remove'/>";
+        xml.attribute("subscription", "remove").close();
         return;
     }
-    if (!item.name.empty()) append_attribute(out, "name", item.name);
-    append_attribute(out, "subscription", item.state.name());
-    if (item.state.pending_out) out += " ask='subscribe'";
-    if (item.state.approved) out += " approved='true'";
-    if (item.groups.empty()) {
-        out += "/>";
-        return;
-    }
-    out += '>';
-    for (const std::string& group : item.groups) {
-        out += "<group>";
-        append_escaped(out, group);
-        out += "</group>";
-    }
-    out += "</item>";
+    xml.attribute_if("name", item.name).attribute("subscription", item.state.name());
+    if (item.state.pending_out) xml.attribute("ask", "subscribe");
+    if (item.state.approved) xml.attribute("approved", "true");
+    for (const std::string& group : item.groups) xml.element("group", group);
+    xml.close();
+}
+
+std::string roster_push(const Roster& roster, const RosterItem& item) {
+    XmlBuilder xml;
+    xml.open("query", ns::roster).attribute("ver", roster.version_text(item.version));
+    append_item(xml, item);
+    return xml.take();
 }
 
 }  // namespace causeway

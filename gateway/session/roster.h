@@ -1,5 +1,5 @@
 // Roster: one account's contacts as they stand in the store: items, pending requests, versions.
-// Owned by the Account; changed only after the change is durable.
+// Owned by the AccountRoster; changed only after the change is durable.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 #include "gateway/base/outcome.h"
 #include "gateway/session/subscription.h"
 #include "gateway/store/store.h"
+#include "gateway/xml/builder.h"
 #include "gateway/xmpp/jid.h"
 
 namespace causeway {
@@ -34,23 +35,29 @@ struct RosterItem {
 
 class Roster {
 public:
+    Roster();
+
     static constexpr std::string_view store_name = "roster";
     /// Removals remembered for roster versioning; older versions get the whole roster.
     static constexpr std::size_t tombstone_limit = 200;
 
-    static Result<Roster> from_store(const std::vector<MapEntry>& entries);
+    /// A row that cannot be read costs one contact; it is passed over and logged.
+    static Roster from_store(std::string_view owner, const std::vector<MapEntry>& entries);
 
     [[nodiscard]] const RosterItem* find(const Jid& bare) const;
     [[nodiscard]] const std::map<std::string, RosterItem, std::less<>>& items() const {
         return items_;
     }
     [[nodiscard]] std::uint64_t version() const { return version_; }
+    /// What clients are told: the number, behind a random part that is of this roster alone. The
+    /// first change after the roster was read begins a new random part, so that a version of a
+    /// roster that was removed, or undone by restoring a backup, is not mistaken for one of this.
+    [[nodiscard]] std::string version_text(std::uint64_t version) const;
     [[nodiscard]] std::size_t listed_count() const { return listed_; }
     [[nodiscard]] std::size_t request_count() const;
-    /// Whether every change since `version` is known.
-    [[nodiscard]] bool knows_since(std::uint64_t version) const {
-        return version >= floor_ && version <= version_;
-    }
+    /// The number of a client's version if every change since is known; nullopt: it needs the
+    /// whole roster (RFC 6121 §2.6.2).
+    [[nodiscard]] std::optional<std::uint64_t> since(std::string_view version_text) const;
 
     /// Records the change in `batch` under the next version if clients see it; apply() the returned
     /// item once the batch is durable.
@@ -61,10 +68,17 @@ private:
     std::map<std::string, RosterItem, std::less<>> items_;
     std::uint64_t version_ = 0;
     std::uint64_t floor_ = 0;  ///< older versions cannot be told what was removed
+    std::string incarnation_;  ///< the random part of the versions from first_ on
+    std::uint64_t first_ = 0;
+    std::string before_;            ///< the random part of the versions before first_
+    std::string next_incarnation_;  ///< that of the versions made since this roster was read
     std::size_t listed_ = 0;
 };
 
 /// `<item …/>` as in a roster result or push (RFC 6121 §2.1.2).
-void append_item(std::string& out, const RosterItem& item);
+void append_item(XmlBuilder& xml, const RosterItem& item);
+
+/// The `<query/>` of a roster push (RFC 6121 §2.1.6).
+std::string roster_push(const Roster& roster, const RosterItem& item);
 
 }  // namespace causeway

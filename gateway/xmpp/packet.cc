@@ -1,5 +1,8 @@
 #include "gateway/xmpp/packet.h"
 
+#include <array>
+#include <charconv>
+
 #include "gateway/xml/ns.h"
 #include "gateway/xml/parser.h"
 #include "gateway/xml/writer.h"
@@ -151,29 +154,54 @@ PacketRef Packet::readdressed(const Jid& new_to) const {
     return reference;
 }
 
+void Packet::append_child(std::string& bytes, StanzaKind kind, std::string_view child) {
+    const std::string_view name = to_string(kind);
+    if (bytes.ends_with("/>")) {
+        bytes.resize(bytes.size() - 2);
+        bytes += '>';
+    } else {
+        bytes.resize(bytes.size() - name.size() - 3);
+    }
+    bytes += child;
+    bytes += "</";
+    bytes += name;
+    bytes += '>';
+}
+
 PacketRef Packet::with_child(std::string_view child) const {
     auto* packet = new Packet;  // owned by the reference made next
     const PacketRef reference(packet);
-    const std::string_view name = to_string(kind_);
-    packet->bytes_.reserve(bytes_.size() + child.size() + name.size() + 3);
-    if (bytes_.ends_with("/>")) {
-        packet->bytes_.append(bytes_, 0, bytes_.size() - 2);
-        packet->bytes_ += '>';
-    } else {
-        packet->bytes_.append(bytes_, 0, bytes_.size() - name.size() - 3);
-    }
-    packet->bytes_ += child;
-    packet->bytes_ += "</";
-    packet->bytes_ += name;
-    packet->bytes_ += '>';
+    packet->bytes_.reserve(bytes_.size() + child.size() + 16);
+    packet->bytes_ = bytes_;
+    append_child(packet->bytes_, kind_, child);
     packet->kind_ = kind_;
     packet->type_ = type_;
     packet->storable_ = storable_;
+    packet->directed_ = directed_;
     packet->rest_at_ = rest_at_;
+    packet->resend_key_ = resend_key_;
+    packet->stanza_id_ = stanza_id_;
     packet->from_ = from_;
     packet->to_ = to_;
     packet->id_ = id_;
     return reference;
+}
+
+PacketRef Packet::stamped(PacketRef packet, const Jid& by, std::uint64_t stanza_id) {
+    std::array<char, 24> digits{};
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), stanza_id).ptr;
+    std::string child = "<stanza-id";
+    append_attribute(child, "xmlns", ns::stanza_ids);
+    append_attribute(child, "by", by.bare());
+    append_attribute(child, "id", {digits.data(), static_cast<std::size_t>(end - digits.data())});
+    child += "/>";
+    const bool shared = packet->references_.load(std::memory_order_acquire) != 1;
+    if (shared) packet = packet->with_child(child);
+    // Nobody but the caller sees it.
+    auto& own = const_cast<Packet&>(*packet);
+    if (!shared) append_child(own.bytes_, own.kind_, child);
+    own.stanza_id_ = stanza_id;
+    return packet;
 }
 
 void Packet::append_to(std::string& out, const Jid& other_to) const {

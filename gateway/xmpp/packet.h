@@ -47,6 +47,10 @@ public:
     /// The same stanza with `child` (canonical XML) appended as the last child.
     [[nodiscard]] PacketRef with_child(std::string_view child) const;
 
+    /// The same message with `<stanza-id/>` of its owner here (XEP-0359) as the last child, and
+    /// known by that number. What nobody else holds is changed in place.
+    static PacketRef stamped(PacketRef packet, const Jid& by, std::uint64_t stanza_id);
+
     [[nodiscard]] StanzaKind kind() const { return kind_; }
     [[nodiscard]] StanzaType type() const { return type_; }
     [[nodiscard]] const Jid& from() const { return from_; }
@@ -65,6 +69,8 @@ public:
     /// See Stanza; it does not outlive the process.
     [[nodiscard]] bool directed() const { return directed_; }
     [[nodiscard]] std::uint64_t resend_key() const { return resend_key_; }
+    /// The number that its owner here gave it; 0: none.
+    [[nodiscard]] std::uint64_t stanza_id() const { return stanza_id_; }
 
 private:
     Packet() = default;
@@ -75,6 +81,8 @@ private:
         if (packet->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete packet;
     }
     void begin(StanzaKind kind, const Jid& to);
+    /// Appends a child to `bytes`, which are those of a whole stanza of that kind.
+    static void append_child(std::string& bytes, StanzaKind kind, std::string_view child);
 
     mutable std::atomic<unsigned> references_{0};
     StanzaKind kind_ = StanzaKind::message;
@@ -83,6 +91,7 @@ private:
     bool directed_ = false;
     std::uint32_t rest_at_ = 0;
     std::uint64_t resend_key_ = 0;
+    std::uint64_t stanza_id_ = 0;
     Jid from_;
     Jid to_;
     std::string id_;

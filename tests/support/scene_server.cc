@@ -99,8 +99,9 @@ SceneServer::SceneServer(SceneWorld& world, SceneCertificates& certificates, Ser
 }
 
 SceneServer::~SceneServer() {
-    stop();
+    // What the store still holds is answered to shards that are there.
     store_->stop();
+    stop();
 }
 
 bool SceneServer::serves(std::string_view domain) const {
@@ -206,9 +207,7 @@ Roster SceneServer::roster(const std::string& owner) {
             store_->map_list(std::string(Roster::store_name), owner, to, std::move(answer));
         });
     if (!entries) throw std::runtime_error(entries.error().why());
-    auto roster = Roster::from_store(*entries);
-    if (!roster) throw std::runtime_error(roster.error().why());
-    return std::move(*roster);
+    return Roster::from_store(owner, *entries);
 }
 
 std::size_t SceneServer::rows(const std::string& log, const std::string& owner) {

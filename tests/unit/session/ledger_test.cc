@@ -21,7 +21,10 @@ namespace {
 /// What a sender hears: which of its messages are safe, and which came back.
 struct Sender final : TicketHolder, Routing {
     void settled(std::uint32_t number) override { safe.push_back(number); }
+    void from_client(Stanza&, Account&, Resource&, AcknowledgementTicket) override {}
+    void from_server(Stanza&, AcknowledgementTicket) override {}
     void route(PacketRef, AcknowledgementTicket) override {}
+    void fan_out(const PacketRef&, const std::vector<const Jid*>&) override {}
     void bounce(const Packet& packet, const StanzaError& error,
                 AcknowledgementTicket ticket) override {
         CHECK(error.condition == StanzaCondition::resource_constraint);

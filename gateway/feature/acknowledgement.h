@@ -1,7 +1,7 @@
 // AcknowledgementTicket: who is waiting to hear that a stanza is safe. A stream with stream
-// management may count a stanza in its acknowledgements only once it is stored, or acknowledged by
-// its recipient, or answered with an error; until then the stanza carries the number under which
-// its stream waits.
+// management counts a stanza in its acknowledgements only once it is stored, or acknowledged by its
+// recipient, or answered with an error; until then the stanza carries the number under which its
+// stream waits.
 #pragma once
 
 #include <cstdint>
@@ -26,5 +26,8 @@ public:
 protected:
     ~TicketHolder() = default;
 };
+
+/// Names an entry of the Ledger, a message whose outcome is open; 0 is none.
+using HoldId = std::uint64_t;
 
 }  // namespace causeway

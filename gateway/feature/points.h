@@ -1,0 +1,177 @@
+// Points: the places on a stanza's way at which features may act, in the order of that way:
+//
+//   from_client     the sender's shard: every stanza of a client, presence included
+//   from_server     the shard of the incoming stream: every stanza of another server
+//   at_account      the recipient's home, once it is loaded, before delivery is decided
+//   delivered       the same, when it is known which sessions get the message
+//   undelivered     the same, when no session takes it, before it is kept or refused
+//   to_client       the session's shard, last before the bytes are written
+//   to_server       the shard of the link, last before the bytes are written
+//   life            what becomes of sessions, accounts, links and the process
+//
+// A point is a table built from the registry at start: plain functions, ordered by Phase and within
+// a phase by the registry. The first verdict that is not `next` ends a point. Whoever returns
+// `taken` has taken the stanza over together with its AcknowledgementTicket, and settles it; for
+// every other verdict the engine does.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "gateway/feature/acknowledgement.h"
+#include "gateway/xmpp/errors.h"
+#include "gateway/xmpp/packet.h"
+#include "gateway/xmpp/stanza.h"
+
+namespace causeway {
+
+struct Hub;
+class Account;
+class Resource;
+
+/// Order of the hooks of one point.
+enum class Phase : unsigned char { check, privacy, rewrite, archive, copy };
+
+enum class Verdict : unsigned char {
+    next,     ///< go on
+    taken,    ///< the hook took the stanza and its ticket over
+    refused,  ///< the sender gets `error` (see PointContext::refuse)
+    dropped,  ///< it goes no further, and the sender is told nothing
+};
+
+/// What every point of a stanza's way has in common.
+struct PointContext {
+    Hub& hub;
+    AcknowledgementTicket ticket;
+    StanzaError error = {};  ///< of the verdict `refused`
+
+    Verdict refuse(StanzaError with) {
+        error = std::move(with);
+        return Verdict::refused;
+    }
+};
+
+/// A client sent it; `stanza` may be edited until packet() is called. Its `to` is set, but for
+/// presence that the client broadcasts.
+struct FromClient : PointContext {
+    Account& account;
+    Resource& session;
+    Stanza& stanza;
+    PacketRef routed = {};
+
+    /// The stanza as it will be routed, written once; edits that come later are lost.
+    const PacketRef& packet() {
+        if (routed == nullptr) routed = Packet::from_stanza(stanza);
+        return routed;
+    }
+};
+
+/// Another server sent it; the pair of its domains was proven. `stanza` may be edited.
+struct FromServer : PointContext {
+    Stanza& stanza;
+};
+
+/// It has reached its recipient's account. `packet` may be replaced.
+struct AtAccount : PointContext {
+    Account& account;
+    PacketRef packet;
+};
+
+/// A message went to these sessions.
+struct Delivered {
+    Account& account;
+    const PacketRef& packet;
+    std::span<Resource* const> sessions;
+};
+
+/// No session takes a message.
+struct Undelivered : PointContext {
+    enum class Reason : unsigned char { nobody_available, over_quota, not_kept };
+    Account& account;
+    const PacketRef& packet;
+    Reason reason;
+};
+
+enum class ClientVerdict : unsigned char {
+    now,   ///< write it
+    held,  ///< the hook keeps it, with its hold, and writes it later (Resource::write)
+    drop,  ///< the client does without it; only for what has no hold
+};
+
+/// It is about to be written to a client. Presence to many is not copied for each: `to`, if any, is
+/// the address to be written instead of the packet's own.
+struct ToClient {
+    Resource& session;
+    const PacketRef& packet;
+    const Jid* to;
+    HoldId hold;
+
+    /// The packet with the address that the client will see.
+    [[nodiscard]] PacketRef addressed() const {
+        return to == nullptr ? packet : packet->readdressed(*to);
+    }
+};
+
+/// It is about to be written to another server.
+struct ToServer : PointContext {
+    const PacketRef& packet;
+};
+
+enum class LifeEvent : unsigned char {
+    session_bound,
+    session_resumed,
+    session_hibernates,  ///< its stream broke, and it may be resumed
+    session_gone,
+    account_loaded,
+    account_removed,
+    presence_changed,  ///< `packet` is what the session broadcasts
+    contact_changed,   ///< `contact`: its subscription or its roster item
+    link_up,           ///< `contact` is the remote domain
+    link_down,
+    configuration_changed,
+    started,
+    tick,  ///< once a minute on every shard
+    draining,
+};
+inline constexpr std::size_t life_events = static_cast<std::size_t>(LifeEvent::draining) + 1;
+
+/// What happened; what does not belong to the event is nullptr.
+struct Life {
+    LifeEvent event;
+    Hub& hub;
+    Account* account = nullptr;
+    Resource* session = nullptr;
+    const Jid* contact = nullptr;
+    PacketRef packet = {};
+};
+
+template <class Context, class Answer>
+struct Hook {
+    Phase phase = Phase::check;
+    Answer (*run)(Context& context) = nullptr;
+};
+using FromClientHook = Hook<FromClient, Verdict>;
+using FromServerHook = Hook<FromServer, Verdict>;
+using AtAccountHook = Hook<AtAccount, Verdict>;
+using DeliveredHook = Hook<const Delivered, void>;
+using UndeliveredHook = Hook<Undelivered, Verdict>;
+using ToClientHook = Hook<const ToClient, ClientVerdict>;
+using ToServerHook = Hook<ToServer, Verdict>;
+struct LifeHook {
+    LifeEvent event;
+    void (*run)(const Life& life) = nullptr;
+};
+
+/// The hooks of one feature, or of all of them.
+struct Points {
+    std::span<const FromClientHook> from_client = {};
+    std::span<const FromServerHook> from_server = {};
+    std::span<const AtAccountHook> at_account = {};
+    std::span<const DeliveredHook> delivered = {};
+    std::span<const UndeliveredHook> undelivered = {};
+    std::span<const ToClientHook> to_client = {};
+    std::span<const ToServerHook> to_server = {};
+    std::span<const LifeHook> life = {};
+};
+
+}  // namespace causeway

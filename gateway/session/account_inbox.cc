@@ -1,0 +1,247 @@
+#include "gateway/session/account_inbox.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/base/log.h"
+#include "gateway/session/account.h"
+
+namespace causeway {
+namespace {
+// Beyond that, what comes while stored messages are on their way goes to the store itself.
+constexpr std::size_t behind_limit = 1000;
+}  // namespace
+
+StoreKey AccountInbox::store_key() const {
+    const Hub& hub = account_.hub();
+    const auto kept = std::chrono::duration_cast<Duration>(hub.limits().offline_seconds);
+    return {store_name, std::string(account_.jid().bare()), hub.clock().wall() + kept.count()};
+}
+
+void AccountInbox::remember(const PacketRef& packet, HoldId hold) {
+    account_.hub().seen.note(packet->resend_key(), hold);
+}
+
+void AccountInbox::announce(const PacketRef& packet, std::span<Resource* const> sessions) {
+    const Delivered delivered{account_, packet, sessions};
+    for (const DeliveredHook& hook : account_.hub().shared.features.delivered()) {
+        hook.run(delivered);
+    }
+}
+
+void AccountInbox::refuse(const PacketRef& packet, AcknowledgementTicket ticket) {
+    account_.hub().routing->bounce(
+        *packet, {.condition = StanzaCondition::service_unavailable, .text = {}}, ticket);
+}
+
+// ---- which session gets it ----
+
+void AccountInbox::deliver(const PacketRef& packet, AcknowledgementTicket ticket) {
+    const StanzaType type = packet->type();
+    if (packet->to().has_resource()) {
+        if (Resource* session = account_.sessions().find(packet->to().resource())) {
+            to_session(*session, packet, ticket);
+            return;
+        }
+        // §8.5.3.2.1: only chat falls back to the account; a headline is dropped, the rest refused.
+        if (type == StanzaType::normal || type == StanzaType::groupchat) {
+            refuse(packet, ticket);
+            return;
+        }
+        if (type == StanzaType::headline) {
+            account_.hub().settle(ticket);
+            return;
+        }
+    }
+    switch (type) {
+        case StanzaType::normal:
+        case StanzaType::chat: to_best(packet, ticket); return;
+        case StanzaType::headline: headline(packet, ticket); return;
+        case StanzaType::groupchat: refuse(packet, ticket); return;
+        default: account_.hub().settle(ticket); return;  // §8.5.2.1.1: an error goes no further
+    }
+}
+
+void AccountInbox::headline(const PacketRef& packet, AcknowledgementTicket ticket) {
+    AccountSessions::Some takers;
+    for (Resource* session : account_.sessions().all()) {
+        if (session->available() && session->priority >= 0) takers.push_back(session);
+    }
+    for (Resource* session : takers) session->deliver(packet, 0);
+    if (!takers.empty()) announce(packet, takers);
+    account_.hub().settle(ticket);
+}
+
+void AccountInbox::to_session(Resource& session, const PacketRef& packet,
+                              AcknowledgementTicket ticket) {
+    Hub& hub = account_.hub();
+    HoldId hold = 0;
+    if (packet->storable() && (ticket.owed() || session.acknowledges())) {
+        hold = hub.ledger.hold(packet, ticket, store_key());
+    }
+    remember(packet, hold);
+    session.deliver(packet, hold);
+    Resource* const taker = &session;
+    announce(packet, {&taker, 1});
+    if (hold == 0) hub.settle(ticket);
+}
+
+void AccountInbox::to_best(const PacketRef& packet, AcknowledgementTicket ticket) {
+    const AccountSessions::Some best = account_.sessions().best();
+    if (best.empty()) {
+        to_nobody(packet, ticket);
+        return;
+    }
+    if (packet->storable() && best.size() == 1 && !catching_up() && best.front()->crowded()) {
+        // Faster than it takes them: the rest waits its turn, and the store keeps what is too much.
+        rows_after_ = 0;
+        reading_ = Reading::paused;
+    }
+    if (packet->storable() && catching_up()) {
+        queue_behind(packet, ticket);
+        return;
+    }
+    if (best.size() == 1) {
+        to_session(*best.front(), packet, ticket);
+        return;
+    }
+    Hub& hub = account_.hub();
+    const bool held =
+        packet->storable() && (ticket.owed() || std::ranges::any_of(best, &Resource::acknowledges));
+    const HoldId hold = held ? hub.ledger.hold(packet, ticket, store_key()) : 0;
+    remember(packet, hold);
+    // Whichever has it first, has it for the account.
+    for (std::size_t more = 1; held && more < best.size(); ++more) hub.ledger.share(hold);
+    for (Resource* session : best) session->deliver(packet, hold);
+    announce(packet, best);
+    if (!held) hub.settle(ticket);
+}
+
+// ---- no session takes it ----
+
+bool AccountInbox::pass_undelivered(const PacketRef& packet, AcknowledgementTicket& ticket,
+                                    Undelivered::Reason reason) {
+    Hub& hub = account_.hub();
+    Undelivered undelivered{{hub, ticket}, account_, packet, reason};
+    return hub.pass(hub.shared.features.undelivered(), undelivered, packet);
+}
+
+void AccountInbox::to_nobody(const PacketRef& packet, AcknowledgementTicket ticket) {
+    if (!packet->storable()) {
+        if (pass_undelivered(packet, ticket, Undelivered::Reason::not_kept)) {
+            account_.hub().settle(ticket);
+        }
+    } else if (pass_undelivered(packet, ticket, Undelivered::Reason::nobody_available)) {
+        keep(packet, ticket);
+    }
+}
+
+void AccountInbox::keep(const PacketRef& packet, AcknowledgementTicket ticket) {
+    if (!stored_ || !uncounted_.empty()) {
+        // Behind those that wait for the same answer, so that the order stays.
+        uncounted_.push_back({packet, ticket});
+        if (uncounted_.size() == 1) count();
+        return;
+    }
+    Hub& hub = account_.hub();
+    if (*stored_ + keeping_ >= hub.limits().offline_messages) {
+        if (!pass_undelivered(packet, ticket, Undelivered::Reason::over_quota)) return;
+        hub.routing->bounce(*packet,
+                            {.condition = StanzaCondition::service_unavailable,
+                             .text = "Too many messages are waiting for this contact."},
+                            ticket);
+        return;
+    }
+    ++keeping_;
+    remember(packet, hub.ledger.keep(packet, ticket, store_key(),
+                                     [this](const Result<std::uint64_t>& row) { kept(row); }));
+}
+
+void AccountInbox::kept(const Result<std::uint64_t>& row) {
+    account_.begin_question();
+    --keeping_;
+    if (row && stored_) ++*stored_;
+    // A session may have become available while it was on its way to the disk, too late to read it.
+    redeliver();
+    account_.end_question();
+}
+
+void AccountInbox::count() {
+    Hub& hub = account_.hub();
+    hub.shared.store.log_list(std::string(store_name), std::string(account_.jid().bare()), 0,
+                              hub.limits().offline_messages, hub.shard,
+                              [this](const Result<std::vector<LogRow>>& rows) { counted(rows); });
+}
+
+void AccountInbox::counted(const Result<std::vector<LogRow>>& rows) {
+    account_.begin_question();
+    Hub& hub = account_.hub();
+    if (rows) {
+        const UnixMillis now = hub.clock().wall();
+        // A row whose time is over does not count, and one that is arriving is counted by kept().
+        stored_ = static_cast<std::size_t>(std::ranges::count_if(*rows, [&](const LogRow& row) {
+            return (row.expires == 0 || row.expires > now) && !hub.ledger.arriving(row.id);
+        }));
+    }
+    for (const Message& waiting : std::exchange(uncounted_, {})) {
+        if (stored_) {
+            keep(waiting.packet, waiting.ticket);
+            continue;
+        }
+        hub.routing->bounce(*waiting.packet,
+                            {.condition = StanzaCondition::resource_constraint,
+                             .text = "The message could not be stored."},
+                            waiting.ticket);
+    }
+    if (keeping_ == 0) redeliver();
+    account_.end_question();
+}
+
+// ---- what comes while stored messages are on their way ----
+
+void AccountInbox::queue_behind(const PacketRef& packet, AcknowledgementTicket ticket) {
+    if (behind_.size() >= behind_limit) {
+        store_behind();
+        keep(packet, ticket);
+        return;
+    }
+    const HoldId hold = account_.hub().ledger.hold(packet, ticket, store_key());
+    remember(packet, hold);
+    behind_.push_back({packet, hold});
+}
+
+void AccountInbox::store_behind() {
+    for (const Behind& waiting : std::exchange(behind_, {})) {
+        ++keeping_;
+        account_.hub().ledger.release_to(waiting.hold,
+                                         [this](const Result<std::uint64_t>& row) { kept(row); });
+    }
+}
+
+void AccountInbox::sessions_changed() {
+    if (reading_ != Reading::paused && behind_.empty()) return;
+    if (account_.sessions().best().empty()) {
+        // Whichever comes next begins anew.
+        if (reading_ == Reading::paused) reading_ = Reading::no;
+        store_behind();
+    } else if (reading_ == Reading::paused) {
+        read_page();
+    }
+}
+
+void AccountInbox::caught_up() {
+    const AccountSessions::Some best = account_.sessions().best();
+    if (best.empty()) {
+        store_behind();
+        return;
+    }
+    for (const Behind& waiting : std::exchange(behind_, {})) {
+        for (std::size_t more = 1; more < best.size(); ++more) {
+            account_.hub().ledger.share(waiting.hold);
+        }
+        for (Resource* session : best) session->deliver(waiting.packet, waiting.hold);
+        announce(waiting.packet, best);
+    }
+}
+
+}  // namespace causeway

@@ -1,0 +1,97 @@
+// AccountInbox: messages for one account (RFC 6121 §8.5): which session gets one, and what waits
+// while none does. Messages are delivered in the order in which they came: stored ones first, read
+// in pages as fast as the client takes them, then what came meanwhile.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "gateway/feature/points.h"
+#include "gateway/session/account_sessions.h"
+#include "gateway/session/ledger.h"
+#include "gateway/store/store.h"
+
+namespace causeway {
+
+class AccountInbox {
+public:
+    /// The Log store of messages for nobody online; its owner is the bare JID.
+    static constexpr std::string_view store_name = "offline";
+
+    explicit AccountInbox(Account& account) : account_(account) {}
+
+    /// A message that was admitted to the account, which exists.
+    void deliver(const PacketRef& packet, AcknowledgementTicket ticket);
+
+    /// A session takes messages now: it gets what is stored.
+    void read_stored();
+    /// A session that had too much before it has room again: go on with the stored messages.
+    void room_again();
+    /// A session went without acknowledging: whichever else takes messages gets what it left.
+    void redeliver();
+    /// Which sessions are available, or their priorities, changed.
+    void sessions_changed();
+    /// Rows were removed by others: they are counted anew when that matters.
+    void recount() { stored_.reset(); }
+
+    [[nodiscard]] bool busy() const {
+        return reading_ != Reading::no || keeping_ != 0 || !behind_.empty() || !uncounted_.empty();
+    }
+
+private:
+    enum class Reading : unsigned char {
+        no,      ///< nothing that is stored is known to wait for a session
+        page,    ///< a page is being read
+        anew,    ///< the same, and then from the first row again
+        paused,  ///< rows are left for when the session has room
+    };
+    struct Message {
+        PacketRef packet;
+        AcknowledgementTicket ticket;
+    };
+    struct Behind {
+        PacketRef packet;
+        HoldId hold = 0;
+    };
+
+    [[nodiscard]] StoreKey store_key() const;
+    /// Stored messages are, or may be, on their way: what comes now goes behind them.
+    [[nodiscard]] bool catching_up() const {
+        return reading_ != Reading::no || keeping_ != 0 || !uncounted_.empty();
+    }
+    void remember(const PacketRef& packet, HoldId hold);
+    void announce(const PacketRef& packet, std::span<Resource* const> sessions);
+    void refuse(const PacketRef& packet, AcknowledgementTicket ticket);
+
+    void to_session(Resource& session, const PacketRef& packet, AcknowledgementTicket ticket);
+    void to_best(const PacketRef& packet, AcknowledgementTicket ticket);
+    void to_nobody(const PacketRef& packet, AcknowledgementTicket ticket);
+    void headline(const PacketRef& packet, AcknowledgementTicket ticket);
+    [[nodiscard]] bool pass_undelivered(const PacketRef& packet, AcknowledgementTicket& ticket,
+                                        Undelivered::Reason reason);
+    void keep(const PacketRef& packet, AcknowledgementTicket ticket);
+    void kept(const Result<std::uint64_t>& row);
+    void count();
+    void counted(const Result<std::vector<LogRow>>& rows);
+
+    void queue_behind(const PacketRef& packet, AcknowledgementTicket ticket);
+    void store_behind();
+    void read_page();
+    void deliver_page(const std::vector<LogRow>& rows);
+    bool deliver_row(Resource& session, const LogRow& row);
+    void caught_up();
+
+    Account& account_;
+    std::optional<std::size_t> stored_;  ///< rows in the store, while that is known
+    std::deque<Message> uncounted_;      ///< to be stored once it is
+    std::size_t keeping_ = 0;            ///< messages on their way into the store
+    std::deque<Behind> behind_;          ///< came while stored messages were on their way
+    std::uint64_t rows_after_ = 0;       ///< rows up to that id have been delivered
+    Reading reading_ = Reading::no;
+};
+
+}  // namespace causeway

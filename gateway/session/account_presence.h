@@ -1,0 +1,51 @@
+// AccountPresence: presence of one account (RFC 6121 §4): what its sessions say of themselves, and
+// what its contacts say to it. Its state stands with each session (Resource).
+#pragma once
+
+#include <vector>
+
+#include "gateway/feature/acknowledgement.h"
+#include "gateway/session/resource.h"
+
+namespace causeway {
+
+class Account;
+
+class AccountPresence {
+public:
+    explicit AccountPresence(Account& account) : account_(account) {}
+
+    // ---- its sessions ----
+    /// Presence of any type from one of the account's sessions, checked (RFC 6121 §4.7).
+    void from_session(Resource& session, Stanza& stanza, const PacketRef& packet,
+                      AcknowledgementTicket ticket);
+    /// The session ended without saying so.
+    void session_gone(Resource& session);
+
+    // ---- others ----
+    /// Presence for the account or one of its sessions, from anybody.
+    void receive(const PacketRef& packet, AcknowledgementTicket ticket);
+    /// Broadcast presence of a contact, to all available sessions, each with `to` as its address.
+    void deliver_as(const PacketRef& packet, const Jid& to);
+    /// Current presence of every available session, or that there is none, to a contact.
+    void send_current(const Jid& to);
+    /// That every available session is unavailable, to a contact that may not see them any more.
+    void send_unavailable(const Jid& to);
+
+private:
+    void own(Resource& session, const PacketRef& packet, int priority);
+    void became_available(Resource& session, const PacketRef& packet, int priority);
+    void became_unavailable(Resource& session, const PacketRef& packet);
+    void directed(Resource& session, const PacketRef& packet);
+    void first_presence(Resource& session);
+    void probe_contacts(const Resource& session);
+    void send_requests(Resource& session);
+    void broadcast(const PacketRef& packet);
+    void probed(const PacketRef& packet);
+    void deliver(const PacketRef& packet);
+    void refuse(Resource& session, const Stanza& stanza, std::string text);
+
+    Account& account_;
+};
+
+}  // namespace causeway

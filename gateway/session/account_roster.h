@@ -1,0 +1,64 @@
+// AccountRoster: the contacts of an account and their changes. Changes are made one after the
+// other, and each is visible only once it is durable; then it is pushed to the clients that asked
+// for the roster.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <vector>
+
+#include "gateway/base/outcome.h"
+#include "gateway/session/roster.h"
+
+namespace causeway {
+
+class Account;
+
+class AccountRoster {
+public:
+    /// Changes that may wait for those before them.
+    static constexpr std::size_t waiting_limit = 10000;
+
+    /// What a change brings about, filled by its plan.
+    struct Change {
+        std::vector<RosterItem> items;
+        /// Runs when the change is durable, before the items are pushed.
+        std::function<void()> before_push;
+    };
+    /// Runs when it is the change's turn: fills the batch and the change, or says why not.
+    using Plan = std::function<Outcome(Batch& batch, Change& change)>;
+    using Done = std::function<void(const Outcome&)>;
+
+    explicit AccountRoster(Account& account) : account_(account) {}
+
+    [[nodiscard]] const Roster& items() const { return items_; }
+    /// What was read from the store.
+    void load(Roster items) { items_ = std::move(items); }
+
+    /// `done` hears the outcome once the change is durable and pushed.
+    void change(Plan plan, Done done);
+    /// For a plan: records `item`, and that it is to be pushed if `visible`.
+    void plan_item(Batch& batch, Change& change, RosterItem item, bool visible) const;
+    /// Runs `task` behind the changes that came before it: presence that follows an approval must
+    /// not overtake it while it is being stored.
+    void in_order(Done task);
+    /// No change is under way or waits.
+    [[nodiscard]] bool at_rest() const { return !changing_ && waiting_.empty(); }
+
+private:
+    struct Waiting {
+        Plan plan;
+        Done done;
+    };
+
+    void next();
+    void finish(Waiting waiting, Change change, const Outcome& outcome);
+    void push(const RosterItem& item);
+
+    Account& account_;
+    Roster items_;
+    std::deque<Waiting> waiting_;
+    bool changing_ = false;  ///< the store is at one
+};
+
+}  // namespace causeway
