@@ -1,6 +1,7 @@
 """All groups of interop cases."""
 
-from . import clients, crash, discovery, federation, judgement, outage, several_domains
+from . import (client_programs, clients, crash, discovery, federation, judgement, outage,
+               several_domains)
 
 GROUPS = [
     federation.Certificates,
@@ -13,4 +14,5 @@ GROUPS = [
     outage.Outage,
     crash.Crash,
     clients.Clients,
+    client_programs.ClientPrograms,
 ]

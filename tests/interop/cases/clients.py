@@ -11,7 +11,7 @@ from lab import LabError
 from lab.causeway import HTTPS_PORT
 from lab.client import Client
 from lab.server import C2S_PORT, C2S_TLS_PORT, password_of
-from lab.xmppjs import NodeClient, install
+from lab.npm import NodeProgram, install
 from suite import Group, check
 
 MECHANISMS = ["PLAIN"] + [f"SCRAM-SHA-{size}{plus}" for size in ("1", "256", "512")
@@ -201,8 +201,10 @@ class Clients(Group):
         name = self.fresh("bob")
         await self.a.add_user(name)
         alice = await self.a.user(self.fresh("alice"))
-        bob = NodeClient(self.lab, name)
-        await bob.start(service, "a.test", name, password_of(name))
+        bob = NodeProgram(self.lab, name, "@xmpp/client")
+        await bob.run("xmppjs.mjs", json.dumps({"service": service, "domain": "a.test",
+                                                "username": name,
+                                                "password": password_of(name)}))
         jid = (await bob.report("online"))["jid"]
         alice.show("subscribe", f"{name}@a.test")
         alice.say(jid, "hello <ws> & ☃")

@@ -1,21 +1,13 @@
 // A chat client made with @xmpp/client, for tests/interop/cases/clients.py.
 //
-// Usage: node client.mjs '{"service", "domain", "username", "password"}'
+// Usage: node xmppjs.mjs '{"service", "domain", "username", "password"}'
 // It reports what happens as one JSON object a line, answers each message with an echo, and
 // obeys two bodies: "cut" destroys its connection without a word (the library reconnects and
 // resumes), "end" ends the session and the program.
 
-import { webcrypto } from "node:crypto";
+import { report } from "./report.mjs";
 
 import { client, xml } from "@xmpp/client";
-import { WebSocket } from "ws";
-
-// What newer versions of Node.js than Debian 12's have as globals.
-globalThis.crypto ??= webcrypto;
-globalThis.WebSocket ??= WebSocket;
-
-const report = (event, fields = {}) =>
-  process.stdout.write(JSON.stringify({ event, ...fields }) + "\n");
 
 const xmpp = client(JSON.parse(process.argv[2]));
 xmpp.reconnect.delay = 100;
