@@ -1,12 +1,13 @@
 // Plays conversations and reports in TAP, one line a scene:
 //
-//     scenes [--sockets] [--shards N] [--split] [--piece N] [--log] [--only TEXT] PATH...
+//     scenes [--sockets] [--shards N] [--split] [--piece N] [--log] [--only TEXT]
+//            [--first-failure] PATH...
 //
 // A path is a file, or a folder whose *.scene files are played in the order of their names.
 // The simulation is the default; --sockets plays what needs no simulated time over loopback.
 // --split sends everything one byte at a time, --piece lets the simulated network move so many
-// bytes at once. A scene that fails tells where, what was expected and what came. Exit status 1 if
-// any did.
+// bytes at once. A scene that fails tells where, what was expected and what came; --first-failure
+// ends with the first one. Exit status 1 if any did.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -29,6 +30,7 @@ struct Arguments {
     Mode mode;
     std::string only;
     bool log = false;
+    bool first_failure = false;
     std::vector<std::string> files;
 };
 
@@ -56,6 +58,8 @@ Arguments read_arguments(const std::vector<std::string>& given) {
             arguments.mode.split_input = true;
         } else if (given[i] == "--log") {
             arguments.log = true;
+        } else if (given[i] == "--first-failure") {
+            arguments.first_failure = true;
         } else if (given[i] == "--shards") {
             arguments.mode.shards = static_cast<unsigned>(std::stoul(value()));
         } else if (given[i] == "--piece") {
@@ -120,6 +124,7 @@ int run(const Arguments& arguments) {
         if (!why.empty()) fmt::print("{}\n", commented(why));
         failed += why.empty() ? 0 : 1;
         std::fflush(stdout);
+        if (failed != 0 && arguments.first_failure) break;
     }
     fmt::print("# {} of {} scenes failed\n", failed, scenes.size());
     if (arguments.log) log::stop();

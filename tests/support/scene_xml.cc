@@ -168,14 +168,44 @@ std::vector<XmlNode> parse_fragment(std::string_view text, std::string_view cont
 // ---- patterns ----
 
 namespace {
-std::string repeated(std::string_view count, std::string_view what) {
+/// Behind the } that belongs to the { at `open`.
+std::size_t behind_braces(std::string_view text, std::size_t open) {
+    std::size_t depth = 0;
+    for (std::size_t i = open; i < text.size(); ++i) {
+        if (text[i] == '{') ++depth;
+        if (text[i] == '}' && --depth == 0) return i + 1;
+    }
+    throw std::runtime_error("a { without its }");
+}
+
+/// Writes every {20 times x} out.
+std::string repeat(std::string_view text) {
+    constexpr std::string_view times = " times ";
     std::string out;
-    for (unsigned long left = std::stoul(std::string(count)); left > 0; --left) out += what;
-    return out;
+    for (auto at = text.find(times); at != std::string_view::npos; at = text.find(times)) {
+        const auto open = text.rfind('{', at);
+        const std::string_view count = text.substr(open + 1, at - open - 1);
+        if (open == std::string_view::npos || count.empty() ||
+            count.find_first_not_of("0123456789") != std::string_view::npos) {
+            out += text.substr(0, at + times.size());
+            text.remove_prefix(at + times.size());
+            continue;
+        }
+        const auto behind = behind_braces(text, open);
+        const auto what = at + times.size();
+        out += text.substr(0, open);
+        for (auto left = std::stoul(std::string(count)); left > 0; --left) {
+            out += text.substr(what, behind - 1 - what);
+        }
+        text.remove_prefix(behind);
+    }
+    return out.append(text);
 }
 }  // namespace
 
-std::string substitute(std::string_view text, const Variables& variables) {
+std::string substitute(std::string_view given, const Variables& variables) {
+    const std::string written_out = repeat(given);
+    std::string_view text = written_out;
     std::string out;
     while (!text.empty()) {
         const auto open = text.find('{');
@@ -184,9 +214,7 @@ std::string substitute(std::string_view text, const Variables& variables) {
         const auto close = text.find('}', open);
         if (close == std::string_view::npos) throw std::runtime_error("a { without its }");
         const std::string_view name = text.substr(open + 1, close - open - 1);
-        if (const auto times = name.find(" times "); times != std::string_view::npos) {
-            out += repeated(name.substr(0, times), name.substr(times + 7));
-        } else if (const auto known = variables.find(name); known != variables.end()) {
+        if (const auto known = variables.find(name); known != variables.end()) {
             out += known->second;
         } else {
             throw std::runtime_error(fmt::format("nothing is known as {{{}}}", name));
@@ -197,7 +225,7 @@ std::string substitute(std::string_view text, const Variables& variables) {
 }
 
 std::string prepare_pattern(std::string_view text) {
-    std::string out(text);
+    std::string out = repeat(text);
     for (const auto& [from, to] :
          {std::pair{std::string_view("{absent}"), mark_absent}, {"{exactly}", mark_exactly}}) {
         for (auto at = out.find(from); at != std::string::npos; at = out.find(from)) {

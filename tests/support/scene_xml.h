@@ -62,7 +62,8 @@ using Variables = std::map<std::string, std::string, std::less<>>;
 /// name that is not known.
 std::string substitute(std::string_view text, const Variables& variables);
 
-/// Makes a pattern fit for parse_fragment(): {absent} and {exactly} in a tag become attributes.
+/// Makes a pattern fit for parse_fragment(): {absent} and {exactly} in a tag become attributes, and
+/// {20 times x} is written out.
 std::string prepare_pattern(std::string_view text);
 
 /// Compares: the name, the attributes and children that `pattern` gives must be there, text only if

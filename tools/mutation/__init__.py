@@ -1,0 +1,1 @@
+"""Mutation testing of the engine: see tools/mutate and docs/testing.md."""
