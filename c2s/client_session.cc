@@ -150,6 +150,10 @@ void ClientSession::stream_lost(bool orderly) {
     }
     management_->asked = false;
     management_->answer_due = false;
+    hub_.shared.features.announce({.event = LifeEvent::session_hibernates,
+                                   .hub = hub_,
+                                   .account = &account_,
+                                   .session = this});
     hub_.shard.timers().arm(timer_,
                             std::chrono::duration_cast<Duration>(hub_.limits().resume_seconds),
                             *this, resume_over);

@@ -29,7 +29,7 @@ public:
 
     void attach(ClientStream& stream);
     [[nodiscard]] ClientStream* stream() { return stream_; }
-    [[nodiscard]] Account& user() { return account_; }
+    [[nodiscard]] Account& account() { return account_; }
 
     // Resource
     void write(const PacketRef& packet, HoldId hold) override;

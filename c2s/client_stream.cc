@@ -164,6 +164,10 @@ void ClientStream::bound(ClientSession& session) {
     session.attach(*this);
     CAUSEWAY_LOG(info, "c2s.bound", {"jid", session.jid().full()},
                  {"transport", to_string(stream_.channel().kind())});
+    hub_.shared.features.announce({.event = LifeEvent::session_bound,
+                                   .hub = hub_,
+                                   .account = &session.account(),
+                                   .session = &session});
 }
 
 void ClientStream::refuse_management(std::string_view condition, std::string_view text) {
@@ -218,6 +222,8 @@ void ClientStream::resume(const Element& element) {
 void ClientStream::dialback(const Element&, Arena&) {
     stream_.fail(stream_error::policy_violation, "clients do not use dialback");
 }
+
+Resource* ClientStream::session() { return session_; }
 
 Outcome ClientStream::peer_proves(std::string_view) const {
     return Outcome::policy("clients do not authenticate by certificate");

@@ -49,6 +49,7 @@ public:
     void bind(std::string_view resource, std::string_view iq_id) override;
     void manage(const Element& element) override;
     void dialback(const Element& element, Arena& arena) override;
+    [[nodiscard]] Resource* session() override;
     [[nodiscard]] Outcome peer_proves(std::string_view claimed) const override;
     [[nodiscard]] std::string_view peer_domain() const override { return {}; }
 

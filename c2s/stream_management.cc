@@ -179,6 +179,8 @@ bool ClientSession::resume(ClientStream& stream, std::uint32_t h) {
         fmt::format("<resumed xmlns='urn:xmpp:sm:3' h='{}' previd='{}'/>", handled(), m.token));
     for (const Unacked& left : m.unacked) stream.stream().send(left.packet->bytes());
     hub_.shard.mark_dirty(*this);
+    hub_.shared.features.announce(
+        {.event = LifeEvent::session_resumed, .hub = hub_, .account = &account_, .session = this});
     CAUSEWAY_LOG(info, "c2s.resumed", {"jid", jid().full()}, {"sent_again", m.unacked.size()});
     return true;
 }

@@ -44,6 +44,8 @@ struct IqHandler {
     IqTarget target = IqTarget::server;
     void (*handle)(const IqRequest& request) = nullptr;
     IqAudience audience = IqAudience::anyone;  ///< of IqTarget::account
+    /// What it hears that is not of the audience, or asks an account that does not exist.
+    StanzaCondition refusal = StanzaCondition::service_unavailable;
 };
 
 /// What a stream must have, or must not have, for a stream feature to be offered.

@@ -61,7 +61,10 @@ Outcome Server::listen() {
     for (const auto& part : parts_) {
         if (Outcome opened = part->client_listeners->open(); !opened) return opened;
         if (Outcome opened = part->server_listeners->open(); !opened) return opened;
-        part->hub->shard.post([&servers = *part->servers] { servers.resume_stored(); });
+        part->hub->shard.post([&part = *part] {
+            part.hub->begin();
+            part.servers->resume_stored();
+        });
     }
     parts_.front()->hub->shard.post(
         [&servers = *parts_.front()->servers] { servers.watch_expiry(); });
@@ -77,6 +80,7 @@ void Server::start() {
 void Server::drain() {
     for (const auto& part : parts_) {
         part->hub->shard.post([&part = *part] {
+            part.hub->drain();
             part.client_listeners->close();
             part.server_listeners->close();
             part.clients->shut_down();

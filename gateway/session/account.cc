@@ -211,14 +211,11 @@ void Account::receive_iq(const PacketRef& packet, AcknowledgementTicket ticket) 
     }
     if (!request) return;
     when_loaded([this, packet](const Outcome& outcome) {
-        if (!outcome || !exists()) {
-            refuse(packet, {});
-            return;
-        }
         AtAccount arrival{{hub_, {}}, *this, packet};
-        if (hub_.pass(hub_.shared.features.at_account(), arrival, packet)) {
-            answer_iq(arrival.packet, nullptr);
-        }
+        const bool admitted =
+            !exists() || hub_.pass(hub_.shared.features.at_account(), arrival, packet);
+        if (outcome && admitted) answer_iq(arrival.packet, nullptr);
+        if (!outcome) refuse(packet, {});
     });
 }
 
@@ -258,12 +255,18 @@ void Account::answer_iq(Stanza& stanza, Resource* session) {
             handler = features.find_iq(stanza.type, IqTarget::account, payload->ns, payload->name);
         }
     }
-    const bool allowed = handler != nullptr && (handler->audience == IqAudience::anyone ||
-                                                presence_visible_to(stanza.from));
-    if (allowed) {
+    if (handler == nullptr) {
+        refuse(Packet::from_stanza(stanza), {});
+        return;
+    }
+    // An account that does not exist is refused in the same words.
+    const bool audience =
+        handler->audience == IqAudience::anyone || presence_visible_to(stanza.from);
+    if (exists() && audience) {
         handler->handle({hub_, stanza, *payload, session, this});
     } else {
-        refuse(Packet::from_stanza(stanza), {});
+        hub_.routing->bounce(*Packet::from_stanza(stanza),
+                             {.condition = handler->refusal, .text = {}});
     }
 }
 

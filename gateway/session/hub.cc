@@ -3,6 +3,9 @@
 #include "gateway/session/accounts.h"
 
 namespace causeway {
+namespace {
+constexpr Duration tick_interval{60'000};
+}  // namespace
 
 Hub::Hub(Shared& shared_parts, Shard& own_shard, Network& own_network, Resolver& own_resolver,
          std::shared_ptr<const Config> initial, std::shared_ptr<const TlsSnapshot> initial_tls)
@@ -31,6 +34,18 @@ void Hub::adopt(std::shared_ptr<const Config> new_config,
     }
     shared.features.announce({.event = LifeEvent::configuration_changed, .hub = *this});
 }
+
+void Hub::begin() {
+    shared.features.announce({.event = LifeEvent::started, .hub = *this});
+    shard.timers().arm(tick_, tick_interval, *this);
+}
+
+void Hub::on_timer(std::uint32_t) {
+    shared.features.announce({.event = LifeEvent::tick, .hub = *this});
+    shard.timers().arm(tick_, tick_interval, *this);
+}
+
+void Hub::drain() { shared.features.announce({.event = LifeEvent::draining, .hub = *this}); }
 
 void Hub::at(Hub& other, std::function<void()> task) const {
     if (&other == this) {

@@ -110,7 +110,7 @@ struct StringHash {
     }
 };
 
-struct Hub {
+struct Hub final : private TimerTarget {
     Hub(Shared& shared, Shard& shard, Network& network, Resolver& resolver,
         std::shared_ptr<const Config> config, std::shared_ptr<const TlsSnapshot> tls);
     Hub(const Hub&) = delete;
@@ -175,11 +175,18 @@ struct Hub {
     /// Takes over a new configuration and certificates (reload).
     void adopt(std::shared_ptr<const Config> new_config,
                std::shared_ptr<const TlsSnapshot> new_tls);
+    /// The server serves from now on: features hear `started`, and `tick` once a minute.
+    void begin();
+    /// It is about to end: features hear `draining`.
+    void drain();
     /// A number for a TicketHolder or a session that no other in the process has.
     std::uint64_t next_id() { return next_id_ += shared.shards.count(); }
 
 private:
+    void on_timer(std::uint32_t which) override;
+
     std::uint64_t next_id_;
+    Timer tick_;
 };
 
 }  // namespace causeway

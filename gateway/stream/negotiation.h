@@ -63,6 +63,9 @@ public:
     virtual void manage(const Element& element) = 0;
     /// Any element of server dialback (XEP-0220). Incoming server streams only.
     virtual void dialback(const Element& element, Arena& arena) = 0;
+    /// The session that the stream carries, once a resource is bound; nullptr before, and on streams
+    /// of servers.
+    [[nodiscard]] virtual Resource* session() { return nullptr; }
     /// Whether the peer's certificate proves the domain that it claims in `from` (server streams).
     [[nodiscard]] virtual Outcome peer_proves(std::string_view claimed) const = 0;
     /// The domain in the `from` of the peer's latest header, normalised; empty if none.

@@ -8,36 +8,6 @@
 #include "gateway/xml/writer.h"
 
 namespace causeway {
-namespace {
-
-// XEP-0160 keeps normal and chat messages; one that holds nothing but a chat state, a receipt-less
-// hint or an empty body of an extension is of no use later. XEP-0334 lets the sender decide.
-bool worth_keeping(const Stanza& stanza) {
-    if (stanza.kind != StanzaKind::message) return false;
-    if (stanza.type != StanzaType::normal && stanza.type != StanzaType::chat) return false;
-    bool substance = false;
-    for (const Element* child = stanza.element.first_element(); child != nullptr;
-         child = child->next_element()) {
-        if (child->ns == ns::hints) {
-            if (child->name == "no-store" || child->name == "no-permanent-store") return false;
-            if (child->name == "store") substance = true;
-            continue;
-        }
-        if (child->ns == ns::chat_states || child->ns == ns::stanza_ids || child->ns == ns::delay) {
-            continue;
-        }
-        if (child->ns == ns::client && (child->name == "thread" || child->name == "subject")) {
-            // RFC 6121 §5.2.4: a subject may stand alone in a normal message.
-            if (child->name == "subject" && stanza.type == StanzaType::normal) substance = true;
-            continue;
-        }
-        substance = true;
-    }
-    return substance;
-}
-
-}  // namespace
-
 void Packet::begin(StanzaKind kind, const Jid& to) {
     kind_ = kind;
     to_ = to;
@@ -55,7 +25,7 @@ PacketRef Packet::from_stanza(const Stanza& stanza) {
     packet->type_ = stanza.type;
     packet->from_ = stanza.from;
     packet->id_ = stanza.id();
-    packet->storable_ = worth_keeping(stanza);
+    packet->traits_ = traits_of(stanza);
     packet->resend_key_ = stanza.resend_key;
     packet->directed_ = stanza.directed;
     if (!stanza.from.empty()) append_attribute(packet->bytes_, "from", stanza.from.full());
@@ -150,7 +120,7 @@ PacketRef Packet::readdressed(const Jid& new_to) const {
     packet->type_ = type_;
     packet->from_ = from_;
     packet->id_ = id_;
-    packet->storable_ = storable_;
+    packet->traits_ = traits_;
     return reference;
 }
 
@@ -176,7 +146,7 @@ PacketRef Packet::with_child(std::string_view child) const {
     append_child(packet->bytes_, kind_, child);
     packet->kind_ = kind_;
     packet->type_ = type_;
-    packet->storable_ = storable_;
+    packet->traits_ = traits_;
     packet->directed_ = directed_;
     packet->rest_at_ = rest_at_;
     packet->resend_key_ = resend_key_;

@@ -12,6 +12,7 @@
 
 #include "gateway/xmpp/errors.h"
 #include "gateway/xmpp/jid.h"
+#include "gateway/xmpp/message_traits.h"
 #include "gateway/xmpp/stanza.h"
 
 namespace causeway {
@@ -65,7 +66,8 @@ public:
     void append_to(std::string& out, const Jid& other_to) const;
 
     /// A message that is worth keeping for somebody offline (XEP-0160, XEP-0334).
-    [[nodiscard]] bool storable() const { return storable_; }
+    [[nodiscard]] bool storable() const { return traits_.storable; }
+    [[nodiscard]] const MessageTraits& traits() const { return traits_; }
     /// See Stanza; it does not outlive the process.
     [[nodiscard]] bool directed() const { return directed_; }
     [[nodiscard]] std::uint64_t resend_key() const { return resend_key_; }
@@ -87,7 +89,7 @@ private:
     mutable std::atomic<unsigned> references_{0};
     StanzaKind kind_ = StanzaKind::message;
     StanzaType type_ = StanzaType::normal;
-    bool storable_ = false;
+    MessageTraits traits_;
     bool directed_ = false;
     std::uint32_t rest_at_ = 0;
     std::uint64_t resend_key_ = 0;

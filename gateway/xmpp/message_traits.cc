@@ -1,0 +1,60 @@
+#include "gateway/xmpp/message_traits.h"
+
+#include "gateway/xml/ns.h"
+
+namespace causeway {
+namespace {
+
+/// What one pass over the children of a message finds.
+struct Found {
+    bool chat_state = false;
+    bool substance = false;  ///< something that is of use later
+    bool no_store = false;
+    bool store = false;
+};
+
+void look_at_hint(const Element& hint, MessageTraits& traits, Found& found) {
+    if (hint.name == "no-store" || hint.name == "no-permanent-store") found.no_store = true;
+    if (hint.name == "store") found.store = true;
+    if (hint.name == "no-copy") traits.not_copied = true;
+}
+
+void look_at(const Element& child, StanzaType type, MessageTraits& traits, Found& found) {
+    if (child.ns == ns::hints) {
+        look_at_hint(child, traits, found);
+    } else if (child.ns == ns::chat_states) {
+        found.chat_state = true;
+    } else if (child.ns == ns::stanza_ids || child.ns == ns::delay) {
+        // What servers add says nothing of the message.
+    } else if (child.is(ns::carbons, "private")) {
+        traits.not_copied = true;
+    } else if (child.ns == ns::client && child.name == "thread") {
+        // Of use only with something else.
+    } else if (child.ns == ns::client && child.name == "subject") {
+        // RFC 6121 §5.2.4: a subject may stand alone in a normal message.
+        found.substance = found.substance || type == StanzaType::normal;
+    } else {
+        found.substance = true;
+        if (child.is(ns::client, "body")) traits.has_body = true;
+        if (child.ns == ns::receipts || child.ns == ns::chat_markers) traits.answers_message = true;
+        if (child.is(ns::muc_user, "x")) traits.room_private = true;
+    }
+}
+
+}  // namespace
+
+MessageTraits traits_of(const Stanza& stanza) {
+    MessageTraits traits;
+    if (stanza.kind != StanzaKind::message) return traits;
+    Found found;
+    for (const Element* child = stanza.element.first_element(); child != nullptr;
+         child = child->next_element()) {
+        look_at(*child, stanza.type, traits, found);
+    }
+    const bool kept_type = stanza.type == StanzaType::normal || stanza.type == StanzaType::chat;
+    traits.storable = kept_type && !found.no_store && (found.substance || found.store);
+    traits.only_chat_state = found.chat_state && !found.substance && !found.store;
+    return traits;
+}
+
+}  // namespace causeway

@@ -1,0 +1,26 @@
+// What a message is, as far as the server treats messages differently: seen once, when it is
+// routed, so that nobody has to read it again.
+#pragma once
+
+#include "gateway/xmpp/stanza.h"
+
+namespace causeway {
+
+struct MessageTraits {
+    /// Worth keeping for somebody offline (XEP-0160), as far as the sender lets it (XEP-0334).
+    bool storable = false;
+    bool has_body = false;
+    /// A chat state and nothing else (XEP-0085): only the latest of a sender matters.
+    bool only_chat_state = false;
+    /// A receipt or a marker of another message (XEP-0184, XEP-0333).
+    bool answers_message = false;
+    /// The sender wants no copies on other devices (XEP-0334, XEP-0280).
+    bool not_copied = false;
+    /// From or to an occupant of a room, in private (XEP-0045 §7.5).
+    bool room_private = false;
+};
+
+/// All false for what is no message.
+MessageTraits traits_of(const Stanza& stanza);
+
+}  // namespace causeway

@@ -1,0 +1,49 @@
+#include "gateway/xmpp/message_traits.h"
+
+#include <doctest/doctest.h>
+
+#include "gateway/xmpp/packet.h"
+
+namespace causeway {
+namespace {
+
+MessageTraits of(const std::string& inner, const std::string& type = "chat") {
+    const auto packet =
+        Packet::from_bytes("<message to='a@b' type='" + type + "'>" + inner + "</message>");
+    REQUIRE(packet.ok());
+    return (*packet)->traits();
+}
+
+TEST_CASE("what is worth keeping, and what the sender says of it") {
+    CHECK(of("<body>x</body>").storable);
+    CHECK(of("<body>x</body>").has_body);
+    CHECK_FALSE(of("<body>x</body>", "headline").storable);
+    CHECK_FALSE(of("<body>x</body>", "groupchat").storable);
+    CHECK_FALSE(of("<thread>t</thread>").storable);
+    CHECK_FALSE(of("<subject>s</subject>").storable);
+    CHECK(of("<subject>s</subject>", "normal").storable);
+    CHECK_FALSE(of("<body>x</body><no-store xmlns='urn:xmpp:hints'/>").storable);
+    CHECK_FALSE(of("<body>x</body><no-permanent-store xmlns='urn:xmpp:hints'/>").storable);
+    CHECK(of("<store xmlns='urn:xmpp:hints'/>").storable);
+}
+
+TEST_CASE("a chat state alone, and with something beside it") {
+    const std::string state = "<composing xmlns='http://jabber.org/protocol/chatstates'/>";
+    CHECK(of(state).only_chat_state);
+    CHECK(of(state + "<thread>t</thread>").only_chat_state);
+    CHECK_FALSE(of(state + "<body>x</body>").only_chat_state);
+    CHECK_FALSE(of("<body>x</body>").only_chat_state);
+    CHECK_FALSE(of(state).storable);
+}
+
+TEST_CASE("what is not copied, what answers a message, what is private to a room") {
+    CHECK(of("<body>x</body><no-copy xmlns='urn:xmpp:hints'/>").not_copied);
+    CHECK(of("<body>x</body><private xmlns='urn:xmpp:carbons:2'/>").not_copied);
+    CHECK_FALSE(of("<body>x</body>").not_copied);
+    CHECK(of("<received xmlns='urn:xmpp:receipts' id='m1'/>").answers_message);
+    CHECK(of("<displayed xmlns='urn:xmpp:chat-markers:0' id='m1'/>").answers_message);
+    CHECK(of("<body>x</body><x xmlns='http://jabber.org/protocol/muc#user'/>").room_private);
+}
+
+}  // namespace
+}  // namespace causeway
