@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "gateway/base/version.h"
+#include "gateway/features/registry.h"
 #include "gateway/server/process.h"
 
 int main(int argc, char** argv) {
@@ -17,5 +18,6 @@ int main(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : 2;
     }
+    causeway::declare_feature_options();
     return causeway::run_process(config_path, check);
 }

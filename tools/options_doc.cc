@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "gateway/config/options.h"
+#include "gateway/features/registry.h"
 
 int main(int argc, char** argv) {
     const bool man = argc == 2 && std::string_view(argv[1]) == "--man";
@@ -12,6 +13,7 @@ int main(int argc, char** argv) {
         std::cerr << "usage: options_doc [--man]\n";
         return 2;
     }
+    causeway::declare_feature_options();
     std::cout << (man ? causeway::options_mdoc() : causeway::options_markdown());
     return std::cout.flush().good() ? 0 : 1;
 }

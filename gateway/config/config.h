@@ -5,14 +5,21 @@
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
+#include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "gateway/base/log.h"
 #include "gateway/config/limits.h"
 
 namespace causeway {
+
+/// A value as TOML gives it, before the option looked at it.
+using OptionValue = std::variant<std::int64_t, std::string, std::vector<std::string>>;
 
 /// One domain that this process serves. [[domain]]
 struct DomainConfig {
@@ -85,6 +92,9 @@ struct Config {
     struct Server {
         unsigned threads = 0;  ///< shards; 0: one per core
     } server;
+
+    /// Options of features that the file has, by key; read through their FeatureOption.
+    std::map<std::string, OptionValue, std::less<>> of_features;
 };
 
 }  // namespace causeway

@@ -19,9 +19,6 @@
 
 namespace causeway {
 
-/// A value as TOML gives it, before the option looked at it.
-using OptionValue = std::variant<std::int64_t, std::string, std::vector<std::string>>;
-
 /// Why an option refused a value; `item` is the index of the offending item of a list.
 struct OptionRefusal {
     std::string why;

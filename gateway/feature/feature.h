@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "gateway/config/feature_option.h"
 #include "gateway/feature/disco.h"
 #include "gateway/feature/points.h"
 #include "gateway/xmpp/stanza.h"
@@ -71,6 +72,15 @@ struct StreamFeature {
     void (*handle)(Negotiation& negotiation, Element& element, Arena& arena) = nullptr;
 };
 
+/// A store that a feature keeps: so that an account's data goes with the account, and can be
+/// counted, without anybody knowing the feature.
+struct OwnedStore {
+    enum class Shape : unsigned char { map, log };
+    std::string_view name;
+    Shape shape = Shape::map;
+    bool of_accounts = true;  ///< its owners are bare JIDs of accounts here
+};
+
 struct Feature {
     std::string_view name;
     unsigned xep = 0;  ///< 0: part of an RFC
@@ -81,6 +91,8 @@ struct Feature {
     std::span<const DiscoSource> disco = {};
     Points points = {};
     std::span<const StreamFeature> stream = {};
+    std::span<const OwnedStore> stores = {};
+    std::span<const FeatureOption* const> options = {};
 };
 
 }  // namespace causeway

@@ -26,4 +26,8 @@ std::span<const Feature* const> all_features() {
     return all;
 }
 
+void declare_feature_options() {
+    for (const Feature* feature : all_features()) declare_options(feature->options);
+}
+
 }  // namespace causeway

@@ -9,4 +9,7 @@ namespace causeway {
 
 std::span<const Feature* const> all_features();
 
+/// Adds the options of all features to the table of options; once, when a program starts.
+void declare_feature_options();
+
 }  // namespace causeway

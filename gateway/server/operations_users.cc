@@ -117,6 +117,16 @@ private:
     void clear_rest(Batch& batch) const {
         batch.map_clear(Roster::store_name, account_.bare());
         batch.log_clear(offline_store, account_.bare());
+        for (const Feature* feature : server_.shared().features.features()) {
+            for (const OwnedStore& store : feature->stores) {
+                if (!store.of_accounts) continue;
+                if (store.shape == OwnedStore::Shape::map) {
+                    batch.map_clear(store.name, account_.bare());
+                } else {
+                    batch.log_clear(store.name, account_.bare());
+                }
+            }
+        }
     }
 
     Server& server_;

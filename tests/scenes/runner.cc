@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "gateway/base/log.h"
+#include "gateway/features/registry.h"
 #include "tests/support/scene_stage.h"
 
 namespace {
@@ -134,6 +135,7 @@ int run(const Arguments& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    causeway::declare_feature_options();
     try {
         return run(read_arguments({argv + 1, argv + argc}));
     } catch (const std::exception& error) {
