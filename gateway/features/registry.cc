@@ -9,6 +9,7 @@ extern const Feature starttls;           // RFC 6120 §5
 extern const Feature sasl;               // RFC 6120 §6, XEP-0440
 extern const Feature bind;               // RFC 6120 §7
 extern const Feature roster;             // RFC 6121 §2
+extern const Feature last_activity;      // XEP-0012
 extern const Feature disco;              // XEP-0030
 extern const Feature version;            // XEP-0092
 extern const Feature stream_management;  // XEP-0198
@@ -20,8 +21,7 @@ extern const Feature stanza_ids;         // XEP-0359
 std::span<const Feature* const> all_features() {
     // The order is that of <stream:features/>, too.
     static constexpr std::array all{
-        &starttls,          &sasl, &bind,  &roster,   &disco,      &version,
-        &stream_management, &ping, &delay, &dialback, &stanza_ids,
+        &starttls,          &sasl,    &bind,         &roster,
     };
     return all;
 }

@@ -22,10 +22,11 @@ inline constexpr std::string_view roster_versioning = "urn:xmpp:features:rosterv
 inline constexpr std::string_view pre_approval = "urn:xmpp:features:pre-approval";
 
 // Extensions, by number
+inline constexpr std::string_view last_activity = "jabber:iq:last";                        // 0012
 inline constexpr std::string_view disco_info = "http://jabber.org/protocol/disco#info";    // 0030
 inline constexpr std::string_view disco_items = "http://jabber.org/protocol/disco#items";  // 0030
 inline constexpr std::string_view chat_states = "http://jabber.org/protocol/chatstates";   // 0085
-inline constexpr std::string_view muc_user = "http://jabber.org/protocol/muc#user";         // 0045
+inline constexpr std::string_view muc_user = "http://jabber.org/protocol/muc#user";        // 0045
 inline constexpr std::string_view receipts = "urn:xmpp:receipts";                          // 0184
 inline constexpr std::string_view version = "jabber:iq:version";                           // 0092
 inline constexpr std::string_view ping = "urn:xmpp:ping";                                  // 0199
