@@ -12,6 +12,7 @@ extern const Feature roster;             // RFC 6121 §2
 extern const Feature last_activity;      // XEP-0012
 extern const Feature disco;              // XEP-0030
 extern const Feature version;            // XEP-0092
+extern const Feature contact_addresses;  // XEP-0157
 extern const Feature stream_management;  // XEP-0198
 extern const Feature ping;               // XEP-0199
 extern const Feature delay;              // XEP-0203
@@ -22,6 +23,7 @@ std::span<const Feature* const> all_features() {
     // The order is that of <stream:features/>, too.
     static constexpr std::array all{
         &starttls,          &sasl,    &bind,         &roster,
+        &last_activity,     &disco,   &version,      &contact_addresses,
     };
     return all;
 }

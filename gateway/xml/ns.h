@@ -22,6 +22,7 @@ inline constexpr std::string_view roster_versioning = "urn:xmpp:features:rosterv
 inline constexpr std::string_view pre_approval = "urn:xmpp:features:pre-approval";
 
 // Extensions, by number
+inline constexpr std::string_view data_forms = "jabber:x:data";                            // 0004
 inline constexpr std::string_view last_activity = "jabber:iq:last";                        // 0012
 inline constexpr std::string_view disco_info = "http://jabber.org/protocol/disco#info";    // 0030
 inline constexpr std::string_view disco_items = "http://jabber.org/protocol/disco#items";  // 0030
@@ -29,6 +30,7 @@ inline constexpr std::string_view chat_states = "http://jabber.org/protocol/chat
 inline constexpr std::string_view muc_user = "http://jabber.org/protocol/muc#user";        // 0045
 inline constexpr std::string_view receipts = "urn:xmpp:receipts";                          // 0184
 inline constexpr std::string_view version = "jabber:iq:version";                           // 0092
+inline constexpr std::string_view server_info = "http://jabber.org/network/serverinfo";    // 0157
 inline constexpr std::string_view ping = "urn:xmpp:ping";                                  // 0199
 inline constexpr std::string_view stream_management = "urn:xmpp:sm:3";                     // 0198
 inline constexpr std::string_view delay = "urn:xmpp:delay";                                // 0203
