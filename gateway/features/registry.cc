@@ -15,6 +15,7 @@ extern const Feature version;            // XEP-0092
 extern const Feature contact_addresses;  // XEP-0157
 extern const Feature stream_management;  // XEP-0198
 extern const Feature ping;               // XEP-0199
+extern const Feature entity_time;        // XEP-0202
 extern const Feature delay;              // XEP-0203
 extern const Feature dialback;           // XEP-0220
 extern const Feature stanza_ids;         // XEP-0359
@@ -24,6 +25,7 @@ std::span<const Feature* const> all_features() {
     static constexpr std::array all{
         &starttls,          &sasl,    &bind,         &roster,
         &last_activity,     &disco,   &version,      &contact_addresses,
+        &stream_management, &ping,    &entity_time,  &delay,
     };
     return all;
 }

@@ -33,6 +33,7 @@ inline constexpr std::string_view version = "jabber:iq:version";                
 inline constexpr std::string_view server_info = "http://jabber.org/network/serverinfo";    // 0157
 inline constexpr std::string_view ping = "urn:xmpp:ping";                                  // 0199
 inline constexpr std::string_view stream_management = "urn:xmpp:sm:3";                     // 0198
+inline constexpr std::string_view time = "urn:xmpp:time";                                  // 0202
 inline constexpr std::string_view delay = "urn:xmpp:delay";                                // 0203
 inline constexpr std::string_view dialback = "jabber:server:dialback";                     // 0220
 inline constexpr std::string_view dialback_feature = "urn:xmpp:features:dialback";         // 0220
