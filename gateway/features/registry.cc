@@ -18,6 +18,7 @@ extern const Feature ping;               // XEP-0199
 extern const Feature entity_time;        // XEP-0202
 extern const Feature delay;              // XEP-0203
 extern const Feature dialback;           // XEP-0220
+extern const Feature carbons;            // XEP-0280
 extern const Feature stanza_ids;         // XEP-0359
 
 std::span<const Feature* const> all_features() {

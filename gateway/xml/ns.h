@@ -38,6 +38,7 @@ inline constexpr std::string_view delay = "urn:xmpp:delay";                     
 inline constexpr std::string_view dialback = "jabber:server:dialback";                     // 0220
 inline constexpr std::string_view dialback_feature = "urn:xmpp:features:dialback";         // 0220
 inline constexpr std::string_view carbons = "urn:xmpp:carbons:2";                          // 0280
+inline constexpr std::string_view forward = "urn:xmpp:forward:0";                          // 0297
 inline constexpr std::string_view chat_markers = "urn:xmpp:chat-markers:0";                // 0333
 inline constexpr std::string_view hints = "urn:xmpp:hints";                                // 0334
 inline constexpr std::string_view stanza_ids = "urn:xmpp:sid:0";                           // 0359

@@ -1,0 +1,173 @@
+// XEP-0280 Message Carbons: a client that asks for it gets a copy of what the account's other
+// clients send and receive. What is copied: messages of people (§6), unless the sender forbids it
+// (XEP-0334, §9). A copy that somebody else made up is removed before it reaches anybody (§11).
+#include <array>
+#include <utility>
+#include <vector>
+
+#include "gateway/route/router.h"
+#include "gateway/session/account.h"
+#include "gateway/xml/builder.h"
+#include "gateway/xml/ns.h"
+
+namespace causeway {
+namespace {
+
+/// The session asked for copies.
+struct Enabled final : SlotState {};
+constexpr Slot<Enabled> enabled_slot{"carbons"};
+
+bool wants_copies(const Resource& session) { return session.slots.get(enabled_slot) != nullptr; }
+
+/// The rules of §6: instant messages, not those of rooms.
+bool is_copied(const Packet& packet) {
+    if (packet.kind() != StanzaKind::message || packet.traits().not_copied ||
+        packet.traits().room_private) {
+        return false;
+    }
+    if (packet.type() == StanzaType::chat) return true;
+    return packet.type() == StanzaType::normal &&
+           (packet.traits().has_body || packet.traits().answers_message);
+}
+
+/// The copied message stands in another namespace's element, and so declares its own.
+std::string forwarded(const Packet& packet) {
+    std::string copy("<message xmlns='jabber:client'");
+    copy += packet.bytes().substr(std::string_view("<message").size());
+    return copy;
+}
+
+void send_copies(Account& account, const Packet& packet, std::string_view direction,
+                 std::span<Resource* const> without) {
+    std::string inner;
+    for (Resource* session : account.sessions().all()) {
+        if (!wants_copies(*session) || std::ranges::find(without, session) != without.end()) {
+            continue;
+        }
+        if (inner.empty()) {
+            inner = XmlBuilder()
+                        .open(direction, ns::carbons)
+                        .open("forwarded", ns::forward)
+                        .raw(forwarded(packet))
+                        .take();
+        }
+        session->deliver(Packet::make(StanzaKind::message, packet.type(), account.jid(),
+                                      session->jid(), {}, inner),
+                         0);
+    }
+}
+
+bool anybody_else_wants_copies(const Account& account, const Resource& sender) {
+    return std::ranges::any_of(account.sessions().all(), [&](const Resource* session) {
+        return session != &sender && wants_copies(*session);
+    });
+}
+
+bool to_itself(const Packet& packet) { return packet.from().bare() == packet.to().bare(); }
+
+Verdict copy_sent(FromClient& from) {
+    if (from.stanza.kind != StanzaKind::message ||
+        !anybody_else_wants_copies(from.account, from.session) || !is_copied(*from.packet()) ||
+        to_itself(*from.packet())) {
+        return Verdict::next;
+    }
+    Resource* const sender = &from.session;
+    send_copies(from.account, *from.packet(), "sent", {&sender, 1});
+    return Verdict::next;
+}
+
+/// A message arrived, and these sessions have it.
+void copy_to_others(Account& account, const Packet& packet, std::span<Resource* const> sessions) {
+    if (!is_copied(packet)) return;
+    if (!to_itself(packet)) {
+        send_copies(account, packet, "received", sessions);
+        return;
+    }
+    // A message of the account to itself is copied once, as sent.
+    std::vector<Resource*> without(sessions.begin(), sessions.end());
+    if (Resource* sender = account.sessions().find(packet.from().resource())) {
+        without.push_back(sender);
+    }
+    send_copies(account, packet, "sent", without);
+}
+
+void copy_received(const Delivered& delivered) {
+    copy_to_others(delivered.account, *delivered.packet, delivered.sessions);
+}
+
+Verdict copy_undelivered(Undelivered& undelivered) {
+    if (undelivered.reason != Undelivered::Reason::over_quota) {
+        copy_to_others(undelivered.account, *undelivered.packet, {});
+    }
+    return Verdict::next;
+}
+
+// ---- nobody but the account's own server makes copies ----
+
+void remove_copies(Element& message) {
+    const Element* next = nullptr;
+    for (const Element* child = message.first_element(); child != nullptr; child = next) {
+        next = child->next_element();
+        if (child->is(ns::carbons, "sent") || child->is(ns::carbons, "received")) {
+            message.remove_child(*child);
+        }
+    }
+}
+
+Verdict remove_forged_by_client(FromClient& from) {
+    if (from.stanza.kind == StanzaKind::message) remove_copies(from.stanza.element);
+    return Verdict::next;
+}
+
+Verdict remove_forged_by_server(FromServer& from) {
+    if (from.stanza.kind == StanzaKind::message) remove_copies(from.stanza.element);
+    return Verdict::next;
+}
+
+// ---- iq ----
+
+void enable(const IqRequest& request) {
+    request.sender->slots.make(enabled_slot);
+    IqReturn(request).result({});
+}
+
+void disable(const IqRequest& request) {
+    request.sender->slots.drop(enabled_slot);
+    IqReturn(request).result({});
+}
+
+void not_here(const IqRequest& request) {
+    IqReturn(request).error({.condition = StanzaCondition::not_allowed,
+                             .text = "Only a client of this account can ask for copies."});
+}
+
+constexpr std::array handlers{
+    IqHandler{StanzaType::set, ns::carbons, "enable", IqTarget::own, enable},
+    IqHandler{StanzaType::set, ns::carbons, "disable", IqTarget::own, disable},
+    IqHandler{StanzaType::set, ns::carbons, "enable", IqTarget::account, not_here,
+              IqAudience::presence_subscribers},
+    IqHandler{StanzaType::set, ns::carbons, "disable", IqTarget::account, not_here,
+              IqAudience::presence_subscribers},
+};
+constexpr std::array disco_features{ns::carbons};
+constexpr std::array from_client{FromClientHook{Phase::rewrite, remove_forged_by_client},
+                                 FromClientHook{Phase::copy, copy_sent}};
+constexpr std::array from_server{FromServerHook{Phase::rewrite, remove_forged_by_server}};
+constexpr std::array delivered{DeliveredHook{Phase::copy, copy_received}};
+constexpr std::array undelivered{UndeliveredHook{Phase::copy, copy_undelivered}};
+
+}  // namespace
+
+extern const Feature carbons;
+const Feature carbons{.name = "carbons",
+                      .xep = 280,
+                      .version = "1.0.1",
+                      .server_disco = disco_features,
+                      .account_disco = disco_features,
+                      .iq = handlers,
+                      .points = {.from_client = from_client,
+                                 .from_server = from_server,
+                                 .delivered = delivered,
+                                 .undelivered = undelivered}};
+
+}  // namespace causeway
