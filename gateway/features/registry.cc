@@ -19,6 +19,7 @@ extern const Feature entity_time;        // XEP-0202
 extern const Feature delay;              // XEP-0203
 extern const Feature dialback;           // XEP-0220
 extern const Feature carbons;            // XEP-0280
+extern const Feature client_state;       // XEP-0352
 extern const Feature stanza_ids;         // XEP-0359
 
 std::span<const Feature* const> all_features() {
@@ -27,6 +28,7 @@ std::span<const Feature* const> all_features() {
         &starttls,          &sasl,    &bind,         &roster,
         &last_activity,     &disco,   &version,      &contact_addresses,
         &stream_management, &ping,    &entity_time,  &delay,
+        &dialback,          &carbons, &client_state, &stanza_ids,
     };
     return all;
 }

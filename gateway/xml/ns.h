@@ -41,6 +41,7 @@ inline constexpr std::string_view carbons = "urn:xmpp:carbons:2";               
 inline constexpr std::string_view forward = "urn:xmpp:forward:0";                          // 0297
 inline constexpr std::string_view chat_markers = "urn:xmpp:chat-markers:0";                // 0333
 inline constexpr std::string_view hints = "urn:xmpp:hints";                                // 0334
+inline constexpr std::string_view csi = "urn:xmpp:csi:0";                                  // 0352
 inline constexpr std::string_view stanza_ids = "urn:xmpp:sid:0";                           // 0359
 inline constexpr std::string_view channel_binding = "urn:xmpp:sasl-cb:0";                  // 0440
 
