@@ -3,6 +3,7 @@ roster, presence, messages both ways, and resumption after its network was cut."
 
 import os
 
+from lab.browser import Page
 from lab.causeway import HTTPS_PORT
 from lab.npm import NodeProgram, install
 from lab.process import run
@@ -47,6 +48,7 @@ class ClientPrograms(Group):
         return [
             ("strophejs", lambda: self.converse(self._node("strophejs.mjs", "Strophe.js"),
                                                 WEBSOCKET)),
+            ("conversejs", lambda: self.converse(self._conversejs, WEBSOCKET, self._reload)),
             ("aioxmpp", lambda: self.converse(self._aioxmpp)),
             *((f"libstrophe/{transport}", self._bind(self.libstrophe, transport))
               for transport in TCP),
@@ -91,7 +93,22 @@ class ClientPrograms(Group):
         await program.start([binary, *arguments], SSL_CERT_FILE=self.lab.authority.trust)
         return program
 
-    async def converse(self, start, service=""):
+    async def _conversejs(self, name, jid, password, service):
+        page = Page(self.lab, name, "Converse.js")
+        # Without a resource of its own it makes up a new one after a reload, and names that as
+        # the sender in the session that it has resumed.
+        await page.open("converse.html", "converse.js", jid=f"{jid}/web", password=password,
+                        service=service)
+        return page
+
+    async def _reload(self, alice, bob, jid):
+        alice.say(jid, "reload")
+        await bob.report("message", body="reload", **{"from": alice.boundjid.full})
+        await bob.report("resumed")
+        alice.say(jid, "after the reload")
+        await alice.message("echo: after the reload", jid)
+
+    async def converse(self, start, service="", also=None):
         """What programs/README.md says of a program, once through, and a second session."""
         name = self.fresh("bob")
         bare = f"{name}@{DOMAIN}"
@@ -120,6 +137,8 @@ class ClientPrograms(Group):
             check(answer["body"] == f"echo: missed {number}", f"{answer['body']!r} came")
         await alice.nothing(lambda s: s.name == "presence" and s["from"].full == jid,
                             "presence of the resumed client")
+        if also:
+            await also(alice, bob, jid)
         check(await self._session(bare) == session, f"{bob.library} has another session")
 
         alice.say(jid, "end")

@@ -4,6 +4,7 @@ it as one JSON object a line."""
 import asyncio
 import json
 import os
+import signal
 
 from .namespace import mount_namespace_command
 from .process import die_with_parent, tail
@@ -99,7 +100,8 @@ class Program:
 
     async def kill(self):
         if self._child and self._child.returncode is None:
-            self._child.kill()
+            # With the processes that it has started.
+            os.killpg(self._child.pid, signal.SIGKILL)
         if self._reader:
             await asyncio.gather(self._reader, return_exceptions=True)
 
