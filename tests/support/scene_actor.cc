@@ -69,7 +69,8 @@ bool SceneActor::start_tls(SSL_CTX* context, TlsEngine::Role role,
     tls_ = std::make_unique<TlsEngine>(context, role, std::move(owner), server_name);
     expect_new_stream();
     if (role == TlsEngine::Role::client) take_records();
-    return world_.wait_until([this] { return broken_ || tls_->established(); }) && !broken_;
+    world_.wait_until([this] { return broken_ || tls_->established(); });
+    return tls_->established();  // and perhaps over, if the certificate does not please
 }
 
 void SceneActor::finish() {

@@ -20,10 +20,12 @@ class Trouble(Exception):
     """The workshop itself cannot work; the text says why."""
 
 
-def run(command, where, limit, environment=None):
-    """Its exit status and output; the status is None if it did not end in time."""
+def run(command, where, limit, environment=None, processor_seconds=600):
+    """Its exit status and output; the status is None if it did not end in time. Two limits, since a
+    machine that is busy with something else makes a test slow, and a loop without end burns."""
 
     def bounds():
+        resource.setrlimit(resource.RLIMIT_CPU, (processor_seconds, processor_seconds))
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
@@ -41,7 +43,8 @@ def run(command, where, limit, environment=None):
     )
     try:
         output, _ = process.communicate(timeout=limit)
-        return process.returncode, output
+        endless = process.returncode in (-signal.SIGXCPU, -signal.SIGKILL)
+        return None if endless else process.returncode, output
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         output, _ = process.communicate()
@@ -102,11 +105,13 @@ class Workshop:
     def check_tests(self):
         """The tests must pass unchanged; how long they take bounds what a mutant may."""
         for name, command in self._tests_of(None, self.build / "tests"):
-            began = time.monotonic()
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
             status, output = self._run_test(command, 600)
             if status != 0:
                 raise Trouble(f"{name} fail without any change:\n{output[-2000:]}")
-            self.limits[name] = 10 + 5 * (time.monotonic() - began)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            self.limits[name] = int(10 + 5 * used)
 
     # ---- for each mutant ----
 
@@ -127,7 +132,7 @@ class Workshop:
                 status, output = run(self._relink(program, place), self.build, 300)
                 if status != 0:
                     return "not compiled", ""
-            status, output = self._run_test(command, self.limits.get(name, 60))
+            status, output = self._run_test(command, 600, self.limits[name])
             if status == 0:
                 continue
             return "noticed", self._who_noticed(mutant.path, name, status, output)
@@ -172,9 +177,9 @@ class Workshop:
             return f"{name}: {cases[0]}"
         return f"{name}: ended by signal {-status}" if status < 0 else f"{name}: status {status}"
 
-    def _run_test(self, command, limit):
+    def _run_test(self, command, limit, processor_seconds=600):
         environment = dict(os.environ, CAUSEWAY_SOURCE_ROOT=str(self.tree))
-        return run(command, self.build, limit, environment)
+        return run(command, self.build, limit, environment, processor_seconds)
 
     # ---- compiling and linking ----
 
