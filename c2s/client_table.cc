@@ -5,6 +5,7 @@
 #include "gateway/base/log.h"
 #include "gateway/net/asio_network.h"
 #include "gateway/net/channel_proxy.h"
+#include "gateway/net/network_prefix.h"
 #include "gateway/net/stream_channel.h"
 #include "gateway/session/accounts.h"
 
@@ -14,24 +15,9 @@ ClientTable::ClientTable(Hub& hub) : hub_(hub), all_{this} {}
 
 ClientTable::~ClientTable() = default;
 
-std::string ClientTable::prefix_of(const Endpoint& remote) {
-    const Address address = remote.address();
-    // An IPv6 customer has a /64 at least; counting single addresses would bound nothing.
-    if (address.is_v6() && !address.to_v6().is_v4_mapped()) {
-        const auto bytes = address.to_v6().to_bytes();
-        return {reinterpret_cast<const char*>(bytes.data()), 8};
-    }
-    // A small network of many addresses is one neighbour, too.
-    const auto bytes = (address.is_v4() ? address.to_v4()
-                                        : boost::asio::ip::make_address_v4(
-                                              boost::asio::ip::v4_mapped, address.to_v6()))
-                           .to_bytes();
-    return {reinterpret_cast<const char*>(bytes.data()), 3};
-}
-
 void ClientTable::accept(std::unique_ptr<Channel> channel) {
     const Limits& limits = hub_.limits();
-    std::string prefix = prefix_of(channel->remote());
+    std::string prefix = network_prefix(channel->remote());
     const std::size_t shards = hub_.shared.shards.count();
     std::size_t& of_prefix = per_prefix_[prefix];
     // Each shard grants its part of the process-wide limits.

@@ -48,8 +48,6 @@ public:
     [[nodiscard]] Hub& hub() { return hub_; }
 
 private:
-    [[nodiscard]] static std::string prefix_of(const Endpoint& remote);
-
     Hub& hub_;
     std::unordered_map<ClientStream*, std::unique_ptr<ClientStream>> streams_;
     std::unordered_map<ClientSession*, std::unique_ptr<ClientSession>> sessions_;

@@ -4,6 +4,7 @@
 
 #include "gateway/xml/ns.h"
 #include "gateway/xml/writer.h"
+#include "gateway/xmpp/domain.h"
 
 namespace causeway {
 
@@ -35,8 +36,9 @@ void DialbackVerification::on_ready(OutgoingStream& stream) {
 
 void DialbackVerification::on_peer_element(OutgoingStream& stream, Element& element, Arena&) {
     // Only the answer to the one question that was asked here (CVE-2012-3525).
-    if (element.name != "verify" || element.attribute("from") != stream.remote() ||
-        element.attribute("to") != stream.local() || element.attribute("id") != stream_id_) {
+    if (element.name != "verify" || domain_of(element.attribute("from")) != stream.remote() ||
+        domain_of(element.attribute("to")) != stream.local() ||
+        element.attribute("id") != stream_id_) {
         return;
     }
     const std::string_view type = element.attribute("type");

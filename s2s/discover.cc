@@ -27,12 +27,13 @@ struct Candidate {
 };
 
 /// What the SRV answer of one service amounts to.
-enum class Verdict : unsigned char { records, refused, absent, unknown };
+enum class Verdict : unsigned char { records, refused, absent, unknown, silent };
 
 Verdict verdict_of(const Result<SrvAnswer>& answer) {
     if (!answer.ok()) {
         return answer.error().cause() == Cause::absent ? Verdict::absent : Verdict::unknown;
     }
+    if (answer->records.empty()) return Verdict::silent;
     const bool any = std::any_of(answer->records.begin(), answer->records.end(),
                                  [](const SrvRecord& record) { return !record.target.empty(); });
     return any ? Verdict::records : Verdict::refused;
@@ -79,15 +80,17 @@ void order(std::vector<Candidate>& candidates,
     }
 }
 
-class Search final : public Discovery {
+class Search final : public Discovery, private TimerTarget {
 public:
-    Search(const std::string& domain, Resolver& resolver, DiscoveryLimits limits, Done done)
+    Search(const std::string& domain, Resolver& resolver, TimerWheel& timers,
+           DiscoveryLimits limits, Done done)
         : domain_(domain), resolver_(resolver), limits_(std::move(limits)), done_(std::move(done)) {
         if (!limits_.random) limits_.random = &random_below;
         if (const auto literal = as_literal(domain_)) {
             ask_addresses(*literal);
             return;
         }
+        timers.arm(patience_, limits_.patience, *this);
         for (std::size_t i = 0; i < services.size(); ++i) {
             if (services[i].direct_tls && !limits_.direct_tls) {
                 answers_[i] = Outcome::absent("direct TLS is switched off");
@@ -111,7 +114,16 @@ private:
         return address.to_string();
     }
 
+    /// What has not been answered by now is taken as silence.
+    void on_timer(std::uint32_t) override {
+        for (auto& answer : answers_) {
+            if (!answer) answer = SrvAnswer{};
+        }
+        decide();
+    }
+
     void on_srv(std::size_t service, Result<SrvAnswer> answer) {
+        if (answers_[service]) return;  // too late
         answers_[service] = std::move(answer);
         if (std::all_of(answers_.begin(), answers_.end(),
                         [](const auto& a) { return a.has_value(); })) {
@@ -120,6 +132,7 @@ private:
     }
 
     void decide() {
+        patience_.cancel();
         const Result<SrvAnswer>& direct = *answers_[0];
         const Result<SrvAnswer>& plain = *answers_[1];
         const Verdict of_direct = verdict_of(direct);
@@ -132,8 +145,8 @@ private:
             return finish(
                 Outcome::absent(domain_ + " offers no federation (its SRV target is \".\")"));
         }
-        // No record, or only "no direct TLS here": the domain itself is the server (RFC 6120
-        // §3.2.2).
+        // No record, no answer, or only "no direct TLS here": the domain itself is the server
+        // (RFC 6120 §3.2.2).
         ask_addresses(domain_);
     }
 
@@ -147,7 +160,7 @@ private:
         seconds ttl = seconds::max();
         for (std::size_t i = 0; i < services.size(); ++i) {
             const Result<SrvAnswer>& answer = *answers_[i];
-            if (!answer.ok()) continue;
+            if (!answer.ok() || answer->records.empty()) continue;
             ttl = std::min(ttl, answer->ttl);
             for (const SrvRecord& record : answer->records) {
                 if (record.target.empty()) continue;
@@ -195,14 +208,16 @@ private:
     DiscoveryLimits limits_;
     Done done_;
     std::array<std::optional<Result<SrvAnswer>>, services.size()> answers_;
+    Timer patience_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace
 
 std::unique_ptr<Discovery> discover(const std::string& domain, Resolver& resolver,
-                                    DiscoveryLimits limits, Discovery::Done done) {
-    return std::make_unique<Search>(domain, resolver, std::move(limits), std::move(done));
+                                    TimerWheel& timers, DiscoveryLimits limits,
+                                    Discovery::Done done) {
+    return std::make_unique<Search>(domain, resolver, timers, std::move(limits), std::move(done));
 }
 
 }  // namespace causeway

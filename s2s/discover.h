@@ -24,7 +24,8 @@ struct Targets {
 
 struct DiscoveryLimits {
     std::size_t targets = 20;
-    bool direct_tls = true;  ///< use _xmpps-server records
+    bool direct_tls = true;     ///< use _xmpps-server records
+    Duration patience{10'000};  ///< for the answers about SRV records; then what came is used
     /// Uniform in [0, bound), bound > 0; empty: the system's random source.
     std::function<std::uint64_t(std::uint64_t bound)> random;
 };
@@ -44,7 +45,11 @@ public:
 /// once, later, never from within, and may destroy the Discovery. Its error is Cause::absent where
 /// there is no such domain or it says that it offers no such service, Cause::retry where nobody
 /// could say.
+///
+/// Where the questions for SRV records stay without an answer, the domain itself is tried (RFC 6120
+/// §3.2.1); an answer that fails (SERVFAIL, or one that is not valid) is Cause::retry.
 [[nodiscard]] std::unique_ptr<Discovery> discover(const std::string& domain, Resolver& resolver,
-                                                  DiscoveryLimits limits, Discovery::Done done);
+                                                  TimerWheel& timers, DiscoveryLimits limits,
+                                                  Discovery::Done done);
 
 }  // namespace causeway

@@ -8,8 +8,10 @@
 #include "gateway/base/log.h"
 #include "gateway/base/random.h"
 #include "gateway/net/asio_network.h"
+#include "gateway/net/network_prefix.h"
 #include "gateway/xml/ns.h"
 #include "gateway/xml/writer.h"
+#include "gateway/xmpp/domain.h"
 #include "s2s/dialback_key.h"
 #include "s2s/peer_identity.h"
 #include "s2s/server_table.h"
@@ -18,12 +20,6 @@ namespace causeway {
 namespace {
 
 constexpr std::size_t waiting_ping_limit = 64;
-
-std::string domain_of(std::string_view text) {
-    const auto jid = Jid::parse(text);
-    if (!jid || jid->has_local() || jid->has_resource()) return {};
-    return std::string(jid->domain());
-}
 
 /// The domain of an address whose other parts may be invalid (RFC 7622 §3.1).
 std::string domain_part(std::string_view address) {
@@ -50,6 +46,7 @@ std::string dialback_reply(std::string_view name, const IncomingStream::Pair& pa
 IncomingStream::IncomingStream(Hub& hub, ServerTable& table, std::unique_ptr<Channel> channel)
     : Negotiation(hub, StreamSide::server),
       table_(table),
+      network_(network_prefix(channel->remote())),
       stream_(hub.shard, std::move(channel), ns::server, static_cast<StreamHandler&>(*this)),
       since_(hub.clock().wall()) {
     const Limits& limits = hub.limits();
@@ -58,7 +55,9 @@ IncomingStream::IncomingStream(Hub& hub, ServerTable& table, std::unique_ptr<Cha
                            *this);
 }
 
-IncomingStream::~IncomingStream() = default;
+IncomingStream::~IncomingStream() {
+    while (!verifying_.empty()) end_verification(Pair(verifying_.begin()->first));
+}
 
 void IncomingStream::on_stream_secured() { gain(stream_bits::secure); }
 
@@ -76,6 +75,10 @@ void IncomingStream::on_stream_opened(const StreamHeader& header) {
 
 Outcome IncomingStream::peer_proves(std::string_view claimed) const {
     if (claimed.empty()) return Outcome::policy("the stream does not say who it is from");
+    // Whatever the certificate says: nobody speaks for our own domains from outside.
+    if (hub_.serves(claimed)) {
+        return Outcome::policy(fmt::format("{} is served here", claimed));
+    }
     return certificate_proves(stream_.channel().tls(), claimed);
 }
 
@@ -197,6 +200,10 @@ void IncomingStream::dialback_result(const Element&, const Pair& pair, std::stri
         refuse(StanzaCondition::policy_violation, "A certificate is needed here.");
         return;
     }
+    if (!table_.admission().verify(network_, verifying_.size())) {
+        refuse(StanzaCondition::resource_constraint, "Too many verifications at once.");
+        return;
+    }
     verifying_.emplace(pair,
                        std::make_unique<DialbackVerification>(
                            hub_, pair.local, pair.remote, id_, std::move(key),
@@ -206,7 +213,10 @@ void IncomingStream::dialback_result(const Element&, const Pair& pair, std::stri
 void IncomingStream::verified(const Pair& pair, const Outcome& outcome) {
     // The pair is a reference into what is erased last.
     const Pair kept = pair;
-    if (!stream_.usable()) return;
+    if (!stream_.usable()) {
+        end_verification(kept);
+        return;
+    }
     if (outcome) {
         proven(kept, "dialback");
         stream_.send(dialback_reply("result", kept, {}, "valid", {}));
@@ -227,8 +237,13 @@ void IncomingStream::verified(const Pair& pair, const Outcome& outcome) {
                              .type = "cancel"});
         stream_.send(dialback_reply("result", kept, {}, "error", inner));
     }
-    const auto found = verifying_.find(kept);
+    end_verification(kept);
+}
+
+void IncomingStream::end_verification(const Pair& pair) {
+    const auto found = verifying_.find(pair);
     if (found == verifying_.end()) return;
+    table_.admission().verified(network_);
     hub_.shard.condemn(std::move(found->second));
     verifying_.erase(found);
 }

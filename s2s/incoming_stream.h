@@ -66,10 +66,12 @@ private:
     void dialback_result(const Element& element, const Pair& pair, std::string key);
     void dialback_verify(const Element& element, const Pair& pair, std::string_view key);
     void verified(const Pair& pair, const Outcome& outcome);
+    void end_verification(const Pair& pair);
     void proven(const Pair& pair, std::string_view how);
     void touch();
 
     ServerTable& table_;
+    const std::string network_;  ///< that the peer comes from
     XmppStream stream_;
     std::string id_;           ///< of our latest header; dialback keys are bound to it
     std::string peer_domain_;  ///< `from` of the peer's latest header

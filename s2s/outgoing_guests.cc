@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gateway/base/log.h"
+#include "gateway/xmpp/domain.h"
 #include "s2s/outgoing_stream.h"
 
 namespace causeway {
@@ -30,8 +31,8 @@ void OutgoingStream::remove_guest(const OutgoingOwner& guest) {
 }
 
 void OutgoingStream::guest_answered(const Element& element) {
-    if (element.attribute("from") != remote_) return;
-    const std::string_view local = element.attribute("to");
+    if (domain_of(element.attribute("from")) != remote_) return;
+    const std::string local = domain_of(element.attribute("to"));
     const auto found = std::ranges::find_if(
         guests_, [&](const Guest& one) { return !one.proven && one.local == local; });
     if (found == guests_.end()) return;

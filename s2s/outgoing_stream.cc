@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "gateway/base/encoding.h"
 #include "gateway/base/log.h"
@@ -10,6 +12,7 @@
 #include "gateway/net/stream_channel.h"
 #include "gateway/xml/ns.h"
 #include "gateway/xml/writer.h"
+#include "gateway/xmpp/domain.h"
 #include "s2s/dialback_key.h"
 #include "s2s/peer_identity.h"
 
@@ -17,6 +20,7 @@ namespace causeway {
 namespace {
 
 enum : std::uint32_t { one_step, whole_attempt };
+constexpr std::string_view see_other_host = "see-other-host";
 
 Duration millis(std::chrono::seconds seconds) {
     return std::chrono::duration_cast<Duration>(seconds);
@@ -69,9 +73,16 @@ void OutgoingStream::expect_progress(std::chrono::seconds within) {
 void OutgoingStream::start() {
     hub_.shard.timers().arm(total_, millis(hub_.limits().link_connect_seconds), *this,
                             whole_attempt);
-    const std::string ascii = domain_to_ascii(remote_);
-    discovery_ = discover(ascii, hub_.resolver, {.targets = hub_.limits().targets, .random = {}},
-                          [this](Result<Targets> targets) { discovered(std::move(targets)); });
+    look_for(domain_to_ascii(remote_));
+}
+
+void OutgoingStream::look_for(const std::string& domain) {
+    state_ = State::resolving;
+    const Limits& limits = hub_.limits();
+    discovery_ = discover(
+        domain, hub_.resolver, hub_.shard.timers(),
+        {.targets = limits.targets, .patience = millis(limits.connect_seconds), .random = {}},
+        [this](Result<Targets> targets) { discovered(std::move(targets)); });
 }
 
 void OutgoingStream::discovered(Result<Targets> targets) {
@@ -80,7 +91,11 @@ void OutgoingStream::discovered(Result<Targets> targets) {
         stop(targets.error());
         return;
     }
-    targets_ = targets->list;
+    targets_ = std::move(targets->list);
+    connect_to(targets_);
+}
+
+void OutgoingStream::connect_to(std::vector<ConnectTarget> targets) {
     state_ = State::connecting;
     const Limits& limits = hub_.limits();
     ConnectorLimits bounds;
@@ -91,7 +106,7 @@ void OutgoingStream::discovered(Result<Targets> targets) {
         (source->is_v4() ? bounds.source_v4 : bounds.source_v6) = *source;
     }
     connector_ = std::make_unique<Connector>(hub_.network, hub_.resolver, hub_.shard.timers(),
-                                             hub_.clock(), targets_, bounds,
+                                             hub_.clock(), std::move(targets), bounds,
                                              [this](Result<ConnectedTarget> connected_target) {
                                                  connected(std::move(connected_target));
                                              });
@@ -231,7 +246,7 @@ void OutgoingStream::on_features(const Element& features) {
 }
 
 void OutgoingStream::choose_authentication() {
-    if (sasl_offered_ && !sasl_sent_) {
+    if (sasl_offered_ && !sasl_sent_ && !external_failed_) {
         sasl_sent_ = true;
         stream_->send(
             fmt::format("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' "
@@ -241,7 +256,7 @@ void OutgoingStream::choose_authentication() {
     }
     if (hub_.config->s2s.authentication == Config::PeerAuthentication::certificate) {
         fail_target(Outcome::refused(
-            sasl_sent_
+            !sasl_refusal_.empty()
                 ? fmt::format("{} did not accept our certificate: {}", remote_, sasl_refusal_)
                 : fmt::format("{} does not accept certificates from us", remote_)));
         return;
@@ -304,7 +319,10 @@ void OutgoingStream::on_dialback(const Element& element) {
         guest_answered(element);
         return;
     }
-    if (element.attribute("from") != remote_ || element.attribute("to") != local_) return;
+    if (domain_of(element.attribute("from")) != remote_ ||
+        domain_of(element.attribute("to")) != local_) {
+        return;
+    }
     const std::string_view type = element.attribute("type");
     if (type == "valid") {
         authenticated_ = true;
@@ -329,7 +347,7 @@ void OutgoingStream::on_dialback(const Element& element) {
 
 void OutgoingStream::on_stream_error(const Element& element, Arena& arena) {
     std::string_view condition = "no condition";
-    std::string text;
+    std::string text, other_host;
     for (const Element* child = element.first_element(); child != nullptr;
          child = child->next_element()) {
         if (child->ns != ns::stream_errors) continue;
@@ -337,12 +355,53 @@ void OutgoingStream::on_stream_error(const Element& element, Arena& arena) {
             text = fmt::format(" ({})", child->text(arena));
         } else {
             condition = child->name;
+            if (condition == see_other_host) other_host = child->text(arena);
         }
     }
-    peer_closed_ = peer_failed_ = true;
+    if (!other_host.empty() && state_ == State::negotiating && !std::exchange(redirected_, true) &&
+        follow(other_host)) {
+        return;
+    }
+    peer_failed_ = true;
     end_ = Outcome(cause_of(condition),
                    fmt::format("{} ended the stream: {}{}", remote_, condition, text));
     stream_->close();
+}
+
+/// RFC 6120 §4.9.3.19: the peer's server is elsewhere. What is asked of it there is the same: its
+/// certificate has to be for the remote domain, not for that host. False: that is no address.
+bool OutgoingStream::follow(std::string_view other_host) {
+    std::string_view host = other_host;
+    std::uint16_t port = 0;
+    if (const std::size_t colon = other_host.rfind(':');
+        colon != std::string_view::npos && other_host.find(']', colon) == std::string_view::npos) {
+        host = other_host.substr(0, colon);
+        const char* const end = other_host.data() + other_host.size();
+        const auto read = std::from_chars(other_host.data() + colon + 1, end, port);
+        if (read.ec != std::errc{} || read.ptr != end || port == 0) return false;
+    }
+    std::string ascii = domain_to_ascii(domain_of(host));
+    if (ascii.empty()) return false;
+    CAUSEWAY_LOG(info, "s2s.see_other_host", {"remote", remote_}, {"target", target_text_},
+                 {"host", other_host});
+    leave_target();
+    if (port == 0) {
+        look_for(ascii);
+        return true;
+    }
+    if (ascii.front() == '[') ascii = ascii.substr(1, ascii.size() - 2);
+    targets_ = {{.host = std::move(ascii), .port = port}};
+    connect_to(targets_);
+    return true;
+}
+
+void OutgoingStream::leave_target() {
+    timer_.cancel();
+    discovery_.reset();
+    connector_.reset();
+    stream_->close();
+    stream_->silence();
+    hub_.shard.condemn(std::make_unique<Abandoned>(std::move(stream_)));
 }
 
 void OutgoingStream::ready() {
@@ -442,7 +501,14 @@ void OutgoingStream::on_stream_drained() {
 
 void OutgoingStream::on_stream_closed(const Outcome& why) {
     if (state_ == State::stopped) return;
-    peer_closed_ = peer_closed_ || (stream_ != nullptr && stream_->peer_ended());
+    if (state_ == State::negotiating && sasl_sent_ && !authenticated_ && !external_failed_ &&
+        hub_.config->s2s.authentication != Config::PeerAuthentication::certificate) {
+        // It offers EXTERNAL, and does not go on once that has failed: dialback is left.
+        external_failed_ = true;
+        leave_target();
+        connect_to({std::ranges::find(targets_, target_), targets_.end()});
+        return;
+    }
     if (state_ == State::negotiating && connector_ != nullptr) {
         const bool refused = !sasl_refusal_.empty() && !dialback_sent_;
         const Outcome reason =

@@ -65,9 +65,7 @@ public:
     /// "external" or "dialback"; empty before.
     [[nodiscard]] std::string_view authentication() const { return authentication_; }
     [[nodiscard]] const std::vector<ConnectTarget>& targets() const { return targets_; }
-    /// It ended by the peer's own end of stream or error, not by a broken connection.
-    [[nodiscard]] bool peer_closed() const { return peer_closed_; }
-    /// By its error.
+    /// It ended by the peer's error.
     [[nodiscard]] bool peer_failed() const { return peer_failed_; }
 
     /// Another of our domains may be proven on this stream, too (XEP-0220 §2.6.1): the peer goes on
@@ -92,6 +90,10 @@ private:
     void on_stream_drained() override;
     void on_timer(std::uint32_t which) override;
 
+    void look_for(const std::string& domain);
+    void connect_to(std::vector<ConnectTarget> targets);
+    bool follow(std::string_view other_host);
+    void leave_target();
     void discovered(Result<Targets> targets);
     void connected(Result<ConnectedTarget> connected);
     void begin(ConnectedTarget connected);
@@ -146,10 +148,11 @@ private:
     bool sasl_sent_ = false;
     bool dialback_sent_ = false;
     bool authenticated_ = false;
-    bool peer_closed_ = false;
     bool peer_failed_ = false;
     bool failed_over_guest_ = false;
-    bool featured_ = false;  ///< features came behind the latest header
+    bool external_failed_ = false;  ///< the peer closed a stream because of it
+    bool redirected_ = false;       ///< one see-other-host was followed
+    bool featured_ = false;         ///< features came behind the latest header
     bool challenged_ = false;
     bool proven_ = false;  ///< the peer's certificate is for the remote domain
 };

@@ -18,7 +18,6 @@ enum : std::uint32_t { attempt_due, idle_check, guest_late, ping_late, unhurried
 constexpr std::size_t memory_limit = 1000;
 constexpr std::size_t memory_bytes_limit = 4U << 20U;
 constexpr Duration ping_patience{20'000};
-constexpr Duration handling_time{500};
 // Where nobody waits for the answer, one question for many messages.
 constexpr Duration unhurried{100};
 constexpr std::size_t ping_after = 500;
@@ -124,7 +123,7 @@ void RemotePair::write(const PacketRef& packet, HoldId hold, bool keep) {
             ping(hub_.shared.ids.next_id(), true);
         }
         // Nobody waits for news of a message without a hold: a reference to it will do.
-        unconfirmed_.push_back({hold, hold == 0 ? packet : nullptr, hub_.clock().now()});
+        unconfirmed_.push_back({hold, hold == 0 ? packet : nullptr});
         owed_ = owed_ || hold != 0;
         hub_.shard.mark_dirty(*this);
     }
@@ -229,6 +228,7 @@ void RemotePair::abandon_stream() {
 
 void RemotePair::on_ready(OutgoingStream&) {
     state_ = State::up;
+    table_.reached(*this);
     since_ = hub_.clock().wall();
     last_used_ = hub_.clock().now();
     pings_answered_ = true;
@@ -245,12 +245,6 @@ void RemotePair::on_ready(OutgoingStream&) {
 void RemotePair::on_stopped(OutgoingStream& stream, const Outcome& why) {
     if (&stream != stream_) return;
     const bool was_up = state_ == State::up;
-    // A peer that ends the stream in good order has read what it had some time to read; sending
-    // that again would show it twice. What was under way just then is sent again.
-    while (was_up && stream.peer_closed() && !stream.peer_failed() && !unconfirmed_.empty() &&
-           hub_.clock().now() - unconfirmed_.front().at >= handling_time) {
-        confirm(1);
-    }
     last_stream_error_ = stream.peer_failed();
     const bool guest = own_stream_ == nullptr;
     // What it does to a stream that others use, it shall do to its own.

@@ -88,6 +88,11 @@ public:
     [[nodiscard]] const std::string& local() const { return local_; }
     [[nodiscard]] PairReport report() const;
     [[nodiscard]] std::string last_error() const { return last_error_; }
+    /// Whose stanza made it, until a stream is there; returns who it was before.
+    std::string asked_by(std::string account) {
+        return std::exchange(asked_by_, std::move(account));
+    }
+    [[nodiscard]] TimePoint last_used() const { return last_used_; }
     /// Nothing to say and nothing to remember.
     [[nodiscard]] bool forgettable() const;
 
@@ -135,6 +140,7 @@ private:
     Hub& hub_;
     ServerTable& table_;
     std::string local_, remote_;
+    std::string asked_by_;
     std::unique_ptr<OutgoingStream> own_stream_;
     OutgoingStream* stream_ = nullptr;  ///< its own, or another pair's on which it is a guest
     std::deque<Waiting> memory_;
@@ -142,7 +148,6 @@ private:
     struct Written {
         HoldId hold = 0;
         PacketRef packet;  ///< where there is no hold
-        TimePoint at{};
     };
     std::deque<Written> unconfirmed_;  ///< written, not known to have arrived
     State state_ = State::idle;

@@ -7,17 +7,24 @@
 
 #include "gateway/base/log.h"
 #include "gateway/net/asio_network.h"
+#include "gateway/net/network_prefix.h"
 #include "gateway/session/accounts.h"
 
 namespace causeway {
 namespace {
-enum : std::uint32_t { expiry_due, look_again };
+enum : std::uint32_t { expiry_due, look_again, forget_due };
 constexpr Duration expiry_interval{60'000};
+constexpr Duration forget_interval{60'000};
+// How long the control socket can tell why a domain was not reached for which nothing waits.
+constexpr Duration remembered{600'000};
 constexpr std::size_t expiry_page = 1000;
 constexpr std::size_t stored_domains = 100'000;
 }  // namespace
 
-ServerTable::ServerTable(Hub& hub) : hub_(hub) { hub.remote = this; }
+ServerTable::ServerTable(Hub& hub) : hub_(hub) {
+    hub.remote = this;
+    hub.shard.timers().arm(forget_timer_, forget_interval, *this, forget_due);
+}
 
 ServerTable::~ServerTable() {
     for (auto& [key, value] : pairs_) value->leave_as_guest();
@@ -37,13 +44,46 @@ RemotePair& ServerTable::pair(const std::string& remote, const std::string& loca
     const std::string key = RemotePair::queue_owner(remote, local);
     const auto found = pairs_.find(key);
     if (found != pairs_.end()) return *found->second;
-    if (pairs_.size() >= pair_limit) forget_some();
     return *pairs_.emplace(key, std::make_unique<RemotePair>(hub_, *this, local, remote))
                 .first->second;
 }
 
+/// The limits act on domains that are new to us: those that are in use never suffer.
+Outcome ServerTable::room_for_one_more(const std::string& account) {
+    if (pairs_.size() >= pair_limit) forget_some();
+    if (pairs_.size() >= pair_limit) {
+        return Outcome::retry("The server talks to too many other domains: try again later.");
+    }
+    const auto found = unreached_of_.find(account);
+    if (found == unreached_of_.end() || found->second < unreached_per_account) return {};
+    return Outcome::retry(
+        "Too many domains that you have written to do not answer: try again later.");
+}
+
+void ServerTable::reached(RemotePair& pair) {
+    const std::string account = pair.asked_by({});
+    const auto found = unreached_of_.find(account);
+    if (found != unreached_of_.end() && --found->second == 0) unreached_of_.erase(found);
+}
+
+/// What need not be remembered goes: soon where there are many, and else when nobody has asked for
+/// a while why it failed.
 void ServerTable::forget_some() {
-    std::erase_if(pairs_, [](const auto& entry) { return entry.second->forgettable(); });
+    const TimePoint now = hub_.clock().now();
+    // A look at all of them, but not for each of those that come.
+    if (pairs_.size() >= pair_limit && now - forgotten_at_ < Duration{1000}) return;
+    forgotten_at_ = now;
+    const auto pause = std::chrono::duration_cast<Duration>(hub_.limits().remote_retry_min_seconds);
+    const Duration kept = pairs_.size() >= pair_limit / 2 ? pause : std::max(pause, remembered);
+    for (auto entry = pairs_.begin(); entry != pairs_.end();) {
+        RemotePair& pair = *entry->second;
+        if (pair.forgettable() && now - pair.last_used() >= kept) {
+            reached(pair);
+            entry = pairs_.erase(entry);
+        } else {
+            ++entry;
+        }
+    }
 }
 
 void ServerTable::send(PacketRef packet, AcknowledgementTicket ticket) {
@@ -54,22 +94,27 @@ void ServerTable::send(PacketRef packet, AcknowledgementTicket ticket) {
         hub_.settle(ticket);
         return;
     }
-    if (closing_) {
-        // What is under way may be finished on streams that are there; none is opened any more.
-        const auto found = pairs_.find(RemotePair::queue_owner(remote, local));
-        if (found != pairs_.end() && found->second->established()) {
-            found->second->send(std::move(packet), ticket);
-            return;
-        }
-    }
-    if (closing_ || (pairs_.size() >= pair_limit * 2)) {
-        hub_.routing->bounce(*packet,
-                             {.condition = StanzaCondition::resource_constraint,
-                              .text = "The server is busy: try again later."},
-                             ticket);
+    const auto found = pairs_.find(RemotePair::queue_owner(remote, local));
+    // What is under way may be finished on streams that are there; while the server ends, none is
+    // opened any more.
+    if (found != pairs_.end() && (!closing_ || found->second->established())) {
+        found->second->send(std::move(packet), ticket);
         return;
     }
-    pair(remote, local).send(std::move(packet), ticket);
+    const std::string account(packet->from().bare());
+    const Outcome room =
+        closing_ ? Outcome::retry("The server is shutting down.") : room_for_one_more(account);
+    if (!room) {
+        hub_.routing->bounce(
+            *packet,
+            {.condition = StanzaCondition::resource_constraint, .text = room.why(), .type = "wait"},
+            ticket);
+        return;
+    }
+    RemotePair& made = pair(remote, local);
+    made.asked_by(account);
+    ++unreached_of_[account];
+    made.send(std::move(packet), ticket);
 }
 
 bool ServerTable::answered(const Packet& packet) {
@@ -114,6 +159,11 @@ void ServerTable::watch_expiry() {
 void ServerTable::on_timer(std::uint32_t which) {
     if (which == look_again) {
         end_streams();
+        return;
+    }
+    if (which == forget_due) {
+        forget_some();
+        hub_.shard.timers().arm(forget_timer_, forget_interval, *this, forget_due);
         return;
     }
     expire();
@@ -179,23 +229,26 @@ void ServerTable::expired(std::string_view owner, const LogRow& row, Batch& batc
 // ---- incoming ----
 
 void ServerTable::accept(std::unique_ptr<Channel> channel) {
-    if (closing_ || unauthenticated_ >=
-                        hub_.limits().unauthenticated_connections / hub_.shared.shards.count()) {
-        CAUSEWAY_LOG(warn, "s2s.refused", {"address", to_string(channel->remote())},
+    const Limits& limits = hub_.limits();
+    const std::size_t shards = hub_.shared.shards.count();
+    const Endpoint from = channel->remote();
+    auto stream = std::make_unique<IncomingStream>(hub_, *this, std::move(channel));
+    // Each shard grants its part of the limits of the process.
+    const Admission::Bounds bounds{.in_all = limits.unauthenticated_connections / shards,
+                                   .per_network = std::max<std::size_t>(
+                                       1, limits.unauthenticated_connections_per_prefix / shards)};
+    if (closing_ || !admission_.enter(*stream, network_prefix(from), bounds)) {
+        CAUSEWAY_LOG(warn, "s2s.refused", {"address", to_string(from)},
                      {"cause", "too many connections that have not authenticated"});
-        hub_.shard.condemn(std::move(channel));
+        stream->stream().silence();
+        hub_.shard.condemn(std::move(stream));
         return;
     }
-    auto stream = std::make_unique<IncomingStream>(hub_, *this, std::move(channel));
     IncomingStream* key = stream.get();
-    ++unauthenticated_;
-    unproven_.emplace(key, true);
     incoming_.emplace(key, std::move(stream));
 }
 
-void ServerTable::authenticated(const IncomingStream& stream) {
-    if (unproven_.erase(&stream) != 0) --unauthenticated_;
-}
+void ServerTable::authenticated(const IncomingStream& stream) { admission_.leave(stream); }
 
 void ServerTable::remove(IncomingStream& stream) {
     authenticated(stream);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "gateway/session/hub.h"
+#include "s2s/admission.h"
 #include "s2s/incoming_stream.h"
 #include "s2s/remote_pair.h"
 
@@ -21,8 +22,10 @@ public:
     static constexpr std::string_view ping_prefix = "causeway-ping-";
     /// A ping from this resource of our domain asks only whether what came before it was handled.
     static constexpr std::string_view unowed_resource = "unowed";
-    /// Pairs remembered per shard; the least recently made idle ones are forgotten beyond.
+    /// Pairs of domains per shard; beyond that no new ones are made.
     static constexpr std::size_t pair_limit = 20'000;
+    /// Domains that one account wrote to and that have not been reached, per shard.
+    static constexpr std::size_t unreached_per_account = 1000;
 
     explicit ServerTable(Hub& hub);
     ServerTable(const ServerTable&) = delete;
@@ -43,6 +46,9 @@ public:
     void accept(std::unique_ptr<Channel> channel);
     void authenticated(const IncomingStream& stream);
     void remove(IncomingStream& stream);
+    [[nodiscard]] Admission& admission() { return admission_; }
+    /// A first stream to it is there, or it is forgotten: it does not count against whoever wrote.
+    void reached(RemotePair& pair);
 
     void each_pair(const std::function<void(RemotePair&)>& visit);
     void each_incoming(const std::function<void(IncomingStream&)>& visit);
@@ -51,13 +57,14 @@ public:
     [[nodiscard]] bool closing() const { return closing_; }
     /// How many streams with that domain were closed, in either direction.
     std::size_t close(std::string_view remote);
-    [[nodiscard]] std::size_t negotiating() const { return unauthenticated_; }
+    [[nodiscard]] std::size_t negotiating() const { return admission_.unproven(); }
     /// Ends every stream with system-shutdown.
     void shut_down();
 
 private:
     void end_streams();
     RemotePair& pair(const std::string& remote, const std::string& local);
+    [[nodiscard]] Outcome room_for_one_more(const std::string& account);
     void forget_some();
     void on_timer(std::uint32_t which) override;
     void expire();
@@ -67,8 +74,10 @@ private:
     Hub& hub_;
     std::unordered_map<std::string, std::unique_ptr<RemotePair>> pairs_;  ///< by queue_owner()
     std::unordered_map<IncomingStream*, std::unique_ptr<IncomingStream>> incoming_;
-    std::unordered_map<const IncomingStream*, bool> unproven_;
-    std::size_t unauthenticated_ = 0;
+    Admission admission_;
+    std::unordered_map<std::string, std::size_t> unreached_of_;  ///< by account
+    TimePoint forgotten_at_{};
+    Timer forget_timer_;
     Timer expiry_timer_;
     Timer ending_timer_;
     bool closing_ = false;

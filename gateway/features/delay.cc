@@ -4,6 +4,7 @@
 
 #include "gateway/session/hub.h"
 #include "gateway/xml/ns.h"
+#include "gateway/xmpp/domain.h"
 
 namespace causeway {
 namespace {
@@ -13,7 +14,7 @@ Verdict remove_forged(FromServer& from) {
     for (const Element* child = from.stanza.element.first_element(); child != nullptr;
          child = next) {
         next = child->next_element();
-        if (child->is(ns::delay, "delay") && from.hub.serves(child->attribute("from"))) {
+        if (child->is(ns::delay, "delay") && from.hub.serves(domain_of(child->attribute("from")))) {
             from.stanza.element.remove_child(*child);
         }
     }

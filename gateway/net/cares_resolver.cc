@@ -26,6 +26,14 @@ Result<T> failure(const DnsReply& reply) {
                                                 : Outcome::retry(reply.why);
 }
 
+/// What c-ares says where there is no reply.
+DnsReply reply_without_bytes(int status) {
+    DnsReply reply;
+    reply.kind = status == ARES_ETIMEOUT ? DnsReply::Kind::silent : DnsReply::Kind::retry;
+    reply.why = describe_cares_status(status);
+    return reply;
+}
+
 DnsReply retry_reply(std::string why) {
     DnsReply reply;
     reply.why = std::move(why);
@@ -204,6 +212,12 @@ void CaresResolver::srv(std::string name, Answer<SrvAnswer> answer) {
     name = normal_dns_name(name);
     if (settled_without_asking(srv_cache_, srv_waiting_, name, answer)) return;
     begin(name, DnsType::srv, [this, name](DnsReply reply) {
+        if (reply.kind == DnsReply::Kind::silent) {
+            // Kept as briefly as a failure: the next question may be answered.
+            const seconds kept = options_.cache.retry_max;
+            finish<SrvAnswer>(srv_cache_, srv_waiting_, name, SrvAnswer{{}, kept}, kept);
+            return;
+        }
         if (reply.kind != DnsReply::Kind::records) {
             finish(srv_cache_, srv_waiting_, name, failure<SrvAnswer>(reply), reply.ttl);
             return;
@@ -323,7 +337,7 @@ void CaresResolver::send(Question question) {
 void CaresResolver::on_reply(Question question, int status,
                              const std::vector<unsigned char>& bytes) {
     DnsReply reply = bytes.empty()
-                         ? retry_reply(describe_cares_status(status))
+                         ? reply_without_bytes(status)
                          : read_dns_reply(bytes, question.name, question.type, options_.reply);
     if (reply.kind == DnsReply::Kind::alias) {
         if (question.aliases_left > 0) {

@@ -24,6 +24,7 @@ struct DnsReply {
         alias,    ///< CNAMEs lead to `alias`, about which the reply says nothing: ask again there
         absent,   ///< the name or the type does not exist
         retry,    ///< no usable answer
+        silent,   ///< no answer at all in the time for one
     };
     Kind kind = Kind::retry;
     std::string why;  ///< when absent or retry

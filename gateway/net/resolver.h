@@ -23,7 +23,7 @@ struct SrvRecord {
 };
 
 struct SrvAnswer {
-    std::vector<SrvRecord> records;  ///< never empty in an ok answer
+    std::vector<SrvRecord> records;  ///< empty: no name server answered at all in its time
     std::chrono::seconds ttl{0};
 };
 

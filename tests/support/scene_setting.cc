@@ -282,6 +282,8 @@ void Stage::dns_address(const Step& step, const Words& words) {
 
 void Stage::dns_absent(const Step&, const Words& words) { world_.dns().set_absent(words[0]); }
 
+void Stage::dns_silent(const Step&, const Words& words) { world_.dns().set_silent(words[0]); }
+
 void Stage::dns_fails(const Step&, const Words& words) { world_.dns().set_failing(words[0]); }
 
 }  // namespace causeway::scene

@@ -154,6 +154,7 @@ public:
     }
     void set_absent(const std::string& name) override { dns_.set_absent(name); }
     void set_failing(const std::string& name) override { dns_.set_retry(name); }
+    void set_silent(const std::string& name) override { dns_.set_never(name); }
 
 private:
     SimDns& dns_;

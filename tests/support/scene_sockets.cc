@@ -48,6 +48,9 @@ public:
     void set_failing(const std::string& name) override {
         names_[name] = {.exists = true, .failing = true, .srv = {}, .hosts = {}};
     }
+    void set_silent(const std::string&) override {
+        throw std::runtime_error("only in the simulation");
+    }
     [[nodiscard]] Endpoint endpoint() const { return server_.endpoint(); }
 
 private:

@@ -49,6 +49,7 @@ const std::vector<Stage::Rule>& Stage::rules() {
         {"DNS has address <name>", &Stage::dns_address},
         {"DNS has no <name>", &Stage::dns_absent},
         {"DNS fails for <name>", &Stage::dns_fails},
+        {"DNS never answers for <name>", &Stage::dns_silent, simulation},
 
         {"<who> connects", &Stage::connects},
         {"<who> connects with priority <n>", &Stage::connects_with_priority},

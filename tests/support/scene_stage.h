@@ -102,6 +102,7 @@ private:
     void dns_address(const Step& step, const Words& words);
     void dns_absent(const Step& step, const Words& words);
     void dns_fails(const Step& step, const Words& words);
+    void dns_silent(const Step& step, const Words& words);
 
     // scene_people.cc: what clients and strangers do and see
     void connects(const Step& step, const Words& words);

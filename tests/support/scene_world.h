@@ -40,6 +40,8 @@ public:
     virtual void set_srv(const std::string& name, std::vector<SrvRecord> records) = 0;
     virtual void set_addresses(const std::string& host, std::vector<std::string> addresses) = 0;
     virtual void set_absent(const std::string& name) = 0;
+    /// Questions about it get no answer at all.
+    virtual void set_silent(const std::string& name) = 0;
     virtual void set_failing(const std::string& name) = 0;
 };
 

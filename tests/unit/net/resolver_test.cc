@@ -144,15 +144,14 @@ TEST_CASE("absence is told from failure, and both are remembered") {
     CHECK(f.server.questions().size() == 2);
 }
 
-TEST_CASE("a silent name server is a failure after the timeout") {
+TEST_CASE("a silent name server is told from one that fails, after the timeout") {
     ResolverOptions options;
     options.timeout = Duration(40);
     Fixture f([](const Query&) { return Bytes{}; }, options);
     const auto begin = std::chrono::steady_clock::now();
     const auto later = f.srv(service);
-    REQUIRE_FALSE(later.ok());
-    CHECK(later.error().cause() == Cause::retry);
-    CHECK(later.error().why() == "no answer from the name servers");
+    REQUIRE(later.ok());
+    CHECK(later->records.empty());
     CHECK(std::chrono::steady_clock::now() - begin >= milliseconds(80));
     CHECK(f.server.questions().size() == static_cast<std::size_t>(options.tries));
 }

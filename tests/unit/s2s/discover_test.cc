@@ -21,6 +21,8 @@ const std::string direct = "_xmpps-server._tcp.a.example";
 
 struct Fixture {
     SimLoop loop;
+    SimClock clock;
+    TimerWheel wheel{clock};
     SimDns dns{loop};
     std::optional<Result<Targets>> result;
     std::unique_ptr<Discovery> discovery;
@@ -31,8 +33,8 @@ struct Fixture {
     }
     void run(const std::string& domain = "a.example") {
         result.reset();
-        discovery =
-            discover(domain, dns, limits, [this](auto got) { result.emplace(std::move(got)); });
+        discovery = discover(domain, dns, wheel, limits,
+                             [this](auto got) { result.emplace(std::move(got)); });
         CHECK_FALSE(result);
         loop.run_until_idle();
     }
@@ -135,6 +137,42 @@ TEST_CASE("a failing SRV look-up is no reason to fall back") {
     }
 }
 
+TEST_CASE("a look-up that nobody answers in its time leaves the domain itself") {
+    Fixture f;
+    f.dns.set_addresses("a.example", {"192.0.2.1"});
+    f.dns.set_never(starttls);
+    f.dns.set_never(direct);
+    f.run();
+    CHECK_FALSE(f.result);
+    f.loop.run_for(f.clock, f.wheel, f.limits.patience - Duration{100});
+    CHECK_FALSE(f.result);
+    f.loop.run_for(f.clock, f.wheel, Duration{200});
+    REQUIRE(f.result);
+    REQUIRE(f.result->ok());
+    CHECK((*f.result)->list.front().host == "a.example");
+    // An answer that comes after all changes nothing.
+    f.dns.set_srv(starttls, {{10, 0, 5269, "x1"}});
+    f.loop.run_until_idle();
+    CHECK((*f.result)->list.front().host == "a.example");
+}
+
+TEST_CASE("silence about one service does not hide what is known of the other") {
+    Fixture f;
+    f.dns.set_addresses("a.example", {"192.0.2.1"});
+    f.dns.set_never(direct);
+    f.dns.set_srv(starttls, {{10, 0, 5269, "x1"}});
+    f.run();
+    f.loop.run_for(f.clock, f.wheel, f.limits.patience * 2);
+    REQUIRE(f.result);
+    REQUIRE(f.result->ok());
+    CHECK((*f.result)->list.front().host == "x1");
+    f.dns.set_retry(starttls);
+    f.run();
+    f.loop.run_for(f.clock, f.wheel, f.limits.patience * 2);
+    REQUIRE(f.result);
+    CHECK(f.result->error().cause() == Cause::retry);
+}
+
 TEST_CASE("no record at all means no such domain; a failing address look-up does not") {
     Fixture f;
     const Outcome no = f.failure();
@@ -216,7 +254,7 @@ TEST_CASE("a discovery is cancelled by destroying it, also from its own answer")
     CHECK_FALSE(f.result);
 
     int calls = 0;
-    f.discovery = discover("a.example", f.dns, {}, [&](auto result) {
+    f.discovery = discover("a.example", f.dns, f.wheel, {}, [&](auto result) {
         CHECK(result.ok());
         ++calls;
         f.discovery.reset();
