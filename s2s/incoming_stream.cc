@@ -56,7 +56,9 @@ IncomingStream::IncomingStream(Hub& hub, ServerTable& table, std::unique_ptr<Cha
 }
 
 IncomingStream::~IncomingStream() {
-    while (!verifying_.empty()) end_verification(Pair(verifying_.begin()->first));
+    for (std::size_t left = verifying_.size(); left > 0; --left) {
+        table_.admission().verified(network_);
+    }
 }
 
 void IncomingStream::on_stream_secured() { gain(stream_bits::secure); }

@@ -31,6 +31,9 @@ Duration millis(std::chrono::seconds seconds) {
     return std::chrono::duration_cast<Duration>(seconds);
 }
 
+/// Names a ping; nobody can guess it, and no other one has it.
+std::uint64_t random_number() { return 1 + random_below(~std::uint64_t{1}); }
+
 bool durable(const Packet& packet) {
     return packet.storable() ||
            (packet.kind() == StanzaKind::presence && is_subscription(packet.type()));
@@ -120,7 +123,7 @@ void RemotePair::write(const PacketRef& packet, HoldId hold, bool keep) {
     if (hold != 0 || (keep && unconfirmed_.size() < unconfirmed_limit)) {
         // A ping in front tells the peer to follow what comes behind it.
         if (hold != 0 && pings_answered_ && !std::exchange(followed_, true)) {
-            ping(hub_.shared.ids.next_id(), true);
+            ping(random_number(), true);
         }
         // Nobody waits for news of a message without a hold: a reference to it will do.
         unconfirmed_.push_back({hold, hold == 0 ? packet : nullptr});
@@ -154,7 +157,7 @@ void RemotePair::ask() {
     const bool owed = std::exchange(owed_, false);
     followed_ = owed;
     last_ask_ = hub_.clock().now();
-    ping_ = hub_.shared.ids.next_id();  // never that of an earlier run
+    ping_ = random_number();
     ping_covers_ = unconfirmed_.size();
     ping(ping_, owed);
     hub_.shard.timers().arm(ping_timer_, ping_patience, *this, ping_late);

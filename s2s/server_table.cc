@@ -118,7 +118,11 @@ void ServerTable::send(PacketRef packet, AcknowledgementTicket ticket) {
 }
 
 bool ServerTable::answered(const Packet& packet) {
-    if (!packet.id().starts_with(ping_prefix)) return false;
+    // Only the domain itself was asked; whoever else there knows the id says nothing about it.
+    if (!packet.id().starts_with(ping_prefix) || packet.from().has_local() ||
+        packet.from().has_resource()) {
+        return false;
+    }
     const std::string_view text = packet.id().substr(ping_prefix.size());
     std::uint64_t number = 0;
     std::from_chars(text.data(), text.data() + text.size(), number);

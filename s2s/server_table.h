@@ -72,9 +72,9 @@ private:
     void expired(std::string_view owner, const LogRow& row, Batch& batch);
 
     Hub& hub_;
+    Admission admission_;  ///< outlives the streams that it counts
     std::unordered_map<std::string, std::unique_ptr<RemotePair>> pairs_;  ///< by queue_owner()
     std::unordered_map<IncomingStream*, std::unique_ptr<IncomingStream>> incoming_;
-    Admission admission_;
     std::unordered_map<std::string, std::size_t> unreached_of_;  ///< by account
     TimePoint forgotten_at_{};
     Timer forget_timer_;

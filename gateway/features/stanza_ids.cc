@@ -7,6 +7,7 @@
 
 #include "gateway/session/account.h"
 #include "gateway/xml/ns.h"
+#include "gateway/xml/writer.h"
 
 namespace causeway {
 namespace {
@@ -30,7 +31,7 @@ void remove_claims(Element& message, const Jid& owner) {
     }
 }
 
-/// To another domain a message carries an id by our domain: by that its server may know it again.
+/// To another domain a message carries an id by its sender: by that its server may know it again.
 void add_id(Hub& hub, Stanza& stanza, std::string_view by) {
     Element& id = stanza.element.add_child(stanza.arena, ns::stanza_ids, "stanza-id");
     id.set_attribute(stanza.arena, "by", stanza.arena.copy(by));
@@ -40,16 +41,31 @@ void add_id(Hub& hub, Stanza& stanza, std::string_view by) {
 
 bool is_kept(StanzaType type) { return type == StanzaType::chat || type == StanzaType::normal; }
 
-/// The id that the sender's server gave; that it speaks for its domain was proven by its stream.
+/// What a copy has in common with the first one: all children but the delay that is stamped on what
+/// waited.
+std::string content_of(const Element& message) {
+    std::string content;
+    for (const Element* child = message.first_element(); child != nullptr;
+         child = child->next_element()) {
+        if (!child->is(ns::delay, "delay")) append_element(content, *child, ns::client);
+    }
+    return content;
+}
+
+/// A message that its server sends again is the same in sender, id and content: whoever copies a
+/// payload, id included, into another message sends another message.
 void recognise(const Hub& hub, Stanza& stanza) {
     for (const Element* child = stanza.element.first_element(); child != nullptr;
          child = child->next_element()) {
         if (!child->is(ns::stanza_ids, "stanza-id")) continue;
         const std::string_view id = child->attribute("id");
         if (id.empty() || id.size() > longest_id) continue;
-        if (child->attribute("by") != stanza.from.domain()) continue;
-        stanza.resend_key =
-            SeenMessages::key(hub.shared.secret, stanza.from.domain(), id, stanza.to.bare());
+        const auto by = Jid::parse(child->attribute("by"));
+        if (!by || by->full() != stanza.from.bare()) continue;
+        std::string what(stanza.to.full());
+        what += '\0';
+        what += content_of(stanza.element);
+        stanza.resend_key = SeenMessages::key(hub.shared.secret, stanza.from.full(), id, what);
         return;
     }
 }
@@ -59,7 +75,7 @@ Verdict from_a_client(FromClient& from) {
     if (stanza.kind != StanzaKind::message) return Verdict::next;
     const bool here = from.hub.serves(stanza.to.domain());
     remove_claims(stanza.element, here ? stanza.to : stanza.from);
-    if (!here && is_kept(stanza.type)) add_id(from.hub, stanza, stanza.from.domain());
+    if (!here && is_kept(stanza.type)) add_id(from.hub, stanza, stanza.from.bare());
     return Verdict::next;
 }
 

@@ -61,6 +61,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             break;
         case DnsReply::Kind::absent:
         case DnsReply::Kind::retry: require(!reply.why.empty()); break;
+        case DnsReply::Kind::silent: require(false); break;  // a reply came
     }
     return 0;
 }
