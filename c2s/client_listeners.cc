@@ -1,7 +1,7 @@
 #include "c2s/client_listeners.h"
 
 #include "gateway/base/log.h"
-#include "gateway/net/asio_network.h"
+#include "gateway/net/system_network.h"
 #include "gateway/net/stream_channel.h"
 #include "gateway/xmpp/jid.h"
 

@@ -6,7 +6,7 @@
 #include "c2s/client_table.h"
 #include "gateway/base/log.h"
 #include "gateway/base/random.h"
-#include "gateway/net/asio_network.h"
+#include "gateway/net/system_network.h"
 #include "gateway/session/accounts.h"
 #include "gateway/xml/ns.h"
 #include "gateway/xml/writer.h"

@@ -8,7 +8,7 @@
 
 #include "gateway/base/encoding.h"
 #include "gateway/base/log.h"
-#include "gateway/net/asio_network.h"
+#include "gateway/net/system_network.h"
 #include "gateway/net/stream_channel.h"
 #include "gateway/xml/ns.h"
 #include "gateway/xml/writer.h"

@@ -6,8 +6,8 @@
 #include <charconv>
 
 #include "gateway/base/log.h"
-#include "gateway/net/asio_network.h"
 #include "gateway/net/network_prefix.h"
+#include "gateway/net/system_network.h"
 #include "gateway/session/accounts.h"
 
 namespace causeway {

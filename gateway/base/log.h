@@ -5,7 +5,7 @@
 // token or a stanza's body. Before configure() and after stop() nothing is written.
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <concepts>
 #include <cstddef>

@@ -4,7 +4,6 @@
 // directory.
 #pragma once
 
-#include <boost/asio/ip/tcp.hpp>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -13,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "gateway/base/endpoint.h"
 #include "gateway/base/log.h"
 #include "gateway/config/limits.h"
 
@@ -29,7 +29,7 @@ struct DomainConfig {
 };
 
 struct Config {
-    using Endpoint = boost::asio::ip::tcp::endpoint;
+    using Endpoint = causeway::Endpoint;
     using Endpoints = std::vector<Endpoint>;
 
     /// How another server may prove its domain.
@@ -37,7 +37,7 @@ struct Config {
 
     /// The port on every address of both families, as `[::]:port`.
     static Endpoint every_address(unsigned short port) {
-        return {boost::asio::ip::tcp::v6(), port};
+        return {StreamProtocol::v6(), port};
     }
 
     std::string path;  ///< the file it was read from; empty when made in code

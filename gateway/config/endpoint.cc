@@ -60,9 +60,9 @@ Result<ip::address> parse_address(std::string_view text) {
     return Outcome::malformed("is not an address in numbers");
 }
 
-Result<ip::tcp::endpoint> parse_endpoint(std::string_view text, std::uint16_t default_port) {
+Result<Endpoint> parse_endpoint(std::string_view text, std::uint16_t default_port) {
     if (default_port == 0) {
-        if (const auto port = parse_port(text)) return ip::tcp::endpoint(ip::tcp::v6(), *port);
+        if (const auto port = parse_port(text)) return Endpoint(StreamProtocol::v6(), *port);
     }
     const auto parts = split(text);
     const auto address = parse_address(parts ? parts->address : std::string_view{});
@@ -74,14 +74,14 @@ Result<ip::tcp::endpoint> parse_endpoint(std::string_view text, std::uint16_t de
             return Outcome::malformed(
                 fmt::format("has no port; write \"{}\"", to_text({*address, 5222})));
         }
-        return ip::tcp::endpoint(*address, default_port);
+        return Endpoint(*address, default_port);
     }
     const auto port = parse_port(parts->port);
     if (!port) return Outcome::malformed("has a port that is not a number from 1 to 65535");
-    return ip::tcp::endpoint(*address, *port);
+    return Endpoint(*address, *port);
 }
 
-std::string to_text(const ip::tcp::endpoint& endpoint) {
+std::string to_text(const Endpoint& endpoint) {
     const ip::address address = endpoint.address();
     return fmt::format(fmt::runtime(address.is_v6() ? "[{}]:{}" : "{}:{}"), address.to_string(),
                        endpoint.port());

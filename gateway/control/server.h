@@ -4,13 +4,16 @@
 // Thread: all of it, and every handler and Reply, runs on the io_context's one thread.
 #pragma once
 
-#include <boost/asio/io_context.hpp>
 #include <cstddef>
 #include <memory>
 #include <string>
 
 #include "gateway/base/outcome.h"
 #include "gateway/control/command.h"
+
+namespace boost::asio {
+class io_context;
+}  // namespace boost::asio
 
 namespace causeway::control {
 

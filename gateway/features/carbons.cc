@@ -1,6 +1,7 @@
 // XEP-0280 Message Carbons: a client that asks for it gets a copy of what the account's other
 // clients send and receive. What is copied: messages of people (§6), unless the sender forbids it
 // (XEP-0334, §9). A copy that somebody else made up is removed before it reaches anybody (§11).
+#include <algorithm>
 #include <array>
 #include <utility>
 #include <vector>

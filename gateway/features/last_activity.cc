@@ -1,6 +1,7 @@
 // XEP-0012 Last Activity: when an account was last available, and what it said when it went; for
 // those that may see its presence. A server tells how long it has been up. Kept in the store, so
 // that a restart forgets nothing.
+#include <algorithm>
 #include <array>
 #include <charconv>
 

@@ -1,6 +1,7 @@
 // RFC 6121 §2: the roster as its owner's clients see and change it, with versions (§2.6).
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "gateway/base/random.h"

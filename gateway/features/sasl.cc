@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "gateway/base/log.h"
-#include "gateway/net/asio_network.h"
+#include "gateway/net/system_network.h"
 #include "gateway/sasl/external.h"
 #include "gateway/sasl/payload.h"
 #include "gateway/sasl/plain.h"

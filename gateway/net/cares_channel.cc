@@ -6,17 +6,13 @@
 #include <sys/time.h>
 
 #include <algorithm>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/post.hpp>
 #include <cstring>
 #include <utility>
 
 namespace causeway {
 namespace {
 
-namespace asio = boost::asio;
-using boost::system::error_code;
-using StreamDescriptor = asio::posix::basic_stream_descriptor<asio::io_context::executor_type>;
+namespace ip = boost::asio::ip;
 
 // What the DNS flag day of 2020 settled on: larger replies are fragmented, and fragments get lost.
 constexpr int datagram_size = 1232;
@@ -71,31 +67,31 @@ struct CaresChannel::Question {
     Done done;
 };
 
-/// A descriptor of c-ares under watch. It outlives its removal until its waits have come back.
-struct CaresChannel::Watch {
-    Watch(asio::io_context& context, CaresChannel& owner) : descriptor(context), channel(&owner) {}
-    Watch(const Watch&) = delete;
-    Watch& operator=(const Watch&) = delete;
-    ~Watch() { stop(); }
+/// A descriptor of c-ares under watch, which c-ares itself opens and closes.
+struct CaresChannel::Watch final : Polled {
+    explicit Watch(CaresChannel& owner) : Polled(owner.loop_.poller), channel(owner) {}
 
-    /// Lets go of the descriptor, which c-ares closes itself.
-    void stop() {
-        channel = nullptr;
-        if (descriptor.is_open()) descriptor.release();
+    /// Asks for what c-ares waits for at present.
+    void wait() {
+        if (wants_read) want(Direction::read);
+        if (wants_write) want(Direction::write);
+    }
+    void on_ready(Direction direction) override {
+        // c-ares does not always read to the end, so that epoll has to look again.
+        check_again();
+        const bool read = direction == Direction::read;
+        channel.process(read ? descriptor() : ARES_SOCKET_BAD,
+                        read ? ARES_SOCKET_BAD : descriptor());
     }
 
-    StreamDescriptor descriptor;
-    CaresChannel* channel;  // nullptr once the watch is over
-    bool want_read = false;
-    bool want_write = false;
-    bool reading = false;
-    bool writing = false;
+    CaresChannel& channel;
+    bool wants_read = false;
+    bool wants_write = false;
 };
 
-Result<std::unique_ptr<CaresChannel>> CaresChannel::open(asio::io_context& context,
-                                                         TimerWheel& timers,
+Result<std::unique_ptr<CaresChannel>> CaresChannel::open(const DnsLoop& loop,
                                                          const CaresChannelOptions& options) {
-    std::unique_ptr<CaresChannel> channel(new CaresChannel(context, timers));
+    std::unique_ptr<CaresChannel> channel(new CaresChannel(loop));
     int status = prepare_library();
     if (status == ARES_SUCCESS) status = channel->start(options, 0);
     if (status == ARES_SUCCESS && count_servers(channel->channel_) == 1) {
@@ -127,13 +123,11 @@ int CaresChannel::start(const CaresChannelOptions& options, int flags) {
     return set_servers(channel_, options.servers);
 }
 
-CaresChannel::CaresChannel(asio::io_context& context, TimerWheel& timers)
-    : context_(context), timers_(timers) {}
+CaresChannel::CaresChannel(const DnsLoop& loop) : loop_(loop) {}
 
 CaresChannel::~CaresChannel() {
     alive_.reset();
     if (channel_ != nullptr) ares_destroy(channel_);
-    for (auto& [descriptor, watch] : watches_) watch->stop();
 }
 
 void CaresChannel::ask(const std::string& name, DnsType type, Done done) {
@@ -153,8 +147,8 @@ std::vector<Address> CaresChannel::in_hosts_file(const std::string& name) {
         const std::unique_ptr<hostent, decltype(&ares_free_hostent)> owner(entry,
                                                                            &ares_free_hostent);
         for (char** item = entry->h_addr_list; item != nullptr && *item != nullptr; ++item) {
-            if (entry->h_addrtype == AF_INET) add_address<asio::ip::address_v4>(*item, found);
-            if (entry->h_addrtype == AF_INET6) add_address<asio::ip::address_v6>(*item, found);
+            if (entry->h_addrtype == AF_INET) add_address<ip::address_v4>(*item, found);
+            if (entry->h_addrtype == AF_INET6) add_address<ip::address_v6>(*item, found);
         }
     }
     return found;
@@ -168,13 +162,13 @@ void CaresChannel::on_reply(void* argument, int status, int /*timeouts*/, unsign
     std::vector<unsigned char> bytes;
     if (reply != nullptr && size > 0) bytes.assign(reply, reply + size);
     // c-ares is in the middle of its own work: whoever asked may want to ask again, or destroy us.
-    asio::post(self.context_,
-               [&self, alive = std::weak_ptr<bool>(self.alive_), status,
-                done = std::move(question->done), bytes = std::move(bytes)]() mutable {
-                   if (alive.expired()) return;
-                   --self.outstanding_;
-                   done(status, std::move(bytes));
-               });
+    self.loop_.executor.post([&self, alive = std::weak_ptr<bool>(self.alive_), status,
+                              done = std::move(question->done),
+                              bytes = std::move(bytes)]() mutable {
+        if (alive.expired()) return;
+        --self.outstanding_;
+        done(status, std::move(bytes));
+    });
 }
 
 void CaresChannel::on_socket(void* argument, ares_socket_t descriptor, int readable, int writable) {
@@ -183,51 +177,26 @@ void CaresChannel::on_socket(void* argument, ares_socket_t descriptor, int reada
 
 void CaresChannel::watch(ares_socket_t descriptor, bool read, bool write) {
     if (!read && !write) {
-        // c-ares closes the descriptor when we return.
-        if (const auto found = watches_.find(descriptor); found != watches_.end()) {
-            found->second->stop();
-            watches_.erase(found);
-        }
+        watches_.erase(descriptor);  // c-ares closes the descriptor when we return
         return;
     }
-    std::shared_ptr<Watch>& entry = watches_[descriptor];
+    std::unique_ptr<Watch>& entry = watches_[descriptor];
     if (!entry) {
-        entry = std::make_shared<Watch>(context_, *this);
-        error_code error;
-        entry->descriptor.assign(descriptor, error);
-        // A descriptor that the reactor refuses stays unwatched: its question ends by timeout.
-        if (error) return;
+        entry = std::make_unique<Watch>(*this);
+        // A descriptor that the system does not watch has its question end by timeout.
+        static_cast<void>(entry->watch(descriptor));
     }
-    entry->want_read = read;
-    entry->want_write = write;
-    wait(entry);
-}
-
-void CaresChannel::wait(const std::shared_ptr<Watch>& watch) {
-    if (watch->channel == nullptr || !watch->descriptor.is_open()) return;
-    const ares_socket_t descriptor = watch->descriptor.native_handle();
-    if (watch->want_read && !std::exchange(watch->reading, true)) {
-        watch->descriptor.async_wait(asio::posix::descriptor_base::wait_read,
-                                     [watch, descriptor](const error_code& error) {
-                                         watch->reading = false;
-                                         if (error || watch->channel == nullptr) return;
-                                         watch->channel->process(descriptor, ARES_SOCKET_BAD);
-                                     });
-    }
-    if (watch->want_write && !std::exchange(watch->writing, true)) {
-        watch->descriptor.async_wait(asio::posix::descriptor_base::wait_write,
-                                     [watch, descriptor](const error_code& error) {
-                                         watch->writing = false;
-                                         if (error || watch->channel == nullptr) return;
-                                         watch->channel->process(ARES_SOCKET_BAD, descriptor);
-                                     });
-    }
+    entry->wants_read = read;
+    entry->wants_write = write;
+    entry->wait();
 }
 
 void CaresChannel::process(ares_socket_t readable, ares_socket_t writable) {
     ares_process_fd(channel_, readable, writable);
     const ares_socket_t descriptor = readable != ARES_SOCKET_BAD ? readable : writable;
-    if (const auto found = watches_.find(descriptor); found != watches_.end()) wait(found->second);
+    if (const auto found = watches_.find(descriptor); found != watches_.end()) {
+        found->second->wait();
+    }
     arm_timer();
 }
 
@@ -238,7 +207,7 @@ void CaresChannel::arm_timer() {
         return;
     }
     const Duration wait(left.tv_sec * 1000 + left.tv_usec / 1000 + 1);
-    timers_.arm(timer_, wait, *this);
+    loop_.timers.arm(timer_, wait, *this);
 }
 
 void CaresChannel::on_timer(std::uint32_t /*which*/) { process(ARES_SOCKET_BAD, ARES_SOCKET_BAD); }

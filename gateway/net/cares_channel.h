@@ -5,7 +5,6 @@
 
 #include <ares.h>
 
-#include <boost/asio/io_context.hpp>
 #include <cstddef>
 #include <functional>
 #include <map>
@@ -13,9 +12,11 @@
 #include <string>
 #include <vector>
 
+#include "gateway/base/executor.h"
 #include "gateway/base/timer_wheel.h"
 #include "gateway/net/dns_message.h"
 #include "gateway/net/socket.h"
+#include "gateway/shard/poller.h"
 
 namespace causeway {
 
@@ -25,13 +26,19 @@ struct CaresChannelOptions {
     int tries = 3;                  ///< rounds through the servers
 };
 
+/// What a channel runs on: the parts of a shard, which must outlive it.
+struct DnsLoop {
+    Poller& poller;
+    Executor& executor;  ///< of the same thread
+    TimerWheel& timers;
+};
+
 class CaresChannel final : private TimerTarget {
 public:
     /// `reply` is a message, or empty when there was none; then `status` is a code of c-ares.
     using Done = std::function<void(int status, std::vector<unsigned char> reply)>;
 
-    static Result<std::unique_ptr<CaresChannel>> open(boost::asio::io_context& context,
-                                                      TimerWheel& timers,
+    static Result<std::unique_ptr<CaresChannel>> open(const DnsLoop& loop,
                                                       const CaresChannelOptions& options);
     ~CaresChannel();
     CaresChannel(const CaresChannel&) = delete;
@@ -47,21 +54,19 @@ public:
 private:
     struct Question;
     struct Watch;
-    CaresChannel(boost::asio::io_context& context, TimerWheel& timers);
+    explicit CaresChannel(const DnsLoop& loop);
     int start(const CaresChannelOptions& options, int flags);
     static void on_reply(void* question, int status, int timeouts, unsigned char* reply, int size);
     static void on_socket(void* channel, ares_socket_t descriptor, int readable, int writable);
     void watch(ares_socket_t descriptor, bool read, bool write);
-    void wait(const std::shared_ptr<Watch>& watch);
     void process(ares_socket_t readable, ares_socket_t writable);
     void arm_timer();
     void on_timer(std::uint32_t which) override;
 
-    boost::asio::io_context& context_;
-    TimerWheel& timers_;
+    DnsLoop loop_;
     Timer timer_;
     ares_channel channel_ = nullptr;
-    std::map<ares_socket_t, std::shared_ptr<Watch>> watches_;
+    std::map<ares_socket_t, std::unique_ptr<Watch>> watches_;
     std::size_t outstanding_ = 0;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

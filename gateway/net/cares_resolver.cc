@@ -4,14 +4,13 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/post.hpp>
 #include <charconv>
 #include <utility>
 
 namespace causeway {
 namespace {
 
-namespace asio = boost::asio;
+namespace ip = boost::asio::ip;
 using std::chrono::seconds;
 
 constexpr std::uint16_t dns_port = 53;
@@ -66,7 +65,7 @@ Result<Endpoint> parse_name_server(std::string_view text) {
         port = text.substr(colon);
     }
     boost::system::error_code error;
-    const Address address = asio::ip::make_address(std::string(host), error);
+    const Address address = ip::make_address(std::string(host), error);
     if (error) {
         return Outcome::malformed(
             fmt::format("'{}' is not an IP address with an optional port", text));
@@ -102,19 +101,15 @@ struct CaresResolver::AddressLookup final : TimerTarget {
     std::weak_ptr<AddressLookup> me;
 };
 
-Result<std::unique_ptr<CaresResolver>> CaresResolver::open(asio::io_context& context,
-                                                           TimerWheel& timers, const Clock& clock,
+Result<std::unique_ptr<CaresResolver>> CaresResolver::open(const DnsLoop& loop, const Clock& clock,
                                                            ResolverOptions options) {
-    std::unique_ptr<CaresResolver> resolver(
-        new CaresResolver(context, timers, clock, std::move(options)));
+    std::unique_ptr<CaresResolver> resolver(new CaresResolver(loop, clock, std::move(options)));
     if (Outcome opened = resolver->open_channel(); !opened.ok()) return opened;
     return resolver;
 }
 
-CaresResolver::CaresResolver(asio::io_context& context, TimerWheel& timers, const Clock& clock,
-                             ResolverOptions options)
-    : context_(context),
-      timers_(timers),
+CaresResolver::CaresResolver(const DnsLoop& loop, const Clock& clock, ResolverOptions options)
+    : loop_(loop),
       clock_(clock),
       options_(std::move(options)),
       srv_cache_(clock, options_.cache),
@@ -125,8 +120,7 @@ CaresResolver::~CaresResolver() { alive_.reset(); }
 Outcome CaresResolver::open_channel() {
     configuration_checked_ = clock_.now();
     configuration_changed_ = changed_at(system_configuration);
-    auto opened =
-        CaresChannel::open(context_, timers_, {options_.servers, options_.timeout, options_.tries});
+    auto opened = CaresChannel::open(loop_, {options_.servers, options_.timeout, options_.tries});
     if (!opened.ok()) return opened.error();
     std::erase_if(retired_, [](const auto& old) { return old->outstanding() == 0; });
     if (channel_) retired_.push_back(std::move(channel_));
@@ -161,8 +155,8 @@ void CaresResolver::follow_system_configuration() {
 
 template <class T>
 void CaresResolver::answer_later(Answer<T> answer, Result<T> result) {
-    asio::post(context_, [alive = std::weak_ptr<bool>(alive_), answer = std::move(answer),
-                          result = std::move(result)]() mutable {
+    loop_.executor.post([alive = std::weak_ptr<bool>(alive_), answer = std::move(answer),
+                         result = std::move(result)]() mutable {
         if (!alive.expired()) answer(std::move(result));
     });
 }
@@ -229,7 +223,7 @@ void CaresResolver::srv(std::string name, Answer<SrvAnswer> answer) {
 
 void CaresResolver::addresses(std::string host, Answer<AddressAnswer> answer) {
     boost::system::error_code no_literal;
-    const Address literal = asio::ip::make_address(host, no_literal);
+    const Address literal = ip::make_address(host, no_literal);
     if (!no_literal) {
         answer_later<AddressAnswer>(std::move(answer),
                                     AddressAnswer{{literal}, options_.cache.positive_max});
@@ -238,8 +232,8 @@ void CaresResolver::addresses(std::string host, Answer<AddressAnswer> answer) {
     host = normal_dns_name(host);
     if (settled_without_asking(address_cache_, address_waiting_, host, answer)) return;
     if (auto local = addresses_in_hosts_file(host); !local.empty()) {
-        asio::post(context_, [this, alive = std::weak_ptr<bool>(alive_), host,
-                              found = AddressAnswer{std::move(local), hosts_file_ttl}] {
+        loop_.executor.post([this, alive = std::weak_ptr<bool>(alive_), host,
+                             found = AddressAnswer{std::move(local), hosts_file_ttl}] {
             if (alive.expired()) return;
             finish<AddressAnswer>(address_cache_, address_waiting_, host, found, found.ttl);
         });
@@ -263,7 +257,7 @@ void CaresResolver::on_family(const std::shared_ptr<AddressLookup>& lookup, bool
     lookup->done[second ? 1 : 0] = true;
     if (!lookup->done[second ? 0 : 1]) {
         // Some servers never answer AAAA: with addresses in hand nobody should wait for that.
-        if (found) timers_.arm(lookup->patience, options_.family_patience, *lookup);
+        if (found) loop_.timers.arm(lookup->patience, options_.family_patience, *lookup);
         return;
     }
     settle(lookup);
@@ -313,7 +307,7 @@ void CaresResolver::enqueue(Question question) {
         queue_.push_back(std::move(question));
         return;
     }
-    asio::post(context_, [alive = std::weak_ptr<bool>(alive_), done = std::move(question.done)] {
+    loop_.executor.post([alive = std::weak_ptr<bool>(alive_), done = std::move(question.done)] {
         if (!alive.expired()) done(retry_reply("too many DNS questions wait for an answer"));
     });
 }
@@ -364,7 +358,7 @@ void CaresResolver::pump() {
 std::vector<Address> CaresResolver::addresses_in_hosts_file(const std::string& host) {
     // RFC 6761 §6.3: these names never leave the machine.
     if (is_loopback_name(host)) {
-        return {asio::ip::address_v6::loopback(), asio::ip::address_v4::loopback()};
+        return {ip::address_v6::loopback(), ip::address_v4::loopback()};
     }
     if (!options_.servers.empty()) return {};
     return channel_->in_hosts_file(host);

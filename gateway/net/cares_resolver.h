@@ -1,12 +1,10 @@
 // CaresResolver: the Resolver over c-ares, one per shard. Equal questions under way are asked once,
 // answers are cached by their TTL within bounds, aliases are followed to a bound, and questions
-// beyond a number wait their turn. Owner: the shard; it must not outlive the io_context, wheel and
-// clock.
+// beyond a number wait their turn. Owner: the shard; it must not outlive the loop and the clock.
 #pragma once
 
 #include <sys/stat.h>
 
-#include <boost/asio/io_context.hpp>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -43,8 +41,7 @@ Result<Endpoint> parse_name_server(std::string_view text);
 
 class CaresResolver final : public Resolver {
 public:
-    static Result<std::unique_ptr<CaresResolver>> open(boost::asio::io_context& context,
-                                                       TimerWheel& timers, const Clock& clock,
+    static Result<std::unique_ptr<CaresResolver>> open(const DnsLoop& loop, const Clock& clock,
                                                        ResolverOptions options);
     ~CaresResolver() override;
 
@@ -68,8 +65,7 @@ private:
     template <class T>
     using Waiting = std::unordered_map<std::string, std::vector<Answer<T>>>;
 
-    CaresResolver(boost::asio::io_context& context, TimerWheel& timers, const Clock& clock,
-                  ResolverOptions options);
+    CaresResolver(const DnsLoop& loop, const Clock& clock, ResolverOptions options);
     template <class T>
     bool settled_without_asking(DnsCache<T>& cache, Waiting<T>& waiting, const std::string& name,
                                 Answer<T>& answer);
@@ -89,8 +85,7 @@ private:
     void follow_system_configuration();
     Outcome open_channel();
 
-    boost::asio::io_context& context_;
-    TimerWheel& timers_;
+    DnsLoop loop_;
     const Clock& clock_;
     ResolverOptions options_;
     DnsCache<SrvAnswer> srv_cache_;

@@ -4,7 +4,6 @@
 // caller.
 #pragma once
 
-#include <boost/asio/ip/tcp.hpp>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -12,12 +11,10 @@
 #include <span>
 #include <string_view>
 
+#include "gateway/base/endpoint.h"
 #include "gateway/base/outcome.h"
 
 namespace causeway {
-
-using Endpoint = boost::asio::ip::tcp::endpoint;
-using Address = boost::asio::ip::address;
 
 /// What a socket tells its owner. Either call may destroy the socket.
 class SocketHandler {

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "gateway/net/asio_network.h"
+#include "gateway/net/system_network.h"
 
 namespace causeway {
 

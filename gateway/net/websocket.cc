@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/asio/execution.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/beast/core/bind_handler.hpp>
 #include <boost/beast/http/empty_body.hpp>
@@ -16,6 +18,31 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 namespace websocket = boost::beast::websocket;
 using boost::system::error_code;
+
+/// The executor that Beast asks for: its handlers run as tasks of the shard. Its timers are never
+/// armed, so that nothing needs to run the context that they belong to.
+class ShardExecutor {
+public:
+    explicit ShardExecutor(Shard& shard) : shard_(&shard) {}
+
+    template <class Function>
+    void execute(Function function) const {
+        // A task can be copied, and Beast's handlers can only be moved.
+        const auto held = std::make_shared<Function>(std::move(function));
+        shard_->post([held] { std::move (*held)(); });
+    }
+    [[nodiscard]] asio::execution_context& query(asio::execution::context_t) const noexcept {
+        static asio::io_context never_run;
+        return never_run;
+    }
+    static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
+        return asio::execution::blocking.never;
+    }
+    bool operator==(const ShardExecutor&) const = default;
+
+private:
+    Shard* shard_;
+};
 
 /// A read that Beast began and that waits for input.
 class PendingRead {
@@ -81,10 +108,10 @@ protected:
 /// Beast's next layer (AsyncStream and SyncStream) over a WireEnd. Written bytes are taken at once.
 class Wire {
 public:
-    using executor_type = asio::io_context::executor_type;
+    using executor_type = ShardExecutor;
 
-    Wire(asio::io_context& context, WireEnd& end) : context_(&context), end_(&end) {}
-    [[nodiscard]] executor_type get_executor() const noexcept { return context_->get_executor(); }
+    Wire(Shard& shard, WireEnd& end) : shard_(&shard), end_(&end) {}
+    [[nodiscard]] executor_type get_executor() const noexcept { return ShardExecutor(*shard_); }
     void tear_down() { end_->tear_down(); }
 
     template <class Buffers, class Token>
@@ -143,7 +170,7 @@ private:
         return bytes;
     }
 
-    asio::io_context* context_;
+    Shard* shard_;
     WireEnd* end_;
 };
 
@@ -196,7 +223,7 @@ public:
         : shard_(shard),
           below_(std::move(below)),
           remote_(below_->remote()),
-          stream_(shard.io(), static_cast<WireEnd&>(*this)) {
+          stream_(shard, static_cast<WireEnd&>(*this)) {
         below_->set_handler(this);
         stream_.auto_fragment(false);
         stream_.read_message_max(message_limit);

@@ -1,5 +1,7 @@
 #include "gateway/route/router.h"
 
+#include <utility>
+
 #include "gateway/session/accounts.h"
 
 namespace causeway {
@@ -34,7 +36,9 @@ void Router::from_client(Stanza& stanza, Account& account, Resource& session,
         case StanzaKind::message: break;
     }
     if (account.at_rest()) {
-        route(from.packet(), ticket);
+        from.packet();
+        // Handed on, not shared: at the recipient's home it can be stamped in place.
+        route(std::move(from.routed), ticket);
     } else {
         // Behind a subscription that is being stored: it was sent first (RFC 6120 §10.1).
         account.in_order(
@@ -105,9 +109,11 @@ void Router::route(PacketRef packet, AcknowledgementTicket ticket) {
     }
     Hub& home = hub_.home_of(packet->to().bare());
     if (&home == &hub_) {
-        to_account(packet, ticket);
+        to_account(std::move(packet), ticket);
     } else {
-        home.shard.post([&home, packet, ticket] { home.routing->route(packet, ticket); });
+        home.shard.post([&home, packet = std::move(packet), ticket]() mutable {
+            home.routing->route(std::move(packet), ticket);
+        });
     }
 }
 
@@ -145,7 +151,7 @@ void Router::to_remote(const PacketRef& packet, AcknowledgementTicket ticket) {
     hub_.at(home, [&home, packet, ticket] { home.remote->send(packet, ticket); });
 }
 
-void Router::to_account(const PacketRef& packet, AcknowledgementTicket ticket) {
+void Router::to_account(PacketRef packet, AcknowledgementTicket ticket) {
     if (hub_.accounts->find(packet->to().bare()) == nullptr) {
         // Nobody is online there: what only a session could take needs no account to be loaded.
         const bool request = packet->kind() == StanzaKind::iq && is_request(packet->type());
@@ -162,7 +168,8 @@ void Router::to_account(const PacketRef& packet, AcknowledgementTicket ticket) {
             return;
         }
     }
-    hub_.accounts->get(packet->to().bare()).receive(packet, ticket);
+    Account& account = hub_.accounts->get(packet->to().bare());
+    account.receive(std::move(packet), ticket);
 }
 
 void Router::to_domain(const PacketRef& packet, AcknowledgementTicket ticket) {

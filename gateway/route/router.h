@@ -30,7 +30,7 @@ private:
     [[nodiscard]] bool well_formed_iq(const Stanza& stanza, AcknowledgementTicket ticket);
     /// A request to a served domain, answered where it entered. False: it is something else.
     [[nodiscard]] bool domain_iq(Stanza& stanza, Resource* session);
-    void to_account(const PacketRef& packet, AcknowledgementTicket ticket);
+    void to_account(PacketRef packet, AcknowledgementTicket ticket);
     void to_domain(const PacketRef& packet, AcknowledgementTicket ticket);
     void to_remote(const PacketRef& packet, AcknowledgementTicket ticket);
 

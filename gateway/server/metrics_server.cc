@@ -157,14 +157,16 @@ public:
     Listener(asio::io_context& io, control::Operations& operations)
         : acceptor_(io), operations_(operations) {}
 
-    Outcome open(const tcp::endpoint& at) {
+    Outcome open(const Endpoint& where) {
+        const tcp::endpoint at(where.address(), where.port());
         beast::error_code error;
         acceptor_.open(at.protocol(), error);
         if (!error) acceptor_.set_option(asio::socket_base::reuse_address(true), error);
         if (!error) acceptor_.bind(at, error);
         if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
         if (!error) return {};
-        return Outcome::retry(fmt::format("metrics.listen: {}: {}", to_text(at), error.message()));
+        return Outcome::retry(
+            fmt::format("metrics.listen: {}: {}", to_text(where), error.message()));
     }
     void accept() {
         acceptor_.async_accept(
@@ -188,8 +190,7 @@ private:
     std::shared_ptr<std::size_t> count_ = std::make_shared<std::size_t>(0);
 };
 
-Result<std::unique_ptr<MetricsServer>> MetricsServer::open(asio::io_context& io,
-                                                           const tcp::endpoint& at,
+Result<std::unique_ptr<MetricsServer>> MetricsServer::open(asio::io_context& io, const Endpoint& at,
                                                            control::Operations& operations) {
     auto listener = std::make_shared<Listener>(io, operations);
     if (Outcome opened = listener->open(at); !opened) return opened;

@@ -4,10 +4,10 @@
 // unless configured.
 #pragma once
 
-#include <boost/asio/ip/tcp.hpp>
 #include <memory>
 #include <string>
 
+#include "gateway/base/endpoint.h"
 #include "gateway/control/operations.h"
 
 namespace boost::asio {
@@ -23,7 +23,7 @@ class MetricsServer {
 public:
     /// Binds the endpoint; retry if the system refuses it. `operations` outlives the server.
     static Result<std::unique_ptr<MetricsServer>> open(boost::asio::io_context& io,
-                                                       const boost::asio::ip::tcp::endpoint& at,
+                                                       const Endpoint& at,
                                                        control::Operations& operations);
     MetricsServer(const MetricsServer&) = delete;
     MetricsServer& operator=(const MetricsServer&) = delete;

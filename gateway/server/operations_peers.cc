@@ -7,7 +7,7 @@
 #include <map>
 #include <utility>
 
-#include "gateway/net/asio_network.h"
+#include "gateway/net/system_network.h"
 #include "gateway/server/operations.h"
 #include "gateway/server/operations_gather.h"
 

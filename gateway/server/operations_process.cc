@@ -11,7 +11,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/version.h"
 #include "gateway/config/diff.h"
-#include "gateway/net/asio_network.h"
+#include "gateway/net/system_network.h"
 #include "gateway/server/operations.h"
 #include "gateway/server/operations_gather.h"
 #include "gateway/server/service_manager.h"

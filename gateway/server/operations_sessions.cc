@@ -5,7 +5,7 @@
 #include <charconv>
 #include <utility>
 
-#include "gateway/net/asio_network.h"
+#include "gateway/net/system_network.h"
 #include "gateway/server/operations.h"
 #include "gateway/server/operations_gather.h"
 

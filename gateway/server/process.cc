@@ -24,8 +24,8 @@
 #include "gateway/config/load.h"
 #include "gateway/control/commands.h"
 #include "gateway/control/server.h"
-#include "gateway/net/asio_network.h"
 #include "gateway/net/cares_resolver.h"
+#include "gateway/net/system_network.h"
 #include "gateway/server/metrics_server.h"
 #include "gateway/server/operations.h"
 #include "gateway/server/operations_gather.h"
@@ -147,6 +147,7 @@ Left left_to_drain(Server::Part& part) {
     });
     for (ClientSession* session : detached) session->evict(stream_error::system_shutdown, {});
     left.clients += part.clients->negotiating();
+    part.hub->ledger.erase_now();
     left.rest = part.hub->ledger.open();
     part.servers->each_incoming([&](IncomingStream&) { ++left.rest; });
     part.servers->each_pair([&](RemotePair& pair) {
@@ -226,14 +227,18 @@ Outcome Process::make_server() {
         .clock = clock_,
         .store = *store_,
         .workers = *workers_,
-        .network = [](Shard& shard) { return std::make_unique<AsioNetwork>(shard.io()); },
+        .network =
+            [](Shard& shard) {
+                return std::make_unique<SystemNetwork>(shard.poller(), shard.timers());
+            },
         .resolver = [this](Shard& shard) -> Result<std::unique_ptr<Resolver>> {
             ResolverOptions options;
             options.servers = config_->dns.servers;
             options.cache.entries = config_->limits.dns_cache_entries;
             options.cache.positive_max = config_->limits.dns_positive_max_seconds;
             options.cache.absent_max = config_->limits.dns_negative_max_seconds;
-            auto made = CaresResolver::open(shard.io(), shard.timers(), shard.clock(), options);
+            auto made = CaresResolver::open({shard.poller(), shard, shard.timers()}, shard.clock(),
+                                            options);
             if (!made) return made.error();
             return std::unique_ptr<Resolver>(std::move(*made));
         },

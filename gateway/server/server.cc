@@ -98,6 +98,7 @@ void Server::stop() {
     for (unsigned i = 0; i < shards_.count(); ++i) shards_[i].stop();
     for (std::thread& thread : threads_) thread.join();
     threads_.clear();
+    for (const auto& part : parts_) part->hub->ledger.finish();
 }
 
 void Server::adopt(const std::shared_ptr<const Config>& config,

@@ -149,15 +149,15 @@ void Account::finish_loading(const Outcome& outcome, State found) {
 
 // ---- stanzas ----
 
-void Account::receive(const PacketRef& packet, AcknowledgementTicket ticket) {
+void Account::receive(PacketRef packet, AcknowledgementTicket ticket) {
     switch (packet->kind()) {
-        case StanzaKind::message: receive_message(packet, ticket); return;
+        case StanzaKind::message: receive_message(std::move(packet), ticket); return;
         case StanzaKind::presence: presence_.receive(packet, ticket); return;
         case StanzaKind::iq: receive_iq(packet, ticket); return;
     }
 }
 
-void Account::receive_message(const PacketRef& packet, AcknowledgementTicket ticket) {
+void Account::receive_message(PacketRef packet, AcknowledgementTicket ticket) {
     if (!at_rest()) {
         // A request to subscribe that came before it may still be on its way into the store.
         in_order([this, packet, ticket](const Outcome& outcome) {
@@ -173,10 +173,10 @@ void Account::receive_message(const PacketRef& packet, AcknowledgementTicket tic
         });
         return;
     }
-    take_message(packet, ticket);
+    take_message(std::move(packet), ticket);
 }
 
-void Account::take_message(const PacketRef& packet, AcknowledgementTicket ticket) {
+void Account::take_message(PacketRef packet, AcknowledgementTicket ticket) {
     if (!exists()) {
         refuse(packet, ticket);
         return;
@@ -185,8 +185,9 @@ void Account::take_message(const PacketRef& packet, AcknowledgementTicket ticket
         hub_.ledger.join(*first, ticket);
         return;
     }
-    AtAccount arrival{{hub_, ticket}, *this, packet};
-    if (!hub_.pass(hub_.shared.features.at_account(), arrival, packet)) return;
+    // Not held here as well: what one alone holds can be stamped in place.
+    AtAccount arrival{{hub_, ticket}, *this, std::move(packet)};
+    if (!hub_.pass(hub_.shared.features.at_account(), arrival, arrival.packet)) return;
     inbox_.deliver(arrival.packet, arrival.ticket);
 }
 

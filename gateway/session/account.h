@@ -88,7 +88,7 @@ public:
 
     // ---- stanzas ----
     /// A stanza that is addressed to the account or to one of its sessions.
-    void receive(const PacketRef& packet, AcknowledgementTicket ticket);
+    void receive(PacketRef packet, AcknowledgementTicket ticket);
     /// An iq request that one of its own sessions sends to the account.
     void own_iq(Stanza& stanza, Resource& session);
 
@@ -107,8 +107,8 @@ private:
     void load();
     void loaded_part(const std::shared_ptr<Loading>& parts);
     void finish_loading(const Outcome& outcome, State found);
-    void receive_message(const PacketRef& packet, AcknowledgementTicket ticket);
-    void take_message(const PacketRef& packet, AcknowledgementTicket ticket);
+    void receive_message(PacketRef packet, AcknowledgementTicket ticket);
+    void take_message(PacketRef packet, AcknowledgementTicket ticket);
     void receive_iq(const PacketRef& packet, AcknowledgementTicket ticket);
     void answer_iq(Stanza& stanza, Resource* session);
     void answer_iq(const PacketRef& packet, Resource* session);

@@ -1,5 +1,6 @@
 #include "gateway/session/ledger.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "gateway/base/log.h"
@@ -7,7 +8,7 @@
 
 namespace causeway {
 namespace {
-enum : std::uint32_t { patience_over, retry_due };
+enum : std::uint32_t { wait_over, retry_due, erase_due };
 // The store refuses a batch larger than its queue: a turn that has more to store commits in parts.
 constexpr std::size_t batch_bytes = 1U << 20U;
 }  // namespace
@@ -18,17 +19,54 @@ Ledger::~Ledger() { Flushable::unlink(); }
 
 HoldId Ledger::hold(PacketRef packet, AcknowledgementTicket ticket, StoreKey store_key) {
     const HoldId id = next_++;
-    entries_.emplace(id, Entry{.packet = std::move(packet),
-                               .ticket = ticket,
-                               .others = {},
-                               .store_key = std::move(store_key),
-                               .kept = {}});
-    if (ticket.owed()) {
-        arriving_.push_back(id);
-        if (!timer_.armed()) hub_.shard.timers().arm(timer_, patience, *this, patience_over);
-    }
+    const Entry& entry = entries_
+                             .emplace(id, Entry{.packet = std::move(packet),
+                                                .ticket = ticket,
+                                                .others = {},
+                                                .store_key = std::move(store_key),
+                                                .since = hub_.clock().now(),
+                                                .kept = {}})
+                             .first->second;
+    if (ticket.owed()) wait(id, entry);
     return id;
 }
+
+void Ledger::wait(HoldId id, const Entry& entry) {
+    std::size_t which = 0;
+    Duration length = AcknowledgementPace::shortest;
+    const Duration wanted = pace_.wait_for(entry.store_key.owner);
+    for (; length < wanted && which + 1 < wait_classes; length *= 2) ++which;
+    waiting_[which].push_back({.until = entry.since + length, .id = id});
+    if (!timer_.armed() || entry.since + length < timer_at_) arm_wait_timer();
+}
+
+/// For the message whose wait is over first.
+void Ledger::arm_wait_timer() {
+    timer_.cancel();
+    for (const auto& queue : waiting_) {
+        if (queue.empty() || (timer_.armed() && timer_at_ <= queue.front().until)) continue;
+        timer_at_ = queue.front().until;
+        const Duration left = timer_at_ - hub_.clock().now();
+        hub_.shard.timers().arm(timer_, std::max(left, Duration::zero()), *this, wait_over);
+    }
+}
+
+void Ledger::end_waits() {
+    const TimePoint now = hub_.clock().now();
+    for (auto& queue : waiting_) {
+        // What has had its outcome is dropped on the way, also ahead of its time.
+        for (; !queue.empty(); queue.pop_front()) {
+            const auto found = entries_.find(queue.front().id);
+            if (found == entries_.end() || found->second.state != State::waiting) continue;
+            if (queue.front().until > now) break;
+            pace_.silent(found->second.store_key.owner, age(found->second));
+            make_due(found->first, found->second);
+        }
+    }
+    arm_wait_timer();
+}
+
+Duration Ledger::age(const Entry& entry) const { return hub_.clock().now() - entry.since; }
 
 HoldId Ledger::adopt(PacketRef packet, StoreKey store_key, std::uint64_t row) {
     const HoldId id = next_++;
@@ -110,6 +148,8 @@ void Ledger::confirm(HoldId id) {
     const auto found = entries_.find(id);
     if (found == entries_.end()) return;
     Entry& entry = found->second;
+    // A row that was adopted waits for other reasons than the recipient.
+    if (entry.since != TimePoint{}) pace_.acknowledged(entry.store_key.owner, age(entry));
     settle(entry);
     if (entry.state == State::committing) {
         entry.confirmed = true;
@@ -127,6 +167,7 @@ void Ledger::written(HoldId id) {
     const auto found = entries_.find(id);
     if (found == entries_.end()) return;
     Entry& entry = found->second;
+    entry.since = {};  // the system took the bytes: no word of the recipient
     if (!entry.ticket.owed() || entry.state == State::stored) {
         confirm(id);
         return;
@@ -138,6 +179,17 @@ void Ledger::written(HoldId id) {
 void Ledger::erase_row(const Entry& entry) {
     erased_.log_erase(entry.store_key.store, entry.store_key.owner, entry.row);
     erased_rows_.push_back(entry.row);
+    ++erasing_;
+    if (erased_rows_.size() >= erase_at_once) {
+        erase_now();
+    } else if (!erase_timer_.armed()) {
+        hub_.shard.timers().arm(erase_timer_, erase_within, *this, erase_due);
+    }
+}
+
+void Ledger::erase_now() {
+    if (erased_rows_.empty()) return;
+    erase_timer_.cancel();
     hub_.shard.mark_dirty(*this);
 }
 
@@ -164,15 +216,15 @@ void Ledger::release_to(HoldId id, Kept kept) {
 }
 
 void Ledger::on_timer(std::uint32_t which) {
-    std::vector<HoldId> late = which == retry_due ? std::exchange(retry_, {})
-                                                  : std::exchange(waiting_, std::move(arriving_));
-    if (which == patience_over) {
-        arriving_.clear();
-        if (!waiting_.empty()) {
-            hub_.shard.timers().arm(timer_, patience, *this, patience_over);
-        }
+    if (which == wait_over) {
+        end_waits();
+        return;
     }
-    for (const HoldId id : late) {
+    if (which == erase_due) {
+        erase_now();
+        return;
+    }
+    for (const HoldId id : std::exchange(retry_, {})) {
         const auto found = entries_.find(id);
         if (found != entries_.end() && found->second.state == State::waiting) {
             make_due(id, found->second);
@@ -183,6 +235,7 @@ void Ledger::on_timer(std::uint32_t which) {
 void Ledger::flush() { commit_due(); }
 
 void Ledger::commit_due() {
+    erase_timer_.cancel();
     Batch batch = std::exchange(erased_, Batch{});
     std::vector<HoldId> ids;
     const auto commit = [&] {
@@ -214,6 +267,7 @@ void Ledger::committed(const std::vector<HoldId>& ids, const std::vector<std::ui
     if (!outcome) CAUSEWAY_LOG(error, "store.commit_failed", {"cause", outcome.why()});
     // If the erasure failed the rows come back at the next login, recognisable by their ids.
     for (const std::uint64_t row : erased) rows_.erase(row);
+    erasing_ -= erased.size();
     for (const HoldId id : ids) {
         const auto found = entries_.find(id);
         if (found == entries_.end()) continue;

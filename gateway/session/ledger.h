@@ -1,8 +1,9 @@
 // Ledger: the messages of one shard whose outcome is still open. Each has exactly one of these
 // ends: the recipient's stream acknowledged it, it stands in the store, or its sender got an error.
-// A message handed to a recipient that acknowledges waits a moment for that before it is written to
-// disk, so that most never are; a message with nobody to take it is stored at once. Everything due
-// is committed as one batch per turn.
+// A message handed to a recipient that acknowledges waits for that before it is written to disk, as
+// long as this recipient usually takes, so that most never are; a message with nobody to take it is
+// stored at once. Everything due is committed as one batch per turn. Rows that are done with are
+// erased with the next such batch, or by themselves after a while.
 //
 //   hold()     the message is on its way to a recipient that will acknowledge
 //   keep()     nobody takes it now: store it
@@ -11,7 +12,9 @@
 //   release()  the recipient is gone without a word: the row stays for the next one
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <string>
 #include <unordered_map>
@@ -19,6 +22,7 @@
 
 #include "gateway/base/timer_wheel.h"
 #include "gateway/feature/acknowledgement.h"
+#include "gateway/session/acknowledgement_pace.h"
 #include "gateway/shard/shard.h"
 #include "gateway/store/store.h"
 #include "gateway/xmpp/packet.h"
@@ -36,8 +40,10 @@ struct StoreKey {
 
 class Ledger final : private TimerTarget, private Flushable {
 public:
-    /// How long a recipient may take to acknowledge before the message is stored.
-    static constexpr Duration patience{10};
+    /// How long the erasure of a row may wait for another commit to go with.
+    static constexpr Duration erase_within{1000};
+    /// Rows that wait so; one more makes them go at once.
+    static constexpr std::size_t erase_at_once = 1000;
     /// After a commit failed for a message that is still on its way.
     static constexpr Duration retry_after{1000};
 
@@ -67,7 +73,12 @@ public:
     void release(HoldId id);
     /// As release(), and tells the row once it is known to be stored.
     void release_to(HoldId id, Kept kept);
-    [[nodiscard]] std::size_t open() const { return entries_.size(); }
+    /// Messages without an outcome, and rows to be erased.
+    [[nodiscard]] std::size_t open() const { return entries_.size() + erasing_; }
+    /// Erases with the end of this turn what is done with; for a server that is about to end.
+    void erase_now();
+    /// Gives the store what is due and what is to be erased; for when the shard's thread has ended.
+    void finish() { commit_due(); }
     /// Whether that row is on its way to somebody, or done with and about to be erased: not to be
     /// sent again.
     [[nodiscard]] bool in_flight(std::uint64_t row) const { return rows_.contains(row); }
@@ -87,6 +98,7 @@ private:
         AcknowledgementTicket ticket;
         std::vector<AcknowledgementTicket> others;  ///< of those who sent it again
         StoreKey store_key;
+        TimePoint since{};  ///< given to the recipient
         std::uint64_t row = 0;
         State state = State::waiting;
         bool confirmed = false;  ///< while committing: erase the row when done
@@ -95,7 +107,20 @@ private:
         Kept kept;
     };
 
+    /// Messages that wait equally long, the oldest first. Some have had their outcome meanwhile.
+    struct Waiting {
+        TimePoint until;
+        HoldId id;
+    };
+    /// 10 ms, and twice as much with each: every wait is rounded up to one of these.
+    static constexpr std::size_t wait_classes = 8;
+
     void on_timer(std::uint32_t which) override;
+    void wait(HoldId id, const Entry& entry);
+    void arm_wait_timer();
+    void end_waits();
+    /// How long ago it was given to the recipient.
+    [[nodiscard]] Duration age(const Entry& entry) const;
     void flush() override;
     void commit_due();
     void committed(const std::vector<HoldId>& ids, const std::vector<std::uint64_t>& erased,
@@ -108,13 +133,16 @@ private:
 
     Hub& hub_;
     std::unordered_map<HoldId, Entry> entries_;
-    std::vector<HoldId> waiting_;   ///< in order of arrival, older than the timer's last run
-    std::vector<HoldId> arriving_;  ///< since then
+    AcknowledgementPace pace_;
+    std::array<std::deque<Waiting>, wait_classes> waiting_;
     std::vector<HoldId> due_;
     Batch erased_;  ///< rows that are done with, erased with the next commit
     std::vector<std::uint64_t> erased_rows_;
+    std::size_t erasing_ = 0;  ///< rows whose erasure is not known yet, waiting ones included
+    TimePoint timer_at_{};     ///< when timer_ is due, while armed
     std::unordered_map<std::uint64_t, HoldId> rows_;
     Timer timer_;
+    Timer erase_timer_;
     Timer retry_timer_;
     std::vector<HoldId> retry_;
     HoldId next_ = 1;

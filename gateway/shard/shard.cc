@@ -1,8 +1,5 @@
 #include "gateway/shard/shard.h"
 
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/lockfree/spsc_queue.hpp>
 
 #include <algorithm>
@@ -30,23 +27,22 @@ void IoBuffers::give_back(std::string&& used) {
     }
 }
 
-struct Shard::Loop {
+struct Shard::Inboxes {
     using Ring = boost::lockfree::spsc_queue<Task, boost::lockfree::capacity<4096>>;
-
-    // One thread runs it; only post() and wake() come from others, which stay locked.
-    boost::asio::io_context io{1};
-    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{
-        io.get_executor()};
-    std::vector<std::unique_ptr<Ring>> inbox;  ///< by sending shard
+    std::vector<std::unique_ptr<Ring>> rings;  ///< by sending shard
 };
 
 Shard::Shard(unsigned index, unsigned count, const Clock& clock)
-    : index_(index), count_(count), clock_(clock), loop_(std::make_unique<Loop>()), timers_(clock) {
+    : index_(index),
+      count_(count),
+      clock_(clock),
+      inboxes_(std::make_unique<Inboxes>()),
+      timers_(clock) {
     outbox_.resize(count);
-    for (unsigned i = 0; i < count; ++i) loop_->inbox.push_back(std::make_unique<Loop::Ring>());
+    for (unsigned i = 0; i < count; ++i) {
+        inboxes_->rings.push_back(std::make_unique<Inboxes::Ring>());
+    }
 }
-
-boost::asio::io_context& Shard::io() { return loop_->io; }
 
 Shard::~Shard() {
     // What is dropped here may post and condemn in its turn: again until nothing is left.
@@ -54,7 +50,7 @@ Shard::~Shard() {
     for (bool left = true; left;) {
         std::vector<std::unique_ptr<Condemned>> freed = std::exchange(condemned_, {});
         std::vector<Task> dropped = std::exchange(local_, {});
-        for (auto& ring : loop_->inbox) {
+        for (auto& ring : inboxes_->rings) {
             ring->consume_all([&](Task& task) { dropped.push_back(std::move(task)); });
         }
         const std::scoped_lock lock(foreign_mutex_);
@@ -84,14 +80,23 @@ void Shard::post(std::function<void()> task) {
 }
 
 void Shard::wake() {
-    if (!wake_pending_.exchange(true)) boost::asio::post(loop_->io, [] {});
+    // Read-modify-writes on both sides: either this one sees that the shard sleeps, or the shard
+    // sees in has_mail() what was posted before this call.
+    if (sleeping_.exchange(false, std::memory_order_acq_rel)) poller_.wake();
+}
+
+bool Shard::has_mail() const {
+    return foreign_waiting_.load(std::memory_order_acquire) ||
+           stopping_.load(std::memory_order_acquire) ||
+           std::ranges::any_of(inboxes_->rings,
+                               [](const auto& ring) { return ring->read_available() != 0; });
 }
 
 void Shard::send_outboxes() {
     for (unsigned to = 0; to < count_; ++to) {
         std::vector<Task>& box = outbox_[to];
         if (box.empty()) continue;
-        Loop::Ring& ring = *peers_[to]->loop_->inbox[index_];
+        Inboxes::Ring& ring = *peers_[to]->inboxes_->rings[index_];
         std::size_t sent = 0;
         while (sent < box.size() && ring.push(std::move(box[sent]))) ++sent;
         box.erase(box.begin(), box.begin() + static_cast<std::ptrdiff_t>(sent));
@@ -101,7 +106,7 @@ void Shard::send_outboxes() {
 
 std::size_t Shard::run_tasks() {
     std::size_t done = 0;
-    for (auto& ring : loop_->inbox) {
+    for (auto& ring : inboxes_->rings) {
         done += ring->consume_all([](Task& task) {
             const Task taken = std::move(task);
             taken();
@@ -136,11 +141,13 @@ std::size_t Shard::turn(Duration wait) {
     std::size_t done = 0;
     const bool backlog = !local_.empty() ||
                          std::ranges::any_of(outbox_, [](const auto& box) { return !box.empty(); });
+    Duration sleep = Duration::zero();
     if (!backlog && wait > Duration::zero()) {
-        done += loop_->io.run_one_for(timers_.until_next(std::min(wait, longest_sleep)));
+        sleeping_.exchange(true, std::memory_order_acq_rel);
+        if (!has_mail()) sleep = timers_.until_next(std::min(wait, longest_sleep));
     }
-    wake_pending_.store(false);
-    for (int i = 0; i < events_per_turn && loop_->io.poll_one() != 0; ++i) ++done;
+    done += poller_.poll(sleep);
+    sleeping_.store(false, std::memory_order_relaxed);
     done += run_tasks();
     done += timers_.advance();
     flush_dirty();
@@ -159,7 +166,7 @@ void Shard::run() {
 
 void Shard::stop() {
     stopping_.store(true, std::memory_order_release);
-    boost::asio::post(loop_->io, [] {});
+    wake();
 }
 
 Shards::Shards(unsigned count, const Clock& clock) {

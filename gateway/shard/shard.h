@@ -1,4 +1,4 @@
-// Shard: one thread with its own event loop, timers, buffers and parsers; nothing in it is locked.
+// Shard: one thread with its own poller, timers, buffers and parsers; nothing in it is locked.
 // A turn is: a bounded number of ready events, messages from other shards, due timers, then
 // everything written during the turn is flushed at once, then what was condemned is freed. Objects
 // of a shard are touched by its thread alone; other threads reach it through post().
@@ -15,11 +15,8 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/executor.h"
 #include "gateway/base/timer_wheel.h"
+#include "gateway/shard/poller.h"
 #include "gateway/xml/parser.h"
-
-namespace boost::asio {
-class io_context;
-}  // namespace boost::asio
 
 namespace causeway {
 
@@ -62,16 +59,13 @@ private:
 
 class Shard final : public Executor {
 public:
-    /// How many ready events are handled before output is flushed.
-    static constexpr int events_per_turn = 64;
-
     Shard(unsigned index, unsigned count, const Clock& clock);
     ~Shard() override;
 
     [[nodiscard]] unsigned index() const { return index_; }
     [[nodiscard]] unsigned count() const { return count_; }
     [[nodiscard]] const Clock& clock() const { return clock_; }
-    boost::asio::io_context& io();
+    Poller& poller() { return poller_; }
     TimerWheel& timers() { return timers_; }
     IoBuffers& buffers() { return buffers_; }
     ParserPool& parsers() { return parsers_; }
@@ -99,16 +93,18 @@ public:
 private:
     friend class Shards;
     using Task = std::function<void()>;
-    struct Loop;  ///< the event loop and the rings from other shards; they are costly to include
+    struct Inboxes;  ///< the rings from other shards; they are costly to include
     std::size_t run_tasks();
     void flush_dirty();
     void send_outboxes();
+    [[nodiscard]] bool has_mail() const;
     void wake();
 
     unsigned index_;
     unsigned count_;
     const Clock& clock_;
-    std::unique_ptr<Loop> loop_;
+    std::unique_ptr<Inboxes> inboxes_;
+    Poller poller_;
     TimerWheel timers_;
     IoBuffers buffers_;
     ParserPool parsers_;
@@ -120,7 +116,7 @@ private:
     std::mutex foreign_mutex_;
     std::vector<Task> foreign_;  ///< from threads that are no shard; guarded by foreign_mutex_
     std::atomic<bool> foreign_waiting_{false};
-    std::atomic<bool> wake_pending_{false};
+    std::atomic<bool> sleeping_{false};  ///< it may be waiting in the poller: wake() has work to do
     std::atomic<bool> stopping_{false};
     std::vector<Shard*> peers_;
 };

@@ -3,9 +3,9 @@
 #pragma once
 
 #include <atomic>
-#include <boost/asio/post.hpp>
-#include <boost/asio/thread_pool.hpp>
+#include <cstddef>
 #include <functional>
+#include <memory>
 
 namespace causeway {
 
@@ -14,36 +14,21 @@ public:
     static constexpr std::size_t queue_limit = 1024;
 
     /// 0 threads: work runs at once on the caller's thread, for simulations.
-    explicit Workers(unsigned threads) : inline_(threads == 0), pool_(threads == 0 ? 1 : threads) {}
+    explicit Workers(unsigned threads);
     Workers(const Workers&) = delete;
     Workers& operator=(const Workers&) = delete;
-    ~Workers() { stop(); }
+    ~Workers();
 
     /// False if the queue is full.
-    bool run(std::function<void()> work) {
-        if (inline_) {
-            work();
-            return true;
-        }
-        if (waiting_.fetch_add(1) >= queue_limit) {
-            waiting_.fetch_sub(1);
-            return false;
-        }
-        boost::asio::post(pool_, [this, work = std::move(work)] {
-            waiting_.fetch_sub(1);
-            work();
-        });
-        return true;
-    }
-    void stop() {
-        pool_.stop();
-        pool_.join();
-    }
+    bool run(std::function<void()> work);
+    /// Ends the threads; work that waits is dropped.
+    void stop();
 
 private:
-    bool inline_;
+    struct Pool;  ///< costly to include
+
     std::atomic<std::size_t> waiting_{0};
-    boost::asio::thread_pool pool_;
+    std::unique_ptr<Pool> pool_;  ///< none in a simulation
 };
 
 }  // namespace causeway

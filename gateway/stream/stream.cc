@@ -1,6 +1,7 @@
 #include "gateway/stream/stream.h"
 
 #include <fmt/format.h>
+#include <algorithm>
 
 #include "gateway/base/random.h"
 #include "gateway/xml/ns.h"

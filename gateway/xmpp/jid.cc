@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -228,7 +229,7 @@ Result<Jid> Jid::parse(std::string_view text) {
 
     if (is_normal_domain(domain) && (!with_local || is_normal_local(local)) &&
         (!with_resource || is_normal_resource(resource))) {
-        return Jid(std::string(text), local.size(), domain.size());
+        return join(local, domain, resource);
     }
     if (with_local && local.empty()) return Outcome::malformed("local part is empty");
     if (with_resource && resource.empty()) return Outcome::malformed("resource is empty");
@@ -247,21 +248,41 @@ Result<Jid> Jid::make(std::string_view local, std::string_view domain, std::stri
     return trusted(*normal_local, *normal_domain, *normal_resource);
 }
 
-Jid Jid::trusted(std::string_view local, std::string_view domain, std::string_view resource) {
-    std::string text;
-    text.reserve(local.size() + domain.size() + resource.size() + 2);
-    if (!local.empty()) text.append(local).push_back('@');
-    text.append(domain);
-    if (!resource.empty()) text.append(1, '/').append(resource);
-    return {std::move(text), local.size(), domain.size()};
+Jid Jid::join(std::string_view local, std::string_view domain, std::string_view resource) {
+    const std::size_t size = (local.empty() ? 0 : local.size() + 1) + domain.size() +
+                             (resource.empty() ? 0 : resource.size() + 1);
+    if (size == 0) return {};
+    void* const memory = ::operator new(sizeof(Text) + size);
+    auto* const text =
+        new (memory) Text{.references = 0,
+                          .size = static_cast<std::uint16_t>(size),
+                          .local_length = static_cast<std::uint16_t>(local.size()),
+                          .domain_length = static_cast<std::uint16_t>(domain.size())};
+    char* at = static_cast<char*>(memory) + sizeof(Text);
+    const auto put = [&at](std::string_view part) { at = std::copy(part.begin(), part.end(), at); };
+    put(local);
+    if (!local.empty()) put("@");
+    put(domain);
+    if (!resource.empty()) put("/");
+    put(resource);
+    return Jid(TextRef(text));
 }
 
-Jid Jid::bare_jid() const { return {std::string(bare()), local_length_, domain_length_}; }
+void Jid::Text::destroy(const Text* text) noexcept {
+    text->~Text();
+    ::operator delete(const_cast<Text*>(text));
+}
+
+Jid Jid::trusted(std::string_view local, std::string_view domain, std::string_view resource) {
+    return join(local, domain, resource);
+}
+
+Jid Jid::bare_jid() const { return has_resource() ? join(local(), domain(), {}) : *this; }
 
 Jid Jid::with_resource(std::string_view already_prepared) const {
-    return trusted(local(), domain(), already_prepared);
+    return join(local(), domain(), already_prepared);
 }
 
-Jid Jid::domain_jid() const { return {std::string(domain()), 0, domain_length_}; }
+Jid Jid::domain_jid() const { return join({}, domain(), {}); }
 
 }  // namespace causeway

@@ -1,5 +1,6 @@
 // Jid: an XMPP address (RFC 7622), normalised when it is made and immutable afterwards, so that two
-// addresses are the same exactly when their bytes are. Text that is no address never becomes a Jid:
+// addresses are the same exactly when their bytes are. A copy shares the text, also with other
+// threads, and costs no allocation. Text that is no address never becomes a Jid:
 // parse, make and the prepare functions answer Cause::malformed with the reason.
 //
 // Which strings are addresses. Peers disagree on normalization: older ones prepare with stringprep
@@ -17,12 +18,15 @@
 // without being IPv4 ("127.1") is refused, because resolvers guess at those.
 #pragma once
 
+#include <atomic>
+#include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "gateway/base/outcome.h"
 
@@ -51,9 +55,9 @@ public:
                        std::string_view resource = {});
 
     // The views live as long as this Jid and stay valid until it is assigned to.
-    [[nodiscard]] std::string_view local() const { return view().substr(0, local_length_); }
+    [[nodiscard]] std::string_view local() const { return view().substr(0, local_length()); }
     [[nodiscard]] std::string_view domain() const {
-        return view().substr(domain_start(), domain_length_);
+        return view().substr(domain_start(), domain_length());
     }
     [[nodiscard]] std::string_view resource() const {
         return has_resource() ? view().substr(bare_length() + 1) : std::string_view{};
@@ -62,9 +66,9 @@ public:
     [[nodiscard]] std::string_view bare() const { return view().substr(0, bare_length()); }
     [[nodiscard]] std::string_view full() const { return view(); }
 
-    [[nodiscard]] bool has_local() const { return local_length_ != 0; }
-    [[nodiscard]] bool has_resource() const { return text_.size() > bare_length(); }
-    [[nodiscard]] bool empty() const { return text_.empty(); }
+    [[nodiscard]] bool has_local() const { return local_length() != 0; }
+    [[nodiscard]] bool has_resource() const { return view().size() > bare_length(); }
+    [[nodiscard]] bool empty() const { return text_ == nullptr; }
 
     /// Without the resource.
     [[nodiscard]] Jid bare_jid() const;
@@ -74,27 +78,53 @@ public:
     [[nodiscard]] Jid domain_jid() const;
 
     // The text alone decides: its separators cannot occur in a normal local part or domain.
-    friend bool operator==(const Jid& a, const Jid& b) { return a.text_ == b.text_; }
+    friend bool operator==(const Jid& a, const Jid& b) { return a.view() == b.view(); }
     /// Bytewise order, for ordered containers.
     friend std::strong_ordering operator<=>(const Jid& a, const Jid& b) {
-        return a.text_ <=> b.text_;
+        return a.view() <=> b.view();
     }
 
 private:
-    Jid(std::string text, std::size_t local_length, std::size_t domain_length)
-        : text_(std::move(text)),
-          local_length_(static_cast<std::uint16_t>(local_length)),
-          domain_length_(static_cast<std::uint16_t>(domain_length)) {}
+    /// The normalised text and where its parts end; the characters stand behind it.
+    struct Text {
+        mutable std::atomic<std::uint32_t> references{0};
+        std::uint16_t size;
+        std::uint16_t local_length;
+        std::uint16_t domain_length;
 
-    [[nodiscard]] std::string_view view() const { return text_; }
-    [[nodiscard]] std::size_t domain_start() const {
-        return local_length_ == 0 ? 0U : local_length_ + 1U;
+        [[nodiscard]] const char* characters() const {
+            return reinterpret_cast<const char*>(this + 1);
+        }
+        static void destroy(const Text* text) noexcept;
+        friend void intrusive_ptr_add_ref(const Text* text) noexcept {
+            text->references.fetch_add(1, std::memory_order_relaxed);
+        }
+        friend void intrusive_ptr_release(const Text* text) noexcept {
+            if (text->references.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy(text);
+        }
+    };
+    using TextRef = boost::intrusive_ptr<const Text>;
+
+    explicit Jid(TextRef text) : text_(std::move(text)) {}
+    /// Writes the parts behind each other; one allocation.
+    static Jid join(std::string_view local, std::string_view domain, std::string_view resource);
+
+    [[nodiscard]] std::string_view view() const {
+        return text_ == nullptr ? std::string_view{}
+                                : std::string_view(text_->characters(), text_->size);
     }
-    [[nodiscard]] std::size_t bare_length() const { return domain_start() + domain_length_; }
+    [[nodiscard]] std::size_t local_length() const {
+        return text_ == nullptr ? 0U : text_->local_length;
+    }
+    [[nodiscard]] std::size_t domain_length() const {
+        return text_ == nullptr ? 0U : text_->domain_length;
+    }
+    [[nodiscard]] std::size_t domain_start() const {
+        return local_length() == 0 ? 0U : local_length() + 1U;
+    }
+    [[nodiscard]] std::size_t bare_length() const { return domain_start() + domain_length(); }
 
-    std::string text_;
-    std::uint16_t local_length_ = 0;
-    std::uint16_t domain_length_ = 0;
+    TextRef text_;  ///< none: the empty Jid
 };
 
 /// Normal form of a local part; malformed when empty, too long or not allowed (RFC 7622 §3.3).

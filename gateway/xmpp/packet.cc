@@ -1,72 +1,131 @@
 #include "gateway/xmpp/packet.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <utility>
 
 #include "gateway/xml/ns.h"
 #include "gateway/xml/parser.h"
 #include "gateway/xml/writer.h"
 
 namespace causeway {
-void Packet::begin(StanzaKind kind, const Jid& to) {
-    kind_ = kind;
-    to_ = to;
-    bytes_ += '<';
-    bytes_ += to_string(kind);
-    if (!to.empty()) append_attribute(bytes_, "to", to.full());
-    rest_at_ = static_cast<std::uint32_t>(bytes_.size());
+namespace {
+
+// Room for the stanza-id that a message gets at its recipient's home, besides the address in it.
+constexpr std::size_t stamp_room = 80;
+
+/// Where the bytes of a packet are put together, so that the packet can be made in its size. Each
+/// thread has one string, empty at first here; nothing but the writer is called while it is in use.
+std::string& draft() {
+    constexpr std::size_t kept = 65536;
+    thread_local std::string bytes;
+    bytes.clear();
+    if (bytes.capacity() > kept) std::string().swap(bytes);
+    return bytes;
+}
+
+/// Begins a stanza; returns the size of what depends on its recipient.
+std::uint32_t begin(std::string& bytes, StanzaKind kind, const Jid& to) {
+    bytes += '<';
+    bytes += to_string(kind);
+    if (!to.empty()) append_attribute(bytes, "to", to.full());
+    return static_cast<std::uint32_t>(bytes.size());
+}
+
+void append_end_tag(std::string& bytes, StanzaKind kind) {
+    bytes += "</";
+    bytes += to_string(kind);
+    bytes += '>';
+}
+
+/// How many bytes of a whole stanza stand before its end tag, or before the "/>" of an empty one.
+std::size_t content_end(std::string_view bytes, StanzaKind kind) {
+    return bytes.size() - (bytes.ends_with("/>") ? 2 : to_string(kind).size() + 3);
+}
+
+/// What follows those bytes when `child` is added.
+const std::string& draft_tail(std::string_view bytes, StanzaKind kind, std::string_view child) {
+    std::string& tail = draft();
+    if (bytes.ends_with("/>")) tail += '>';
+    tail += child;
+    append_end_tag(tail, kind);
+    return tail;
+}
+
+}  // namespace
+
+Packet::Packet(About about, std::size_t id_size, std::size_t size, std::size_t room)
+    : id_size_(static_cast<std::uint32_t>(id_size)),
+      size_(static_cast<std::uint32_t>(size)),
+      room_(static_cast<std::uint32_t>(room)),
+      about_(std::move(about)) {}
+
+PacketRef Packet::place(About about, std::string_view id, std::string_view bytes,
+                        std::string_view more, std::size_t spare) {
+    const std::size_t size = bytes.size() + more.size();
+    const std::size_t room = id.size() + size + spare;
+    auto* const packet = new (Room{room}) Packet(std::move(about), id.size(), size, room);
+    PacketRef reference(packet);
+    char* at = const_cast<char*>(packet->text());
+    for (const std::string_view part : {id, bytes, more}) {
+        at = std::copy(part.begin(), part.end(), at);
+    }
+    return reference;
 }
 
 PacketRef Packet::from_stanza(const Stanza& stanza) {
-    auto* packet = new Packet;  // owned by the reference made next
-    const PacketRef reference(packet);
-    packet->bytes_.reserve(512);
-    packet->begin(stanza.kind, stanza.to);
-    packet->type_ = stanza.type;
-    packet->from_ = stanza.from;
-    packet->id_ = stanza.id();
-    packet->traits_ = traits_of(stanza);
-    packet->resend_key_ = stanza.resend_key;
-    packet->directed_ = stanza.directed;
-    if (!stanza.from.empty()) append_attribute(packet->bytes_, "from", stanza.from.full());
-    append_attributes(packet->bytes_, stanza.element, "to", "from");
+    std::string& bytes = draft();
+    const std::uint32_t rest_at = begin(bytes, stanza.kind, stanza.to);
+    if (!stanza.from.empty()) append_attribute(bytes, "from", stanza.from.full());
+    append_attributes(bytes, stanza.element, "to", "from");
     if (stanza.element.first_child == nullptr) {
-        packet->bytes_ += "/>";
+        bytes += "/>";
     } else {
-        packet->bytes_ += '>';
-        append_children(packet->bytes_, stanza.element);
-        packet->bytes_ += "</";
-        packet->bytes_ += to_string(stanza.kind);
-        packet->bytes_ += '>';
+        bytes += '>';
+        append_children(bytes, stanza.element);
+        append_end_tag(bytes, stanza.kind);
     }
-    return reference;
+    const bool stamped = stanza.kind == StanzaKind::message && stanza.to.has_local();
+    return place({.kind = stanza.kind,
+                  .type = stanza.type,
+                  .traits = traits_of(stanza),
+                  .directed = stanza.directed,
+                  .rest_at = rest_at,
+                  .resend_key = stanza.resend_key,
+                  .stanza_id = 0,
+                  .from = stanza.from,
+                  .to = stanza.to},
+                 stanza.id(), bytes, {}, stamped ? stamp_room + stanza.to.bare().size() : 0);
 }
 
 PacketRef Packet::make(StanzaKind kind, StanzaType type, const Jid& from, const Jid& to,
                        std::string_view id, std::string_view inner) {
-    auto* packet = new Packet;  // owned by the reference made next
-    const PacketRef reference(packet);
-    packet->bytes_.reserve(128 + inner.size());
-    packet->begin(kind, to);
-    packet->type_ = type;
-    packet->from_ = from;
-    packet->id_ = id;
-    if (!from.empty()) append_attribute(packet->bytes_, "from", from.full());
-    if (!id.empty()) append_attribute(packet->bytes_, "id", id);
+    std::string& bytes = draft();
+    const std::uint32_t rest_at = begin(bytes, kind, to);
+    if (!from.empty()) append_attribute(bytes, "from", from.full());
+    if (!id.empty()) append_attribute(bytes, "id", id);
     const std::string_view type_name = to_string(type);
     if (!type_name.empty() && type != StanzaType::normal) {
-        append_attribute(packet->bytes_, "type", type_name);
+        append_attribute(bytes, "type", type_name);
     }
     if (inner.empty()) {
-        packet->bytes_ += "/>";
+        bytes += "/>";
     } else {
-        packet->bytes_ += '>';
-        packet->bytes_ += inner;
-        packet->bytes_ += "</";
-        packet->bytes_ += to_string(kind);
-        packet->bytes_ += '>';
+        bytes += '>';
+        bytes += inner;
+        append_end_tag(bytes, kind);
     }
-    return reference;
+    return place({.kind = kind,
+                  .type = type,
+                  .traits = {},
+                  .directed = false,
+                  .rest_at = rest_at,
+                  .resend_key = 0,
+                  .stanza_id = 0,
+                  .from = from,
+                  .to = to},
+                 id, bytes);
 }
 
 Result<PacketRef> Packet::from_bytes(std::string_view bytes) {
@@ -104,79 +163,65 @@ Outcome Packet::visit_bytes(std::string_view bytes, const std::function<void(Sta
 }
 
 PacketRef Packet::error_reply(const Packet& packet, const StanzaError& error) {
-    if (packet.type_ == StanzaType::error || packet.type_ == StanzaType::result) return nullptr;
-    if (packet.from_.empty()) return nullptr;
+    const About& about = packet.about_;
+    if (about.type == StanzaType::error || about.type == StanzaType::result) return nullptr;
+    if (about.from.empty()) return nullptr;
     std::string inner;
     append_error(inner, error);
-    return make(packet.kind_, StanzaType::error, packet.to_, packet.from_, packet.id_, inner);
+    return make(about.kind, StanzaType::error, about.to, about.from, packet.id(), inner);
 }
 
 PacketRef Packet::readdressed(const Jid& new_to) const {
-    auto* packet = new Packet;  // owned by the reference made next
-    const PacketRef reference(packet);
-    packet->bytes_.reserve(bytes_.size() + new_to.full().size());
-    packet->begin(kind_, new_to);
-    packet->bytes_ += rest();
-    packet->type_ = type_;
-    packet->from_ = from_;
-    packet->id_ = id_;
-    packet->traits_ = traits_;
-    return reference;
-}
-
-void Packet::append_child(std::string& bytes, StanzaKind kind, std::string_view child) {
-    const std::string_view name = to_string(kind);
-    if (bytes.ends_with("/>")) {
-        bytes.resize(bytes.size() - 2);
-        bytes += '>';
-    } else {
-        bytes.resize(bytes.size() - name.size() - 3);
-    }
-    bytes += child;
-    bytes += "</";
-    bytes += name;
-    bytes += '>';
+    std::string& start = draft();
+    const std::uint32_t rest_at = begin(start, about_.kind, new_to);
+    return place({.kind = about_.kind,
+                  .type = about_.type,
+                  .traits = about_.traits,
+                  .directed = false,
+                  .rest_at = rest_at,
+                  .resend_key = 0,
+                  .stanza_id = 0,
+                  .from = about_.from,
+                  .to = new_to},
+                 id(), start, rest());
 }
 
 PacketRef Packet::with_child(std::string_view child) const {
-    auto* packet = new Packet;  // owned by the reference made next
-    const PacketRef reference(packet);
-    packet->bytes_.reserve(bytes_.size() + child.size() + 16);
-    packet->bytes_ = bytes_;
-    append_child(packet->bytes_, kind_, child);
-    packet->kind_ = kind_;
-    packet->type_ = type_;
-    packet->traits_ = traits_;
-    packet->directed_ = directed_;
-    packet->rest_at_ = rest_at_;
-    packet->resend_key_ = resend_key_;
-    packet->stanza_id_ = stanza_id_;
-    packet->from_ = from_;
-    packet->to_ = to_;
-    packet->id_ = id_;
-    return reference;
+    const std::string& tail = draft_tail(bytes(), about_.kind, child);
+    return place(about_, id(), bytes().substr(0, content_end(bytes(), about_.kind)), tail);
 }
 
 PacketRef Packet::stamped(PacketRef packet, const Jid& by, std::uint64_t stanza_id) {
     std::array<char, 24> digits{};
     const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), stanza_id).ptr;
-    std::string child = "<stanza-id";
-    append_attribute(child, "xmlns", ns::stanza_ids);
-    append_attribute(child, "by", by.bare());
-    append_attribute(child, "id", {digits.data(), static_cast<std::size_t>(end - digits.data())});
-    child += "/>";
-    const bool shared = packet->references_.load(std::memory_order_acquire) != 1;
-    if (shared) packet = packet->with_child(child);
-    // Nobody but the caller sees it.
-    auto& own = const_cast<Packet&>(*packet);
-    if (!shared) append_child(own.bytes_, own.kind_, child);
-    own.stanza_id_ = stanza_id;
+    const std::string_view number{digits.data(), static_cast<std::size_t>(end - digits.data())};
+    std::string& tail = draft();
+    const std::string_view bytes = packet->bytes();
+    if (bytes.ends_with("/>")) tail += '>';
+    tail += "<stanza-id";
+    append_attribute(tail, "xmlns", ns::stanza_ids);
+    append_attribute(tail, "by", by.bare());
+    append_attribute(tail, "id", number);
+    tail += "/>";
+    append_end_tag(tail, packet->kind());
+    const std::size_t kept = content_end(bytes, packet->kind());
+    const std::size_t size = kept + tail.size();
+    if (packet->references_.load(std::memory_order_acquire) != 1 ||
+        packet->id_size_ + size > packet->room_) {
+        packet = place(packet->about_, packet->id(), bytes.substr(0, kept), tail);
+    } else {
+        // Nobody but the caller sees it.
+        auto& own = const_cast<Packet&>(*packet);
+        std::copy(tail.begin(), tail.end(), const_cast<char*>(own.bytes().data()) + kept);
+        own.size_ = static_cast<std::uint32_t>(size);
+    }
+    const_cast<Packet&>(*packet).about_.stanza_id = stanza_id;
     return packet;
 }
 
 void Packet::append_to(std::string& out, const Jid& other_to) const {
     out += '<';
-    out += to_string(kind_);
+    out += to_string(about_.kind);
     append_attribute(out, "to", other_to.full());
     out += rest();
 }

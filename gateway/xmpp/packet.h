@@ -1,7 +1,7 @@
 // Packet: the immutable routed form of a stanza: what routing needs to know, and the canonical
 // bytes. Made once per stanza and shared by reference: every recipient, queue and shard holds the
 // same bytes. The bytes begin with the `to` attribute, so that another address can be written
-// before a shared rest.
+// before a shared rest. Object, id and bytes are one allocation.
 #pragma once
 
 #include <atomic>
@@ -52,52 +52,67 @@ public:
     /// known by that number. What nobody else holds is changed in place.
     static PacketRef stamped(PacketRef packet, const Jid& by, std::uint64_t stanza_id);
 
-    [[nodiscard]] StanzaKind kind() const { return kind_; }
-    [[nodiscard]] StanzaType type() const { return type_; }
-    [[nodiscard]] const Jid& from() const { return from_; }
-    [[nodiscard]] const Jid& to() const { return to_; }
-    [[nodiscard]] std::string_view id() const { return id_; }
-    [[nodiscard]] std::string_view bytes() const { return bytes_; }
+    [[nodiscard]] StanzaKind kind() const { return about_.kind; }
+    [[nodiscard]] StanzaType type() const { return about_.type; }
+    [[nodiscard]] const Jid& from() const { return about_.from; }
+    [[nodiscard]] const Jid& to() const { return about_.to; }
+    [[nodiscard]] std::string_view id() const { return {text(), id_size_}; }
+    [[nodiscard]] std::string_view bytes() const { return {text() + id_size_, size_}; }
     /// Bytes after the `to` attribute.
-    [[nodiscard]] std::string_view rest() const {
-        return std::string_view(bytes_).substr(rest_at_);
-    }
+    [[nodiscard]] std::string_view rest() const { return bytes().substr(about_.rest_at); }
     /// Appends the stanza with another `to`, without copying the Packet.
     void append_to(std::string& out, const Jid& other_to) const;
 
     /// A message that is worth keeping for somebody offline (XEP-0160, XEP-0334).
-    [[nodiscard]] bool storable() const { return traits_.storable; }
-    [[nodiscard]] const MessageTraits& traits() const { return traits_; }
+    [[nodiscard]] bool storable() const { return about_.traits.storable; }
+    [[nodiscard]] const MessageTraits& traits() const { return about_.traits; }
     /// See Stanza; it does not outlive the process.
-    [[nodiscard]] bool directed() const { return directed_; }
-    [[nodiscard]] std::uint64_t resend_key() const { return resend_key_; }
+    [[nodiscard]] bool directed() const { return about_.directed; }
+    [[nodiscard]] std::uint64_t resend_key() const { return about_.resend_key; }
     /// The number that its owner here gave it; 0: none.
-    [[nodiscard]] std::uint64_t stanza_id() const { return stanza_id_; }
+    [[nodiscard]] std::uint64_t stanza_id() const { return about_.stanza_id; }
 
 private:
-    Packet() = default;
+    /// What routing needs to know.
+    struct About {
+        StanzaKind kind = StanzaKind::message;
+        StanzaType type = StanzaType::normal;
+        MessageTraits traits;
+        bool directed = false;
+        std::uint32_t rest_at = 0;
+        std::uint64_t resend_key = 0;
+        std::uint64_t stanza_id = 0;
+        Jid from;
+        Jid to;
+    };
+    /// Bytes behind the object itself.
+    enum class Room : std::size_t {};
+
+    Packet(About about, std::size_t id_size, std::size_t size, std::size_t room);
+    /// One allocation for the object, the id, the bytes (`bytes`, then `more`), and `spare` bytes
+    /// that may be added later.
+    static PacketRef place(About about, std::string_view id, std::string_view bytes,
+                           std::string_view more = {}, std::size_t spare = 0);
+    static void* operator new(std::size_t size, Room room) {
+        return ::operator new(size + static_cast<std::size_t>(room));
+    }
+    static void operator delete(void* memory) { ::operator delete(memory); }
+    static void operator delete(void* memory, Room) { ::operator delete(memory); }
+
     friend void intrusive_ptr_add_ref(const Packet* packet) noexcept {
         packet->references_.fetch_add(1, std::memory_order_relaxed);
     }
     friend void intrusive_ptr_release(const Packet* packet) noexcept {
         if (packet->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete packet;
     }
-    void begin(StanzaKind kind, const Jid& to);
-    /// Appends a child to `bytes`, which are those of a whole stanza of that kind.
-    static void append_child(std::string& bytes, StanzaKind kind, std::string_view child);
+    /// The id as it was, without escapes, then the bytes.
+    [[nodiscard]] const char* text() const { return reinterpret_cast<const char*>(this + 1); }
 
-    mutable std::atomic<unsigned> references_{0};
-    StanzaKind kind_ = StanzaKind::message;
-    StanzaType type_ = StanzaType::normal;
-    MessageTraits traits_;
-    bool directed_ = false;
-    std::uint32_t rest_at_ = 0;
-    std::uint64_t resend_key_ = 0;
-    std::uint64_t stanza_id_ = 0;
-    Jid from_;
-    Jid to_;
-    std::string id_;
-    std::string bytes_;
+    mutable std::atomic<std::uint32_t> references_{0};
+    std::uint32_t id_size_;
+    std::uint32_t size_;  ///< of the bytes
+    std::uint32_t room_;  ///< for id and bytes
+    About about_;
 };
 
 }  // namespace causeway

@@ -38,7 +38,10 @@ NameServer::NameServer(asio::io_context& context, Script script)
     accept();
 }
 
-asio::ip::tcp::endpoint NameServer::endpoint() const { return acceptor_.local_endpoint(); }
+Endpoint NameServer::endpoint() const {
+    const asio::ip::tcp::endpoint at = acceptor_.local_endpoint();
+    return {at.address(), at.port()};
+}
 
 std::optional<NameServer::Bytes> NameServer::reply_to(std::span<const unsigned char> query,
                                                       bool tcp) {

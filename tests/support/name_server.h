@@ -31,7 +31,7 @@ public:
 
     NameServer(boost::asio::io_context& context, Script script);
 
-    [[nodiscard]] boost::asio::ip::tcp::endpoint endpoint() const;
+    [[nodiscard]] Endpoint endpoint() const;
     /// Everything asked, such as "SRV _xmpp-server._tcp.a.example" or "A a.example tcp".
     [[nodiscard]] const std::vector<std::string>& questions() const { return questions_; }
 

@@ -4,33 +4,24 @@
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
 #include <chrono>
 #include <map>
 #include <stdexcept>
 #include <utility>
 
-#include "gateway/net/asio_network.h"
 #include "gateway/net/cares_resolver.h"
+#include "gateway/net/system_network.h"
 #include "gateway/server/server.h"
 #include "gateway/store/sqlite.h"
 #include "tests/support/dns_builder.h"
 #include "tests/support/name_server.h"
 #include "tests/support/scene_world.h"
+#include "tests/support/test_loop.h"
 
 namespace causeway::scene {
 namespace {
 
 namespace asio = boost::asio;
-
-class ContextExecutor final : public Executor {
-public:
-    explicit ContextExecutor(asio::io_context& io) : io_(io) {}
-    void post(std::function<void()> task) override { asio::post(io_, std::move(task)); }
-
-private:
-    asio::io_context& io_;
-};
 
 /// A zone, and the name server that answers from it.
 class Zone final : public SceneDns {
@@ -99,10 +90,10 @@ public:
     static constexpr std::chrono::seconds patience{10};
 
     SocketWorld(const Mode&, std::string directory)
-        : directory_(std::move(directory)), network_(io_), zone_(io_), here_(io_) {}
+        : directory_(std::move(directory)), zone_(loop_.context) {}
 
     [[nodiscard]] bool simulated() const override { return false; }
-    [[nodiscard]] const Clock& clock() const override { return clock_; }
+    [[nodiscard]] const Clock& clock() const override { return loop_.clock; }
     [[nodiscard]] SceneDns& dns() override { return zone_; }
     [[nodiscard]] Network& network() override { return network_; }
     /// Addresses of this process alone, so that several runs do not meet on a port.
@@ -111,12 +102,13 @@ public:
         return fmt::format("127.{}.{}.{}", 64 + process / 256 % 128, process % 256, machine);
     }
     [[nodiscard]] std::unique_ptr<Network> network_for(Shard& shard) override {
-        return std::make_unique<AsioNetwork>(shard.io());
+        return std::make_unique<SystemNetwork>(shard.poller(), shard.timers());
     }
     [[nodiscard]] Result<std::unique_ptr<Resolver>> resolver_for(Shard& shard) override {
         ResolverOptions options;
         options.servers = {zone_.endpoint()};
-        auto opened = CaresResolver::open(shard.io(), shard.timers(), shard.clock(), options);
+        auto opened =
+            CaresResolver::open({shard.poller(), shard, shard.timers()}, shard.clock(), options);
         if (!opened) return opened.error();
         return std::unique_ptr<Resolver>(std::move(*opened));
     }
@@ -156,26 +148,19 @@ public:
     }
     void go_on() override { poll(); }
     bool wait_until(const std::function<bool()>& done) override {
-        const auto deadline = std::chrono::steady_clock::now() + patience;
         poll();
-        while (!done()) {
-            if (std::chrono::steady_clock::now() >= deadline) return false;
-            io_.restart();
-            io_.run_one_for(std::chrono::milliseconds(100));
-            poll();
-        }
-        return true;
+        return loop_.run_until(done, patience);
     }
     void pass(Duration) override { throw std::runtime_error("real time does not pass on demand"); }
     void set_reachable(const Endpoint&, bool) override {
         throw std::runtime_error("a real address cannot be made unreachable");
     }
-    [[nodiscard]] Executor& here() override { return here_; }
+    [[nodiscard]] Executor& here() override { return loop_; }
 
 private:
     void pass_through(Executor& shard) {
         const auto passed = std::make_shared<bool>(false);
-        shard.post([this, passed] { here_.post([passed] { *passed = true; }); });
+        shard.post([this, passed] { loop_.post([passed] { *passed = true; }); });
         if (!wait_until([&] { return *passed; })) {
             throw std::runtime_error("a shard does not answer");
         }
@@ -184,22 +169,20 @@ private:
         Batch batch;
         batch.map_set("scene", "", "fence", "passed");
         const auto passed = std::make_shared<bool>(false);
-        store.commit(std::move(batch), here_, [passed](const Outcome&) { *passed = true; });
+        store.commit(std::move(batch), loop_, [passed](const Outcome&) { *passed = true; });
         if (!wait_until([&] { return *passed; })) {
             throw std::runtime_error("the store does not answer");
         }
     }
     void poll() {
-        io_.restart();
-        io_.poll();
+        while (loop_.turn() != 0) {
+        }
     }
 
     std::string directory_;
-    asio::io_context io_;
-    SystemClock clock_;
-    AsioNetwork network_;
+    TestLoop loop_;
+    SystemNetwork network_{loop_.poller, loop_.timers};
     Zone zone_;
-    ContextExecutor here_;
     Workers workers_{1};
     std::vector<Server*> servers_;
 };

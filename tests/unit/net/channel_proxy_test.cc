@@ -10,8 +10,8 @@
 #include <future>
 #include <thread>
 
-#include "gateway/net/asio_network.h"
 #include "gateway/net/stream_channel.h"
+#include "gateway/net/system_network.h"
 #include "gateway/net/websocket.h"
 #include "tests/support/memory_channel.h"
 #include "tests/support/sim_clock.h"
@@ -283,7 +283,7 @@ TEST_CASE("two threads: a WebSocket on one, its owner on the other") {
 
     const SystemClock clock;
     Shards shards(2, clock);
-    auto network = std::make_unique<AsioNetwork>(shards[0].io());
+    auto network = std::make_unique<SystemNetwork>(shards[0].poller(), shards[0].timers());
     auto echo = std::make_unique<Echo>(shards[1]);
     std::promise<void> over;
     echo->recorder.when_closed = [&] {

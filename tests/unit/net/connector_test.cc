@@ -3,13 +3,13 @@
 
 #include <doctest/doctest.h>
 
-#include <boost/asio/io_context.hpp>
 #include <string>
 #include <vector>
 
-#include "gateway/net/asio_network.h"
+#include "gateway/net/system_network.h"
 #include "tests/support/sim_dns.h"
 #include "tests/support/sim_net.h"
+#include "tests/support/test_loop.h"
 
 using namespace causeway;
 
@@ -391,10 +391,8 @@ TEST_CASE("which addresses are public") {
 }
 
 TEST_CASE("over real sockets a dead address gives way to a living one") {
-    boost::asio::io_context context;
-    AsioNetwork network(context);
-    SystemClock clock;
-    TimerWheel wheel(clock);
+    TestLoop real;
+    SystemNetwork network(real.poller, real.timers);
     SimLoop loop;
     SimDns dns(loop);
     std::unique_ptr<Socket> accepted;
@@ -403,16 +401,13 @@ TEST_CASE("over real sockets a dead address gives way to a living one") {
     REQUIRE(acceptor.ok());
     dns.set_addresses("x.example", {"127.77.2.1", "127.77.2.2"});
     std::optional<Result<ConnectedTarget>> result;
-    Connector connector(network, dns, wheel, clock,
+    Connector connector(network, dns, real.timers, real.clock,
                         {{"x.example", (*acceptor)->local().port(), false}}, {},
                         [&](auto got) { result.emplace(std::move(got)); });
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
-    while (!(result && accepted) && std::chrono::steady_clock::now() < deadline) {
+    real.run_until([&] {
         loop.run_until_idle();
-        context.restart();
-        context.run_one_for(std::chrono::milliseconds(5));
-        wheel.advance();
-    }
+        return result && accepted;
+    });
     REQUIRE(result);
     REQUIRE(result->ok());
     CHECK((*result)->socket->remote() == (*acceptor)->local());

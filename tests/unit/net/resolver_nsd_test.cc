@@ -16,6 +16,7 @@
 #include <string>
 
 #include "gateway/net/cares_resolver.h"
+#include "tests/support/test_loop.h"
 
 using namespace causeway;
 using std::chrono::seconds;
@@ -123,9 +124,7 @@ private:
 };
 
 struct Client {
-    boost::asio::io_context context;
-    SystemClock clock;
-    TimerWheel wheel{clock};
+    TestLoop loop;
     std::unique_ptr<CaresResolver> resolver;
 
     explicit Client(const Nsd& server) {
@@ -133,26 +132,21 @@ struct Client {
         options.servers = {server.endpoint()};
         options.timeout = Duration(1000);
         options.cache.entries = 0;  // each question is to be asked
-        auto opened = CaresResolver::open(context, wheel, clock, options);
+        auto opened = CaresResolver::open({loop.poller, loop, loop.timers}, loop.clock, options);
         REQUIRE(opened.ok());
         resolver = std::move(*opened);
         // NSD takes a moment to listen; until then its port refuses.
         const auto deadline = std::chrono::steady_clock::now() + seconds(10);
         while (!addresses("ns.test").ok() && std::chrono::steady_clock::now() < deadline) {
-            context.run_for(std::chrono::milliseconds(10));
+            loop.run_for(std::chrono::milliseconds(10));
         }
         REQUIRE_MESSAGE(addresses("ns.test").ok(), "nsd does not answer");
     }
 
     template <class T>
     void run_until_answered(const std::optional<T>& answer) {
-        const auto deadline = std::chrono::steady_clock::now() + seconds(10);
-        while (!answer && std::chrono::steady_clock::now() < deadline) {
-            context.restart();
-            context.run_one_for(std::chrono::milliseconds(5));
-            wheel.advance();
-        }
-        if (!answer) throw std::runtime_error("the resolver never answered");
+        const bool answered = loop.run_until([&] { return answer.has_value(); }, seconds(10));
+        if (!answered) throw std::runtime_error("the resolver never answered");
     }
 
     Result<SrvAnswer> srv(const std::string& name) {

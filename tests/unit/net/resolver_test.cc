@@ -10,6 +10,7 @@
 
 #include "tests/support/dns_builder.h"
 #include "tests/support/name_server.h"
+#include "tests/support/test_loop.h"
 
 using namespace causeway;
 using Bytes = std::optional<NameServer::Bytes>;
@@ -22,31 +23,20 @@ namespace {
 const std::string service = "_xmpp-server._tcp.a.example";
 
 struct Fixture {
-    boost::asio::io_context context;
-    SystemClock clock;
-    TimerWheel wheel{clock};
+    TestLoop loop;
     NameServer server;
     std::unique_ptr<CaresResolver> resolver;
 
     explicit Fixture(NameServer::Script script, ResolverOptions options = {})
-        : server(context, std::move(script)) {
+        : server(loop.context, std::move(script)) {
         options.servers = {server.endpoint()};
         if (options.timeout == ResolverOptions{}.timeout) options.timeout = Duration(1000);
-        auto opened = CaresResolver::open(context, wheel, clock, options);
+        auto opened = CaresResolver::open({loop.poller, loop, loop.timers}, loop.clock, options);
         REQUIRE(opened.ok());
         resolver = std::move(*opened);
     }
 
-    bool run_until(const std::function<bool()>& done) {
-        const auto deadline = std::chrono::steady_clock::now() + seconds(5);
-        while (!done()) {
-            if (std::chrono::steady_clock::now() >= deadline) return false;
-            context.restart();
-            context.run_one_for(milliseconds(5));
-            wheel.advance();
-        }
-        return true;
-    }
+    bool run_until(const std::function<bool()>& done) { return loop.run_until(done); }
 
     Result<SrvAnswer> srv(const std::string& name) {
         Result<SrvAnswer> got = Outcome::retry("never answered");
@@ -159,7 +149,7 @@ TEST_CASE("a silent name server is told from one that fails, after the timeout")
 TEST_CASE("where one name server fails, the next is asked") {
     Fixture f(
         [](const Query& query) -> Bytes { return DnsBuilder(query.name, query.type, 5).bytes(); });
-    NameServer second(f.context, [](const Query& query) {
+    NameServer second(f.loop.context, [](const Query& query) {
         return query.name == service ? absent(query) : failure(query);
     });
     REQUIRE(f.resolver->set_servers({f.server.endpoint(), second.endpoint()}).ok());
@@ -366,9 +356,7 @@ TEST_CASE("a resolver destroyed with questions pending, or in an answer, calls n
     f.resolver->addresses("a.example", [&](auto) { ++calls; });
     f.resolver->addresses("192.0.2.1", [&](auto) { ++calls; });
     f.resolver.reset();
-    f.context.restart();
-    f.context.run_for(milliseconds(50));
-    f.wheel.advance();
+    f.loop.run_for(milliseconds(50));
     CHECK(calls == 0);
 
     Fixture g([](const Query& query) { return absent(query); });
@@ -379,15 +367,14 @@ TEST_CASE("a resolver destroyed with questions pending, or in an answer, calls n
         });
     }
     REQUIRE(g.run_until([&] { return calls > 0; }));
-    g.context.restart();
-    g.context.run_for(milliseconds(30));
+    g.loop.run_for(milliseconds(30));
     CHECK(calls == 1);
 }
 
 TEST_CASE("other servers are used from the next question on, and the cache is forgotten") {
     Fixture f([](const Query& query) { return absent(query); });
     CHECK(f.srv(service).error().cause() == Cause::absent);
-    NameServer other(f.context, [](const Query& query) -> Bytes {
+    NameServer other(f.loop.context, [](const Query& query) -> Bytes {
         return DnsBuilder(query.name, query.type)
             .srv(query.name, 30, {1, 1, 5269, "x.example"})
             .bytes();

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
 #include <string>
@@ -18,10 +19,10 @@ using asio::ip::tcp;
 namespace {
 
 /// What comes back for these bytes, until the server closes.
-std::string ask(const tcp::endpoint& at, const std::string& request) {
+std::string ask(const Endpoint& at, const std::string& request) {
     asio::io_context io;
     tcp::socket socket(io);
-    socket.connect(at);
+    socket.connect({at.address(), at.port()});
     asio::write(socket, asio::buffer(request));
     std::string reply;
     boost::system::error_code error;
@@ -30,10 +31,10 @@ std::string ask(const tcp::endpoint& at, const std::string& request) {
 }
 
 /// A port that was free a moment ago.
-tcp::endpoint free_endpoint() {
+Endpoint free_endpoint() {
     asio::io_context io;
     tcp::acceptor probe(io, {asio::ip::make_address("127.0.0.1"), 0});
-    return probe.local_endpoint();
+    return {probe.local_endpoint().address(), probe.local_endpoint().port()};
 }
 
 struct Running {
@@ -50,7 +51,7 @@ struct Running {
         thread.join();
     }
 
-    tcp::endpoint at = free_endpoint();
+    Endpoint at = free_endpoint();
     asio::io_context io;
     control::FakeOperations operations;
     std::unique_ptr<MetricsServer> server;

@@ -76,8 +76,12 @@ public:
             settle();
         }
     }
-    /// Until a message that is held has certainly been written.
-    void pass_patience() { pass(2 * Ledger::patience + 2 * TimerWheel::tick); }
+    /// Until a message that is held has been written, where nothing is known of its recipient.
+    void pass_patience() { pass(AcknowledgementPace::first + 2 * TimerWheel::tick); }
+    /// Until a message that is held has been written, whatever is known of its recipient.
+    void pass_longest() { pass(AcknowledgementPace::longest + 2 * TimerWheel::tick); }
+    /// Until rows that are done with have been erased.
+    void pass_erasure() { pass(Ledger::erase_within + 2 * TimerWheel::tick); }
 
     std::vector<LogRow> rows() {
         std::optional<std::vector<LogRow>> found;
@@ -190,21 +194,24 @@ TEST_CASE("ledger: a message that is not acknowledged in time is stored, then it
     CHECK(f.ledger().in_flight(rows.front().id));
     f.ledger().confirm(id);
     CHECK(f.ledger().in_flight(rows.front().id));
-    f.settle();
+    CHECK(f.ledger().open() == 1);
+    f.pass_erasure();
     CHECK(f.rows().empty());
     CHECK(!f.ledger().in_flight(rows.front().id));
     CHECK(f.sender.safe == Numbers{1});
     CHECK(f.ledger().open() == 0);
 }
 
-TEST_CASE("ledger: each message has its whole patience, also one that came while another waits") {
+TEST_CASE("ledger: each message has its whole wait, also one that came while another waits") {
     Fixture f;
     f.hold(1);
-    f.pass(Ledger::patience);
+    f.pass(AcknowledgementPace::first - TimerWheel::tick);
     CHECK(f.rows().empty());
     f.hold(2);
     while (f.rows().empty()) f.pass(TimerWheel::tick);
     CHECK(f.sender.safe == Numbers{1});
+    f.pass(AcknowledgementPace::first - 3 * TimerWheel::tick);
+    CHECK(f.rows().size() == 1);
     f.pass_patience();
     CHECK(f.rows().size() == 2);
     CHECK(f.sender.safe == Numbers{1, 2});
@@ -243,6 +250,8 @@ TEST_CASE("ledger: acknowledged while the store is at it, its row goes when it i
     CHECK(f.ledger().open() == 1);
     f.store.release_commits();
     f.settle();
+    CHECK(f.store.commits() == 1);
+    f.pass_erasure();
     CHECK(f.store.commits() == 2);
     CHECK(f.rows().empty());
     CHECK(f.sender.safe == Numbers{1});
@@ -263,7 +272,7 @@ TEST_CASE("ledger: a failed commit of a message on its way is tried again, and n
     CHECK(f.sender.safe == Numbers{1});
     CHECK(f.rows().size() == 1);
     f.ledger().confirm(id);
-    f.settle();
+    f.pass_erasure();
     CHECK(f.rows().empty());
 }
 
@@ -291,6 +300,88 @@ TEST_CASE("ledger: acknowledged while a commit fails: the recipient has it") {
     CHECK(f.sender.bounced.empty());
     CHECK(f.sender.safe == Numbers{1});
     CHECK(f.ledger().open() == 0);
+}
+
+// ---- what an acknowledgement costs ----
+
+TEST_CASE("ledger: over a path of 50 ms a message to who acknowledges costs no commit") {
+    Fixture f;
+    for (std::uint32_t number = 1; number <= 100; ++number) {
+        const HoldId id = f.hold(number);
+        f.pass(Duration(50));
+        f.ledger().confirm(id);
+    }
+    f.pass_longest();
+    CHECK(f.sender.safe.size() == 100);
+    CHECK(f.store.commits() == 0);
+    CHECK(f.ledger().open() == 0);
+}
+
+TEST_CASE("ledger: the same with several messages on their way at once") {
+    Fixture f;
+    std::vector<HoldId> on_their_way;
+    for (std::uint32_t number = 1; number <= 200; ++number) {
+        on_their_way.push_back(f.hold(number));
+        f.pass(TimerWheel::tick);
+        if (on_their_way.size() < 5) continue;
+        f.ledger().confirm(on_their_way.front());
+        on_their_way.erase(on_their_way.begin());
+    }
+    for (const HoldId id : on_their_way) f.ledger().confirm(id);
+    CHECK(f.store.commits() == 0);
+    CHECK(f.ledger().open() == 0);
+}
+
+TEST_CASE("ledger: one who never acknowledges is soon not waited for") {
+    Fixture f;
+    for (std::uint32_t number = 1; number <= 4; ++number) {
+        f.hold(number);
+        f.pass_longest();
+    }
+    CHECK(f.sender.safe.size() == 4);
+    f.hold(5);
+    f.pass(AcknowledgementPace::shortest + 2 * TimerWheel::tick);
+    CHECK(f.sender.safe.size() == 5);
+    CHECK(f.rows().size() == 5);
+}
+
+TEST_CASE("ledger: rows that are done with are erased with the next commit") {
+    Fixture f;
+    const HoldId id = f.hold(1);
+    f.pass_patience();
+    f.ledger().confirm(id);
+    f.pass(Ledger::erase_within / 2);
+    CHECK(f.store.commits() == 1);
+    f.ledger().keep(f.message("b"), {}, f.store_key());
+    f.settle();
+    CHECK(f.store.commits() == 2);
+    REQUIRE(f.rows().size() == 1);
+    CHECK(f.rows().front().body == f.message("b")->bytes());
+    f.pass_erasure();
+    CHECK(f.store.commits() == 2);
+}
+
+TEST_CASE("ledger: many rows that are done with are erased at once, and so is all when it ends") {
+    Fixture f;
+    std::vector<HoldId> held;
+    const auto confirm_all = [&] {
+        f.pass_longest();
+        for (const HoldId id : std::exchange(held, {})) f.ledger().confirm(id);
+    };
+    for (std::size_t i = 0; i < Ledger::erase_at_once; ++i) held.push_back(f.hold(1));
+    confirm_all();
+    f.settle();
+    CHECK(f.ledger().open() == 0);
+    held.push_back(f.hold(1));
+    confirm_all();
+    f.ledger().erase_now();
+    f.settle();
+    CHECK(f.ledger().open() == 0);
+    held.push_back(f.hold(1));
+    confirm_all();
+    CHECK(f.ledger().open() == 1);
+    f.ledger().finish();
+    CHECK(f.rows().empty());
 }
 
 // ---- the recipient is gone ----
@@ -378,6 +469,7 @@ TEST_CASE("ledger: written, the message is stored before anybody is told, and th
     f.store.release_commits();
     f.settle();
     CHECK(f.sender.safe == Numbers{1});
+    f.pass_erasure();
     CHECK(f.store.commits() == 2);
     CHECK(f.rows().empty());
     CHECK(f.ledger().open() == 0);
@@ -394,10 +486,10 @@ TEST_CASE("ledger: written while the store is at it, or when it is stored") {
     f.settle();
     CHECK(f.sender.safe == Numbers{1});
     const HoldId stored = f.hold(2);
-    f.pass_patience();
+    f.pass_longest();
     REQUIRE(f.rows().size() == 1);
     f.ledger().written(stored);
-    f.settle();
+    f.pass_erasure();
     CHECK(f.rows().empty());
     CHECK(f.sender.safe == Numbers{1, 2});
     CHECK(f.ledger().open() == 0);
@@ -422,7 +514,7 @@ TEST_CASE("ledger: a row that is adopted is on its way until it is acknowledged 
     f.ledger().confirm(second);
     // Until the row is gone it must not be sent to anybody else.
     CHECK(f.ledger().in_flight(row));
-    f.settle();
+    f.pass_erasure();
     CHECK(!f.ledger().in_flight(row));
     CHECK(f.rows().empty());
 }
@@ -434,7 +526,7 @@ TEST_CASE("ledger: a row that cannot be erased is told as free again") {
     const std::uint64_t row = f.rows().front().id;
     f.store.fail_next_commits(1);
     f.ledger().confirm(f.ledger().adopt(f.message("a"), f.store_key(), row));
-    f.settle();
+    f.pass_erasure();
     CHECK(!f.ledger().in_flight(row));
     CHECK(f.rows().size() == 1);
 }

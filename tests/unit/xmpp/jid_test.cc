@@ -466,6 +466,18 @@ TEST_CASE("the longest address fits, and nothing longer") {
     CHECK(shown(Jid::parse(repeat("a@b/", 100000))) == "!");
 }
 
+TEST_CASE("jid: a copy shares its text") {
+    const Jid jid = *Jid::parse("juliet@capulet.lit/balcony");
+    const Jid copy = jid;
+    CHECK(copy.full().data() == jid.full().data());
+    CHECK(copy == jid);
+    const Jid bare = jid.bare_jid();
+    CHECK(bare.full() == "juliet@capulet.lit");
+    CHECK(bare.bare_jid().full().data() == bare.full().data());
+    CHECK(Jid{}.bare_jid().empty());
+    CHECK(sizeof(Jid) == sizeof(void*));
+}
+
 TEST_CASE("every code point gives a stable local part and resource, or none") {
     // Exhaustive over Unicode: normal forms are fixed points of all preparations at once.
     std::size_t locals = 0;

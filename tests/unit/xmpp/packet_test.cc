@@ -188,4 +188,45 @@ TEST_CASE("packet: whether it is worth keeping stays with it when it is changed"
     CHECK(packet->with_child("<delay xmlns='urn:xmpp:delay'/>")->storable());
 }
 
+TEST_CASE("packet: the id is as the sender wrote it, though the bytes escape it") {
+    const PacketRef packet = Packet::make(StanzaKind::iq, StanzaType::get, romeo, juliet, "a'&<b",
+                                          "<ping xmlns='urn:xmpp:ping'/>");
+    CHECK(packet->id() == "a'&<b");
+    CHECK(packet->readdressed(romeo)->id() == "a'&<b");
+    CHECK(packet->with_child("<x xmlns='y'/>")->id() == "a'&<b");
+}
+
+TEST_CASE("packet: a message that one alone holds is stamped in place") {
+    PacketRef packet = parsed("<message to='juliet@b.test' from='romeo@a.test'><body/></message>");
+    const Packet* const before = packet.get();
+    packet = Packet::stamped(std::move(packet), juliet, 18'446'744'073'709'551'615U);
+    CHECK(packet.get() == before);
+    CHECK(packet->stanza_id() == 18'446'744'073'709'551'615U);
+    CHECK(packet->bytes() ==
+          "<message to='juliet@b.test' from='romeo@a.test'><body/>"
+          "<stanza-id xmlns='urn:xmpp:sid:0' by='juliet@b.test' id='18446744073709551615'/>"
+          "</message>");
+}
+
+TEST_CASE("packet: a message that others hold is stamped in a copy") {
+    PacketRef packet = parsed("<message to='juliet@b.test' from='romeo@a.test'><body/></message>");
+    const PacketRef other = packet;
+    packet = Packet::stamped(std::move(packet), juliet, 7);
+    CHECK(other->bytes() == "<message to='juliet@b.test' from='romeo@a.test'><body/></message>");
+    CHECK(other->stanza_id() == 0);
+    CHECK(packet->bytes() ==
+          "<message to='juliet@b.test' from='romeo@a.test'><body/>"
+          "<stanza-id xmlns='urn:xmpp:sid:0' by='juliet@b.test' id='7'/></message>");
+    CHECK(packet->storable() == other->storable());
+}
+
+TEST_CASE("packet: one without room, or without content, is stamped all the same") {
+    PacketRef packet = Packet::make(StanzaKind::message, StanzaType::chat, romeo, juliet, "1", {});
+    packet = Packet::stamped(std::move(packet), juliet, 7);
+    CHECK(packet->bytes() ==
+          "<message to='juliet@b.test' from='romeo@a.test/r' id='1' type='chat'>"
+          "<stanza-id xmlns='urn:xmpp:sid:0' by='juliet@b.test' id='7'/></message>");
+    CHECK(packet->with_child("<a xmlns='b'/>")->stanza_id() == 7);
+}
+
 }  // namespace causeway::test

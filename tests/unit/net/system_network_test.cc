@@ -1,5 +1,5 @@
-// AsioNetwork over real loopback sockets.
-#include "gateway/net/asio_network.h"
+// SystemNetwork over real loopback sockets.
+#include "gateway/net/system_network.h"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
@@ -8,35 +8,24 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "tests/support/test_loop.h"
+
 using namespace causeway;
 
 namespace {
 
-using IoContext = boost::asio::io_context;
 using std::chrono::milliseconds;
 
-/// Runs `context` until `done` holds; false when five seconds were not enough.
-bool run_until(IoContext& context, const std::function<bool()>& done) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
-    while (!done()) {
-        if (std::chrono::steady_clock::now() >= deadline) return false;
-        context.restart();
-        context.run_one_for(milliseconds(50));
-    }
-    return true;
-}
+/// Runs `loop` until `done` holds; false when five seconds were not enough.
+bool run_until(TestLoop& loop, const std::function<bool()>& done) { return loop.run_until(done); }
 
 /// Runs what is ready and what becomes ready within `time`; returns how many handlers ran.
-std::size_t run_for(IoContext& context, milliseconds time) {
-    context.restart();
-    return context.run_for(time);
-}
+std::size_t run_for(TestLoop& loop, milliseconds time) { return loop.run_for(time); }
 
 struct Recorder final : SocketHandler {
     int readable = 0;
@@ -57,8 +46,8 @@ const Endpoint any_port{boost::asio::ip::make_address("127.0.0.1"), 0};
 
 /// Both ends of one connection.
 struct Pair {
-    IoContext context;
-    AsioNetwork network{context};
+    TestLoop loop;
+    SystemNetwork network{loop.poller, loop.timers};
     std::unique_ptr<Acceptor> acceptor;
     std::unique_ptr<Connecting> connecting;
     std::unique_ptr<Socket> client;
@@ -74,7 +63,7 @@ struct Pair {
             client = std::move(*result);
             connecting.reset();
         });
-        REQUIRE(run_until(context, [this] { return client && server; }));
+        REQUIRE(run_until(loop, [this] { return client && server; }));
     }
 };
 
@@ -107,12 +96,12 @@ TEST_CASE("two sockets exchange bytes and know each other's endpoints") {
     CHECK(pair.server->read(buffer).status == IoResult::Status::again);
     pair.server->want_read();
     CHECK(pair.client->write("hello").bytes == 5);
-    REQUIRE(run_until(pair.context, [&] { return at_server.readable == 1; }));
+    REQUIRE(run_until(pair.loop, [&] { return at_server.readable == 1; }));
     CHECK(read_all(*pair.server) == "hello");
 
     pair.client->shutdown_write();
     pair.server->want_read();
-    REQUIRE(run_until(pair.context, [&] { return at_server.readable == 2; }));
+    REQUIRE(run_until(pair.loop, [&] { return at_server.readable == 2; }));
     CHECK(pair.server->read(buffer).status == IoResult::Status::end);
     CHECK(pair.server->write("still open").bytes == 10);
 }
@@ -125,13 +114,13 @@ TEST_CASE("asking many times brings one callback, and not asking brings none") {
     pair.server->want_read();
     pair.server->want_read();
     pair.client->write("a");
-    REQUIRE(run_until(pair.context, [&] { return at_server.readable == 1; }));
+    REQUIRE(run_until(pair.loop, [&] { return at_server.readable == 1; }));
     pair.client->write("b");
-    run_for(pair.context, milliseconds(30));
+    run_for(pair.loop, milliseconds(30));
     CHECK(at_server.readable == 1);
     // What came meanwhile is reported as soon as somebody asks again: no edge is lost.
     pair.server->want_read();
-    REQUIRE(run_until(pair.context, [&] { return at_server.readable == 2; }));
+    REQUIRE(run_until(pair.loop, [&] { return at_server.readable == 2; }));
     CHECK(read_all(*pair.server) == "ab");
 }
 
@@ -142,11 +131,11 @@ TEST_CASE("a silenced socket says nothing") {
     pair.server->want_read();
     pair.server->set_handler(nullptr);
     pair.client->write("a");
-    run_for(pair.context, milliseconds(30));
+    run_for(pair.loop, milliseconds(30));
     CHECK(at_server.readable == 0);
     pair.server->set_handler(&at_server);
     pair.server->want_read();
-    CHECK(run_until(pair.context, [&] { return at_server.readable == 1; }));
+    CHECK(run_until(pair.loop, [&] { return at_server.readable == 1; }));
 }
 
 TEST_CASE("a full socket asks to wait and reports when there is room") {
@@ -160,10 +149,10 @@ TEST_CASE("a full socket asks to wait and reports when there is room") {
     pair.client->set_handler(&at_client);
     pair.client->want_write();
     pair.client->want_write();
-    run_for(pair.context, milliseconds(20));
+    run_for(pair.loop, milliseconds(20));
     CHECK(at_client.writable == 0);
     std::size_t received = 0;
-    REQUIRE(run_until(pair.context, [&] {
+    REQUIRE(run_until(pair.loop, [&] {
         received += read_all(*pair.server).size();
         return at_client.writable > 0;
     }));
@@ -183,8 +172,8 @@ TEST_CASE("a socket destroyed in its own callback stays silent though both waits
     };
     pair.server->want_read();
     pair.server->want_write();
-    REQUIRE(run_until(pair.context, [&] { return calls > 0; }));
-    run_for(pair.context, milliseconds(20));
+    REQUIRE(run_until(pair.loop, [&] { return calls > 0; }));
+    run_for(pair.loop, milliseconds(20));
     CHECK(calls == 1);
 }
 
@@ -196,7 +185,7 @@ TEST_CASE("a socket destroyed after its wait completed but before the callback s
     std::unique_ptr<Socket> peer;
     auto connecting = first.network.connect(first.acceptor->local(), std::nullopt,
                                             [&](auto result) { peer = std::move(*result); });
-    REQUIRE(run_until(first.context, [&] { return second && peer; }));
+    REQUIRE(run_until(first.loop, [&] { return second && peer; }));
     // Both become readable before the loop looks: whichever is told first destroys the other.
     Recorder one;
     Recorder two;
@@ -208,7 +197,7 @@ TEST_CASE("a socket destroyed after its wait completed but before the callback s
     second->want_read();
     first.client->write("x");
     peer->write("x");
-    run_for(first.context, milliseconds(50));
+    run_for(first.loop, milliseconds(50));
     CHECK(one.readable + two.readable == 1);
 }
 
@@ -223,8 +212,8 @@ TEST_CASE("a descriptor released by one shard goes on in another, and the first 
     CHECK(pair.server->release() == -1);
     pair.server.reset();
 
-    IoContext other;
-    AsioNetwork network(other);
+    TestLoop other;
+    SystemNetwork network(other.poller, other.timers);
     auto adopted = network.adopt(descriptor);
     REQUIRE(adopted != nullptr);
     CHECK(adopted->remote() == pair.client->local());
@@ -234,7 +223,7 @@ TEST_CASE("a descriptor released by one shard goes on in another, and the first 
     pair.client->write("moved");
     REQUIRE(run_until(other, [&] { return new_owner.readable == 1; }));
     CHECK(read_all(*adopted) == "moved");
-    run_for(pair.context, milliseconds(20));
+    run_for(pair.loop, milliseconds(20));
     CHECK(old_owner.readable + old_owner.writable == 0);
 }
 
@@ -245,7 +234,7 @@ TEST_CASE("a reset connection is read as failed and does not end the process whe
     pair.client->want_read();
     pair.client->write("unread bytes make the close a reset");
     pair.server.reset();
-    REQUIRE(run_until(pair.context, [&] { return at_client.readable == 1; }));
+    REQUIRE(run_until(pair.loop, [&] { return at_client.readable == 1; }));
     char buffer[16];
     const IoResult got = pair.client->read(buffer);
     CHECK(got.status == IoResult::Status::failed);
@@ -272,8 +261,8 @@ TEST_CASE("sockets have no delay, and links notice a dead peer") {
 }
 
 TEST_CASE("connecting reports refusal later, binds its source, and is silent when cancelled") {
-    IoContext context;
-    AsioNetwork network(context);
+    TestLoop loop;
+    SystemNetwork network(loop.poller, loop.timers);
     Endpoint closed;
     {
         auto acceptor = network.listen(any_port, [](auto) {});
@@ -287,7 +276,7 @@ TEST_CASE("connecting reports refusal later, binds its source, and is silent whe
             connecting.reset();
         });
     CHECK(outcome.ok());
-    REQUIRE(run_until(context, [&] { return !outcome.ok(); }));
+    REQUIRE(run_until(loop, [&] { return !outcome.ok(); }));
     CHECK(outcome.cause() == Cause::retry);
     CHECK(outcome.why() == "connection refused");
 
@@ -296,7 +285,7 @@ TEST_CASE("connecting reports refusal later, binds its source, and is silent whe
     connecting = network.connect(closed, boost::asio::ip::make_address("192.0.2.1"),
                                  [&](auto result) { outcome = result.error(); });
     CHECK(outcome.ok());
-    REQUIRE(run_until(context, [&] { return !outcome.ok(); }));
+    REQUIRE(run_until(loop, [&] { return !outcome.ok(); }));
     CHECK(outcome.why() == "address not available here");
 
     std::unique_ptr<Socket> accepted;
@@ -304,19 +293,19 @@ TEST_CASE("connecting reports refusal later, binds its source, and is silent whe
     std::unique_ptr<Socket> client;
     connecting = network.connect((*acceptor)->local(), boost::asio::ip::make_address("127.77.1.9"),
                                  [&](auto result) { client = std::move(*result); });
-    REQUIRE(run_until(context, [&] { return accepted && client; }));
+    REQUIRE(run_until(loop, [&] { return accepted && client; }));
     CHECK(accepted->remote().address().to_string() == "127.77.1.9");
 
     bool called = false;
     connecting = network.connect((*acceptor)->local(), std::nullopt, [&](auto) { called = true; });
     connecting.reset();
-    run_for(context, milliseconds(30));
+    run_for(loop, milliseconds(30));
     CHECK_FALSE(called);
 }
 
 TEST_CASE("an acceptor may be destroyed in its own callback") {
-    IoContext context;
-    AsioNetwork network(context);
+    TestLoop loop;
+    SystemNetwork network(loop.poller, loop.timers);
     std::unique_ptr<Acceptor> acceptor;
     int accepted = 0;
     acceptor = std::move(*network.listen(any_port, [&](auto) {
@@ -326,14 +315,14 @@ TEST_CASE("an acceptor may be destroyed in its own callback") {
     const Endpoint at = acceptor->local();
     std::vector<std::unique_ptr<Connecting>> attempts;
     for (int i = 0; i < 3; ++i) attempts.push_back(network.connect(at, std::nullopt, [](auto) {}));
-    REQUIRE(run_until(context, [&] { return accepted > 0; }));
-    run_for(context, milliseconds(20));
+    REQUIRE(run_until(loop, [&] { return accepted > 0; }));
+    run_for(loop, milliseconds(20));
     CHECK(accepted == 1);
 }
 
 TEST_CASE("shards share an endpoint; another program's use of it is reported with advice") {
-    IoContext context;
-    AsioNetwork network(context);
+    TestLoop loop;
+    SystemNetwork network(loop.poller, loop.timers);
     auto first = network.listen(any_port, [](auto) {});
     REQUIRE(first.ok());
     const Endpoint at = (*first)->local();
@@ -379,8 +368,8 @@ private:
 
 /// An acceptor and callers whose descriptors exist already.
 struct Scarcity {
-    IoContext context;
-    AsioNetwork network{context};
+    TestLoop loop;
+    SystemNetwork network{loop.poller, loop.timers};
     std::vector<std::unique_ptr<Socket>> accepted;
     std::unique_ptr<Acceptor> acceptor;
     std::vector<int> callers;
@@ -408,30 +397,30 @@ TEST_CASE("without descriptors an acceptor turns callers away and recovers") {
     Scarcity f;
     f.limit.set(f.callers.back() + 1);
     for (std::size_t i = 0; i < 4; ++i) f.call(i);
-    run_for(f.context, milliseconds(150));
+    run_for(f.loop, milliseconds(150));
     CHECK(f.accepted.empty());
     char byte = 0;
     const ssize_t end_seen = ::recv(f.callers[0], &byte, 1, MSG_DONTWAIT);
     CHECK((end_seen == 0 || errno == ECONNRESET));
     f.limit.restore();
     f.call(4);
-    CHECK(run_until(f.context, [&] { return f.accepted.size() == 1; }));
+    CHECK(run_until(f.loop, [&] { return f.accepted.size() == 1; }));
 }
 
 TEST_CASE("where not even turning away is possible an acceptor rests instead of spinning") {
     Scarcity f;
     f.limit.set(3);
     f.call(0);
-    const std::size_t handlers = run_for(f.context, milliseconds(350));
+    const std::size_t handlers = run_for(f.loop, milliseconds(350));
     f.limit.restore();
     CHECK(f.accepted.empty());
     CHECK(handlers >= 2);
     CHECK(handlers <= 12);
-    CHECK(run_until(f.context, [&] { return f.accepted.size() == 1; }));
+    CHECK(run_until(f.loop, [&] { return f.accepted.size() == 1; }));
     // The spare descriptor is there again for the next time.
     f.limit.set(f.callers.back() + 1);
     f.call(1);
-    run_for(f.context, milliseconds(50));
+    run_for(f.loop, milliseconds(50));
     char byte = 0;
     const ssize_t end_seen = ::recv(f.callers[1], &byte, 1, MSG_DONTWAIT);
     CHECK((end_seen == 0 || errno == ECONNRESET));

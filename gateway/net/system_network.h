@@ -1,18 +1,17 @@
-// AsioNetwork: sockets of the operating system behind Network. Asio only reports readiness; bytes
-// are moved by recv and send on the descriptor, so an idle connection holds no buffer. Each Socket,
-// Acceptor and Connecting shares a small counted core with its pending waits: destroying the object
-// closes the descriptor at once, and a wait that had already completed finds the core closed and
-// says nothing. Owner: one shard; all of it runs on the thread of its io_context, which must
+// SystemNetwork: sockets of the operating system behind Network. The poller only reports readiness;
+// bytes are moved by recv and send on the descriptor, so an idle connection holds no buffer.
+// Destroying a Socket, Acceptor or Connecting closes the descriptor at once, and nothing is told
+// about it any more. Owner: one shard; all of it runs on the thread of its poller, which must
 // outlive it.
 #pragma once
 
-#include <boost/asio/io_context.hpp>
-
+#include "gateway/base/timer_wheel.h"
 #include "gateway/net/socket.h"
+#include "gateway/shard/poller.h"
 
 namespace causeway {
 
-/// Kernel settings of the sockets that an AsioNetwork makes.
+/// Kernel settings of the sockets that an SystemNetwork makes.
 struct SocketOptions {
     int backlog = 4096;          ///< connections that the kernel completes before we accept them
     int accepts_per_turn = 64;   ///< then the other connections of the shard get their turn
@@ -25,11 +24,11 @@ struct SocketOptions {
         120'000;  ///< connections that we opened: data unacknowledged so long
 };
 
-class AsioNetwork final : public Network {
+class SystemNetwork final : public Network {
 public:
-    /// `context` must outlive the network and every object made by it.
-    explicit AsioNetwork(boost::asio::io_context& context, SocketOptions options = {});
-    ~AsioNetwork() override;
+    /// Poller and timers must outlive the network and every object made by it.
+    SystemNetwork(Poller& poller, TimerWheel& timers, SocketOptions options = {});
+    ~SystemNetwork() override;
 
     /// Failures are Cause::retry, their text a few words such as "connection refused".
     [[nodiscard]] std::unique_ptr<Connecting> connect(Endpoint to, std::optional<Address> from,
@@ -41,7 +40,8 @@ public:
     [[nodiscard]] std::unique_ptr<Socket> adopt(int descriptor) override;
 
 private:
-    boost::asio::io_context& context_;
+    Poller& poller_;
+    TimerWheel& timers_;
     SocketOptions options_;
 };
 
