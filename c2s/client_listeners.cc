@@ -3,6 +3,7 @@
 #include "gateway/base/log.h"
 #include "gateway/net/system_network.h"
 #include "gateway/net/stream_channel.h"
+#include "gateway/net/tls_alpn.h"
 #include "gateway/xmpp/jid.h"
 
 namespace causeway {
@@ -41,9 +42,10 @@ void ClientListeners::accepted(std::unique_ptr<Socket> socket, Kind kind) {
     if (kind == Kind::direct_tls || kind == Kind::https) {
         const auto snapshot = hub_.tls;
         // The client's SNI chooses another domain's certificate where it names one.
-        channel->start_tls(std::make_unique<TlsEngine>(snapshot->first().client_facing.get(),
-                                                       TlsEngine::Role::server, snapshot),
-                           TransportKind::direct_tls);
+        auto engine = std::make_unique<TlsEngine>(snapshot->first().client_facing.get(),
+                                                  TlsEngine::Role::server, snapshot);
+        if (kind == Kind::https) expect_protocol(*engine, "http/1.1");
+        channel->start_tls(std::move(engine), TransportKind::direct_tls);
     }
     if (kind == Kind::https || kind == Kind::http) {
         accept_http(std::move(channel));

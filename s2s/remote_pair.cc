@@ -57,7 +57,7 @@ RemotePair::~RemotePair() {
 
 StoreKey RemotePair::store_key() const {
     const auto kept = millis(hub_.limits().remote_queue_seconds);
-    return {store_name, queue_owner(remote_, local_), hub_.clock().wall() + kept.count()};
+    return {store_name, queue_owner(remote_, local_), hub_.shared.lifetimes.after(kept)};
 }
 
 bool RemotePair::may_try_now() const {

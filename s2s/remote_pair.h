@@ -56,7 +56,7 @@ public:
     /// Something of an earlier run of the process is stored.
     void resume_stored(std::size_t rows, std::size_t bytes);
     /// A stored row's time was over.
-    void expired(std::size_t bytes);
+    void expired(std::size_t rows, std::size_t bytes);
     /// It reached us, so we may reach it: no pause, and what was found of it may not hold any more.
     void peer_is_back();
     /// Tries now, whatever the pause (control socket).

@@ -81,7 +81,8 @@ void RemotePair::drained_page(const std::vector<LogRow>& rows) {
         // Seen before we heard that it is stored, which brings us back.
         if (hub_.ledger.arriving(row.id)) return;
         read_until_ = row.id;
-        if (hub_.ledger.in_flight(row.id)) continue;
+        // What is over is left to the Expiry, which may be erasing it.
+        if (hub_.ledger.in_flight(row.id) || hub_.shared.lifetimes.over(row.expires)) continue;
         auto packet = Packet::from_bytes(row.body);
         if (!packet) {
             CAUSEWAY_LOG(error, "s2s.queue_unreadable_row", {"remote", remote_}, {"row", row.id});
@@ -144,8 +145,8 @@ void RemotePair::resume_stored(std::size_t rows, std::size_t bytes) {
     if (state_ == State::idle) connect();
 }
 
-void RemotePair::expired(std::size_t bytes) {
-    if (stored_rows_ > 0) --stored_rows_;
+void RemotePair::expired(std::size_t rows, std::size_t bytes) {
+    stored_rows_ -= std::min(stored_rows_, rows);
     stored_bytes_ -= std::min(stored_bytes_, bytes);
     if (stored_rows_ != 0 || keeping_ != 0 || !unconfirmed_.empty() || !stored_) return;
     stored_ = false;

@@ -1,23 +1,18 @@
 #include "s2s/server_table.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <charconv>
 
 #include "gateway/base/log.h"
 #include "gateway/net/network_prefix.h"
 #include "gateway/net/system_network.h"
-#include "gateway/session/accounts.h"
 
 namespace causeway {
 namespace {
-enum : std::uint32_t { expiry_due, look_again, forget_due };
-constexpr Duration expiry_interval{60'000};
+enum : std::uint32_t { look_again, forget_due };
 constexpr Duration forget_interval{60'000};
 // How long the control socket can tell why a domain was not reached for which nothing waits.
 constexpr Duration remembered{600'000};
-constexpr std::size_t expiry_page = 1000;
 constexpr std::size_t stored_domains = 100'000;
 }  // namespace
 
@@ -154,10 +149,12 @@ void ServerTable::resume_stored() {
         });
 }
 
-void ServerTable::watch_expiry() {
-    const auto kept = std::chrono::duration_cast<Duration>(hub_.limits().remote_queue_seconds);
-    hub_.shard.timers().arm(expiry_timer_, std::clamp(kept, Duration{1000}, expiry_interval), *this,
-                            expiry_due);
+std::string ServerTable::expired(std::string_view owner, std::size_t rows, std::size_t bytes) {
+    const auto found = pairs_.find(std::string(owner));
+    if (found == pairs_.end()) return {};
+    std::string cause = found->second->last_error();
+    found->second->expired(rows, bytes);
+    return cause;
 }
 
 void ServerTable::on_timer(std::uint32_t which) {
@@ -165,69 +162,8 @@ void ServerTable::on_timer(std::uint32_t which) {
         end_streams();
         return;
     }
-    if (which == forget_due) {
-        forget_some();
-        hub_.shard.timers().arm(forget_timer_, forget_interval, *this, forget_due);
-        return;
-    }
-    expire();
-    expire_offline();
-    watch_expiry();
-}
-
-void ServerTable::expire() {
-    hub_.shared.store.log_expired(std::string(RemotePair::store_name), hub_.clock().wall(),
-                                  expiry_page, hub_.shard,
-                                  [this](Result<std::vector<std::pair<std::string, LogRow>>> rows) {
-                                      if (!rows || rows->empty()) return;
-                                      Batch batch;
-                                      for (const auto& [owner, row] : *rows)
-                                          expired(owner, row, batch);
-                                      hub_.shared.store.commit(std::move(batch), hub_.shard, {});
-                                  });
-}
-
-void ServerTable::expire_offline() {
-    hub_.shared.store.log_expired(std::string(AccountInbox::store_name), hub_.clock().wall(),
-                                  expiry_page, hub_.shard,
-                                  [this](Result<std::vector<std::pair<std::string, LogRow>>> rows) {
-                                      if (!rows || rows->empty()) return;
-                                      Batch batch;
-                                      for (const auto& [owner, row] : *rows) {
-                                          batch.log_erase(AccountInbox::store_name, owner, row.id);
-                                          Hub& home = hub_.home_of(owner);
-                                          hub_.at(home, [&home, name = owner] {
-                                              if (Account* user = home.accounts->find(name))
-                                                  user->inbox().recount();
-                                          });
-                                      }
-                                      hub_.shared.store.commit(std::move(batch), hub_.shard, {});
-                                  });
-}
-
-void ServerTable::expired(std::string_view owner, const LogRow& row, Batch& batch) {
-    batch.log_erase(RemotePair::store_name, owner, row.id);
-    const auto packet = Packet::from_bytes(row.body);
-    if (!packet) {
-        CAUSEWAY_LOG(error, "s2s.queue_unreadable_row", {"queue", owner}, {"row", row.id});
-        return;
-    }
-    // The pair, and with it the last cause, is at home on another shard, perhaps.
-    const std::string remote((*packet)->to().domain());
-    Hub& home = hub_.home_of(remote);
-    hub_.at(home, [&home, kept = *packet, key = std::string(owner), bytes = row.body.size()] {
-        auto& table = static_cast<ServerTable&>(*home.remote);
-        const auto found = table.pairs_.find(key);
-        std::string cause;
-        if (found != table.pairs_.end()) {
-            cause = found->second->last_error();
-            found->second->expired(bytes);
-        }
-        home.routing->bounce(*kept,
-                             {.condition = StanzaCondition::remote_server_timeout,
-                              .text = fmt::format("It could not be delivered in time. {}", cause),
-                              .type = "cancel"});
-    });
+    forget_some();
+    hub_.shard.timers().arm(forget_timer_, forget_interval, *this, forget_due);
 }
 
 // ---- incoming ----
@@ -302,7 +238,7 @@ void ServerTable::end_streams() {
     }
     if (waiting) {
         // The answers come on the streams of the other servers.
-        hub_.shard.timers().arm(ending_timer_, Duration{50}, *this, look_again);
+        hub_.shard.timers().arm(ending_timer_, Duration{50}, *this);
         return;
     }
     std::vector<IncomingStream*> ending;

@@ -34,13 +34,12 @@ public:
 
     void send(PacketRef packet, AcknowledgementTicket ticket) override;
     bool answered(const Packet& packet) override;
+    std::string expired(std::string_view owner, std::size_t rows, std::size_t bytes) override;
 
     /// Finds what earlier runs left in the store, for domains at home here, and tries to send it.
     /// That domain has just proven itself on a stream to us.
     void heard_from(std::string_view remote);
     void resume_stored();
-    /// Starts to look for expired stanzas; on one shard of the process only.
-    void watch_expiry();
 
     /// A connection that another server opened.
     void accept(std::unique_ptr<Channel> channel);
@@ -67,9 +66,6 @@ private:
     [[nodiscard]] Outcome room_for_one_more(const std::string& account);
     void forget_some();
     void on_timer(std::uint32_t which) override;
-    void expire();
-    void expire_offline();
-    void expired(std::string_view owner, const LogRow& row, Batch& batch);
 
     Hub& hub_;
     Admission admission_;  ///< outlives the streams that it counts
@@ -78,7 +74,6 @@ private:
     std::unordered_map<std::string, std::size_t> unreached_of_;  ///< by account
     TimePoint forgotten_at_{};
     Timer forget_timer_;
-    Timer expiry_timer_;
     Timer ending_timer_;
     bool closing_ = false;
 };

@@ -1,66 +1,36 @@
 #include "gateway/base/encoding.h"
 
 #include <openssl/crypto.h>
-
-#include <algorithm>
-#include <array>
-#include <cstdint>
+#include <openssl/evp.h>
 
 namespace causeway {
 namespace {
 
-constexpr std::string_view alphabet =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-constexpr std::array<std::int8_t, 256> decode_table = [] {
-    std::array<std::int8_t, 256> table{};
-    table.fill(-1);
-    for (std::size_t i = 0; i < alphabet.size(); ++i) {
-        table[static_cast<unsigned char>(alphabet[i])] = static_cast<std::int8_t>(i);
-    }
-    return table;
-}();
+const unsigned char* octets(std::string_view text) {
+    return reinterpret_cast<const unsigned char*>(text.data());
+}
+unsigned char* octets(std::string& text) { return reinterpret_cast<unsigned char*>(text.data()); }
 
 }  // namespace
 
 std::string base64_encode(std::string_view bytes) {
-    std::string out;
-    out.reserve((bytes.size() + 2) / 3 * 4);
-    for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        const std::size_t have = std::min<std::size_t>(3, bytes.size() - i);
-        std::uint32_t group = 0;
-        for (std::size_t j = 0; j < 3; ++j) {
-            group = group << 8 | (j < have ? static_cast<unsigned char>(bytes[i + j]) : 0U);
-        }
-        for (std::size_t j = 0; j < 4; ++j) {
-            out += j <= have ? alphabet[group >> (18 - 6 * j) & 63U] : '=';
-        }
-    }
+    // OpenSSL also writes the NUL that a string has behind its end.
+    std::string out((bytes.size() + 2) / 3 * 4, '\0');
+    EVP_EncodeBlock(octets(out), octets(bytes), static_cast<int>(bytes.size()));
     return out;
 }
 
 std::optional<std::string> base64_decode(std::string_view text) {
+    if (text.empty()) return std::string();
     if (text.size() % 4 != 0) return std::nullopt;
-    std::string out;
-    out.reserve(text.size() / 4 * 3);
-    for (std::size_t i = 0; i < text.size(); i += 4) {
-        std::size_t padding = 0;
-        if (i + 4 == text.size()) {
-            padding = text[i + 3] != '=' ? 0 : text[i + 2] != '=' ? 1 : 2;
-        }
-        std::uint32_t group = 0;
-        for (std::size_t j = 0; j < 4; ++j) {
-            const int value =
-                j >= 4 - padding ? 0 : decode_table[static_cast<unsigned char>(text[i + j])];
-            if (value < 0) return std::nullopt;
-            group = group << 6 | static_cast<std::uint32_t>(value);
-        }
-        const std::uint32_t left_over = padding == 2 ? 0xffffU : padding == 1 ? 0xffU : 0U;
-        if ((group & left_over) != 0) return std::nullopt;
-        for (std::size_t j = 0; j < 3 - padding; ++j) {
-            out += static_cast<char>(group >> (16 - 8 * j) & 0xffU);
-        }
+    std::string out(text.size() / 4 * 3, '\0');
+    if (EVP_DecodeBlock(octets(out), octets(text), static_cast<int>(text.size())) < 0) {
+        return std::nullopt;
     }
+    // OpenSSL takes padding for zeros and passes over white space; a text has one form only.
+    const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
+    out.resize(out.size() - padding);
+    if (base64_encode(out) != text) return std::nullopt;
     return out;
 }
 

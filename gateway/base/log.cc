@@ -5,11 +5,9 @@
 #include <spdlog/details/null_mutex.h>
 #include <spdlog/details/thread_pool.h>
 #include <spdlog/sinks/base_sink.h>
-#include <unistd.h>
 
 #include <array>
 #include <atomic>
-#include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <ctime>
@@ -17,6 +15,7 @@
 #include <utility>
 
 #include "gateway/base/escape.h"
+#include "gateway/base/log_output.h"
 
 namespace causeway::log {
 namespace {
@@ -49,6 +48,9 @@ void append_field(std::string& out, bool json, const Field& field) {
     }
 }
 
+/// How long the end of the process waits for the reader of standard error, for all events together.
+constexpr std::chrono::milliseconds stop_patience{500};
+
 std::string now_text() {
     const auto now =
         std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
@@ -69,36 +71,29 @@ constexpr int off = -1;
 std::atomic<int> current_level{off};
 std::atomic<bool> current_json{false};
 
-/// Runs on the writer's thread alone. Tells of dropped events in front of the first that was not.
+/// Runs on the writer's thread alone. Tells of lost events in front of the first that was not.
 class StandardError final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
 public:
     void watch(spdlog::details::thread_pool& pool) { pool_ = &pool; }
+    void finish() { output_.finish(stop_patience); }
+    /// Events that were taken out of the queue and could not be written.
+    [[nodiscard]] std::size_t unwritten() const { return unwritten_; }
 
 protected:
     void sink_it_(const spdlog::details::log_msg& message) override {
-        const std::size_t dropped_now = pool_->overrun_counter();
-        if (dropped_now != told_) {
-            put(line(current_json, Level::warn, "log.dropped", {{"count", dropped_now - told_}}));
-            told_ = dropped_now;
+        const std::size_t lost = pool_->overrun_counter() + unwritten_;
+        if (lost != told_ && output_.put(line(current_json, Level::warn, "log.dropped",
+                                              {{"count", lost - told_}}))) {
+            told_ = lost;
         }
-        put(std::string(message.payload.begin(), message.payload.end()));
+        if (!output_.put({message.payload.data(), message.payload.size()})) ++unwritten_;
     }
     void flush_() override {}
 
 private:
-    /// One write a line, so that lines of several processes do not mix. Errors have nowhere to go.
-    static void put(std::string text) {
-        text += '\n';
-        std::string_view rest = text;
-        while (!rest.empty()) {
-            const ssize_t written = ::write(STDERR_FILENO, rest.data(), rest.size());
-            if (written < 0 && errno == EINTR) continue;
-            if (written <= 0) return;
-            rest.remove_prefix(static_cast<std::size_t>(written));
-        }
-    }
-
     spdlog::details::thread_pool* pool_ = nullptr;
+    Output output_;
+    std::atomic<std::size_t> unwritten_{0};
     std::size_t told_ = 0;
 };
 
@@ -114,6 +109,7 @@ struct Writer {
         sink->watch(*pool);
         logger->set_level(spdlog::level::trace);
     }
+    [[nodiscard]] std::uint64_t lost() const { return pool->overrun_counter() + sink->unwritten(); }
 };
 
 /// Owned by `owner`, seen by every thread through `writer`.
@@ -183,15 +179,18 @@ void write(Level level, std::string_view event, std::initializer_list<Field> fie
 
 std::uint64_t dropped() {
     Writer* const to = writer.load(std::memory_order_acquire);
-    return to == nullptr ? dropped_before_stop.load() : to->pool->overrun_counter();
+    return to == nullptr ? dropped_before_stop.load() : to->lost();
 }
 
 void stop() {
     current_level = off;
     Writer* const to = writer.exchange(nullptr);
     if (to == nullptr) return;
-    dropped_before_stop = to->pool->overrun_counter();
+    to->sink->finish();
+    // The pool's end waits until the thread has drained the queue into the sink.
+    const std::uint64_t overrun = to->pool->overrun_counter();
     to->pool.reset();
+    dropped_before_stop = overrun + to->sink->unwritten();
     owner().reset();
 }
 

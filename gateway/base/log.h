@@ -1,8 +1,8 @@
 // Structured log: one event a line, logfmt or JSON, to standard error (over spdlog, asynchronous
 // with a bounded queue that drops the oldest and tells how many as "log.dropped"). A slow reader of
-// standard error therefore never holds up a shard. Values are escaped (C0, C1, line separators,
-// bidi controls, bytes that are not UTF-8) and cut at 512 bytes. Never pass a password, a key, a
-// token or a stanza's body. Before configure() and after stop() nothing is written.
+// standard error therefore never holds up a shard, nor the end. Values are escaped (C0, C1, line
+// separators, bidi controls, bytes that are not UTF-8) and cut at 512 bytes. Never pass a password,
+// a key, a token or a stanza's body. Before configure() and after stop() nothing is written.
 #pragma once
 
 #include <fmt/core.h>
@@ -60,11 +60,11 @@ void write(Level level, std::string_view event, std::initializer_list<Field> fie
 std::string render(bool json, Level level, std::string_view event,
                    std::initializer_list<Field> fields);
 
-/// Events dropped so far because standard error was too slow.
+/// Events dropped so far because standard error was too slow or did not take them.
 [[nodiscard]] std::uint64_t dropped();
 
-/// Writes what is queued and ends the writer; the last call of the process, when no other thread
-/// logs any more.
+/// Writes what is queued, as far as standard error takes it in half a second, and ends the writer;
+/// the last call of the process, when no other thread logs any more.
 void stop();
 
 }  // namespace causeway::log

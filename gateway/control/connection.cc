@@ -106,6 +106,17 @@ void Connection::end() {
     }
 }
 
+bool Connection::idle() const { return requests_.empty() && writing_.empty() && pending_.empty(); }
+
+void Connection::give_way() {
+    const std::string line = write_error(
+        {}, {RpcCode::policy, "this connection was idle and was ended in favour of a new one"});
+    error_code ignored;
+    socket_.non_blocking(true, ignored);
+    socket_.write_some(asio::buffer(line), ignored);
+    end();
+}
+
 /// After the client's last line: the connection lives until everything is answered and written.
 void Connection::end_if_done() {
     if (input_ended_ && requests_.empty() && writing_.empty() && pending_.empty() && !over_) {
@@ -137,6 +148,7 @@ void Connection::read() {
 }
 
 void Connection::take(std::size_t bytes) {
+    last_active_ = std::chrono::steady_clock::now();
     input_.append(chunk_.data(), bytes);
     ::explicit_bzero(chunk_.data(), bytes);
     process_lines();
@@ -201,6 +213,15 @@ void Connection::process(std::string_view line) {
 
 // ---- requests ----
 
+template <class Matches>
+Connection::RequestPointer Connection::find(const Matches& matches) {
+    const auto found =
+        std::find_if(requests_.begin(), requests_.end(), [&matches](const RequestPointer& request) {
+            return request->id && !request->cancelled && matches(*request->id);
+        });
+    return found == requests_.end() ? nullptr : *found;
+}
+
 void Connection::run(RpcRequest request) {
     if (request.method == "cancel") {
         cancel(request);
@@ -211,7 +232,8 @@ void Connection::run(RpcRequest request) {
             send(write_error(request.id, error));
         }
     };
-    if (request.id && find(*request.id) != nullptr) {
+    const auto same = [&request](const RpcId& id) { return id == *request.id; };
+    if (request.id && find(same) != nullptr) {
         reject({RpcCode::invalid_request, "an earlier request with this id is not answered yet"});
         return;
     }
@@ -234,34 +256,23 @@ void Connection::run(RpcRequest request) {
     command->handler(request.params, Reply(std::make_unique<Sink>(*this, entry)));
 }
 
-Connection::RequestPointer Connection::find(const RpcId& id) {
-    const auto found = std::find_if(
-        requests_.begin(), requests_.end(),
-        [&id](const RequestPointer& request) { return request->id == id && !request->cancelled; });
-    return found == requests_.end() ? nullptr : *found;
-}
-
 /// `{"method":"cancel","params":{"id":…}}`: the request named answers "cancelled" at once, whatever
 /// its handler still does. The cancel itself is answered if it has an id.
 void Connection::cancel(const RpcRequest& request) {
-    std::optional<RpcId> target;
-    if (const json::value* id = request.params.if_contains("id");
-        request.params.size() == 1 && id) {
-        if (const auto* number = id->if_int64()) {
-            target = *number;
-        } else if (const json::string* text = id->if_string()) {
-            target = std::string(text->data(), text->size());
-        }
+    const json::value* target = request.params.if_contains("id");
+    if (target != nullptr && (request.params.size() != 1 || !may_be_id(*target))) {
+        target = nullptr;
     }
-    const RequestPointer found = target ? find(*target) : nullptr;
+    const RequestPointer found =
+        target == nullptr ? nullptr : find([target](const RpcId& id) { return id.names(*target); });
     if (found != nullptr) {
         cancel(*found);
-        send(write_error(target, {RpcCode::cancelled, "cancelled"}));
+        send(write_error(found->id, {RpcCode::cancelled, "cancelled"}));
     }
     if (!request.id) {
         return;
     }
-    if (!target) {
+    if (target == nullptr) {
         send(write_error(request.id, {RpcCode::invalid_params,
                                       "cancel: takes \"id\", that of a request in flight"}));
     } else if (found == nullptr) {
@@ -337,6 +348,7 @@ void Connection::write() {
                               return;
                           }
                           self->writing_.clear();
+                          self->last_active_ = std::chrono::steady_clock::now();
                           if (error) {
                               self->end();
                               return;

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <chrono>
 #include <cstddef>
 #include <deque>
 #include <functional>
@@ -43,6 +44,14 @@ public:
     /// Ends it at once and cancels its requests. Not reported to `closed`.
     void close();
 
+    /// No request is in flight and nothing waits to be read by the client.
+    [[nodiscard]] bool idle() const;
+    /// When the client last sent something, or took the last of an answer.
+    [[nodiscard]] std::chrono::steady_clock::time_point last_active() const { return last_active_; }
+    /// Ends an idle connection in favour of a new one, and tells the client so.
+    void give_way();
+    [[nodiscard]] const PeerCredentials& peer() const { return peer_; }
+
 private:
     class Sink;
 
@@ -73,7 +82,9 @@ private:
     void finish(const RequestPointer& request, Result<boost::json::value> result);
     void over(const RequestPointer& request);
     static void log(const Request& request, const Outcome& outcome);
-    RequestPointer find(const RpcId& id);
+    /// The request in flight whose id `matches`, unless it is cancelled.
+    template <class Matches>
+    RequestPointer find(const Matches& matches);
 
     void send(std::string_view line);
     void write();
@@ -100,6 +111,7 @@ private:
     std::vector<RequestPointer> requests_;
     std::deque<Waiting> waiting_;
     bool waiting_scheduled_ = false;
+    std::chrono::steady_clock::time_point last_active_ = std::chrono::steady_clock::now();
     bool over_ = false;
 };
 

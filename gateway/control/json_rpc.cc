@@ -59,40 +59,78 @@ std::string_view word_of(RpcCode code) {
     return "internal-error";
 }
 
-json::value to_json(const RpcId& id) {
-    if (const auto* number = std::get_if<std::int64_t>(&id)) {
-        return json::value(*number);
+/// One line: an object of "jsonrpc", the id if there is one, and `members`, of which there are
+/// some. The id goes in as a token, because Boost.JSON would round a large number.
+std::string line_of(const json::object& members, const RpcId* id) {
+    std::string line = R"({"jsonrpc":"2.0",)";
+    if (id != nullptr) {
+        line += "\"id\":" + id->token() + ',';
     }
-    return json::value(std::get<std::string>(id));
-}
-
-json::object envelope() {
-    json::object object;
-    object.emplace("jsonrpc", "2.0");
-    return object;
-}
-
-std::string line_of(const json::object& object) {
-    std::string line = json::serialize(object);
+    line += std::string_view(json::serialize(members)).substr(1);
     line += '\n';
     return line;
 }
 
+/// Where the string that begins at `at` ends: one behind its closing quote. `text` is valid JSON.
+std::size_t end_of_string(std::string_view text, std::size_t at) {
+    for (++at; text[at] != '"'; ++at) {
+        if (text[at] == '\\') {
+            ++at;
+        }
+    }
+    return at + 1;
+}
+
+bool is_id_key(std::string_view token) {
+    return token == R"("id")" ||
+           (token.find('\\') != std::string_view::npos &&
+            json::parse(json::string_view(token.data(), token.size())) == "id");
+}
+
+/// The token of the last scalar member "id" of `object`, a valid JSON object.
+std::string_view id_token(std::string_view object) {
+    constexpr std::string_view space = " \t\r\n";
+    std::string_view found;
+    int depth = 0;
+    for (std::size_t at = 0; at < object.size();) {
+        const char c = object[at];
+        if (c != '"') {
+            depth += c == '{' || c == '[' ? 1 : 0;
+            depth -= c == '}' || c == ']' ? 1 : 0;
+            ++at;
+            continue;
+        }
+        const std::size_t end = end_of_string(object, at);
+        const std::string_view key = object.substr(at, end - at);
+        at = object.find_first_not_of(space, end);
+        if (depth != 1 || object[at] != ':') {
+            continue;
+        }
+        at = object.find_first_not_of(space, at + 1);
+        if (!is_id_key(key)) {
+            // The value may be a string, which must not be taken for a key.
+            at = object[at] == '"' ? end_of_string(object, at) : at;
+            continue;
+        }
+        const std::size_t value_end =
+            object[at] == '"' ? end_of_string(object, at) : object.find_first_of(",}] \t\r\n", at);
+        found = object.substr(at, value_end - at);
+        at = object[at] == '{' || object[at] == '[' ? at : value_end;
+    }
+    return found;
+}
+
 /// Reads "id" into `id`; the error when it is of another type than an id may have.
-std::optional<RpcError> read_id(const json::object& object, std::optional<RpcId>& id) {
+std::optional<RpcError> read_id(std::string_view line, const json::object& object,
+                                std::optional<RpcId>& id) {
     const json::value* value = object.if_contains("id");
     if (value == nullptr) {
         return std::nullopt;
     }
-    if (const auto* number = value->if_int64()) {
-        id = *number;
-        return std::nullopt;
+    if (!may_be_id(*value)) {
+        return invalid("\"id\" must be a string, a number or null");
     }
-    const json::string* text = value->if_string();
-    if (text == nullptr || text->size() > RpcLimits::id_bytes) {
-        return invalid("\"id\" must be an integer or a string of at most 64 bytes");
-    }
-    id = std::string(text->data(), text->size());
+    id = RpcId::from_token(id_token(line));
     return std::nullopt;
 }
 
@@ -126,6 +164,21 @@ json::storage_ptr wiping_storage() {
     return &resource;
 }
 
+RpcId::RpcId(std::string_view text)
+    : text_(json::serialize(json::string_view(text.data(), text.size()))) {}
+
+RpcId RpcId::from_token(std::string_view token) {
+    RpcId id;
+    id.text_ = token;
+    return id;
+}
+
+bool RpcId::names(const json::value& value) const { return json::parse(text_) == value; }
+
+bool may_be_id(const json::value& value) {
+    return value.is_string() || value.is_number() || value.is_null();
+}
+
 RpcError to_rpc_error(const Outcome& outcome) { return {code_of(outcome.cause()), outcome.why()}; }
 
 std::variant<RpcRequest, RpcRejection> parse_request(std::string_view line) {
@@ -142,7 +195,7 @@ std::variant<RpcRequest, RpcRejection> parse_request(std::string_view line) {
     }
     json::object& object = value.get_object();
     std::optional<RpcId> id;
-    if (auto wrong = read_id(object, id)) {
+    if (auto wrong = read_id(line, object, id)) {
         return RpcRejection{{}, std::move(*wrong)};
     }
     if (auto wrong = check_envelope(object)) {
@@ -157,39 +210,42 @@ std::variant<RpcRequest, RpcRejection> parse_request(std::string_view line) {
 }
 
 std::string write_result(const RpcId& id, const json::value& result) {
-    json::object object = envelope();
-    object.emplace("id", to_json(id));
-    object.emplace("result", result);
-    return line_of(object);
+    json::object members;
+    members.emplace("result", result);
+    return line_of(members, &id);
 }
 
 std::string write_error(const std::optional<RpcId>& id, const RpcError& error) {
+    static const RpcId unknown = RpcId::from_token("null");
     json::object data;
     data.emplace("cause", word_of(error.code));
     json::object body;
     body.emplace("code", static_cast<int>(error.code));
     body.emplace("message", error.message);
     body.emplace("data", std::move(data));
-    json::object object = envelope();
-    object.emplace("id", id ? to_json(*id) : json::value(nullptr));
-    object.emplace("error", std::move(body));
-    return line_of(object);
+    json::object members;
+    members.emplace("error", std::move(body));
+    return line_of(members, id ? &*id : &unknown);
 }
 
 std::string write_notification(std::string_view method, const RpcId& id, json::object params) {
-    params["id"] = to_json(id);
-    json::object object = envelope();
-    object.emplace("method", json::string_view(method.data(), method.size()));
-    object.emplace("params", std::move(params));
-    return line_of(object);
+    std::string line = R"({"jsonrpc":"2.0","method":)";
+    line += json::serialize(json::string_view(method.data(), method.size()));
+    line += R"(,"params":)";
+    params.erase("id");
+    std::string object = json::serialize(params);
+    object.pop_back();
+    line += object;
+    line += params.empty() ? "" : ",";
+    line += "\"id\":" + id.token() + "}}\n";
+    return line;
 }
 
 std::string write_request(const RpcId& id, std::string_view method, json::object params) {
-    json::object object = envelope();
-    object.emplace("id", to_json(id));
-    object.emplace("method", json::string_view(method.data(), method.size()));
-    object.emplace("params", std::move(params));
-    return line_of(object);
+    json::object members;
+    members.emplace("method", json::string_view(method.data(), method.size()));
+    members.emplace("params", std::move(params));
+    return line_of(members, &id);
 }
 
 }  // namespace causeway::control

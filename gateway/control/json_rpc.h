@@ -39,12 +39,32 @@ struct RpcError {
 /// The error that a failed Outcome becomes.
 RpcError to_rpc_error(const Outcome& outcome);
 
-/// A request's id: an integer or a string of at most `RpcLimits::id_bytes`.
-using RpcId = std::variant<std::int64_t, std::string>;
+/// A request's id: a string, a number or null (JSON-RPC 2.0 §4), of any length that fits in a line.
+/// Kept as the client wrote it, so that the same text comes back, whatever the size or precision of
+/// a number.
+class RpcId {
+public:
+    explicit RpcId(std::int64_t number) : text_(std::to_string(number)) {}
+    explicit RpcId(std::string_view text);
+    /// `token` must be a valid JSON string, number or null.
+    static RpcId from_token(std::string_view token);
+
+    /// The JSON token.
+    [[nodiscard]] const std::string& token() const { return text_; }
+    /// Whether `value` is the same id, as a value; `1` and `1` with a space are.
+    [[nodiscard]] bool names(const boost::json::value& value) const;
+    friend bool operator==(const RpcId&, const RpcId&) = default;
+
+private:
+    RpcId() = default;
+    std::string text_;
+};
+
+/// Whether JSON-RPC allows `value` as an id.
+bool may_be_id(const boost::json::value& value);
 
 struct RpcLimits {
     static constexpr std::size_t depth = 16;  ///< nesting of one object
-    static constexpr std::size_t id_bytes = 64;
     static constexpr std::size_t method_bytes = 64;
 };
 

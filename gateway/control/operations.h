@@ -75,6 +75,7 @@ struct Status {
     std::uint64_t queued_stanzas = 0;
     std::uint64_t queued_bytes = 0;
     std::uint64_t resident_bytes = 0;  ///< of the process
+    std::uint64_t log_dropped = 0;     ///< log events that standard error did not take
 };
 
 // ---- accounts ----

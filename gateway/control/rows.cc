@@ -78,7 +78,8 @@ json::object to_json(const Status& status) {
             {"queued_domains", status.queued_domains},
             {"queued_stanzas", status.queued_stanzas},
             {"queued_bytes", status.queued_bytes},
-            {"resident_bytes", status.resident_bytes}};
+            {"resident_bytes", status.resident_bytes},
+            {"log_dropped", status.log_dropped}};
 }
 
 json::object to_json(const BulkResult& result) {

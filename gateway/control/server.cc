@@ -110,10 +110,14 @@ private:
             return;
         }
         if (connections_.size() >= limits_.connections) {
+            end_oldest_idle();
+        }
+        if (connections_.size() >= limits_.connections) {
             CAUSEWAY_LOG(warn, "control.refused", {"uid", peer->user}, {"pid", peer->process},
                          {"why", "too many connections"});
-            turn_away(socket, {RpcCode::policy, "there are " + std::to_string(limits_.connections) +
-                                                    " control connections already; end one"});
+            turn_away(socket, {RpcCode::policy,
+                               "there are " + std::to_string(limits_.connections) +
+                                   " control connections already, all of them busy; end one"});
             return;
         }
         const auto closed = [weak = weak_from_this()](Connection& connection) {
@@ -126,6 +130,22 @@ private:
         connections_.push_back(
             std::make_shared<Connection>(std::move(socket), *peer, table_, limits_, closed));
         connections_.back()->start();
+    }
+
+    /// So that connections which somebody only holds do not keep the administrator out.
+    void end_oldest_idle() {
+        std::shared_ptr<Connection> oldest;
+        for (const auto& connection : connections_) {
+            if (connection->idle() &&
+                (!oldest || connection->last_active() < oldest->last_active())) {
+                oldest = connection;
+            }
+        }
+        if (oldest) {
+            CAUSEWAY_LOG(info, "control.gave_way", {"uid", oldest->peer().user},
+                         {"pid", oldest->peer().process}, {"why", "idle, and a new one came"});
+            oldest->give_way();
+        }
     }
 
     std::unique_ptr<SocketFile> file_;

@@ -18,7 +18,7 @@ class io_context;
 namespace causeway::control {
 
 struct ServerLimits {
-    std::size_t connections = 32;            ///< one more is told so and closed
+    std::size_t connections = 32;            ///< one more: the oldest idle one gives way
     std::size_t requests = 16;               ///< in flight on one connection; one more is refused
     std::size_t line_bytes = 1024 * 1024;    ///< a longer line ends the connection with an error
     std::size_t output_bytes = 1024 * 1024;  ///< unread output above which a connection is not read

@@ -11,13 +11,12 @@
 #include <boost/beast/http/write.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
-#include <charconv>
 #include <ctime>
-#include <optional>
 #include <sstream>
 #include <utility>
 
 #include "gateway/base/encoding.h"
+#include "gateway/net/http_host.h"
 #include "gateway/net/websocket.h"
 #include "gateway/xml/writer.h"
 
@@ -36,31 +35,6 @@ constexpr std::string_view plain_text = "text/plain; charset=utf-8";
 
 std::string_view view_of(boost::beast::string_view text) { return {text.data(), text.size()}; }
 boost::beast::string_view beast_view(std::string_view text) { return {text.data(), text.size()}; }
-
-/// Host and port of a Host header (RFC 9110 §7.2); the host is empty when it has no such form.
-struct Authority {
-    std::string host;
-    std::optional<std::uint16_t> port;
-};
-
-Authority parse_authority(std::string_view text) {
-    Authority authority;
-    const std::size_t bracket = text.starts_with('[') ? text.find(']') : 0;
-    if (bracket == std::string_view::npos) return authority;
-    const std::size_t colon = text.find(':', bracket);
-    std::string_view host = text.substr(0, colon);
-    if (colon != std::string_view::npos) {
-        const std::string_view digits = text.substr(colon + 1);
-        std::uint16_t port = 0;
-        const auto [end, error] =
-            std::from_chars(digits.data(), digits.data() + digits.size(), port);
-        if (error != std::errc{} || end != digits.data() + digits.size()) return authority;
-        authority.port = port;
-    }
-    if (host.ends_with('.')) host.remove_suffix(1);
-    authority.host = ascii_lower(host);
-    return authority;
-}
 
 /// Whether a list header holds the token, in whatever case (RFC 9110 §5.6.1).
 bool has_token(const Fields& fields, http::field name, std::string_view token) {
@@ -184,10 +158,8 @@ bool HttpConnection::handle_next() {
 HttpConnection::Reply HttpConnection::route() const {
     const auto& head = request_->head();
     const std::string_view target = view_of(head.target());
-    const auto hosts = head.count(http::field::host);
-    if (hosts > 1 || (hosts == 0 && head.version() >= 11)) {
-        return {http::status::bad_request, "One Host header is required.\n"};
-    }
+    const auto authority = http_host(head, head.version());
+    if (!authority) return {http::status::bad_request, authority.error().why() + "\n"};
     if (target == host_meta_path) return host_meta(false);
     if (target == host_meta_json_path) return host_meta(true);
     if (target == websocket_path) return check_upgrade();
@@ -203,7 +175,7 @@ HttpConnection::Reply HttpConnection::host_meta(bool json) const {
                 {{http::field::allow, "GET, HEAD"}}};
     }
     const auto& domains = settings_->domains;
-    const Authority authority = parse_authority(request_->field(http::field::host));
+    const HttpAuthority authority = *http_host(head, head.version());  // route() has checked it
     const bool served = std::ranges::find(domains, authority.host) != domains.end();
     std::string url = "wss://" + (served ? authority.host : domains.front());
     const unsigned port =

@@ -8,6 +8,7 @@
 
 #include "gateway/base/encoding.h"
 #include "gateway/net/certificate.h"
+#include "gateway/net/tls_alpn.h"
 #include "gateway/xmpp/jid.h"
 
 namespace causeway {
@@ -29,9 +30,6 @@ struct SniHandler {
 
 namespace {
 
-constexpr std::string_view alpn_client = "xmpp-client";
-constexpr std::string_view alpn_server = "xmpp-server";
-constexpr std::string_view alpn_http = "http/1.1";
 constexpr UnixMillis day = 86'400'000;
 
 std::string openssl_reason() {
@@ -46,32 +44,6 @@ std::string openssl_reason() {
 int no_passphrase(char*, int, int, void* asked) {
     if (asked != nullptr) *static_cast<bool*>(asked) = true;
     return -1;
-}
-
-// A stranger that offers protocols none of which is ours is refused (RFC 7301 §3.2); this keeps
-// other protocols' clients from talking to us by mistake or by design.
-int select_alpn(std::string_view wanted, std::string_view or_else, const unsigned char** out,
-                unsigned char* out_length, const unsigned char* in, unsigned in_length) {
-    for (unsigned at = 0; at + 1U + in[at] <= in_length; at += 1U + in[at]) {
-        const std::string_view offered(reinterpret_cast<const char*>(in + at + 1), in[at]);
-        if (offered == wanted || (!or_else.empty() && offered == or_else)) {
-            *out = in + at + 1;
-            *out_length = in[at];
-            return SSL_TLSEXT_ERR_OK;
-        }
-        if (at + 1U + in[at] == in_length) break;
-    }
-    return SSL_TLSEXT_ERR_ALERT_FATAL;
-}
-
-int select_client_alpn(SSL*, const unsigned char** out, unsigned char* out_length,
-                       const unsigned char* in, unsigned in_length, void*) {
-    return select_alpn(alpn_client, alpn_http, out, out_length, in, in_length);
-}
-
-int select_server_alpn(SSL*, const unsigned char** out, unsigned char* out_length,
-                       const unsigned char* in, unsigned in_length, void*) {
-    return select_alpn(alpn_server, {}, out, out_length, in, in_length);
 }
 
 // The handshake goes on whatever the chain is worth: the result is kept, and the stream decides.
@@ -133,10 +105,6 @@ Outcome load_trust(SSL_CTX* context, const Config& config) {
                     config.tls.trust, openssl_reason()));
 }
 
-std::string wire_format(std::string_view protocol) {
-    return static_cast<char>(protocol.size()) + std::string(protocol);
-}
-
 Outcome make_contexts(const Config& config, const DomainConfig& domain, DomainTls& tls) {
     tls.client_facing = make_context(TLS_server_method());
     tls.peer_facing = make_context(TLS_server_method());
@@ -153,8 +121,9 @@ Outcome make_contexts(const Config& config, const DomainConfig& domain, DomainTl
         // us.
         SSL_CTX_set_purpose(context, X509_PURPOSE_ANY);
     }
-    SSL_CTX_set_alpn_select_cb(tls.client_facing.get(), select_client_alpn, nullptr);
-    SSL_CTX_set_alpn_select_cb(tls.peer_facing.get(), select_server_alpn, nullptr);
+    take_client_protocol(tls.client_facing.get());
+    take_server_protocol(tls.peer_facing.get());
+    offer_server_protocol(tls.connecting.get());
     return {};
 }
 
@@ -188,10 +157,6 @@ Result<std::shared_ptr<const TlsSnapshot>> TlsSnapshot::load(const Config& confi
         DomainTls& tls = snapshot->domains_[domain.name];
         tls.domain = domain.name;
         if (Outcome made = make_contexts(config, domain, tls); !made) return made;
-        const std::string protocol = wire_format(alpn_server);
-        SSL_CTX_set_alpn_protos(tls.connecting.get(),
-                                reinterpret_cast<const unsigned char*>(protocol.data()),
-                                static_cast<unsigned>(protocol.size()));
         for (SSL_CTX* context : {tls.client_facing.get(), tls.peer_facing.get()}) {
             SSL_CTX_set_tlsext_servername_callback(context, SniHandler::choose);
             SSL_CTX_set_tlsext_servername_arg(context, snapshot.get());

@@ -12,6 +12,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/config/endpoint.h"
+#include "gateway/net/http_host.h"
 
 namespace causeway {
 namespace {
@@ -70,7 +71,9 @@ public:
 private:
     void answer() {
         const auto& request = request_.get();
-        if (request.method() != http::verb::get) {
+        if (const auto host = http_host(request, request.version()); !host) {
+            reply(http::status::bad_request, "text/plain", host.error().why() + "\n");
+        } else if (request.method() != http::verb::get) {
             reply(http::status::method_not_allowed, "text/plain", "Only GET is answered here.\n");
         } else if (request.target() != "/metrics") {
             reply(http::status::not_found, "text/plain", "The metrics are at /metrics.\n");
@@ -134,6 +137,11 @@ std::string metrics_text(const control::Status& status) {
     gauge(out, "queued_stanzas", "Stanzas that wait for other domains.", status.queued_stanzas);
     gauge(out, "queued_bytes", "Bytes of those stanzas.", status.queued_bytes);
     gauge(out, "resident_memory_bytes", "Resident memory of the process.", status.resident_bytes);
+    out += fmt::format(
+        "# TYPE causeway_log_dropped counter\n"
+        "# HELP causeway_log_dropped Log events that standard error did not take.\n"
+        "causeway_log_dropped_total {}\n",
+        status.log_dropped);
     out +=
         "# TYPE causeway_domain_sessions gauge\n"
         "# HELP causeway_domain_sessions Clients of a domain that are bound and connected.\n";

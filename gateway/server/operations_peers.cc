@@ -165,11 +165,11 @@ std::vector<TargetRow> targets_of(const std::vector<ShardPeers>& peers) {
     return rows;
 }
 
-QueuedStanza row_of(const LogRow& stored, std::uint64_t attempts) {
+QueuedStanza row_of(const LogRow& stored, std::uint64_t attempts, const LifetimeClock& lifetimes) {
     QueuedStanza row;
     row.id = stored.id;
     row.at = stored.at;
-    row.expires = stored.expires;
+    row.expires = lifetimes.as_wall(stored.expires);
     row.attempts = attempts;
     row.bytes = stored.body.size();
     const Outcome read = Packet::visit_bytes(stored.body, [&](Stanza& stanza) {
@@ -197,9 +197,10 @@ Result<std::string> domain_of(std::string_view text) {
 /// Reads one page of several queues in the order of their arrival.
 class QueuePage : public std::enable_shared_from_this<QueuePage> {
 public:
-    QueuePage(Store& store, Executor& home, PageRequest page, std::uint64_t attempts,
+    QueuePage(Shared& shared, Executor& home, PageRequest page, std::uint64_t attempts,
               Answer<Page<QueuedStanza>> answer)
-        : store_(store),
+        : store_(shared.store),
+          lifetimes_(shared.lifetimes),
           home_(home),
           limit_(std::max<std::size_t>(page.limit, 1)),
           attempts_(attempts),
@@ -240,12 +241,13 @@ private:
             more_ = true;
         }
         Page<QueuedStanza> page;
-        for (const LogRow& row : rows_) page.rows.push_back(row_of(row, attempts_));
+        for (const LogRow& row : rows_) page.rows.push_back(row_of(row, attempts_, lifetimes_));
         if (more_) page.next = fmt::format("{}", rows_.back().id);
         answer_(std::move(page));
     }
 
     Store& store_;
+    const LifetimeClock& lifetimes_;
     Executor& home_;
     const std::size_t limit_;
     const std::uint64_t attempts_;
@@ -403,7 +405,7 @@ void ServerOperations::show_queue(std::string domain, PageRequest page,
                 for (const PairReport& report : peers.pairs) {
                     attempts = std::max(attempts, report.attempts);
                 }
-                std::make_shared<QueuePage>(server_.shared().store, home_, page, attempts, answer)
+                std::make_shared<QueuePage>(server_.shared(), home_, page, attempts, answer)
                     ->read(owners);
             });
     });

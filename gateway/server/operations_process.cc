@@ -158,6 +158,7 @@ void ServerOperations::status(Answer<Status> answer) {
     status.shards = server_.shards().count();
     status.listeners = listeners();
     status.resident_bytes = resident_bytes();
+    status.log_dropped = log::dropped();
     for (const DomainTls* domain : tls_->all()) {
         status.domains.push_back({.name = domain->domain,
                                   .certificate_expires = domain->expires,

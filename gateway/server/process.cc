@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
@@ -11,7 +12,6 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
-#include <cstdio>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -19,6 +19,7 @@
 
 #include "gateway/base/encoding.h"
 #include "gateway/base/log.h"
+#include "gateway/base/log_output.h"
 #include "gateway/base/random.h"
 #include "gateway/base/version.h"
 #include "gateway/config/load.h"
@@ -32,6 +33,7 @@
 #include "gateway/server/server.h"
 #include "gateway/server/service_manager.h"
 #include "gateway/store/sqlite.h"
+#include "gateway/store/sqlite_check.h"
 #include "gateway/xmpp/jid.h"
 
 namespace causeway {
@@ -52,27 +54,34 @@ private:
     asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
 };
 
-constexpr std::string_view server_store = "server";
+constexpr std::string_view server_store = LifetimeClock::store;
 constexpr std::string_view secret_key = "secret";
 
-/// The secret behind dialback keys and fake salts: made once, kept for good.
-Result<std::string> read_secret(Store& store) {
+/// A value of the server's own, read while nothing else runs.
+Result<std::optional<std::string>> read_value(Store& store, std::string_view key) {
     WaitingExecutor here;
     bool done = false;
     Result<std::optional<std::string>> read = std::optional<std::string>{};
-    store.map_get(std::string(server_store), "", std::string(secret_key), here,
+    store.map_get(std::string(server_store), "", std::string(key), here,
                   [&](Result<std::optional<std::string>> answer) {
                       read = std::move(answer);
                       done = true;
                   });
     here.wait_for(done);
+    return read;
+}
+
+/// The secret behind dialback keys and fake salts: made once, kept for good.
+Result<std::string> read_secret(Store& store) {
+    const auto read = read_value(store, secret_key);
     if (!read) return read.error();
     if (read->has_value()) return **read;
     std::string secret = random_token(32);
     Batch batch;
     batch.map_set(server_store, "", secret_key, secret);
+    WaitingExecutor here;
     Outcome committed;
-    done = false;
+    bool done = false;
     store.commit(std::move(batch), here, [&](const Outcome& outcome) {
         committed = outcome;
         done = true;
@@ -80,6 +89,14 @@ Result<std::string> read_secret(Store& store) {
     here.wait_for(done);
     if (!committed) return committed;
     return secret;
+}
+
+/// What the last run remembered of the LifetimeClock, if there was one.
+Result<std::optional<LifetimeClock::Mark>> read_last_lifetime(Store& store) {
+    const auto read = read_value(store, LifetimeClock::key);
+    if (!read) return read.error();
+    if (!read->has_value()) return std::optional<LifetimeClock::Mark>{};
+    return LifetimeClock::Mark::parse(**read);
 }
 
 Result<std::string> check_domain(std::string_view name) {
@@ -115,7 +132,7 @@ Outcome check_endpoints(const Config& config) {
 }
 
 int fail(int status, const Outcome& outcome) {
-    fmt::print(stderr, "causeway: {}\n", outcome.why());
+    log::tell(fmt::format("causeway: {}", outcome.why()));
     return status;
 }
 
@@ -221,6 +238,8 @@ Outcome Process::open_store() {
 Outcome Process::make_server() {
     auto secret = read_secret(*store_);
     if (!secret) return secret.error();
+    const auto last_lifetime = read_last_lifetime(*store_);
+    if (!last_lifetime) return last_lifetime.error();
     const unsigned threads = thread_count(*config_);
     workers_ = std::make_unique<Workers>(std::max(1U, threads / 2));
     Server::Outside outside{
@@ -243,7 +262,8 @@ Outcome Process::make_server() {
             return std::unique_ptr<Resolver>(std::move(*made));
         },
         .shards = threads,
-        .secret = std::move(*secret)};
+        .secret = std::move(*secret),
+        .last_lifetime = *last_lifetime};
     auto made = Server::make(std::move(outside), config_, tls_);
     if (!made) return made.error();
     server_ = std::move(*made);
@@ -275,14 +295,20 @@ Outcome Process::make_control() {
     return {};
 }
 
+/// For --check: a look at everything that changes nothing.
 int Process::report() const {
+    std::string text;
     for (const DomainTls* domain : tls_->all()) {
-        fmt::print("{}: certificate valid until {}\n", domain->domain,
-                   format_date_time(domain->expires));
+        text += fmt::format("{}: certificate valid until {}\n", domain->domain,
+                            format_date_time(domain->expires));
     }
-    fmt::print("store {}: opened\nconfiguration {}: no errors\n", config_->store.location,
-               config_->path);
-    return 0;
+    const auto store = check_sqlite(config_->store.location);
+    if (!store) return fail(1, store.error());
+    text += fmt::format("store {}: {}\nconfiguration {}: no errors", config_->store.location,
+                        *store, config_->path);
+    constexpr std::chrono::seconds patience{10};
+    if (log::write_line(STDOUT_FILENO, text, patience)) return 0;
+    return fail(1, Outcome::retry("the report cannot be written to standard output"));
 }
 
 // ---- signals, and the end ----
@@ -393,16 +419,13 @@ void Process::end() {
 }
 
 int Process::run(const std::string& path, bool check) {
+    log::secure_standard_streams();
     std::signal(SIGPIPE, SIG_IGN);
     umask(0077);
     if (Outcome loaded = load(path); !loaded) return fail(2, loaded);
-    for (const std::string& warning : warnings_) fmt::print(stderr, "causeway: {}\n", warning);
+    for (const std::string& warning : warnings_) log::tell("causeway: " + warning);
+    if (check) return report();
     if (Outcome opened = open_store(); !opened) return fail(1, opened);
-    if (check) {
-        const int status = report();
-        store_->stop();
-        return status;
-    }
     raise_descriptor_limit();
     log::configure(config_->log.level, config_->log.json);
     Outcome made = make_server();

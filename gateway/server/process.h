@@ -7,7 +7,8 @@
 namespace causeway {
 
 /// Exit status: 0 after an orderly end, 2 for a bad configuration, 1 for a failure while running.
-/// `check`: do all but serve, say what was found, and end.
+/// `check`: look at the configuration, the certificates and the store, say what was found, and end;
+/// nothing is created or changed.
 int run_process(const std::string& config_path, bool check);
 
 }  // namespace causeway

@@ -10,6 +10,7 @@ Server::Server(Outside outside, FeatureRegistry features)
     : outside_(std::move(outside)),
       features_(std::move(features)),
       ids_(outside_.clock, outside_.store.id_floor()),
+      lifetimes_(outside_.clock, outside_.last_lifetime),
       shards_(std::max(1U, outside_.shards), outside_.clock) {
     shared_ = std::make_unique<Shared>(Shared{.clock = outside_.clock,
                                               .shards = shards_,
@@ -17,6 +18,7 @@ Server::Server(Outside outside, FeatureRegistry features)
                                               .workers = outside_.workers,
                                               .features = features_,
                                               .ids = ids_,
+                                              .lifetimes = lifetimes_,
                                               .secret = outside_.secret,
                                               .hubs = {},
                                               .started = outside_.clock.wall()});
@@ -54,6 +56,7 @@ Outcome Server::build(std::shared_ptr<const Config> config,
         parts_.push_back(std::move(part));
     }
     client_tables_.connect();
+    expiry_ = std::make_unique<Expiry>(*parts_.front()->hub);
     return {};
 }
 
@@ -66,8 +69,7 @@ Outcome Server::listen() {
             part.servers->resume_stored();
         });
     }
-    parts_.front()->hub->shard.post(
-        [&servers = *parts_.front()->servers] { servers.watch_expiry(); });
+    parts_.front()->hub->shard.post([&expiry = *expiry_] { expiry.start(); });
     return {};
 }
 

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "gateway/net/resolver.h"
 #include "gateway/route/router.h"
 #include "gateway/session/accounts.h"
+#include "gateway/session/expiry.h"
 #include "gateway/session/hub.h"
 #include "gateway/store/ids.h"
 #include "s2s/server_listeners.h"
@@ -32,6 +34,8 @@ public:
         std::function<Result<std::unique_ptr<Resolver>>(Shard&)> resolver;
         unsigned shards = 1;
         std::string secret;  ///< at least 32 bytes, the same at each start
+        /// What the store remembers of the last run.
+        std::optional<LifetimeClock::Mark> last_lifetime = {};
     };
 
     static Result<std::unique_ptr<Server>> make(Outside outside,
@@ -79,10 +83,12 @@ private:
     Outside outside_;
     FeatureRegistry features_;
     IdSource ids_;
+    LifetimeClock lifetimes_;
     Shards shards_;
     std::unique_ptr<Shared> shared_;
     ClientTables client_tables_;
     std::vector<std::unique_ptr<Part>> parts_;
+    std::unique_ptr<Expiry> expiry_;  ///< on the first shard
     std::vector<std::thread> threads_;
 };
 

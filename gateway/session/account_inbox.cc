@@ -15,7 +15,7 @@ constexpr std::size_t behind_limit = 1000;
 StoreKey AccountInbox::store_key() const {
     const Hub& hub = account_.hub();
     const auto kept = std::chrono::duration_cast<Duration>(hub.limits().offline_seconds);
-    return {store_name, std::string(account_.jid().bare()), hub.clock().wall() + kept.count()};
+    return {store_name, std::string(account_.jid().bare()), hub.shared.lifetimes.after(kept)};
 }
 
 void AccountInbox::remember(const PacketRef& packet, HoldId hold) {
@@ -177,10 +177,9 @@ void AccountInbox::counted(const Result<std::vector<LogRow>>& rows) {
     account_.begin_question();
     Hub& hub = account_.hub();
     if (rows) {
-        const UnixMillis now = hub.clock().wall();
         // A row whose time is over does not count, and one that is arriving is counted by kept().
         stored_ = static_cast<std::size_t>(std::ranges::count_if(*rows, [&](const LogRow& row) {
-            return (row.expires == 0 || row.expires > now) && !hub.ledger.arriving(row.id);
+            return !hub.shared.lifetimes.over(row.expires) && !hub.ledger.arriving(row.id);
         }));
     }
     for (const Message& waiting : std::exchange(uncounted_, {})) {

@@ -79,7 +79,7 @@ void AccountInbox::deliver_page(const std::vector<LogRow>& rows) {
 
 bool AccountInbox::deliver_row(Resource& session, const LogRow& row) {
     Hub& hub = account_.hub();
-    if (hub.ledger.in_flight(row.id) || (row.expires != 0 && row.expires <= hub.clock().wall())) {
+    if (hub.ledger.in_flight(row.id) || hub.shared.lifetimes.over(row.expires)) {
         return false;
     }
     auto packet = Packet::from_bytes(row.body);

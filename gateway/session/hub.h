@@ -21,6 +21,7 @@
 #include "gateway/shard/shard.h"
 #include "gateway/shard/workers.h"
 #include "gateway/store/ids.h"
+#include "gateway/store/lifetime_clock.h"
 #include "gateway/store/store.h"
 
 namespace causeway {
@@ -62,6 +63,9 @@ public:
     /// An iq answer to one of our own domains, on the home shard of its sender's domain. False if
     /// it answers nothing that was asked.
     virtual bool answered(const Packet& packet) = 0;
+    /// On the remote domain's home shard: stored stanzas of that queue were given up and erased.
+    /// Returns why they could not be delivered, as far as it is known.
+    virtual std::string expired(std::string_view owner, std::size_t rows, std::size_t bytes) = 0;
 
 protected:
     ~RemoteDomains() = default;
@@ -94,7 +98,8 @@ struct Shared {
     Store& store;
     Workers& workers;
     const FeatureRegistry& features;
-    IdSource& ids;  ///< of stored rows and of stanzas
+    IdSource& ids;                   ///< of stored rows and of stanzas
+    const LifetimeClock& lifetimes;  ///< of stored rows
     /// Domains of their own behind this server, beside those of accounts.
     std::unordered_map<std::string, Service*> services = {};
     std::string secret;      ///< of this process start, for dialback keys and fake salts

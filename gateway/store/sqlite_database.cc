@@ -126,6 +126,25 @@ Result<SqliteDatabase> SqliteDatabase::open(const std::string& path, Access acce
     return database;
 }
 
+Result<SqliteDatabase> SqliteDatabase::open_immutable(const std::string& path) {
+    std::string uri = "file:";
+    for (const char c : path) {
+        if (c == '?' || c == '#' || c == '%') {
+            uri += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+        } else {
+            uri += c;
+        }
+    }
+    sqlite3* raw = nullptr;
+    const int flags =
+        SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    const int code = sqlite3_open_v2((uri + "?immutable=1").c_str(), &raw, flags, nullptr);
+    SqliteDatabase database(raw);
+    if (code == SQLITE_OK) return database;
+    return raw == nullptr ? Outcome::retry("no memory for a database connection")
+                          : database.failure("cannot be opened");
+}
+
 Outcome SqliteDatabase::configure(Access access, const StoreLimits& limits) {
     sqlite3_busy_timeout(connection_.get(), static_cast<int>(limits.lock_wait.count()));
     sqlite3_db_config(connection_.get(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);

@@ -70,6 +70,10 @@ public:
     static Result<SqliteDatabase> open(const std::string& path, Access access,
                                        const StoreLimits& limits);
 
+    /// Opens the file to look at it as it is: no lock, no file beside it, nothing changed, and no
+    /// notice taken of its log. What another process writes meanwhile may make a question fail.
+    static Result<SqliteDatabase> open_immutable(const std::string& path);
+
     /// Makes the file keep a write-ahead log, copied back at intervals and cut to a bounded size.
     Outcome use_write_ahead_log(const StoreLimits& limits);
 

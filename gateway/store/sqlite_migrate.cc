@@ -20,14 +20,8 @@ Outcome begin_history(SqliteDatabase& database) {
 
 /// The number of the last step in the file, after making sure that the file is ours or empty.
 Result<std::int64_t> applied_steps(SqliteDatabase& database) {
-    const Result<std::int64_t> id = database.integer("PRAGMA application_id");
-    if (!id) return id;
-    if (*id == application_id) return database.integer("SELECT max(number) FROM migrations");
-    const Result<std::int64_t> tables = database.integer("SELECT count(*) FROM sqlite_schema");
-    if (!tables) return tables;
-    if (*id != 0 || *tables != 0) {
-        return Outcome::refused("the database belongs to another program");
-    }
+    const Result<std::int64_t> applied = schema_of(database);
+    if (!applied || *applied != no_schema) return applied;
     if (Outcome outcome = begin_history(database); !outcome) return outcome;
     return std::int64_t{0};
 }
@@ -46,10 +40,7 @@ Outcome apply_missing(SqliteDatabase& database, std::span<const Migration> steps
     if (!applied) return applied.error();
     const auto known = static_cast<std::int64_t>(steps.size());
     if (*applied > known) {
-        return Outcome::refused(
-            fmt::format("the database has schema {}, but this program knows only up to {}: it was "
-                        "used by a newer version, which is needed to open it",
-                        *applied, known));
+        return newer_schema(*applied, known);
     }
     for (const Migration& step : steps.subspan(static_cast<std::size_t>(*applied))) {
         if (Outcome outcome = database.execute(std::string(step.sql)); !outcome) {
@@ -62,6 +53,25 @@ Outcome apply_missing(SqliteDatabase& database, std::span<const Migration> steps
 }
 
 }  // namespace
+
+Result<std::int64_t> schema_of(SqliteDatabase& database) {
+    const Result<std::int64_t> id = database.integer("PRAGMA application_id");
+    if (!id) return id;
+    if (*id == application_id) return database.integer("SELECT max(number) FROM migrations");
+    const Result<std::int64_t> tables = database.integer("SELECT count(*) FROM sqlite_schema");
+    if (!tables) return tables;
+    if (*id != 0 || *tables != 0) {
+        return Outcome::refused("the database belongs to another program");
+    }
+    return no_schema;
+}
+
+Outcome newer_schema(std::int64_t found, std::int64_t known) {
+    return Outcome::refused(
+        fmt::format("the database has schema {}, but this program knows only up to {}: it was "
+                    "used by a newer version, which is needed to open it",
+                    found, known));
+}
 
 Outcome migrate(SqliteDatabase& database, std::span<const Migration> steps, UnixMillis now) {
     // One transaction around all: two processes that start at once take turns, and a failure in the

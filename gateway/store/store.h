@@ -28,7 +28,7 @@ namespace causeway {
 struct LogRow {
     std::uint64_t id = 0;
     UnixMillis at = 0;       ///< when the row was received
-    UnixMillis expires = 0;  ///< 0: never
+    UnixMillis expires = 0;  ///< by the LifetimeClock; 0: never
     std::string body;
 };
 
@@ -128,7 +128,7 @@ public:
     /// Totals of every owner that has rows in `store`, at most `limit`, by owner.
     virtual void log_totals(std::string store, std::size_t limit, Executor& home,
                             Answer<std::vector<LogTotals>> answer) = 0;
-    /// Rows whose expiry has come, with their owners, oldest first.
+    /// Rows whose expiry has come at `now` of the LifetimeClock, with their owners, oldest first.
     virtual void log_expired(std::string store, UnixMillis now, std::size_t limit, Executor& home,
                              Answer<std::vector<std::pair<std::string, LogRow>>> answer) = 0;
 

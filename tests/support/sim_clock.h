@@ -24,11 +24,14 @@ public:
     [[nodiscard]] TimePoint now() const override {
         return TimePoint(Duration(1'000'000)) + elapsed_;
     }
-    [[nodiscard]] UnixMillis wall() const override { return first_moment + elapsed_.count(); }
+    [[nodiscard]] UnixMillis wall() const override { return wall_at_start_ + elapsed_.count(); }
     void advance(Duration by) { elapsed_ += by; }
+    /// Somebody sets the wall clock; the monotonic time does not notice.
+    void set_wall(UnixMillis at) { wall_at_start_ = at - elapsed_.count(); }
 
 private:
     Duration elapsed_{0};
+    UnixMillis wall_at_start_ = first_moment;
 };
 
 class SimLoop final : public Executor {

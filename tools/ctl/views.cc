@@ -98,6 +98,9 @@ std::string status(const Fields& status, const json::array&) {
                         (status.flag("draining") ? ", draining" : "") + ", process " +
                         std::to_string(status.number("process")) + ", shards " +
                         status.count("shards") + ", memory " + status.bytes("resident_bytes"));
+    if (status.number("log_dropped") != 0) {
+        sheet.add("log", status.count("log_dropped") + " events dropped: standard error is slow");
+    }
     sheet.add("sessions", status.count("sessions") + ", detached " +
                               status.count("sessions_detached") + ", negotiating " +
                               status.count("connections_negotiating"));

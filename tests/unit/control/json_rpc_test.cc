@@ -46,6 +46,34 @@ TEST_CASE("an id may be a string, and a request without one is a notification") 
     CHECK(notification.params.empty());
 }
 
+TEST_CASE("an id of whatever length and number form comes back unchanged") {
+    for (const std::string& id :
+         {"\"" + std::string(1'000, 'x') + "\"", "\"" + std::string(100'000, 'x') + "\"",
+          std::string(R"("a\u00e9\n\"}{][,")"), std::string("null"), std::string("0"),
+          std::string("-7"), std::string("1.5"), std::string("1.0"), std::string("1e2"),
+          std::string("18446744073709551615"), std::string("123456789012345678901234567890")}) {
+        CAPTURE(id);
+        for (const std::string& line :
+             {call("\"id\":" + id + R"(,"method":"m","params":{"id":"no","x":[{"id":5}]})"),
+              call(R"("params":{"a":"\"id\":3","id":4},"method":"m", "id" : )" + id + " "),
+              call(R"("id":3,"method":"id","\u0069d":)" + id)}) {
+            const auto request = accepted(line);
+            REQUIRE(request.id.has_value());
+            CHECK(request.id->token() == id);
+            const std::string tail = "\"id\":" + id;
+            for (const std::string& written :
+                 {write_result(*request.id, json::object()),
+                  write_error(request.id, {RpcCode::absent, "no"}),
+                  write_notification("rows", *request.id, {{"n", 1}, {"id", 2}}),
+                  write_notification("rows", *request.id, {})}) {
+                CHECK(written.find(tail) != std::string::npos);
+                CHECK(json::parse(written).is_object());
+            }
+        }
+    }
+    CHECK_FALSE(rejected(call(R"("id":[1],"method":"m")")).id.has_value());
+}
+
 TEST_CASE("what is not JSON is a parse error") {
     for (const char* line : {"", "{", "nonsense", "{}{}", "{\"a\":\"\xff\"}", "{\"a\":1,}"}) {
         CHECK(code_of(line) == -32700);
@@ -70,10 +98,8 @@ TEST_CASE("what is JSON but no request is an invalid request") {
           std::string(R"({"id":1,"method":"m"})"), std::string(R"({"jsonrpc":"1.0","method":"m"})"),
           std::string(R"({"jsonrpc":2.0,"method":"m"})"), call(R"("id":1)"),
           call(R"("id":1,"method":5)"), call(R"("id":1,"method":"")"),
-          call(R"("id":1,"method":")" + long_text + "\""), call(R"("id":null,"method":"m")"),
-          call(R"("id":1.5,"method":"m")"), call(R"("id":[],"method":"m")"),
-          call(R"("id":18446744073709551615,"method":"m")"),
-          call(R"("id":")" + long_text + R"(","method":"m")"),
+          call(R"("id":1,"method":")" + long_text + "\""), call(R"("id":true,"method":"m")"),
+          call(R"("id":{},"method":"m")"), call(R"("id":[],"method":"m")"),
           call(R"("id":1,"method":"m","parameters":{})")}) {
         CHECK(code_of(line) == -32600);
     }

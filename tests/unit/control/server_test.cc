@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "tests/unit/control/control_fixture.h"
 
@@ -157,12 +158,28 @@ TEST_CASE("a live view goes on until it is cancelled") {
     CHECK(client.call(6, "reload").at("id") == 6);
 }
 
+TEST_CASE("an id comes back as it was sent, and cancels its request, whatever its form") {
+    ControlFixture fixture;
+    LineClient client(fixture.path);
+    hold(fixture);
+    for (const std::string& id : {"\"" + std::string(1'000, 'x') + "\"", std::string("null"),
+                                  std::string("-1.5e3"), std::string("18446744073709551616")}) {
+        CAPTURE(id);
+        REQUIRE(client.send(R"({"jsonrpc":"2.0","method":"status","id":)" + id + "}\n"));
+        REQUIRE(client.send(R"({"jsonrpc":"2.0","method":"cancel","params":{"id":)" + id + "}}\n"));
+        const json::value reply = client.receive();
+        CHECK(code_of(reply) == -32800);
+        CHECK(reply.at("id") == json::parse(id));
+    }
+}
+
 TEST_CASE("only what is in flight can be cancelled") {
     const ControlFixture fixture;
     LineClient client(fixture.path);
     CHECK(code_of(client.call(1, "cancel", R"({"id":5})")) == -32001);
     CHECK(code_of(client.call(1, "cancel")) == -32602);
-    CHECK(code_of(client.call(1, "cancel", R"({"id":1.5})")) == -32602);
+    CHECK(code_of(client.call(1, "cancel", R"({"id":[5]})")) == -32602);
+    CHECK(code_of(client.call(1, "cancel", R"({"id":1.5})")) == -32001);
     CHECK(code_of(client.call(1, "cancel", R"({"id":5,"x":1})")) == -32602);
     REQUIRE(client.send("{\"jsonrpc\":\"2.0\",\"method\":\"cancel\",\"params\":{\"id\":5}}\n"));
     CHECK(client.call(2, "reload").at("id") == 2);
@@ -334,16 +351,52 @@ TEST_CASE("lists beside other answers lose no row, however little may be unread"
     CHECK(received == std::array<std::size_t, 3>{5'000, 5'000, 5'000});
 }
 
-TEST_CASE("connections are bounded, and one more is told so") {
+TEST_CASE("of too many connections the one that is idle for longest gives way") {
+    ServerLimits limits;
+    limits.connections = 2;
+    ControlFixture fixture(limits);
+    LineClient first(fixture.path);
+    LineClient second(fixture.path);
+    CHECK(first.call(1, "reload").at("id") == 1);
+    CHECK(second.call(1, "reload").at("id") == 1);
+    CHECK(first.call(2, "reload").at("id") == 2);
+    LineClient third(fixture.path);
+    CHECK(third.call(1, "reload").at("id") == 1);
+    CHECK(message_of(second.receive()) ==
+          "this connection was idle and was ended in favour of a new one");
+    CHECK(second.receive().is_null());
+    CHECK(first.call(3, "reload").at("id") == 3);
+    fixture.on_control([&] { CHECK(fixture.server->connections() == 2); });
+}
+
+TEST_CASE("connections held without a word do not keep the administrator out") {
+    ServerLimits limits;
+    limits.connections = 16;
+    ControlFixture fixture(limits);
+    std::vector<std::unique_ptr<LineClient>> holders;
+    for (std::size_t i = 0; i < limits.connections; ++i) {
+        holders.push_back(std::make_unique<LineClient>(fixture.path));
+        // Some have begun a request that never ends.
+        if (i % 2 == 0) REQUIRE(holders.back()->send("{"));
+    }
+    REQUIRE(fixture.eventually([&] { return fixture.server->connections() == 16; }));
+    LineClient administrator(fixture.path);
+    CHECK(administrator.call(1, "status").as_object().contains("result"));
+}
+
+TEST_CASE("a busy connection does not give way, and one more is told so") {
     ServerLimits limits;
     limits.connections = 2;
     ControlFixture fixture(limits);
     auto first = std::make_unique<LineClient>(fixture.path);
     LineClient second(fixture.path);
-    CHECK(first->call(1, "reload").at("id") == 1);
-    CHECK(second.call(1, "reload").at("id") == 1);
+    hold(fixture);
+    REQUIRE(first->request(1, "status"));
+    REQUIRE(second.request(1, "status"));
+    await_held(fixture, 2);
     LineClient third(fixture.path);
-    CHECK(message_of(third.receive()) == "there are 2 control connections already; end one");
+    CHECK(message_of(third.receive()) ==
+          "there are 2 control connections already, all of them busy; end one");
     CHECK(third.receive().is_null());
     first.reset();
     REQUIRE(fixture.eventually([&] { return fixture.server->connections() == 1; }));

@@ -121,12 +121,35 @@ TEST_CASE("the Host header chooses among the served domains and names no other")
     CHECK(href_for("xn--bcher-kva.test:8443", 5281) ==
           "wss://xn--bcher-kva.test:5281/xmpp-websocket");
     CHECK(href_for("evil.test", 5281) == "wss://a.test:5281/xmpp-websocket");
-    CHECK(href_for("a.test:99999", 0) == "wss://a.test/xmpp-websocket");
-    CHECK(href_for("a.test:80x", 0) == "wss://a.test/xmpp-websocket");
+    CHECK(href_for("a.test:", 0) == "wss://a.test/xmpp-websocket");
     CHECK(href_for("[::1]:81", 0) == "wss://a.test:81/xmpp-websocket");
-    CHECK(href_for("[::1", 0) == "wss://a.test/xmpp-websocket");
-    CHECK(href_for("'><x", 0) == "wss://a.test/xmpp-websocket");
+    CHECK(href_for("[v7.x:y]:81", 0) == "wss://a.test:81/xmpp-websocket");
+    CHECK(href_for("a%2etest", 0) == "wss://a.test/xmpp-websocket");
+    CHECK(href_for("'&;x", 0) == "wss://a.test/xmpp-websocket");
     CHECK(href_for("", 0) == "wss://a.test/xmpp-websocket");
+}
+
+TEST_CASE("a Host header that is missing, doubled or invalid is refused (RFC 9112 3.2)") {
+    std::vector<std::string> hosts{"", "Host: a.test\r\nHost: a.test\r\n"};
+    for (const char* value : {"a.test:99999", "a.test:80x", "a.test:80:80", "a.test:-1", "[::1",
+                              "[::1]x", "[a.test]", "[fe80::1%25eth0]", "[v.x]", "::1", "'><x",
+                              "a test", "user@a.test", "a.test/x", "a%2", "a%zz", "a\\b",
+                              "b\xc3\xbc"
+                              "cher.test"}) {
+        hosts.push_back(std::string("Host: ") + value + "\r\n");
+    }
+    for (const std::string& host : hosts) {
+        CAPTURE(host);
+        Listener listener;
+        const std::string response = listener.ask(changed("Host: a.test\r\n", host));
+        CHECK(response.starts_with("HTTP/1.1 400 "));
+        CHECK(listener.upgraded == nullptr);
+        for (const char* path : {"/.well-known/host-meta", "/nothing"}) {
+            Listener other;
+            CHECK(other.ask("GET " + std::string(path) + " HTTP/1.1\r\n" + host + "\r\n")
+                      .starts_with("HTTP/1.1 400 "));
+        }
+    }
 }
 
 TEST_CASE("only exact paths exist") {

@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "gateway/net/certificate.h"
+#include "gateway/net/tls_alpn.h"
 #include "tests/support/test_certificates.h"
 
 using namespace causeway;
@@ -58,9 +59,11 @@ struct Shaken {
 
 /// A handshake with the context `server`; `prepare` may change the client's SSL.
 Shaken shake(const std::shared_ptr<const TlsSnapshot>& snapshot, SSL_CTX* server, SSL_CTX* client,
-             const std::string& server_name, const std::function<void(SSL*)>& prepare = {}) {
+             const std::string& server_name, const std::function<void(SSL*)>& prepare = {},
+             const char* protocol = nullptr) {
     Shaken ends;
     ends.server = std::make_unique<TlsEngine>(server, Role::server, snapshot);
+    if (protocol != nullptr) expect_protocol(*ends.server, protocol);
     ends.client = std::make_unique<TlsEngine>(client, Role::client, snapshot, server_name);
     if (prepare) prepare(ends.client->native());
     std::string to_server;
@@ -141,27 +144,44 @@ TEST_CASE("servers show each other certificates and judge them; clients are aske
     CHECK(doubtful.server->peer_chain().cause() == Cause::policy);
 }
 
-TEST_CASE("ALPN: ours is chosen wherever it stands, none at all is fine, only others' is refused") {
+TEST_CASE("ALPN: each port takes its own protocol or none, and refuses an offer without it") {
     Files files;
     const auto snapshot = files.load();
     const SslContextPointer plain(SSL_CTX_new(TLS_client_method()));
-    const auto agreed = [&](SSL_CTX* server, std::string_view offered) -> std::string {
-        const Shaken done = shake(snapshot, server, plain.get(), "a.test", [&](SSL* ssl) {
-            if (!offered.empty()) offer(ssl, offered);
-        });
-        return done.client->established() ? "(" + done.client->alpn() + ")" : "refused";
+    const auto agreed = [&](SSL_CTX* server, const char* expected,
+                            std::string_view offered) -> std::string {
+        // The second domain's context is chosen by SNI: what the port expects must survive that.
+        for (const char* domain : {"a.test", "xn--bcher-kva.test"}) {
+            const Shaken done = shake(
+                snapshot, server, plain.get(), domain,
+                [&](SSL* ssl) {
+                    if (!offered.empty()) offer(ssl, offered);
+                },
+                expected);
+            if (!done.client->established()) return done.client->error();
+            if (domain != std::string_view("a.test")) return "(" + done.client->alpn() + ")";
+        }
+        return {};
+    };
+    const auto refused = [&](SSL_CTX* server, const char* expected, std::string_view offered) {
+        return contains(agreed(server, expected, offered), "no application protocol");
     };
     SSL_CTX* clients = snapshot->first().client_facing.get();
     SSL_CTX* peers = snapshot->first().peer_facing.get();
-    CHECK(agreed(clients, "") == "()");
-    CHECK(agreed(clients, "\x0bxmpp-client") == "(xmpp-client)");
-    CHECK(agreed(clients, "\x02h2\x08http/1.1") == "(http/1.1)");
-    CHECK(agreed(clients, "\x01x\x0bxmpp-client") == "(xmpp-client)");
-    CHECK(agreed(clients, "\x0bxmpp-server") == "refused");
-    CHECK(agreed(clients, "\x02h2") == "refused");
-    CHECK(agreed(peers, "\x0bxmpp-server") == "(xmpp-server)");
-    CHECK(agreed(peers, "\x0bxmpp-client\x08http/1.1") == "refused");
-    CHECK(agreed(peers, "") == "()");
+    CHECK(agreed(clients, nullptr, "") == "()");
+    CHECK(agreed(clients, nullptr, "\x0bxmpp-client") == "(xmpp-client)");
+    CHECK(agreed(clients, nullptr, "\x01x\x0bxmpp-client") == "(xmpp-client)");
+    CHECK(agreed(clients, nullptr, "\x08http/1.1\x0bxmpp-client") == "(xmpp-client)");
+    CHECK(refused(clients, nullptr, "\x08http/1.1"));
+    CHECK(refused(clients, nullptr, "\x0bxmpp-server"));
+    CHECK(refused(clients, nullptr, "\x02h2"));
+    CHECK(agreed(clients, "http/1.1", "") == "()");
+    CHECK(agreed(clients, "http/1.1", "\x02h2\x08http/1.1") == "(http/1.1)");
+    CHECK(refused(clients, "http/1.1", "\x0bxmpp-client"));
+    CHECK(refused(clients, "http/1.1", "\x02h2"));
+    CHECK(agreed(peers, nullptr, "") == "()");
+    CHECK(agreed(peers, nullptr, "\x0bxmpp-server") == "(xmpp-server)");
+    CHECK(refused(peers, nullptr, "\x0bxmpp-client\x08http/1.1"));
 }
 
 TEST_CASE("protocols and ciphers are those of RFC 9325") {

@@ -67,6 +67,7 @@ TEST_CASE("metrics: numbers of the status, labels escaped, an end mark") {
     status.now = 61'500;
     status.sessions = 7;
     status.queued_stanzas = 3;
+    status.log_dropped = 12;
     status.domains.push_back({.name = "a\"\\.test",
                               .certificate_expires = 5'000,
                               .certificate_issuer = {},
@@ -78,6 +79,7 @@ TEST_CASE("metrics: numbers of the status, labels escaped, an end mark") {
     CHECK(text.find("\ncauseway_sessions 7\n") != std::string::npos);
     CHECK(text.find("\ncauseway_uptime_seconds 60\n") != std::string::npos);
     CHECK(text.find("\ncauseway_queued_stanzas 3\n") != std::string::npos);
+    CHECK(text.find("\ncauseway_log_dropped_total 12\n") != std::string::npos);
     CHECK(text.find("causeway_domain_sessions{domain=\"a\\\"\\\\.test\"} 7\n") !=
           std::string::npos);
     CHECK(
@@ -97,7 +99,12 @@ TEST_CASE("metrics: a scrape, and what is no scrape") {
               .starts_with("HTTP/1.1 405 "));
     CHECK(ask(running.at, "no request at all\r\n\r\n").empty());
     CHECK(ask(running.at, "GET /metrics HTTP/1.1\r\nX: " + std::string(20'000, 'x')).empty());
-    CHECK(ask(running.at, "GET /metrics HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 200 "));
+    CHECK(ask(running.at, "GET /metrics HTTP/1.0\r\n\r\n").starts_with("HTTP/1.1 200 "));
+    for (const char* hosts : {"", "Host: a\r\nHost: a\r\n", "Host: a b\r\n", "Host: u@a\r\n"}) {
+        CAPTURE(hosts);
+        CHECK(ask(running.at, std::string("GET /metrics HTTP/1.1\r\n") + hosts + "\r\n")
+                  .starts_with("HTTP/1.1 400 "));
+    }
 }
 
 TEST_CASE("metrics: an endpoint that is taken is an error that names it") {

@@ -22,7 +22,9 @@ namespace causeway::test {
 class RecordingSession final : public Resource {
 public:
     RecordingSession(Hub& hub, const std::string& address)
-        : Resource(hub, *Jid::parse(address)), hub_(hub), account_(hub.accounts->get(jid().bare())) {
+        : Resource(hub, *Jid::parse(address)),
+          hub_(hub),
+          account_(hub.accounts->get(jid().bare())) {
         account_.attach(*this);
     }
     ~RecordingSession() {
@@ -77,6 +79,7 @@ struct Elsewhere final : RemoteDomains, TicketHolder {
     void send(PacketRef packet, AcknowledgementTicket) override {
         sent.push_back(std::string(packet->bytes()));
     }
+    std::string expired(std::string_view, std::size_t, std::size_t) override { return {}; }
     bool answered(const Packet&) override { return false; }
     void settled(std::uint32_t number) override { safe.push_back(number); }
 
@@ -158,6 +161,7 @@ public:
     Workers workers{0};
     FeatureRegistry features;
     IdSource ids{clock};
+    LifetimeClock lifetimes{clock};
     Shards shards{1, clock};
     Shared shared{.clock = clock,
                   .shards = shards,
@@ -165,6 +169,7 @@ public:
                   .workers = workers,
                   .features = features,
                   .ids = ids,
+                  .lifetimes = lifetimes,
                   .secret = {},
                   .hubs = {}};
     std::shared_ptr<const Config> config;

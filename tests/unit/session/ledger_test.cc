@@ -103,6 +103,7 @@ public:
     Workers workers{0};
     FeatureRegistry features = *FeatureRegistry::build({});
     IdSource ids{clock};
+    LifetimeClock lifetimes{clock};
     Shards shards{1, clock};
     Shared shared{.clock = clock,
                   .shards = shards,
@@ -110,6 +111,7 @@ public:
                   .workers = workers,
                   .features = features,
                   .ids = ids,
+                  .lifetimes = lifetimes,
                   .secret = {},
                   .hubs = {}};
     std::unique_ptr<Hub> hub = std::make_unique<Hub>(shared, shards[0], net, dns,
