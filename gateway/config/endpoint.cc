@@ -47,6 +47,17 @@ std::optional<Split> split(std::string_view text) {
                  .has_port = true};
 }
 
+/// "::1:5222" reads as an address, and was hardly meant as one.
+ip::tcp::endpoint likely_meant(std::string_view text, const ip::address& address) {
+    const std::size_t colon = text.rfind(':');
+    if (!text.starts_with('[') && colon != std::string_view::npos) {
+        const auto before = parse_address(text.substr(0, colon));
+        const auto port = parse_port(text.substr(colon + 1));
+        if (before && port) return {*before, *port};
+    }
+    return {address, 5222};
+}
+
 }  // namespace
 
 Result<ip::address> parse_address(std::string_view text) {
@@ -72,7 +83,7 @@ Result<Endpoint> parse_endpoint(std::string_view text, std::uint16_t default_por
     if (!parts->has_port) {
         if (default_port == 0) {
             return Outcome::malformed(
-                fmt::format("has no port; write \"{}\"", to_text({*address, 5222})));
+                fmt::format("has no port; write \"{}\"", to_text(likely_meant(text, *address))));
         }
         return Endpoint(*address, default_port);
     }

@@ -350,8 +350,6 @@ Position place_of(std::string_view text, std::size_t offset) {
 }
 
 Result<std::string> read_file(const std::string& path) {
-    errno = 0;
-    std::ifstream file(path, std::ios::binary);
     std::error_code error;
     const auto status = std::filesystem::status(path, error);
     const auto failed = [&](std::string_view why) {
@@ -360,8 +358,14 @@ Result<std::string> read_file(const std::string& path) {
     if (status.type() == std::filesystem::file_type::not_found) {
         return Outcome::absent(failed("no such file"));
     }
-    if (!file) return Outcome::refused(failed(std::generic_category().message(errno)));
     if (std::filesystem::is_directory(status)) return Outcome::refused(failed("is a directory"));
+    // A reload opens it as well, and may wait for nobody.
+    if (std::filesystem::is_fifo(status) || std::filesystem::is_socket(status)) {
+        return Outcome::refused(failed("is a pipe or a socket"));
+    }
+    errno = 0;
+    std::ifstream file(path, std::ios::binary);
+    if (!file) return Outcome::refused(failed(std::generic_category().message(errno)));
     std::string text(largest_file + 1, '\0');
     file.read(text.data(), static_cast<std::streamsize>(text.size()));
     if (file.bad()) return Outcome::refused(failed("cannot be read"));

@@ -2,12 +2,14 @@
 // and, since a descriptor can be passed on, by the credentials that the kernel has for the peer.
 #include "gateway/control/server.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <optional>
@@ -36,6 +38,35 @@ std::optional<PeerCredentials> credentials_of(int descriptor) {
         return std::nullopt;
     }
     return PeerCredentials{peer.pid, peer.uid};
+}
+
+/// A descriptor held back: when no other is left, the administrator gets in all the same, to see
+/// why.
+class SpareDescriptor {
+public:
+    SpareDescriptor() { take(); }
+    SpareDescriptor(const SpareDescriptor&) = delete;
+    SpareDescriptor& operator=(const SpareDescriptor&) = delete;
+    ~SpareDescriptor() { give_up(); }
+
+    /// Holds one again, if there is one to be had.
+    void take() {
+        if (descriptor_ < 0) descriptor_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    }
+    /// False: there was none.
+    bool give_up() {
+        if (descriptor_ < 0) return false;
+        ::close(std::exchange(descriptor_, -1));
+        return true;
+    }
+
+private:
+    int descriptor_ = -1;
+};
+
+bool out_of_descriptors(error_code error) {
+    return error == boost::system::errc::too_many_files_open ||
+           error == boost::system::errc::too_many_files_open_in_system;
 }
 
 /// One line that a new connection's empty buffer takes at once; then its end.
@@ -69,7 +100,9 @@ public:
                     self->accept_later(error);
                     return;
                 }
+                self->failing_ = false;
                 self->take(std::move(socket));
+                self->spare_.take();
                 self->accept();
             });
     }
@@ -90,11 +123,15 @@ public:
 
 private:
     void accept_later(error_code error) {
-        CAUSEWAY_LOG(warn, "control.accept_failed", {"why", error.message()});
+        if (out_of_descriptors(error) && spare_.give_up()) return accept();
+        if (!std::exchange(failing_, true)) {
+            CAUSEWAY_LOG(warn, "control.accept_failed", {"why", error.message()});
+        }
         pause_.expires_after(accept_pause);
         pause_.async_wait([weak = weak_from_this()](error_code cancelled) {
             const auto self = weak.lock();
             if (self && !cancelled && !self->stopped_) {
+                self->spare_.take();
                 self->accept();
             }
         });
@@ -125,6 +162,10 @@ private:
                 std::erase_if(self->connections_, [&connection](const auto& candidate) {
                     return candidate.get() == &connection;
                 });
+                // Its descriptor is free once the connection is, after this call.
+                asio::post(self->acceptor_.get_executor(), [weak] {
+                    if (const auto still = weak.lock()) still->spare_.take();
+                });
             }
         };
         connections_.push_back(
@@ -154,6 +195,8 @@ private:
     asio::local::stream_protocol::acceptor acceptor_;
     asio::steady_timer pause_;
     std::vector<std::shared_ptr<Connection>> connections_;
+    SpareDescriptor spare_;
+    bool failing_ = false;  ///< the last attempt to accept did, which was logged
     bool stopped_ = false;
 };
 

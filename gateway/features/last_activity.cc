@@ -23,11 +23,12 @@ std::string seconds_between(UnixMillis from, UnixMillis to) {
 }
 
 void answer_server(const IqRequest& request) {
-    IqReturn(request).result(XmlBuilder()
-                                 .open("query", ns::last_activity)
-                                 .attribute("seconds", seconds_between(request.hub.shared.started,
-                                                                       request.hub.clock().wall()))
-                                 .take());
+    IqReturn(request).result(
+        XmlBuilder()
+            .open("query", ns::last_activity)
+            .attribute("seconds",
+                       seconds_between(request.hub.shared.started_at(), request.hub.clock().wall()))
+            .take());
 }
 
 bool is_available(const Account& account) {

@@ -152,7 +152,7 @@ void ServerOperations::status(Answer<Status> answer) {
     Status status;
     status.version = version_text;
     status.process = ::getpid();
-    status.started = shared.started;
+    status.started = shared.started_at();
     status.now = shared.clock.wall();
     status.draining = lifecycle_.draining();
     status.shards = server_.shards().count();

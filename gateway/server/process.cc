@@ -115,6 +115,23 @@ void raise_descriptor_limit() {
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+void set_reload_signal(int how) {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(how, &signals, nullptr);
+}
+
+/// What would end the process and is not meant to.
+void prepare_signals() {
+    // Log rotation and container managers send the user's signals on suspicion. A write beyond a
+    // limit on the size of files is to fail like one on a full disk.
+    for (const int signal : {SIGPIPE, SIGUSR1, SIGUSR2, SIGXFSZ}) std::signal(signal, SIG_IGN);
+    // A reload that is asked for while the server starts waits until it can be done. The threads
+    // inherit this: the main thread alone takes it, later.
+    set_reload_signal(SIG_BLOCK);
+}
+
 unsigned thread_count(const Config& config) {
     if (config.server.threads != 0) return config.server.threads;
     return std::max(1U, std::thread::hardware_concurrency());
@@ -389,6 +406,7 @@ void Process::drained() {
 int Process::serve() {
     for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
     await_signals();
+    set_reload_signal(SIG_UNBLOCK);
     server_->start();
     control_->start();
     tell_service_manager(ServiceState::ready);
@@ -420,7 +438,7 @@ void Process::end() {
 
 int Process::run(const std::string& path, bool check) {
     log::secure_standard_streams();
-    std::signal(SIGPIPE, SIG_IGN);
+    prepare_signals();
     umask(0077);
     if (Outcome loaded = load(path); !loaded) return fail(2, loaded);
     for (const std::string& warning : warnings_) log::tell("causeway: " + warning);

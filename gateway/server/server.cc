@@ -21,7 +21,7 @@ Server::Server(Outside outside, FeatureRegistry features)
                                               .lifetimes = lifetimes_,
                                               .secret = outside_.secret,
                                               .hubs = {},
-                                              .started = outside_.clock.wall()});
+                                              .started = outside_.clock.now()});
 }
 
 Server::~Server() { stop(); }

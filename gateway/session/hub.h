@@ -104,7 +104,13 @@ struct Shared {
     std::unordered_map<std::string, Service*> services = {};
     std::string secret;      ///< of this process start, for dialback keys and fake salts
     std::vector<Hub*> hubs;  ///< by shard
-    UnixMillis started = 0;
+    TimePoint started{};     ///< of the process, by the clock that nobody sets
+
+    /// The same by the clock on the wall as it stands now: at a start without a clock that runs on
+    /// batteries it was set later.
+    [[nodiscard]] UnixMillis started_at() const {
+        return clock.wall() - (clock.now() - started).count();
+    }
 };
 
 /// Hash and equality that take string_view, for maps keyed by string.

@@ -8,6 +8,7 @@
 #include "gateway/store/sqlite_migrate.h"
 #include "gateway/store/sqlite_readers.h"
 #include "gateway/store/sqlite_writer.h"
+#include "gateway/store/store_lock.h"
 
 namespace causeway {
 namespace {
@@ -16,8 +17,9 @@ using Kind = SqliteReaders::Kind;
 
 class SqliteStore final : public Store {
 public:
-    SqliteStore(std::unique_ptr<SqliteWriter> writer, std::unique_ptr<SqliteReaders> readers)
-        : writer_(std::move(writer)), readers_(std::move(readers)) {}
+    SqliteStore(StoreLock lock, std::unique_ptr<SqliteWriter> writer,
+                std::unique_ptr<SqliteReaders> readers)
+        : lock_(std::move(lock)), writer_(std::move(writer)), readers_(std::move(readers)) {}
 
     void commit(Batch batch, Executor& home, Committed committed) override {
         writer_->commit(std::move(batch), home, std::move(committed));
@@ -101,6 +103,7 @@ private:
 
     // Destroyed from the bottom: the last connection to close copies the log back into the file,
     // and that must be the writer's.
+    StoreLock lock_;
     std::unique_ptr<SqliteWriter> writer_;
     std::unique_ptr<SqliteReaders> readers_;
 };
@@ -114,6 +117,8 @@ Outcome named(const std::string& path, const Outcome& outcome) {
 Result<std::unique_ptr<Store>> open_sqlite(const std::string& path, const StoreLimits& limits,
                                            std::span<const Migration> migrations) {
     if (Outcome outcome = create_database_file(path); !outcome) return outcome;
+    Result<StoreLock> lock = StoreLock::claim(path);
+    if (!lock) return lock.error();
     Result<SqliteDatabase> database =
         SqliteDatabase::open(path, SqliteDatabase::Access::write, limits);
     if (!database) return named(path, database.error());
@@ -126,7 +131,7 @@ Result<std::unique_ptr<Store>> open_sqlite(const std::string& path, const StoreL
     Result<std::unique_ptr<SqliteReaders>> readers = SqliteReaders::start(path, limits);
     if (!readers) return named(path, readers.error());
     return std::unique_ptr<Store>(
-        std::make_unique<SqliteStore>(std::move(*writer), std::move(*readers)));
+        std::make_unique<SqliteStore>(std::move(*lock), std::move(*writer), std::move(*readers)));
 }
 
 }  // namespace causeway

@@ -192,6 +192,13 @@ Result<std::int64_t> SqliteDatabase::integer(std::string_view sql) {
     return failure("the database cannot be read");
 }
 
+bool SqliteDatabase::moved() const {
+    int moved = 0;
+    const int code =
+        sqlite3_file_control(connection_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    return code == SQLITE_OK && moved != 0;
+}
+
 bool SqliteDatabase::in_transaction() const {
     return sqlite3_get_autocommit(connection_.get()) == 0;
 }

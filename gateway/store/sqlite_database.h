@@ -83,6 +83,9 @@ public:
     /// The first column of the first row, or 0 when there is none.
     Result<std::int64_t> integer(std::string_view sql);
 
+    /// The file is no longer at its path: it was removed or replaced, and what is written to it now
+    /// would be gone with this process.
+    [[nodiscard]] bool moved() const;
     /// False once SQLite has rolled a transaction back by itself, as it may on a full disk.
     [[nodiscard]] bool in_transaction() const;
     [[nodiscard]] std::int64_t last_insert_id() const;

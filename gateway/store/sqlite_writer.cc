@@ -159,7 +159,13 @@ void SqliteWriter::commit_group(std::span<Pending> group) {
 SqliteWriter::Failure SqliteWriter::transact(std::span<Pending> group) {
     const std::uint64_t ceiling = id_ceiling_;
     Failure failure;
-    failure.outcome = execute(statement(Statement::begin), "the store cannot begin to write");
+    if (database_.moved()) {
+        failure.outcome = Outcome::retry(
+            "the database file was removed or replaced while the server runs: put it back, or "
+            "restart the server");
+    } else {
+        failure.outcome = execute(statement(Statement::begin), "the store cannot begin to write");
+    }
     if (failure.outcome) {
         for (const Pending& pending : group) {
             failure.outcome = apply(pending.batch);

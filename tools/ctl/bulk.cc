@@ -34,6 +34,8 @@ Outcome BulkAdd::run(std::istream& lines) {
     std::string line;
     while (std::getline(lines, line)) {
         ++line_;
+        // Spreadsheets put a byte order mark in front of a file in UTF-8.
+        if (line_ == 1 && line.starts_with("\xef\xbb\xbf")) line.erase(0, 3);
         take(line);
         const bool full =
             chunk_accounts_.size() >= accounts_per_request || chunk_bytes_ >= bytes_per_request;

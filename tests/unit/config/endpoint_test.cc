@@ -51,6 +51,9 @@ TEST_CASE("what is no endpoint is malformed") {
 }
 
 TEST_CASE("an IPv6 address without brackets is told how to take a port") {
+    CHECK(parse_endpoint("::1:5269").error().why() == "has no port; write \"[::1]:5269\"");
+    CHECK(parse_endpoint("2001:db8::5:7").error().why() ==
+          "has no port; write \"[2001:db8::5]:7\"");
     CHECK(parse_endpoint("::1").error().why() == "has no port; write \"[::1]:5222\"");
 }
 

@@ -1,6 +1,7 @@
 #include "gateway/config/load.h"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -326,6 +327,10 @@ TEST_CASE("a file is read, and one that cannot be says so") {
     CHECK(folder.error().cause() == Cause::refused);
 
     std::ofstream(path) << std::string(2 * 1024 * 1024, '#');
+    const std::string pipe = path + ".pipe";
+    REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+    const auto waiting = load_config(pipe);
+    CHECK(waiting.error().why().find("is a pipe or a socket") != std::string::npos);
     const auto large = load_config(path);
     REQUIRE_FALSE(large.ok());
     CHECK(large.error().why().find("larger than 1048576 bytes") != std::string::npos);

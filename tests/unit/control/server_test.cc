@@ -1,7 +1,9 @@
 #include "gateway/control/server.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -38,7 +40,53 @@ void await_held(ControlFixture& fixture, std::size_t number) {
     REQUIRE(fixture.eventually([&] { return fixture.operations.held.size() >= number; }));
 }
 
+/// As long as it lives, this process can open no further file.
+class NoDescriptors {
+public:
+    NoDescriptors() {
+        REQUIRE(::getrlimit(RLIMIT_NOFILE, &before_) == 0);
+        const rlimit few{.rlim_cur = 256, .rlim_max = before_.rlim_max};
+        REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+        for (int one = 0; (one = ::open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;) {
+            taken_.push_back(one);
+        }
+    }
+    NoDescriptors(const NoDescriptors&) = delete;
+    NoDescriptors& operator=(const NoDescriptors&) = delete;
+    ~NoDescriptors() {
+        for (const int one : taken_) ::close(one);
+        ::setrlimit(RLIMIT_NOFILE, &before_);
+    }
+
+private:
+    rlimit before_{};
+    std::vector<int> taken_;
+};
+
 }  // namespace
+
+TEST_CASE("who connects while no descriptor is left is answered, and so is the next") {
+    const ControlFixture fixture;
+    // The client's own descriptors are taken before; the server's end of each comes after.
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    REQUIRE(fixture.path.size() < sizeof address.sun_path);
+    std::memcpy(address.sun_path, fixture.path.data(), fixture.path.size());
+    std::array<int, 2> callers{};
+    for (int& caller : callers) caller = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const NoDescriptors full;
+    for (const int caller : callers) {
+        REQUIRE(::connect(caller, reinterpret_cast<const sockaddr*>(&address), sizeof address) ==
+                0);
+        constexpr std::string_view line = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"reload\"}\n";
+        REQUIRE(::send(caller, line.data(), line.size(), MSG_NOSIGNAL) ==
+                static_cast<ssize_t>(line.size()));
+        pollfd wait{.fd = caller, .events = POLLIN, .revents = 0};
+        REQUIRE(::poll(&wait, 1, 10'000) == 1);
+        std::array<char, 512> answer{};
+        CHECK(::recv(caller, answer.data(), answer.size(), 0) > 0);
+        ::close(caller);
+    }
+}
 
 TEST_CASE("a request is answered") {
     const ControlFixture fixture;

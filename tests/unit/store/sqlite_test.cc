@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <fstream>
 
 #include "gateway/store/ids.h"
@@ -102,6 +103,37 @@ TEST_CASE("sqlite: what cannot be opened is refused with its path") {
     const Outcome no_database = refusal(folder.file("text.db"));
     CHECK(no_database.cause() == Cause::refused);
     CHECK(no_database.why().find("text.db") != std::string::npos);
+}
+
+TEST_CASE("sqlite: a file that another server has open is refused, until that one ends") {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("a.db");
+    auto first = open(path);
+    CHECK(refusal(path).cause() == Cause::refused);
+    CHECK(refusal(path).why().find("in use by another causeway") != std::string::npos);
+    Caller caller(*first);
+    REQUIRE(caller.commit(append("q", "a", row(1))).ok());
+    first.reset();
+    const auto second = open(path);
+    Caller reader(*second);
+    CHECK(rows_of(reader, "a") == 1);
+}
+
+TEST_CASE("sqlite: nothing is committed to a file that was removed or replaced") {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("a.db");
+    const auto store = open(path);
+    Caller caller(*store);
+    REQUIRE(caller.commit(append("q", "a", row(1))).ok());
+    std::filesystem::rename(path, path + ".away");
+    const Outcome removed = caller.commit(append("q", "a", row(2)));
+    CHECK(removed.cause() == Cause::retry);
+    CHECK(removed.why().find("removed or replaced") != std::string::npos);
+    std::ofstream(path).close();
+    CHECK_FALSE(caller.commit(append("q", "a", row(3))).ok());
+    std::filesystem::rename(path + ".away", path);
+    CHECK(caller.commit(append("q", "a", row(4))).ok());
+    CHECK(rows_of(caller, "a") == 2);
 }
 
 TEST_CASE("sqlite: another program's database is refused and left alone") {

@@ -256,10 +256,10 @@ TEST_CASE("a password is asked on the terminal, twice and unseen") {
 
 TEST_CASE("a file of accounts is added, and told line by line what was not") {
     ControlFixture fixture;
-    const std::string file = write_file(
-        fixture.directory.file("accounts"),
-        "one@a.test\tp1\r\n\njuliet@a.test\tp\nno tab\n\tp\nx@a.test\t\ntwo@a.test\tp\t2\n"
-        "bad\xff@a.test\tp\nnowhere\tp\nlast@a.test\tp");
+    const std::string file = write_file(fixture.directory.file("accounts"),
+                                        "\xef\xbb\xbfone@a.test\tp1\r\n\njuliet@a.test\tp\nno "
+                                        "tab\n\tp\nx@a.test\t\ntwo@a.test\tp\t2\n"
+                                        "bad\xff@a.test\tp\nnowhere\tp\nlast@a.test\tp");
     const Ran ran = run(fixture, {"user", "add", "--bulk", file, "--iterations", "1"});
     CHECK(ran.status == 1);
     CHECK(ran.out == "added 3 accounts, failed 6\n");
