@@ -5,13 +5,24 @@
 #include <algorithm>
 
 #include "c2s/client_table.h"
+#include "gateway/base/log.h"
 #include "gateway/session/accounts.h"
+#include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
-#include "gateway/xml/writer.h"
 
 namespace causeway {
 namespace {
-enum : std::uint32_t { resume_over, soft_full_over };
+
+/// Whether its sender hears of it when nobody has it (XEP-0198 §5): a room has to notice that an
+/// occupant is gone, and whoever asks waits for an answer. What is stored is not lost; a headline
+/// and a presence are no loss.
+bool expects_word(const Packet& packet) {
+    if (packet.kind() != StanzaKind::message) return packet.kind() == StanzaKind::iq;
+    if (packet.type() == StanzaType::groupchat) return true;
+    return (packet.type() == StanzaType::chat || packet.type() == StanzaType::normal) &&
+           packet.bytes().find("<body>") != std::string_view::npos;
+}
+
 }  // namespace
 
 ClientSession::ClientSession(Hub& hub, ClientTable& table, Jid full)
@@ -25,163 +36,117 @@ ClientSession::ClientSession(Hub& hub, ClientTable& table, Jid full)
 
 ClientSession::~ClientSession() { Flushable::unlink(); }
 
-void ClientSession::attach(ClientStream& stream) { stream_ = &stream; }
+// ---- life ----
 
-// ---- towards the client ----
-
-void ClientSession::write(const PacketRef& packet, HoldId hold) {
-    send(packet, packet->bytes(), hold);
+void ClientSession::attach(ClientStream& stream) {
+    stream_ = &stream;
+    watch_silence();
 }
 
-void ClientSession::write_as(const PacketRef& packet, const Jid& to) {
-    if (management_ != nullptr) {
-        write(packet->readdressed(to), 0);
-        return;
-    }
-    std::string bytes = hub_.shard.buffers().take_string();
-    packet->append_to(bytes, to);
-    send(packet, bytes, 0);
-    hub_.shard.buffers().give_back(std::move(bytes));
-}
-
-void ClientSession::send(const PacketRef& packet, std::string_view bytes, HoldId hold) {
-    if (ended_ || overflowed_) {
-        if (hold != 0) hub_.ledger.release(hold);
-        return;
-    }
-    if (management_ != nullptr) {
-        Management& m = *management_;
-        ++m.sent;
-        m.unacked.push_back({packet, hold});
-        m.unacked_bytes += bytes.size();
-        // First on the list, so that our <r/> leaves in the same record.
-        if (stream_ != nullptr) hub_.shard.mark_dirty(*this);
-        // One stanza always fits, however large it became.
-        if (m.unacked.size() > hub_.limits().unacked_stanzas ||
-            (m.unacked.size() > 1 && m.unacked_bytes > hub_.limits().unacked_bytes)) {
-            overflow();
-            return;
-        }
-    } else if (hold != 0) {
-        in_transit_.push_back(hold);
-    }
-    if (stream_ == nullptr) return;
-    stream_->stream().send(bytes);
-    check_queue();
-}
-
-void ClientSession::check_queue() {
-    if (stream_ == nullptr) return;
-    const std::size_t queued = stream_->stream().channel().queued();
-    if (queued <= hub_.limits().client_queue_soft_bytes) return;
-    if (queued > hub_.limits().client_queue_hard_bytes) {
-        overflow();
-    } else if (!soft_full_) {
-        soft_full_ = true;
-        hub_.shard.timers().arm(
-            timer_, std::chrono::duration_cast<Duration>(hub_.limits().queue_soft_seconds), *this,
-            soft_full_over);
-    }
-}
-
-bool ClientSession::crowded() const {
+/// From any state to any other but out of those that end it; each has the timer to itself.
+void ClientSession::enter(State next) {
+    if (state_ == next || state_ == State::ended) return;
+    if (state_ == State::overfull && next != State::ended) return;
+    state_ = next;
+    timer_.cancel();
     const Limits& limits = hub_.limits();
-    if (management_ != nullptr && (management_->unacked.size() >= limits.unacked_stanzas / 2 ||
-                                   management_->unacked_bytes >= limits.unacked_bytes / 2)) {
-        return true;
+    const auto arm = [&](auto after) {
+        hub_.shard.timers().arm(timer_, std::chrono::duration_cast<Duration>(after), *this,
+                                state_timer);
+    };
+    switch (next) {
+        case State::flowing:
+        case State::ended: break;
+        case State::full:
+            progress_.taken_at = progress_.acknowledged_at = hub_.clock().now();
+            arm(limits.queue_soft_seconds);
+            break;
+        case State::detached: arm(limits.resume_seconds); break;
+        case State::resuming: arm(resume_patience); break;
+        case State::overfull: hub_.shard.mark_dirty(*this); break;
     }
-    return stream_ != nullptr &&
-           stream_->stream().channel().queued() >= limits.client_queue_soft_bytes / 2;
 }
 
-void ClientSession::overflow() {
-    // Ended when the turn is over: whoever delivers may be in the middle of all resources.
-    overflowed_ = true;
-    hub_.shard.mark_dirty(*this);
-}
-
-void ClientSession::evict(std::string_view condition, std::string_view text) {
-    if (ended_) return;
-    if (ClientStream* stream = std::exchange(stream_, nullptr)) {
-        stream->leave_session();
-        stream->stream().fail(condition, text);
+void ClientSession::on_timer(std::uint32_t which) {
+    if (which == silence_timer) {
+        silent();
+        return;
     }
-    end();
+    switch (state_) {
+        case State::full: look_for_progress(); break;
+        case State::detached: end("it was not resumed in time"); break;
+        case State::resuming: give_up_resumption(); break;
+        case State::flowing:
+        case State::overfull:
+        case State::ended: break;
+    }
 }
 
 void ClientSession::flush() {
-    if (overflowed_) {
-        // The client does not read, or does not acknowledge: what matters goes to the store, where
-        // the next login finds it.
-        evict(stream_error::resource_constraint, "too much is waiting for this client");
+    if (state_ == State::overfull) {
+        // What matters goes to the store, where the next login finds it.
+        evict(stream_error::resource_constraint, cause_);
         return;
     }
-    if (management_ == nullptr || stream_ == nullptr) return;
-    Management& m = *management_;
-    if (m.asked || m.unacked.empty()) return;
-    constexpr std::size_t ask_after = 20;
-    const bool matters =
-        std::ranges::any_of(m.unacked, [](const Unacked& u) { return u.hold != 0; });
-    if (!matters && m.unacked.size() < ask_after) return;
-    m.asked = true;
-    stream_->stream().send("<r xmlns='urn:xmpp:sm:3'/>");
+    if (management_ == nullptr || stream_ == nullptr || !management_->should_ask()) return;
+    management_->asked();
+    stream_->stream().send(XmlBuilder().empty("r", ns::stream_management).take());
 }
 
-void ClientSession::stream_drained() {
-    if (soft_full_) {
-        soft_full_ = false;
-        timer_.cancel();
+void ClientSession::evict(std::string_view condition, std::string_view text) {
+    if (state_ == State::ended) return;
+    for (ClientStream* stream :
+         {std::exchange(stream_, nullptr), std::exchange(resuming_, nullptr)}) {
+        if (stream == nullptr) continue;
+        stream->leave_session();
+        stream->stream().fail(condition, text);
     }
-    for (const HoldId hold : std::exchange(in_transit_, {})) hub_.ledger.written(hold);
-    if (!crowded()) account_.inbox().room_again();
+    end(text.empty() ? condition : text);
 }
 
-// ---- the stream comes and goes ----
-
-void ClientSession::stream_lost(bool orderly) {
+void ClientSession::stream_lost(ClientStream& stream, bool orderly) {
+    if (&stream == resuming_) {
+        resuming_ = nullptr;
+        enter(State::detached);
+        return;
+    }
+    const std::string cause = stream.stream().failure();
     stream_ = nullptr;
-    soft_full_ = false;
-    timer_.cancel();
-    if (ended_) return;
+    silence_.timer.cancel();
+    silence_.question = Silence::Question::none;
+    if (state_ >= State::overfull) return;
     if (orderly || !resumable() ||
         table_.detached_of(account_) > hub_.limits().resumable_per_account) {
-        end();
+        end(cause);
         return;
     }
-    management_->asked = false;
-    management_->answer_due = false;
+    management_->interrupted();
     hub_.shared.features.announce({.event = LifeEvent::session_hibernates,
                                    .hub = hub_,
                                    .account = &account_,
                                    .session = this});
-    hub_.shard.timers().arm(timer_,
-                            std::chrono::duration_cast<Duration>(hub_.limits().resume_seconds),
-                            *this, resume_over);
+    enter(State::detached);
 }
 
-void ClientSession::on_timer(std::uint32_t which) {
-    if (which == resume_over) {
-        end();
-    } else if (stream_ != nullptr &&
-               stream_->stream().channel().queued() > hub_.limits().client_queue_soft_bytes) {
-        overflow();
-    } else {
-        soft_full_ = false;
+/// `cause`: why we ended it; empty if the client did.
+void ClientSession::end(std::string_view cause) {
+    if (state_ == State::ended) return;
+    if (!cause.empty()) {
+        CAUSEWAY_LOG(info, "c2s.ended", {"jid", jid().full()}, {"cause", cause},
+                     {"unacknowledged", unacked()});
     }
-}
-
-void ClientSession::end() {
-    if (std::exchange(ended_, true)) return;
-    timer_.cancel();
+    enter(State::ended);
+    silence_.timer.cancel();
     account_.detach(*this);
     hub_.ticket_holders.erase(holder_id_);
+    held_.reset();
     // What the client never acknowledged goes to the store, and from there to another resource.
     std::vector<HoldId> holds = std::exchange(in_transit_, {});
     if (management_ != nullptr) {
-        for (const Unacked& left : std::exchange(management_->unacked, {})) {
+        for (const StreamManagement::Sent& left : management_->take_unacknowledged()) {
             if (left.hold != 0) {
                 holds.push_back(left.hold);
-            } else if (left.packet->kind() == StanzaKind::iq) {
+            } else if (expects_word(*left.packet)) {
                 hub_.routing->bounce(
                     *left.packet,
                     {.condition = StanzaCondition::recipient_unavailable, .text = {}});
@@ -210,6 +175,29 @@ void ClientSession::refuse(const Element& element, StanzaKind kind, StanzaCondit
             0);
 }
 
+void ClientSession::skipped_in(const Element& start) {
+    const auto kind = stanza_kind(start);
+    if (!kind) {
+        stream_->stream().fail(stream_error::policy_violation,
+                               "an element that is no stanza is larger than what is allowed here");
+        return;
+    }
+    CAUSEWAY_LOG(info, "c2s.skipped", {"jid", jid().full()}, {"kind", start.name});
+    const AcknowledgementTicket ticket = take_ticket();
+    const std::string_view type = start.attribute("type");
+    if (type != "error" && type != "result") {
+        std::string inner;
+        append_error(inner, {.condition = StanzaCondition::policy_violation,
+                             .text = "The stanza was larger than what is allowed here.",
+                             .type = "modify"});
+        const auto to = Jid::parse(start.attribute("to"));
+        deliver(Packet::make(*kind, StanzaType::error, to ? *to : account_.jid(), jid(),
+                             start.attribute("id"), inner),
+                0);
+    }
+    if (ticket.owed()) settled(ticket.number);
+}
+
 void ClientSession::stanza_in(Element& element, Arena& arena) {
     const auto kind = stanza_kind(element);
     if (!kind) {
@@ -217,6 +205,7 @@ void ClientSession::stanza_in(Element& element, Arena& arena) {
                                "a stanza is a message, a presence or an iq");
         return;
     }
+    if (answers_ping(element, *kind)) return;
     if (const std::string_view from = element.attribute("from"); !from.empty()) {
         // RFC 6120 §8.1.2.1: nobody speaks for another.
         const auto claimed = Jid::parse(from);

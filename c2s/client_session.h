@@ -1,20 +1,25 @@
-// ClientSession: one bound resource: stanzas from the client to the router and back, and stream
-// management (XEP-0198) with its two counters and its queue of what is not acknowledged. It lives
-// on the account's home shard; its stream may come and go if the client asked for resumption.
+// ClientSession: one bound resource: stanzas from the client to the router and back, with or
+// without stream management (XEP-0198). It lives on the account's home shard; its stream may come
+// and go if the client asked for resumption.
 //
-// Incoming: a message counts as handled (`h`) only when it is safe; see ticket.h. Outgoing: a
-// stanza that matters is held in the Ledger until the client acknowledged it (or, without stream
-// management, until the system took its bytes).
+// Incoming: a message counts as handled (`h`) only when it is safe; see acknowledgement.h.
+// Outgoing: a stanza that matters is held in the Ledger until the client acknowledged it (or,
+// without stream management, until the system took its bytes).
+//
+// What is on its way to a client that reads and acknowledges is no fault, however much it is. Above
+// the soft limits the session is full: presence is held back, of each sender the latest. It ends if
+// nothing moves for a while, or if what others sent comes to the hard limit.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "c2s/client_stream.h"
+#include "c2s/held_presence.h"
 #include "gateway/session/account.h"
 #include "gateway/session/resource.h"
+#include "gateway/stream/stream_management.h"
 
 namespace causeway {
 
@@ -40,72 +45,115 @@ public:
 
     // From its stream
     void stanza_in(Element& element, Arena& arena);
+    /// A stanza that was too large and has been passed over; `start` has its name and the
+    /// attributes that could be read.
+    void skipped_in(const Element& start);
     void manage(const Element& element);
     void stream_drained();
-    /// The stream ended: `orderly` if the client closed it, else the session may be resumed.
-    void stream_lost(bool orderly);
+    /// That stream ended: `orderly` if the client closed it, else the session may be resumed.
+    void stream_lost(ClientStream& stream, bool orderly);
 
     /// Whether `token` is this session's, in constant time.
     [[nodiscard]] bool resumable_by(std::string_view token) const;
-    /// Takes over a new stream; false (with a stream or resume error sent) if `h` is impossible.
+    /// Takes over a new stream: now, or as soon as all that came before is safe, so that the `h` of
+    /// <resumed/> says what the client may forget and no stanza is sent twice (XEP-0198 §5). False
+    /// (with a stream error sent) if `h` is impossible.
     bool resume(ClientStream& stream, std::uint32_t h);
-    /// Stanzas handled, as to be told the client.
-    [[nodiscard]] std::uint32_t handled() const;
 
     // For the control socket
     [[nodiscard]] std::uint64_t unacked() const;
-    [[nodiscard]] bool resumable() const { return management_ != nullptr && !token().empty(); }
+    [[nodiscard]] bool resumable() const {
+        return management_ != nullptr && management_->resumable();
+    }
     [[nodiscard]] bool detached() const { return stream_ == nullptr; }
     [[nodiscard]] UnixMillis since() const { return since_; }
-    [[nodiscard]] const std::string& token() const;
+
+    /// How long a client that resumes waits for what it sent before to be safe.
+    static constexpr Duration resume_patience{10'000};
 
 private:
-    struct Unacked {
-        PacketRef packet;
-        HoldId hold = 0;
+    /// Exactly one holds; enter() is the only way from one to another.
+    enum class State : unsigned char {
+        flowing,   ///< a stream, and room for more
+        full,      ///< a stream that has too much to take: presence waits
+        detached,  ///< no stream: to be resumed
+        resuming,  ///< no stream yet: a new one waits until what came before is safe
+        overfull,  ///< to be ended with this turn
+        ended,
     };
-    /// Of a stream with stream management; others do not pay for it.
-    struct Management {
-        std::uint32_t received = 0;      ///< stanzas from the client
-        std::deque<std::uint32_t> open;  ///< numbers of those not yet safe, rising
-        std::uint32_t answer_when = 0;   ///< <r/> waits until so many are handled
-        std::uint32_t asked_until = 0;   ///< the same of the newest <r/>
-        bool answer_due = false;
-        std::uint32_t sent = 0;
-        std::deque<Unacked> unacked;
-        std::size_t unacked_bytes = 0;
-        bool asked = false;  ///< our <r/> is not answered yet
-        std::string token;   ///< to resume with; empty: not resumable
+    enum Timers : std::uint32_t { state_timer, silence_timer };
+    /// Whether anything moves towards the client.
+    struct Progress {
+        std::uint64_t written = 0;  ///< bytes given to the stream
+        std::uint64_t taken = 0;    ///< of those, what the system has taken when we looked last
+        TimePoint taken_at;         ///< when the system took something last
+        TimePoint acknowledged_at;  ///< when the client acknowledged something last
+        std::size_t answers = 0;    ///< bytes that the client asked for, not taken yet
+    };
+    /// A question to a silent client (XEP-0199, or <r/>).
+    struct Silence {
+        enum class Question : unsigned char { none, open };
+        Question question = Question::none;
+        TimePoint asked_at;
+        bool answers = false;    ///< the client has answered an iq of ours in this session
+        std::uint64_t ping = 0;  ///< id of our latest ping
+        Timer timer;
     };
 
     void settled(std::uint32_t number) override;
     void flush() override;
     void on_timer(std::uint32_t which) override;
 
+    void enter(State next);
+    void end(std::string_view cause);
+
+    // From the client
     void refuse(const Element& element, StanzaKind kind, StanzaCondition condition,
                 std::string text);
     AcknowledgementTicket take_ticket();
+
+    // Towards the client (client_output.cc)
     void send(const PacketRef& packet, std::string_view bytes, HoldId hold);
+    void transmit(const PacketRef& packet, std::string_view bytes, HoldId hold);
+    void hold_back(PacketRef packet);
+    [[nodiscard]] bool full() const;
+    [[nodiscard]] std::size_t queued() const;
+    /// What others sent, or what the client asked for, is as much as may wait for it.
+    [[nodiscard]] bool spent(bool answer) const;
+    void after_output();
+    void room_made();
+    void look_for_progress();
+    void overflow(std::string_view cause);
+
+    // Silence (client_silence.cc)
+    void watch_silence();
+    void silent();
+    bool answers_ping(const Element& element, StanzaKind kind);
+
+    // Stream management (stream_management.cc)
     void enable(const Element& element);
-    void acknowledge(std::uint32_t h);
-    bool accept_acknowledgement(std::uint32_t h);
+    void accept_acknowledgement(std::uint32_t h);
+    void acknowledged(const std::vector<StreamManagement::Sent>& done);
     void answer_request();
-    void check_queue();
-    void overflow();
-    void end();
+    void finish_resumption();
+    void give_up_resumption();
+    void fail_count(XmppStream& stream, std::uint32_t h);
 
     Hub& hub_;
     ClientTable& table_;
     Account& account_;
     ClientStream* stream_ = nullptr;
-    std::unique_ptr<Management> management_;
+    ClientStream* resuming_ = nullptr;  ///< in that state: the stream that waits
+    std::unique_ptr<StreamManagement> management_;
+    std::unique_ptr<HeldPresence> held_;
     std::vector<HoldId> in_transit_;  ///< without stream management: confirmed when drained
     std::uint64_t holder_id_ = 0;
     UnixMillis since_;
-    Timer timer_;
-    bool soft_full_ = false;
-    bool overflowed_ = false;  ///< to be ended with this turn
-    bool ended_ = false;
+    Timer timer_;  ///< of the state
+    Progress progress_;
+    Silence silence_;
+    std::string_view cause_;  ///< of being overfull; a constant
+    State state_ = State::flowing;
 };
 
 }  // namespace causeway

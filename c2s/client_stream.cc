@@ -1,5 +1,7 @@
 #include "c2s/client_stream.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
 
 #include "c2s/client_session.h"
@@ -8,8 +10,8 @@
 #include "gateway/base/random.h"
 #include "gateway/net/system_network.h"
 #include "gateway/session/accounts.h"
+#include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
-#include "gateway/xml/writer.h"
 
 namespace causeway {
 
@@ -51,8 +53,12 @@ void ClientStream::on_stream_opened(const StreamHeader& header) {
 }
 
 void ClientStream::on_element(Element& element, Arena& arena) {
-    if (element.ns == ns::client && session_ != nullptr) {
+    if (element.ns == ns::client && has(stream_bits::bound) && session_ != nullptr) {
         session_->stanza_in(element, arena);
+        return;
+    }
+    if (element.ns == ns::stream_management && !has(stream_bits::authenticated)) {
+        refuse_management("unexpected-request", "log in and bind a resource first");
         return;
     }
     std::string_view key = element.ns;
@@ -101,7 +107,8 @@ void ClientStream::authenticated(const Jid& identity, std::string_view mechanism
 
 void ClientStream::raise_limits() {
     const Limits& limits = hub_.limits();
-    stream_.set_limits(hub_.shared_limits(), limits.stanza_bytes_client);
+    stream_.set_limits(hub_.shared_limits(), limits.stanza_bytes_client,
+                       XmppStream::Larger::is_skipped);
     stream_.set_rate(limits.client_read_bytes_per_second, limits.client_read_burst_bytes);
 }
 
@@ -147,11 +154,8 @@ void ClientStream::bind(std::string_view resource, std::string_view iq_id) {
     if (before != nullptr)
         before->evict(stream_error::conflict, "another client took this resource");
     ClientSession& session = table_.create(account_.with_resource(prepared));
-    std::string inner = "<bind";
-    append_attribute(inner, "xmlns", ns::bind);
-    inner += "><jid>";
-    append_escaped(inner, session.jid().full());
-    inner += "</jid></bind>";
+    const std::string inner =
+        XmlBuilder().open("bind", ns::bind).element("jid", session.jid().full()).take();
     stream_.send(Packet::make(StanzaKind::iq, StanzaType::result, {}, {}, iq_id, inner)->bytes());
     bound(session);
 }
@@ -170,32 +174,26 @@ void ClientStream::bound(ClientSession& session) {
                                    .session = &session});
 }
 
-void ClientStream::refuse_management(std::string_view condition, std::string_view text) {
-    std::string out = "<failed";
-    append_attribute(out, "xmlns", ns::stream_management);
-    out += "><";
-    out += condition;
-    append_attribute(out, "xmlns", ns::stanza_errors);
-    out += "/>";
+void ClientStream::refuse_management(std::string_view condition, std::string_view text,
+                                     std::optional<std::uint32_t> h) {
+    XmlBuilder failed;
+    failed.open("failed", ns::stream_management);
+    if (h) failed.attribute("h", fmt::format("{}", *h));
+    failed.empty(condition, ns::stanza_errors);
     if (!text.empty()) {
-        out += "<text";
-        append_attribute(out, "xmlns", ns::stanza_errors);
-        out += " xml:lang='en'>";
-        append_escaped(out, text);
-        out += "</text>";
+        failed.open("text", ns::stanza_errors).attribute("xml:lang", "en").text(text);
     }
-    out += "</failed>";
-    stream_.send(out);
+    stream_.send(failed.take());
 }
 
 void ClientStream::manage(const Element& element) {
     if (element.name == "resume" && session_ == nullptr) {
         resume(element);
-    } else if (session_ != nullptr && element.name != "resume") {
+    } else if (has(stream_bits::bound) && session_ != nullptr && element.name != "resume") {
         session_->manage(element);
     } else {
-        refuse_management("unexpected-request",
-                          session_ == nullptr ? "bind a resource first" : "a resource is bound");
+        refuse_management("unexpected-request", has(stream_bits::bound) ? "a resource is bound"
+                                                                        : "bind a resource first");
     }
 }
 
@@ -212,11 +210,14 @@ void ClientStream::resume(const Element& element) {
         refuse_management("item-not-found", "there is no such session to resume");
         return;
     }
-    if (!session->resume(*this, h)) return;
+    session_ = session;
+    if (!session->resume(*this, h)) session_ = nullptr;
+}
+
+void ClientStream::resumed() {
     gain(stream_bits::bound | stream_bits::managed);
     deadline_.cancel();
     state.reset();
-    session_ = session;
 }
 
 void ClientStream::dialback(const Element&, Arena&) {
@@ -225,12 +226,20 @@ void ClientStream::dialback(const Element&, Arena&) {
 
 Resource* ClientStream::session() { return session_; }
 
+void ClientStream::on_skipped(const Element& start) {
+    if (has(stream_bits::bound) && session_ != nullptr) {
+        session_->skipped_in(start);
+    } else {
+        stream_.fail(stream_error::policy_violation, "that is larger than what is allowed here");
+    }
+}
+
 Outcome ClientStream::peer_proves(std::string_view) const {
     return Outcome::policy("clients do not authenticate by certificate");
 }
 
 void ClientStream::on_stream_drained() {
-    if (session_ != nullptr) session_->stream_drained();
+    if (has(stream_bits::bound) && session_ != nullptr) session_->stream_drained();
 }
 
 void ClientStream::on_timer(std::uint32_t) {
@@ -240,7 +249,9 @@ void ClientStream::on_timer(std::uint32_t) {
 void ClientStream::on_stream_closed(const Outcome& why) {
     CAUSEWAY_LOG(debug, "c2s.closed", {"jid", account_.full()}, {"cause", why.why()},
                  {"address", to_string(stream_.channel().remote())});
-    if (ClientSession* session = std::exchange(session_, nullptr)) session->stream_lost(why.ok());
+    if (ClientSession* session = std::exchange(session_, nullptr)) {
+        session->stream_lost(*this, why.ok());
+    }
     table_.remove(*this);
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "gateway/session/hub.h"
@@ -43,6 +44,12 @@ public:
     [[nodiscard]] UnixMillis since() const { return since_; }
     /// The session lets go of the stream, which may be ending.
     void leave_session() { session_ = nullptr; }
+    /// The session that asked for it goes on over this stream.
+    void resumed();
+    /// Answers an element of stream management with <failed/>; `h`: stanzas handled, where that is
+    /// known.
+    void refuse_management(std::string_view condition, std::string_view text,
+                           std::optional<std::uint32_t> h = {});
 
     void authenticated(const Jid& identity, std::string_view mechanism,
                        std::string_view success) override;
@@ -56,6 +63,7 @@ public:
 private:
     void on_stream_opened(const StreamHeader& header) override;
     void on_element(Element& element, Arena& arena) override;
+    void on_skipped(const Element& start) override;
     void on_stream_secured() override;
     [[nodiscard]] std::string_view own_name() const override { return some_domain(); }
     void on_stream_closed(const Outcome& why) override;
@@ -66,7 +74,6 @@ private:
     void move_home();
     void bound(ClientSession& session);
     void resume(const Element& element);
-    void refuse_management(std::string_view condition, std::string_view text);
 
     ClientTable& table_;
     XmppStream stream_;

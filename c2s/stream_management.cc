@@ -1,7 +1,6 @@
-// XEP-0198 Stream Management of a client session: both counters, acknowledgements, resumption.
+// XEP-0198 Stream Management of a client session: what its elements do, and resumption.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <charconv>
 
 #include "c2s/client_session.h"
@@ -9,8 +8,8 @@
 #include "gateway/base/encoding.h"
 #include "gateway/base/log.h"
 #include "gateway/base/random.h"
+#include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
-#include "gateway/xml/writer.h"
 
 namespace causeway {
 namespace {
@@ -28,63 +27,46 @@ std::optional<std::uint32_t> number(std::string_view text) {
 
 AcknowledgementTicket ClientSession::take_ticket() {
     if (management_ == nullptr) return {};
-    Management& m = *management_;
-    m.open.push_back(++m.received);
-    // Nothing is unbounded: a client that sends faster than the disk writes is read no further.
-    if (m.open.size() >= hub_.limits().stanzas_in_progress && stream_ != nullptr) {
+    const std::uint32_t number = management_->receive();
+    // A client that sends faster than the disk writes is read no further.
+    if (management_->open() >= hub_.limits().stanzas_in_progress && stream_ != nullptr) {
         stream_->stream().pause(XmppStream::Pause::progress);
     }
-    return {.holder = holder_id_, .shard = hub_.shard.index(), .number = m.received};
+    return {.holder = holder_id_, .shard = hub_.shard.index(), .number = number};
 }
 
 void ClientSession::settled(std::uint32_t settled_number) {
-    if (management_ == nullptr) return;
-    Management& m = *management_;
-    const auto found = std::ranges::find(m.open, settled_number);
-    if (found == m.open.end()) return;
-    m.open.erase(found);
-    if (m.open.size() <= hub_.limits().stanzas_in_progress / 2 && stream_ != nullptr) {
+    if (management_ == nullptr || !management_->settle(settled_number)) return;
+    if (management_->open() <= hub_.limits().stanzas_in_progress / 2 && stream_ != nullptr) {
         stream_->stream().resume(XmppStream::Pause::progress);
     }
-    if (m.answer_due) answer_request();
-}
-
-std::uint32_t ClientSession::handled() const {
-    if (management_ == nullptr) return 0;
-    return management_->open.empty() ? management_->received : management_->open.front() - 1;
+    answer_request();
+    if (state_ == State::resuming && management_->open() == 0) finish_resumption();
 }
 
 void ClientSession::answer_request() {
-    Management& m = *management_;
-    // Counters wrap at 2^32 (XEP-0198 §4): distances are compared, not values.
-    if (static_cast<std::int32_t>(handled() - m.answer_when) < 0) return;
-    // Questions that came later are answered with it, or when what came before them is safe.
-    m.answer_due = static_cast<std::int32_t>(m.asked_until - handled()) > 0;
-    m.answer_when = m.asked_until;
     if (stream_ == nullptr) return;
-    stream_->stream().send(fmt::format("<a xmlns='urn:xmpp:sm:3' h='{}'/>", handled()));
+    const auto h = management_->take_answer();
+    if (!h) return;
+    stream_->stream().send(
+        XmlBuilder().open("a", ns::stream_management).attribute("h", fmt::format("{}", *h)).take());
 }
 
 void ClientSession::manage(const Element& element) {
-    if (element.name == "enable") {
+    if (element.name == "enable" && management_ == nullptr) {
         enable(element);
-    } else if (management_ == nullptr) {
-        stream_->stream().send(
-            "<failed xmlns='urn:xmpp:sm:3'><unexpected-request "
-            "xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>");
+    } else if (element.name == "enable" || management_ == nullptr) {
+        stream_->refuse_management("unexpected-request",
+                                   management_ == nullptr ? "stream management is not enabled"
+                                                          : "stream management is enabled already");
     } else if (element.name == "r") {
-        // The oldest question is answered first, or a client that asks all the time never hears.
-        if (!management_->answer_due) management_->answer_when = management_->received;
-        management_->answer_due = true;
-        management_->asked_until = management_->received;
+        management_->peer_asks();
         answer_request();
     } else if (element.name == "a") {
-        const auto h = number(element.attribute("h"));
-        if (!h) {
+        if (const auto h = number(element.attribute("h"))) {
+            accept_acknowledgement(*h);
+        } else {
             stream_->stream().fail(stream_error::policy_violation, "an <a/> needs its h");
-        } else if (accept_acknowledgement(*h)) {
-            management_->asked = false;
-            hub_.shard.mark_dirty(*this);
         }
     } else {
         stream_->stream().fail(stream_error::unsupported_stanza_type,
@@ -93,96 +75,119 @@ void ClientSession::manage(const Element& element) {
 }
 
 void ClientSession::enable(const Element& element) {
-    if (management_ != nullptr) {
-        stream_->stream().send(
-            "<failed xmlns='urn:xmpp:sm:3'><unexpected-request "
-            "xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>");
-        return;
-    }
-    management_ = std::make_unique<Management>();
+    management_ = std::make_unique<StreamManagement>();
     holder_id_ = hub_.next_id();
     hub_.ticket_holders.emplace(holder_id_, static_cast<TicketHolder*>(this));
     stream_->gain(stream_bits::managed);
-    std::string out = "<enabled xmlns='urn:xmpp:sm:3'";
     const std::string_view wish = element.attribute("resume");
     const bool possible = hub_.limits().resume_seconds.count() > 0;
+    XmlBuilder enabled;
+    enabled.open("enabled", ns::stream_management);
     if (possible && (wish == "true" || wish == "1")) {
-        management_->token = random_token();
-        append_attribute(out, "id", management_->token);
-        append_attribute(out, "resume", "true");
-        append_attribute(out, "max", fmt::format("{}", hub_.limits().resume_seconds.count()));
+        management_->allow_resumption(random_token());
+        enabled.attribute("id", management_->token())
+            .attribute("resume", "true")
+            .attribute("max", fmt::format("{}", hub_.limits().resume_seconds.count()));
     }
-    out += "/>";
-    stream_->stream().send(out);
+    stream_->stream().send(enabled.take());
+    watch_silence();
 }
 
-bool ClientSession::accept_acknowledgement(std::uint32_t h) {
-    Management& m = *management_;
-    const auto waiting = static_cast<std::uint32_t>(m.unacked.size());
-    const std::uint32_t before = m.sent - waiting;
-    if (h - before > waiting) {
-        stream_->stream().fail(
-            stream_error::undefined_condition, "you acknowledge more than was sent",
-            fmt::format("<handled-count-too-high xmlns='urn:xmpp:sm:3' h='{}' send-count='{}'/>", h,
-                        m.sent));
-        return false;
-    }
-    acknowledge(h - before);
-    return true;
+void ClientSession::fail_count(XmppStream& stream, std::uint32_t h) {
+    stream.fail(stream_error::undefined_condition, "you acknowledge more than was sent",
+                XmlBuilder()
+                    .open("handled-count-too-high", ns::stream_management)
+                    .attribute("h", fmt::format("{}", h))
+                    .attribute("send-count", fmt::format("{}", management_->sent_count()))
+                    .take());
 }
 
-void ClientSession::acknowledge(std::uint32_t count) {
-    Management& m = *management_;
-    for (; count > 0; --count) {
-        const Unacked done = std::move(m.unacked.front());
-        m.unacked.pop_front();
-        m.unacked_bytes -= done.packet->bytes().size();
-        if (done.hold != 0) hub_.ledger.confirm(done.hold);
+void ClientSession::accept_acknowledgement(std::uint32_t h) {
+    std::vector<StreamManagement::Sent> done;
+    switch (management_->acknowledge(h, done)) {
+        case StreamManagement::Acknowledged::too_much: fail_count(stream_->stream(), h); return;
+        case StreamManagement::Acknowledged::nothing: return;
+        case StreamManagement::Acknowledged::something: break;
     }
-    if (!crowded()) account_.inbox().room_again();
+    acknowledged(done);
+    hub_.shard.mark_dirty(*this);
+}
+
+void ClientSession::acknowledged(const std::vector<StreamManagement::Sent>& done) {
+    for (const StreamManagement::Sent& stanza : done) {
+        if (stanza.hold != 0) hub_.ledger.confirm(stanza.hold);
+    }
+    if (state_ == State::full) progress_.acknowledged_at = hub_.clock().now();
+    room_made();
 }
 
 std::uint64_t ClientSession::unacked() const {
-    return management_ == nullptr ? 0 : management_->unacked.size();
+    return management_ == nullptr ? 0 : management_->unacknowledged().size();
 }
 
-const std::string& ClientSession::token() const {
-    static const std::string none;
-    return management_ == nullptr ? none : management_->token;
-}
+// ---- resumption (XEP-0198 §5) ----
 
 bool ClientSession::resumable_by(std::string_view candidate) const {
-    return resumable() && !ended_ && equal_in_constant_time(candidate, token());
+    return resumable() && state_ < State::overfull &&
+           equal_in_constant_time(candidate, management_->token());
 }
 
 bool ClientSession::resume(ClientStream& stream, std::uint32_t h) {
-    Management& m = *management_;
-    const auto waiting = static_cast<std::uint32_t>(m.unacked.size());
-    if (h - (m.sent - waiting) > waiting) {
-        stream.stream().fail(
-            stream_error::undefined_condition, "you acknowledge more than was sent",
-            fmt::format("<handled-count-too-high xmlns='urn:xmpp:sm:3' h='{}' send-count='{}'/>", h,
-                        m.sent));
+    std::vector<StreamManagement::Sent> done;
+    if (management_->acknowledge(h, done) == StreamManagement::Acknowledged::too_much) {
+        fail_count(stream.stream(), h);
         return false;
     }
-    if (ClientStream* old = std::exchange(stream_, nullptr)) {
+    for (ClientStream* old : {std::exchange(stream_, nullptr), std::exchange(resuming_, nullptr)}) {
+        if (old == nullptr) continue;
         old->leave_session();
         old->stream().fail(stream_error::conflict, "the session was resumed elsewhere");
     }
-    timer_.cancel();
-    soft_full_ = false;
-    stream_ = &stream;
-    m.asked = false;
-    m.answer_due = false;
-    acknowledge(h - (m.sent - waiting));
-    stream.stream().send(
-        fmt::format("<resumed xmlns='urn:xmpp:sm:3' h='{}' previd='{}'/>", handled(), m.token));
-    for (const Unacked& left : m.unacked) stream.stream().send(left.packet->bytes());
-    hub_.shard.mark_dirty(*this);
+    management_->interrupted();
+    for (const StreamManagement::Sent& stanza : done) {
+        if (stanza.hold != 0) hub_.ledger.confirm(stanza.hold);
+    }
+    resuming_ = &stream;
+    enter(State::detached);
+    enter(State::resuming);
+    if (management_->open() == 0) finish_resumption();
+    return true;
+}
+
+void ClientSession::finish_resumption() {
+    stream_ = std::exchange(resuming_, nullptr);
+    enter(State::flowing);
+    stream_->resumed();
+    progress_ = {};
+    XmppStream& stream = stream_->stream();
+    stream.send(XmlBuilder()
+                    .open("resumed", ns::stream_management)
+                    .attribute("h", fmt::format("{}", management_->handled()))
+                    .attribute("previd", management_->token())
+                    .take());
+    for (const StreamManagement::Sent& left : management_->unacknowledged()) {
+        progress_.written += left.packet->bytes().size();
+        stream.send(left.packet->bytes());
+    }
+    CAUSEWAY_LOG(info, "c2s.resumed", {"jid", jid().full()}, {"sent_again", unacked()});
+    after_output();
     hub_.shared.features.announce(
         {.event = LifeEvent::session_resumed, .hub = hub_, .account = &account_, .session = this});
-    CAUSEWAY_LOG(info, "c2s.resumed", {"jid", jid().full()}, {"sent_again", m.unacked.size()});
-    return true;
+    room_made();
+    watch_silence();
+    hub_.shard.mark_dirty(*this);
+}
+
+/// What came before is not safe, and may never be: the client sends it again in a new session, and
+/// some of it may then stand twice, which is better than not at all.
+void ClientSession::give_up_resumption() {
+    ClientStream* stream = std::exchange(resuming_, nullptr);
+    enter(State::detached);
+    if (stream == nullptr) return;
+    stream->leave_session();
+    stream->refuse_management("resource-constraint",
+                              "what was sent before could not be stored in time",
+                              management_->handled());
 }
 
 }  // namespace causeway

@@ -95,7 +95,8 @@ void IncomingStream::authenticated(const Jid& identity, std::string_view,
 void IncomingStream::proven(const Pair& pair, std::string_view how) {
     const bool first = pairs_.empty();
     pairs_.emplace(pair, how);
-    stream_.set_limits(hub_.shared_limits(), hub_.limits().stanza_bytes_server);
+    stream_.set_limits(hub_.shared_limits(), hub_.limits().stanza_bytes_server,
+                       XmppStream::Larger::is_skipped);
     stream_.set_rate(hub_.limits().server_read_bytes_per_second,
                      hub_.limits().server_read_burst_bytes);
     if (first) {
@@ -326,6 +327,33 @@ void IncomingStream::misaddressed(const Element& element, StanzaKind kind, const
     append_error(inner, {.condition = StanzaCondition::jid_malformed, .text = {}});
     hub_.routing->route(Packet::make(kind, StanzaType::error, Jid::trusted({}, local), *from,
                                      element.attribute("id"), inner));
+}
+
+/// A stanza of one user that is larger than what is allowed is no reason to end a stream that many
+/// share.
+void IncomingStream::on_skipped(const Element& start) {
+    const auto kind = stanza_kind(start);
+    if (!kind) {
+        stream_.fail(stream_error::policy_violation,
+                     "an element that is no stanza is larger than what is allowed here");
+        return;
+    }
+    touch();
+    const std::string_view type = start.attribute("type");
+    const auto from = Jid::parse(start.attribute("from"));
+    const auto to = Jid::parse(start.attribute("to"));
+    const bool proven =
+        from && to && pairs_.contains({std::string(from->domain()), std::string(to->domain())});
+    CAUSEWAY_LOG(info, "s2s.skipped", {"remote", peer_domain_},
+                 {"from", proven ? from->full() : std::string_view{}},
+                 {"to", proven ? to->full() : std::string_view{}});
+    if (!proven || *kind == StanzaKind::presence || type == "error" || type == "result") return;
+    std::string inner;
+    append_error(inner, {.condition = StanzaCondition::policy_violation,
+                         .text = "The stanza was larger than what is allowed here.",
+                         .type = "modify"});
+    hub_.routing->route(
+        Packet::make(*kind, StanzaType::error, *to, *from, start.attribute("id"), inner));
 }
 
 bool IncomingStream::answer_ping(const Stanza& stanza) {

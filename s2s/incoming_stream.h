@@ -53,6 +53,7 @@ public:
 private:
     void on_stream_opened(const StreamHeader& header) override;
     void on_element(Element& element, Arena& arena) override;
+    void on_skipped(const Element& start) override;
     void on_stream_secured() override;
     [[nodiscard]] std::string_view own_name() const override { return some_domain(); }
     void on_stream_closed(const Outcome& why) override;

@@ -25,6 +25,7 @@ struct Limits {
 
     // Connections, above all those that have not proved who they are.
     seconds handshake_seconds{30};
+    seconds client_silence_seconds{90};
     std::size_t sasl_failures = 3;
     std::size_t unauthenticated_connections = 4096;
     std::size_t unauthenticated_connections_per_prefix = 2048;
@@ -35,6 +36,7 @@ struct Limits {
     seconds resume_seconds{300};
     std::size_t unacked_stanzas = 2000;
     std::size_t unacked_bytes = 1 * mib;
+    seconds unacked_seconds{120};
     std::size_t directed_presences = 1000;
     std::size_t roster_items = 2000;
     std::size_t subscription_requests = 1000;
@@ -46,7 +48,7 @@ struct Limits {
     std::size_t client_queue_hard_bytes = 4 * mib;
     std::size_t server_queue_soft_bytes = 4 * mib;
     std::size_t server_queue_hard_bytes = 16 * mib;
-    seconds queue_soft_seconds{10};
+    seconds queue_soft_seconds{60};
 
     // Input of one authenticated stream; a rate of 0 is unlimited.
     std::size_t client_read_bytes_per_second = 1 * mib;

@@ -76,6 +76,11 @@ std::vector<Option> connection_limits() {
         limit("limits.handshake_seconds", &L::handshake_seconds, {5, 300}, new_streams,
               "Time from the connection until its stream is ready for stanzas; traffic does not "
               "extend it."),
+        limit(
+            "limits.client_silence_seconds", &L::client_silence_seconds, {0, hour}, new_streams,
+            "A client that says nothing is asked after half of that time, and its connection ends "
+            "when all of it is over without an answer; 0 asks nobody. A client that can resume "
+            "its session (XEP-0198) is left to sleep."),
         limit("limits.sasl_failures", &L::sasl_failures, {1, 10}, new_streams,
               "Failed logins after which a stream is closed."),
         limit("limits.unauthenticated_connections", &L::unauthenticated_connections,
@@ -95,10 +100,15 @@ std::vector<Option> account_limits() {
               "Disconnected sessions of one account that wait to be resumed (XEP-0198)."),
         limit("limits.resume_seconds", &L::resume_seconds, {0, 600}, new_streams,
               "How long a disconnected session can be resumed; 0 turns resumption off."),
-        limit("limits.unacked_stanzas", &L::unacked_stanzas, {100, 100'000}, new_streams,
-              "Stanzas sent to a client that it has not acknowledged (XEP-0198)."),
+        limit(
+            "limits.unacked_stanzas", &L::unacked_stanzas, {100, 100'000}, new_streams,
+            "Stanzas sent to a client that it has not acknowledged (XEP-0198) above which presence "
+            "waits, of each sender the latest."),
         limit("limits.unacked_bytes", &L::unacked_bytes, {64 * kib, 64 * mib}, new_streams,
-              "Bytes of those stanzas."),
+              "Bytes of those stanzas, likewise."),
+        limit("limits.unacked_seconds", &L::unacked_seconds, {10, hour}, live,
+              "How long a client above those limits may acknowledge nothing before its session "
+              "ends."),
         limit("limits.directed_presences", &L::directed_presences, {10, 100'000}, live,
               "Addresses that one session has sent directed presence to and not taken back."),
         limit("limits.roster_items", &L::roster_items, {10, 100'000}, live,
@@ -116,16 +126,18 @@ std::vector<Option> account_limits() {
 std::vector<Option> flow_limits() {
     return {
         limit("limits.client_queue_soft_bytes", &L::client_queue_soft_bytes, {64 * kib, gib}, live,
-              "Output waiting for a client beyond which it counts as slow."),
-        limit("limits.client_queue_hard_bytes", &L::client_queue_hard_bytes, {64 * kib, gib}, live,
-              "Output waiting for a client at which it is disconnected."),
+              "Output waiting for a client beyond which it counts as slow: presence waits, and the "
+              "client is not read."),
+        limit(
+            "limits.client_queue_hard_bytes", &L::client_queue_hard_bytes, {64 * kib, gib}, live,
+            "What others sent to a client and it has not taken, or not acknowledged (XEP-0198), at "
+            "which its session ends; as much again may wait of what it asked for."),
         limit("limits.server_queue_soft_bytes", &L::server_queue_soft_bytes, {64 * kib, gib}, live,
               "Output waiting for another server beyond which it counts as slow."),
         limit("limits.server_queue_hard_bytes", &L::server_queue_hard_bytes, {64 * kib, gib}, live,
               "Output waiting for another server at which new stanzas for it get an error."),
         limit("limits.queue_soft_seconds", &L::queue_soft_seconds, {1, 300}, live,
-              "How long a queue may stay beyond its soft limit before it is treated as at the hard "
-              "one."),
+              "How long a slow client may take nothing at all before its session ends."),
         limit("limits.client_read_bytes_per_second", &L::client_read_bytes_per_second, {0, gib},
               live, "Bytes a second read from a client in the long run; 0 is unlimited."),
         limit("limits.client_read_burst_bytes", &L::client_read_burst_bytes, {64 * kib, gib}, live,

@@ -21,6 +21,7 @@ extern const Feature dialback;           // XEP-0220
 extern const Feature carbons;            // XEP-0280
 extern const Feature client_state;       // XEP-0352
 extern const Feature stanza_ids;         // XEP-0359
+extern const Feature stream_limits;      // XEP-0478
 
 std::span<const Feature* const> all_features() {
     // The order is that of <stream:features/>, too.
@@ -29,6 +30,7 @@ std::span<const Feature* const> all_features() {
         &last_activity,     &disco,   &version,      &contact_addresses,
         &stream_management, &ping,    &entity_time,  &delay,
         &dialback,          &carbons, &client_state, &stanza_ids,
+        &stream_limits,
     };
     return all;
 }

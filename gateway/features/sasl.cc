@@ -56,10 +56,17 @@ private:
     std::weak_ptr<const char> ticket_;
 };
 
+/// What a client can bind to. Nothing over WebSocket: no script learns anything of the TLS
+/// connection that the browser made for it.
+const TlsEngine* bindable_tls(Negotiation& negotiation) {
+    const Channel& channel = negotiation.stream().channel();
+    return channel.framed() ? nullptr : channel.tls();
+}
+
 /// The types that are announced; tls-unique is accepted beside them (see TlsEngine).
 ChannelBindings bindings_of(Negotiation& negotiation) {
     ChannelBindings bindings;
-    const TlsEngine* tls = negotiation.stream().channel().tls();
+    const TlsEngine* tls = bindable_tls(negotiation);
     if (tls == nullptr) return bindings;
     if (std::string data = tls->exporter_binding(); !data.empty()) {
         bindings.emplace("tls-exporter", std::move(data));
@@ -71,7 +78,7 @@ ChannelBindings bindings_of(Negotiation& negotiation) {
 }
 
 void offer_client(Negotiation& negotiation, std::string& out) {
-    const bool binding = negotiation.stream().channel().tls() != nullptr;
+    const bool binding = bindable_tls(negotiation) != nullptr;
     out += "<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>";
     const auto add = [&](std::string_view name) {
         out += "<mechanism>";
@@ -365,7 +372,7 @@ bool choose(Negotiation& negotiation, SaslExchange& exchange) {
     if (exchange.mechanism == plain_name) return true;
     ChannelBindings bindings = bindings_of(negotiation);
     const bool binding = !bindings.empty();
-    if (const TlsEngine* tls = negotiation.stream().channel().tls()) {
+    if (const TlsEngine* tls = bindable_tls(negotiation)) {
         bindings.emplace("tls-unique", tls->unique_binding());
     }
     for (const ScramHash hash : scram_hashes) {

@@ -2,13 +2,14 @@
 #include <array>
 
 #include "gateway/stream/negotiation.h"
+#include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
 
 namespace causeway {
 namespace {
 
 void offer(Negotiation&, std::string& out) {
-    out += "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls>";
+    out += XmlBuilder().open("starttls", ns::tls).empty("required").take();
 }
 
 void handle(Negotiation& negotiation, Element& element, Arena&) {
@@ -16,14 +17,15 @@ void handle(Negotiation& negotiation, Element& element, Arena&) {
     const auto snapshot = negotiation.hub().tls;
     const DomainTls* tls = snapshot->find(negotiation.domain());
     if (element.name != "starttls" || tls == nullptr) {
-        stream.send("<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+        stream.send(XmlBuilder().empty("failure", ns::tls).take());
         stream.close();
         return;
     }
     SSL_CTX* context = negotiation.side() == StreamSide::client ? tls->client_facing.get()
                                                                 : tls->peer_facing.get();
-    stream.start_tls("<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>",
-                     std::make_unique<TlsEngine>(context, TlsEngine::Role::server, snapshot));
+    auto engine = std::make_unique<TlsEngine>(context, TlsEngine::Role::server, snapshot);
+    engine->fix_certificate();  // the `to` of the stream has decided (RFC 6120 §13.7.2)
+    stream.start_tls(XmlBuilder().empty("proceed", ns::tls).take(), std::move(engine));
 }
 
 constexpr std::array features{

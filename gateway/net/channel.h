@@ -4,6 +4,7 @@
 // it inside a callback.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -65,6 +66,11 @@ public:
 
     /// Bounds one message, where the wire has such; a longer one ends the connection.
     virtual void set_message_limit(std::size_t) {}
+
+    /// The peer is to be known to be gone within that time, as far as the transport can tell: data
+    /// that it does not acknowledge, and probes while nothing is sent. 0: a silent peer is left
+    /// alone.
+    virtual void expect_life(std::chrono::seconds) {}
 
     /// Stops or resumes taking input from the system.
     virtual void pause_reading() = 0;

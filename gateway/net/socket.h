@@ -4,6 +4,7 @@
 // caller.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -46,6 +47,9 @@ public:
     virtual IoResult write(std::string_view bytes) = 0;
     /// Sends FIN; reading goes on.
     virtual void shutdown_write() = 0;
+
+    /// See Channel::expect_life.
+    virtual void expect_life(std::chrono::seconds) {}
 
     /// Who hears of readiness; nullptr silences it. Not owned.
     virtual void set_handler(SocketHandler* handler) = 0;

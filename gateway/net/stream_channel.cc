@@ -148,6 +148,10 @@ void StreamChannel::receive(std::string_view bytes) {
         return;
     }
     if (spill_.empty()) {
+        if (kind_ == TransportKind::starttls && !tls_->established()) {
+            // The end of a line that the peer wrote behind the last element in the clear.
+            bytes.remove_prefix(std::min(bytes.find_first_not_of(" \t\r\n"), bytes.size()));
+        }
         const std::size_t whole = TlsEngine::whole_records(bytes);
         if (whole < bytes.size()) spill_ = bytes.substr(whole);
         if (whole > 0) receive_records(bytes.substr(0, whole));

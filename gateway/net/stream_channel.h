@@ -26,6 +26,9 @@ public:
     void set_handler(ChannelHandler* handler) override;
     void write(std::string_view bytes) override;
     [[nodiscard]] std::size_t queued() const override { return output_.size() + unsent_.size(); }
+    void expect_life(std::chrono::seconds within) override {
+        if (socket_ != nullptr) socket_->expect_life(within);
+    }
     void pause_reading() override { paused_ = true; }
     void resume_reading() override;
     void close() override;

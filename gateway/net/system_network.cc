@@ -100,6 +100,7 @@ public:
 
     void shutdown_write() override { ::shutdown(descriptor(), SHUT_WR); }
     void set_handler(SocketHandler* handler) override { handler_ = handler; }
+    void expect_life(std::chrono::seconds within) override;
     void want_read() override { want(Direction::read); }
     void want_write() override { want(Direction::write); }
     // Kept, since the kernel forgets it when the connection is reset.
@@ -135,6 +136,22 @@ private:
     SocketHandler* handler_ = nullptr;
     Endpoint remote_;
 };
+
+void SystemSocket::expect_life(std::chrono::seconds within) {
+    const auto bound = static_cast<int>(within.count());
+    SocketOptions options;
+    if (bound == 0) {
+        set_keepalive(descriptor(), options, options.keepalive_idle_s);
+        set_option(descriptor(), IPPROTO_TCP, TCP_USER_TIMEOUT, options.link_user_timeout_ms);
+        return;
+    }
+    // Half of the time in silence; then three probes, or data that waits for its acknowledgement,
+    // have the other half.
+    options.keepalive_interval_s = std::max(1, bound / 6);
+    options.keepalive_probes = 3;
+    set_keepalive(descriptor(), options, std::max(1, bound / 2));
+    set_option(descriptor(), IPPROTO_TCP, TCP_USER_TIMEOUT, std::max(1, bound / 2) * 1000);
+}
 
 /// Wraps a connected descriptor; nullptr, and closed, when the poller cannot watch it.
 std::unique_ptr<Socket> wrap(Poller& poller, Descriptor& descriptor, Endpoint remote) {

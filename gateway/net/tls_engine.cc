@@ -68,6 +68,10 @@ struct OutputScope {
 
 }  // namespace
 
+void TlsEngine::fix_certificate() { SSL_set_app_data(ssl_.get(), this); }
+
+bool TlsEngine::certificate_is_fixed(const SSL* ssl) { return SSL_get_app_data(ssl) != nullptr; }
+
 TlsEngine::TlsEngine(SSL_CTX* context, Role role, std::shared_ptr<const void> owner,
                      const std::string& server_name)
     : ssl_(SSL_new(context)), owner_(std::move(owner)), role_(role) {

@@ -40,6 +40,11 @@ public:
     TlsEngine& operator=(const TlsEngine&) = delete;
     ~TlsEngine() = default;
 
+    /// The certificate is that of the context, whatever name the peer asks for (SNI): the peer has
+    /// said before whom it wants. Before the handshake.
+    void fix_certificate();
+    static bool certificate_is_fixed(const SSL* ssl);
+
     /// How many leading bytes of `ciphertext` are whole records (or are no TLS at all, to be
     /// refused by the engine). The rest must be kept until more has come.
     static std::size_t whole_records(std::string_view ciphertext);

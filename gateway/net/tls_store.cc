@@ -16,6 +16,7 @@ namespace causeway {
 /// Picks the certificate of the domain that a client names (RFC 6066 §3).
 struct SniHandler {
     static int choose(SSL* ssl, int*, void* argument) {
+        if (TlsEngine::certificate_is_fixed(ssl)) return SSL_TLSEXT_ERR_OK;
         const auto& snapshot = *static_cast<const TlsSnapshot*>(argument);
         const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
         if (name == nullptr) return SSL_TLSEXT_ERR_NOACK;

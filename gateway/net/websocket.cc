@@ -248,6 +248,9 @@ public:
 
     void set_handler(ChannelHandler* handler) { handler_ = handler; }
     void set_message_limit(std::size_t bytes) { stream_.read_message_max(bytes); }
+    void expect_life(std::chrono::seconds within) {
+        if (below_ != nullptr) below_->expect_life(within);
+    }
     [[nodiscard]] const Channel* below() const { return below_.get(); }
     [[nodiscard]] const Endpoint& remote() const { return remote_; }
 
@@ -488,6 +491,10 @@ WebSocketChannel::WebSocketChannel(Shard& shard, std::unique_ptr<Channel> below,
 }
 
 WebSocketChannel::~WebSocketChannel() = default;
+
+void WebSocketChannel::expect_life(std::chrono::seconds within) {
+    connection_->expect_life(within);
+}
 
 void WebSocketChannel::set_message_limit(std::size_t bytes) {
     connection_->set_message_limit(bytes);

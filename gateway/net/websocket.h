@@ -28,6 +28,7 @@ public:
 
     /// For messages that begin from now on.
     void set_message_limit(std::size_t bytes) override;
+    void expect_life(std::chrono::seconds within) override;
 
     void set_handler(ChannelHandler* handler) override;
     void write(std::string_view message) override;

@@ -3,15 +3,38 @@
 #include <fmt/format.h>
 #include <algorithm>
 
+#include <algorithm>
+
 #include "gateway/base/random.h"
 #include "gateway/xml/ns.h"
 #include "gateway/xml/writer.h"
 
 namespace causeway {
+namespace {
+
+bool is_white_space(std::string_view text) {
+    return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+}
+
+/// Near enough to RFC 5646 that it can stand in an attribute of others' stanzas.
+bool is_language_tag(std::string_view text) {
+    constexpr std::size_t longest = 35;
+    return !text.empty() && text.size() <= longest && text.front() != '-' && text.back() != '-' &&
+           std::ranges::all_of(text, [](char c) {
+               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '-';
+           });
+}
+
+}  // namespace
 
 XmppStream::XmppStream(Shard& shard, std::unique_ptr<Channel> channel, std::string_view content_ns,
                        StreamHandler& handler)
-    : shard_(shard), channel_(std::move(channel)), handler_(&handler), content_ns_(content_ns) {
+    : shard_(shard),
+      channel_(std::move(channel)),
+      handler_(&handler),
+      content_ns_(content_ns),
+      heard_(shard.clock().now()) {
     channel_->set_handler(this);
 }
 
@@ -22,32 +45,37 @@ XmppStream::~XmppStream() {
     shard_.condemn(std::move(channel_));
 }
 
-void XmppStream::set_limits(std::shared_ptr<const Limits> limits, std::size_t stanza_bytes) {
+void XmppStream::set_limits(std::shared_ptr<const Limits> limits, std::size_t stanza_bytes,
+                            Larger larger) {
     limits_ = std::move(limits);
     stanza_bytes_ = stanza_bytes;
-    // A little more, so that what is too long gets its stream error.
-    channel_->set_message_limit(stanza_bytes + 1024);
+    larger_ = larger;
+    // A little more, so that what is too long gets its stream error; or is passed over, though a
+    // message is whole in memory before it is read.
+    channel_->set_message_limit(larger == Larger::is_skipped ? 2 * stanza_bytes
+                                                             : stanza_bytes + 1024);
     if (parser_ != nullptr) lease_parser();
 }
 
 void XmppStream::set_rate(std::size_t bytes_per_second, std::size_t burst_bytes) {
-    rate_ = bytes_per_second;
-    burst_ = burst_bytes;
+    rate_.bytes_per_second = bytes_per_second;
+    rate_.burst = burst_bytes;
 }
 
 void XmppStream::charge(std::size_t bytes) {
-    if (rate_ == 0) return;
+    if (rate_.bytes_per_second == 0) return;
     constexpr std::int64_t second = 1'000'000'000;
     const std::int64_t now = shard_.clock().now().time_since_epoch().count() * 1'000'000;
     const auto cost = [&](std::size_t count) {
-        return static_cast<std::int64_t>(static_cast<double>(count) / static_cast<double>(rate_) *
+        return static_cast<std::int64_t>(static_cast<double>(count) /
+                                         static_cast<double>(rate_.bytes_per_second) *
                                          static_cast<double>(second));
     };
-    paid_until_ = std::max(paid_until_, now) + cost(bytes);
-    const std::int64_t beyond = paid_until_ - now - cost(burst_);
-    if (beyond <= 0 || rate_timer_.armed()) return;
+    rate_.paid_until = std::max(rate_.paid_until, now) + cost(bytes);
+    const std::int64_t beyond = rate_.paid_until - now - cost(rate_.burst);
+    if (beyond <= 0 || rate_.timer.armed()) return;
     pause(Pause::rate);
-    shard_.timers().arm(rate_timer_, Duration{beyond / 1'000'000 + 1}, *this);
+    shard_.timers().arm(rate_.timer, Duration{beyond / 1'000'000 + 1}, *this);
 }
 
 void XmppStream::on_timer(std::uint32_t) { resume(Pause::rate); }
@@ -60,7 +88,7 @@ void XmppStream::pause(Pause reason) {
 void XmppStream::resume(Pause reason) {
     if (pauses_ == 0) return;
     pauses_ &= static_cast<unsigned char>(~static_cast<unsigned>(reason));
-    if (pauses_ == 0 && usable() && !held_) channel_->resume_reading();
+    if (pauses_ == 0 && usable()) channel_->resume_reading();
 }
 
 void XmppStream::lease_parser() {
@@ -76,6 +104,7 @@ void XmppStream::lease_parser() {
     if (limits_ == nullptr) return;
     XmlLimits limits;
     limits.stanza_bytes = stanza_bytes_;
+    limits.skip_larger = larger_ == Larger::is_skipped;
     limits.depth = limits_->depth;
     limits.attributes = limits_->attributes;
     limits.attribute_bytes = limits_->attribute_bytes;
@@ -90,15 +119,26 @@ void XmppStream::lease_parser() {
 
 void XmppStream::on_bytes(std::string_view bytes) {
     if (!usable()) return;
+    heard_ = shard_.clock().now();
     charge(bytes.size());
     lease_parser();
-    reading_ = true;
-    read(bytes);
-    reading_ = false;
+    reading_ = Reading::yes;
+    input_ = bytes;
+    read();
+    input_ = {};
+    reading_ = Reading::no;
 }
 
-void XmppStream::read(std::string_view bytes) {
-    XmlEvent event = parser_->feed(bytes);
+/// A new parser for what the old one has not read.
+void XmppStream::go_on_with(std::string_view rest, XmlEvent& event) {
+    parser_.reset();
+    lease_parser();
+    input_ = rest;
+    event = parser_->feed(rest);
+}
+
+void XmppStream::read() {
+    XmlEvent event = parser_->feed(input_);
     bool came = false;
     while (event != XmlEvent::need_more) {
         if (framed() && std::exchange(came, true)) {
@@ -108,29 +148,23 @@ void XmppStream::read(std::string_view bytes) {
         handle(event);
         if (!usable()) return;
         if (parser_ == nullptr) return;  // TLS begins
-        if (std::exchange(restarting_, false)) {
-            const std::string rest(bytes.substr(bytes.size() - parser_->unconsumed()));
-            parser_.reset();
+        if (reading_ == Reading::until_restart) {
+            reading_ = Reading::yes;
             context_.reset();
-            if (held_) {
-                leftover_ = rest;
+            if ((pauses_ & static_cast<unsigned char>(Pause::held)) != 0) {
+                leftover_ = rest();
+                parser_.reset();
                 return;
             }
-            lease_parser();
-            event = parser_->feed(rest);
-            bytes = bytes.substr(bytes.size() - rest.size());
-            continue;
-        }
-        if (event == XmlEvent::element && parser_->heap() > ParserPool::heap_bound) {
+            go_on_with(rest(), event);
+        } else if (event == XmlEvent::skipped ||
+                   (event == XmlEvent::element && parser_->heap() > ParserPool::heap_bound)) {
             // Input that always ends inside a stanza would keep this parser, and every name ever
             // seen.
-            bytes = bytes.substr(bytes.size() - parser_->unconsumed());
-            parser_.reset();
-            lease_parser();
-            event = parser_->feed(bytes);
-            continue;
+            go_on_with(rest(), event);
+        } else {
+            event = parser_->resume();
         }
-        event = parser_->resume();
     }
     if (parser_->idle()) {
         shard_.parsers().give_back(std::move(parser_));
@@ -148,7 +182,14 @@ void XmppStream::handle(XmlEvent event) {
             if (framed()) {
                 handle_framed(parser_->element());
             } else if (state_ == State::open) {
-                handler_->on_element(parser_->element(), parser_->arena());
+                hand_over(parser_->element());
+            }
+            return;
+        case XmlEvent::skipped:
+            if (state_ == State::open) {
+                handler_->on_skipped(parser_->element());
+            } else {
+                fail(stream_error::policy_violation, "that is larger than what is allowed here");
             }
             return;
         case XmlEvent::closed:
@@ -184,25 +225,38 @@ void XmppStream::handle_header(const Element& header) {
         return;
     }
     context_ = shard_.parsers().intern(context);
+    open(header);
+}
+
+void XmppStream::open(const Element& header) {
     state_ = State::open;
+    const std::string_view language = header.attribute(ns::xml, "lang");
+    language_ = is_language_tag(language) ? language : std::string_view{};
     handler_->on_stream_opened({header.attribute("to"), header.attribute("from"),
-                                header.attribute("id"), header.attribute("version"),
-                                header.attribute(ns::xml, "lang")});
+                                header.attribute("id"), header.attribute("version"), language});
+}
+
+void XmppStream::hand_over(Element& element) {
+    // RFC 6120 §8.1.5: the stream's language is that of a stanza that names none, wherever that
+    // stanza goes from here.
+    if (!language_.empty() && element.ns == ns::client &&
+        (element.name == "message" || element.name == "presence" || element.name == "iq") &&
+        element.attribute(ns::xml, "lang").empty()) {
+        element.set_attribute(parser_->arena(), ns::xml, "lang", language_);
+    }
+    handler_->on_element(element, parser_->arena());
 }
 
 void XmppStream::handle_framed(Element& element) {
     if (element.ns == ns::framing && element.name == "open" && state_ == State::awaiting_header) {
-        state_ = State::open;
-        handler_->on_stream_opened({element.attribute("to"), element.attribute("from"),
-                                    element.attribute("id"), element.attribute("version"),
-                                    element.attribute(ns::xml, "lang")});
+        open(element);
     } else if (element.ns == ns::framing && element.name == "close") {
         peer_ended_ = true;
         close();
     } else if (state_ == State::awaiting_header || element.ns == ns::framing) {
         fail(stream_error::invalid_namespace, "a WebSocket stream begins with <open/>");
     } else {
-        handler_->on_element(element, parser_->arena());
+        hand_over(element);
     }
 }
 
@@ -262,17 +316,19 @@ void XmppStream::restart() {
     header_sent_ = false;
     // Framed streams keep their parser: each message stands alone anyway (RFC 7395 §3.7).
     if (framed()) return;
-    if (reading_) {
-        restarting_ = true;
-    } else if (parser_ != nullptr) {
+    if (reading_ != Reading::no) {
+        reading_ = Reading::until_restart;
+    } else if (parser_ != nullptr && !parser_->only_white_space_left()) {
         fail(stream_error::policy_violation, "nothing may be sent before the answer has come");
     } else {
+        parser_.reset();
         context_.reset();
     }
 }
 
 void XmppStream::start_tls(std::string_view go_ahead, std::unique_ptr<TlsEngine> engine) {
-    if (parser_ != nullptr && parser_->unconsumed() != 0) {
+    // Some libraries write a line feed behind each element.
+    if (parser_ != nullptr && !is_white_space(rest())) {
         fail(stream_error::policy_violation, "nothing may follow <starttls/> before TLS");
         return;
     }
@@ -320,7 +376,7 @@ void XmppStream::close() {
 }
 
 void XmppStream::hold() {
-    held_ = true;
+    pauses_ |= static_cast<unsigned char>(Pause::held);
     channel_->hold();
 }
 
@@ -328,14 +384,14 @@ std::unique_ptr<DetachedChannel> XmppStream::detach() {
     auto detached = channel_->detach();
     if (detached == nullptr) return nullptr;
     detached->undelivered.insert(0, leftover_);
-    rate_timer_.cancel();
+    rate_.timer.cancel();
     state_ = State::closed;
     return detached;
 }
 
 std::unique_ptr<Channel> XmppStream::release() {
     state_ = State::closed;
-    rate_timer_.cancel();
+    rate_.timer.cancel();
     channel_->set_handler(nullptr);
     return std::move(channel_);
 }
@@ -346,7 +402,7 @@ void XmppStream::on_secured() {
 
 void XmppStream::on_channel_closed(const Outcome& why) {
     const bool orderly = state_ == State::closing;
-    rate_timer_.cancel();
+    rate_.timer.cancel();
     state_ = State::closed;
     if (orderly) {
         handler_->on_stream_closed(failure_.empty() ? Outcome{} : Outcome::policy(failure_));

@@ -35,6 +35,9 @@ public:
     virtual void on_stream_opened(const StreamHeader& header) = 0;
     /// One whole child of the stream; it lives until the call returns.
     virtual void on_element(Element& element, Arena& arena) = 0;
+    /// A stanza that was larger than what is allowed was passed over: its name, and of its
+    /// attributes to, from, id and type where those could be read. Only where set_limits() says so.
+    virtual void on_skipped(const Element&) {}
     /// TLS is up; a new header is due.
     virtual void on_stream_secured() = 0;
     /// The end, for that reason; the last call. ok: closed in good order.
@@ -63,8 +66,12 @@ public:
     XmppStream& operator=(const XmppStream&) = delete;
     ~XmppStream();
 
+    /// What becomes of a stanza beyond the limits: who has not proven who it is is not listened to
+    /// any longer, but the stream of a client or a server that has goes on without the stanza.
+    enum class Larger : unsigned char { ends_stream, is_skipped };
     /// The limits outlive a reload: the stream keeps those it was given.
-    void set_limits(std::shared_ptr<const Limits> limits, std::size_t stanza_bytes);
+    void set_limits(std::shared_ptr<const Limits> limits, std::size_t stanza_bytes,
+                    Larger larger = Larger::ends_stream);
     /// Input beyond this rate is left to the system (and so to the sender) for a while; 0: no
     /// bound.
     void set_rate(std::size_t bytes_per_second, std::size_t burst_bytes);
@@ -79,8 +86,9 @@ public:
     /// The peer is to send a new header: after SASL. What follows the current element is read by a
     /// new parser.
     void restart();
-    /// Sends `go_ahead` and starts TLS. If the peer sent anything behind the element that asked for
-    /// it, the stream ends instead: those bytes were not protected (CVE-2011-0411).
+    /// Sends `go_ahead` and starts TLS. If the peer sent anything but white space behind the
+    /// element that asked for it, the stream ends instead: those bytes were not protected
+    /// (CVE-2011-0411).
     void start_tls(std::string_view go_ahead, std::unique_ptr<TlsEngine> engine);
 
     /// Ends the stream with an error (RFC 6120 §4.9). `extra`: an application condition's XML.
@@ -92,11 +100,18 @@ public:
     void silence() { channel_->set_handler(nullptr); }
 
     /// Why input is left to the system for a while; it is read again when no reason is left.
-    enum class Pause : unsigned char { rate = 1, progress = 2 };
+    enum class Pause : unsigned char {
+        rate = 1,
+        progress = 2,
+        output = 4,  ///< the peer does not take what it is sent
+        held = 8,    ///< hold(): reading goes on elsewhere, or never
+    };
     void pause(Pause reason);
     void resume(Pause reason);
 
     [[nodiscard]] State state() const { return state_; }
+    /// When the peer last sent anything.
+    [[nodiscard]] TimePoint heard() const { return heard_; }
     /// Bytes that the parser holds for this stream; none between two stanzas.
     [[nodiscard]] std::size_t parser_heap() const {
         return parser_ == nullptr ? 0 : parser_->heap();
@@ -124,14 +139,30 @@ private:
     void on_drained() override;
     void on_timer(std::uint32_t which) override;
 
-    void read(std::string_view bytes);
+    void read();
+    void go_on_with(std::string_view rest, XmlEvent& event);
     void lease_parser();
     void charge(std::size_t bytes);
     void handle(XmlEvent event);
+    void open(const Element& header);
+    void hand_over(Element& element);
     void handle_header(const Element& header);
     void handle_framed(Element& element);
     bool framed() const { return channel_->framed(); }
     [[nodiscard]] std::string end_of_stream() const;
+    /// What came behind the element that is being handled.
+    [[nodiscard]] std::string_view rest() const {
+        return input_.substr(input_.size() - parser_->unconsumed());
+    }
+
+    /// Whether input is being handled, up the stack.
+    enum class Reading : unsigned char { no, yes, until_restart };
+    struct ReadRate {
+        std::size_t bytes_per_second = 0;  ///< 0: no bound
+        std::size_t burst = 0;
+        std::int64_t paid_until = 0;  ///< nanoseconds: when what was read is within the rate again
+        Timer timer;
+    };
 
     Shard& shard_;
     std::unique_ptr<Channel> channel_;
@@ -141,17 +172,16 @@ private:
     std::shared_ptr<const Limits> limits_;
     std::string_view content_ns_;
     std::string failure_;
-    std::string leftover_;  ///< input behind the element after which we are held
+    std::string leftover_;    ///< input behind the element after which we are held
+    std::string language_;    ///< xml:lang of the peer's header; empty if it named none
+    std::string_view input_;  ///< while reading: the bytes that the parser was fed last
     std::size_t stanza_bytes_ = 0;
-    std::size_t rate_ = 0;
-    std::size_t burst_ = 0;
-    std::int64_t paid_until_ = 0;  ///< nanoseconds: when what was read is within the rate again
-    Timer rate_timer_;
+    Larger larger_ = Larger::ends_stream;
+    TimePoint heard_;
+    ReadRate rate_;
     State state_ = State::awaiting_header;
+    Reading reading_ = Reading::no;
     bool header_sent_ = false;
-    bool reading_ = false;  ///< input is being handled, up the stack
-    bool restarting_ = false;
-    bool held_ = false;
     bool peer_ended_ = false;
     unsigned char pauses_ = 0;
 };

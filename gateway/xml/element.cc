@@ -61,13 +61,19 @@ std::string_view Element::text(Arena& arena) const {
 }
 
 void Element::set_attribute(Arena& arena, std::string_view attribute_name, std::string_view value) {
+    set_attribute(arena, {}, attribute_name, value);
+}
+
+void Element::set_attribute(Arena& arena, std::string_view attribute_ns,
+                            std::string_view attribute_name, std::string_view value) {
     for (Attribute* a = first_attribute; a != nullptr; a = a->next) {
-        if (a->ns.empty() && a->name == attribute_name) {
+        if (a->ns == attribute_ns && a->name == attribute_name) {
             a->value = value;
             return;
         }
     }
     auto* added = arena.make<Attribute>();
+    added->ns = attribute_ns;
     added->name = attribute_name;
     added->value = value;
     (last_attribute_ == nullptr ? first_attribute : last_attribute_->next) = added;

@@ -58,6 +58,9 @@ public:
 
     /// Sets or replaces; the views must outlive the tree.
     void set_attribute(Arena& arena, std::string_view attribute_name, std::string_view value);
+    /// The same for an attribute in a namespace.
+    void set_attribute(Arena& arena, std::string_view attribute_ns, std::string_view attribute_name,
+                       std::string_view value);
     void remove_attribute(std::string_view attribute_name);
     Element& add_child(Arena& arena, std::string_view child_ns, std::string_view child_name);
     void add_text(Arena& arena, std::string_view text);

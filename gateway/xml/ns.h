@@ -32,6 +32,7 @@ inline constexpr std::string_view receipts = "urn:xmpp:receipts";               
 inline constexpr std::string_view version = "jabber:iq:version";                           // 0092
 inline constexpr std::string_view server_info = "http://jabber.org/network/serverinfo";    // 0157
 inline constexpr std::string_view ping = "urn:xmpp:ping";                                  // 0199
+inline constexpr std::string_view stream_limits = "urn:xmpp:stream-limits:0";              // 0478
 inline constexpr std::string_view stream_management = "urn:xmpp:sm:3";                     // 0198
 inline constexpr std::string_view time = "urn:xmpp:time";                                  // 0202
 inline constexpr std::string_view delay = "urn:xmpp:delay";                                // 0203

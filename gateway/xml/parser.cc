@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "gateway/base/random.h"
+#include "gateway/xml/expat_names.h"
 #include "gateway/xml/ns.h"
 #include "gateway/xml/writer.h"
 
@@ -20,10 +21,7 @@ extern "C" XML_Bool XML_SetReparseDeferralEnabled(XML_Parser parser, XML_Bool en
 namespace causeway {
 namespace {
 
-// A byte that no XML 1.0 document can hold, so that no namespace name can forge a boundary.
-constexpr char separator = '\x0c';
 constexpr std::string_view message_root = "<m>";
-constexpr const char* too_large = "that is larger than what is allowed here";
 
 // expat's memory suite has no user pointer: the parser being run is noted here for its calls.
 thread_local std::size_t* active_heap = nullptr;
@@ -66,20 +64,6 @@ void* expat_reallocate(void* at, std::size_t size) {
 
 constexpr XML_Memory_Handling_Suite memory_suite{expat_allocate, expat_reallocate, expat_free};
 
-struct Name {
-    std::string_view ns, local, prefix;
-};
-
-Name split(std::string_view name) {
-    const std::size_t first = name.find(separator);
-    if (first == std::string_view::npos) return {{}, name, {}};
-    const std::size_t second = name.find(separator, first + 1);
-    if (second == std::string_view::npos)
-        return {name.substr(0, first), name.substr(first + 1), {}};
-    return {name.substr(0, first), name.substr(first + 1, second - first - 1),
-            name.substr(second + 1)};
-}
-
 bool is_white_space(std::string_view text) {
     return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
 }
@@ -100,7 +84,7 @@ struct ExpatHandlers {
         XmlStreamParser& parser = self(data);
         ++parser.declared_;
         if (uri != nullptr && std::string_view(uri).size() > parser.limits_.namespace_name) {
-            parser.fault("policy-violation", "the name of a namespace is too long");
+            parser.exceeded("the name of a namespace is too long");
             return;
         }
         if (parser.depth_ == 0 && !parser.replaying_) {
@@ -112,6 +96,8 @@ struct ExpatHandlers {
     static void cdata_edge(void* data) {
         XmlStreamParser& parser = self(data);
         parser.mark_consumed();
+        parser.in_section_ = !parser.in_section_;
+        if (parser.stopped()) return;
         // Not even with white space in it: a parser that is lent must not be inside a section.
         if (parser.depth_ == 1) parser.fault("bad-format", "text between stanzas");
     }
@@ -159,7 +145,7 @@ XmlStreamParser::~XmlStreamParser() {
 
 void XmlStreamParser::make_expat() {
     const HeapScope scope(heap_);
-    const char separator_text[] = {separator, '\0'};
+    const char separator_text[] = {ExpatName::separator, '\0'};
     expat_ = XML_ParserCreate_MM("UTF-8", &memory_suite, separator_text);
     if (expat_ == nullptr) throw std::bad_alloc();
     unsigned long salt = 0;
@@ -202,6 +188,16 @@ std::unique_ptr<XmlStreamParser> XmlStreamParser::from_context(const std::string
 
 XmlEvent XmlStreamParser::feed(std::string_view bytes) {
     if (!fault_condition_.empty()) return XmlEvent::fault;
+    if (fed_ == 0 && !replaying_ && framing_ == XmlFraming::stream) {
+        // What the peer wrote behind the last element of the stream before this one.
+        bytes.remove_prefix(std::min(bytes.find_first_not_of(" \t\r\n"), bytes.size()));
+    }
+    if (bytes.empty()) return XmlEvent::need_more;
+    last_byte_ = bytes.back();
+    if (skip_ == Skip::on) {
+        fed_ += static_cast<std::int64_t>(bytes.size());
+        return skip(bytes);
+    }
     if (fed_ < 2 && foreign_encoding(bytes)) {
         fault("unsupported-encoding", "a stream is UTF-8");
         return XmlEvent::fault;
@@ -215,7 +211,6 @@ XmlEvent XmlStreamParser::feed(std::string_view bytes) {
 /// expat would follow a sign of UTF-16 even though it was told UTF-8: a byte order mark, or a zero
 /// among the first two bytes, which may come apart.
 bool XmlStreamParser::foreign_encoding(std::string_view bytes) {
-    if (bytes.empty()) return false;
     const char first = fed_ == 0 ? bytes[0] : first_byte_;
     first_byte_ = first;
     // None of these begins UTF-8, whatever follows.
@@ -231,6 +226,7 @@ XmlEvent XmlStreamParser::resume() {
         complete_ = nullptr;
         arena_.reset();
     }
+    if (skip_ == Skip::over) return XmlEvent::need_more;
     if (element_pending_ || closed_pending_ || opened_pending_) return next_event();
     if (!suspended_) return XmlEvent::need_more;
     suspended_ = false;
@@ -241,7 +237,7 @@ XmlEvent XmlStreamParser::resume() {
 XmlEvent XmlStreamParser::outcome(int status) {
     if (status == XML_STATUS_SUSPENDED) {
         suspended_ = true;
-        return next_event();
+        return skip_ == Skip::due ? begin_skipping() : next_event();
     }
     if (status == XML_STATUS_ERROR) {
         if (fault_condition_.empty()) {
@@ -265,7 +261,13 @@ XmlEvent XmlStreamParser::outcome(int status) {
     if (!fault_condition_.empty()) return XmlEvent::fault;
     // All has been read, so what is left is the beginning of one token.
     if (fed_ - consumed_ > static_cast<std::int64_t>(limits_.token_bytes)) {
-        fault("policy-violation", too_large);
+        // A reference never ends a stanza, nor would anything that begins otherwise.
+        if (depth_ > 0 && pending_input().starts_with('<')) {
+            skip_open_ = depth_ - 1;
+            exceeded(too_large);
+            if (skip_ == Skip::due) return begin_skipping();
+        }
+        fault("policy-violation", std::string(too_large));
         return XmlEvent::fault;
     }
     return next_event();
@@ -291,30 +293,30 @@ void XmlStreamParser::mark_consumed(std::size_t text_bytes) {
     const std::int64_t before = consumed_;
     consumed_ = XML_GetCurrentByteIndex(expat_) + XML_GetCurrentByteCount(expat_);
     const auto token = static_cast<std::size_t>(consumed_ - before);
-    if (token > limits_.token_bytes && token > text_bytes) fault("policy-violation", too_large);
+    if (token > limits_.token_bytes && token > text_bytes) exceeded(too_large);
 }
 
 bool XmlStreamParser::check_size() {
     if (consumed_ - boundary_ > static_cast<std::int64_t>(limits_.stanza_bytes)) {
-        fault("policy-violation", too_large);
+        exceeded(too_large);
     }
-    return fault_condition_.empty();
+    return !stopped();
 }
 
 /// A prefix of one byte can stand for a name of thousands, in each of thousands of elements: what
-/// that comes to has a bound of its own. Empty after a fault.
+/// that comes to has a bound of its own. Empty beyond it.
 std::string_view XmlStreamParser::keep_namespace(std::string_view name) {
     if (name == ns::xml) return ns::xml;
     namespace_bytes_ += name.size();
     if (namespace_bytes_ > limits_.stanza_bytes) {
-        fault("policy-violation", too_large);
+        exceeded(too_large);
         return {};
     }
     return arena_.copy(name);
 }
 
 Element* XmlStreamParser::build(const char* raw_name, const char** attributes) {
-    const Name name = split(raw_name);
+    const ExpatName name(raw_name);
     std::string_view element_ns = name.ns;
     if (element_ns == content_ns_) {
         element_ns = ns::client;
@@ -337,28 +339,34 @@ Element* XmlStreamParser::build(const char* raw_name, const char** attributes) {
     } else {
         element = &current_->add_child(arena_, element_ns, arena_.copy(name.local));
     }
-    Attribute** tail = &element->first_attribute;
     std::size_t count = 0;
     for (; attributes[0] != nullptr; attributes += 2) {
-        const Name attribute = split(attributes[0]);
+        const ExpatName attribute(attributes[0]);
         const std::string_view value = attributes[1];
         if (++count > limits_.attributes || value.size() > limits_.attribute_bytes) {
-            fault("policy-violation", "too many attributes, or one too long");
+            exceeded("too many attributes, or one too long");
             return nullptr;
         }
-        auto* added = arena_.make<Attribute>();
-        added->ns = keep_namespace(attribute.ns);
-        added->name = arena_.copy(attribute.local);
-        added->value = arena_.copy(value);
-        *tail = added;
-        tail = &added->next;
-        element->last_attribute_ = added;
+        add_attribute(*element, keep_namespace(attribute.ns), arena_.copy(attribute.local),
+                      arena_.copy(value));
     }
-    return fault_condition_.empty() ? element : nullptr;
+    return stopped() ? nullptr : element;
+}
+
+/// `name` and `value` live as long as the tree.
+void XmlStreamParser::add_attribute(Element& element, std::string_view ns, std::string_view name,
+                                    std::string_view value) {
+    auto* added = arena_.make<Attribute>();
+    added->ns = ns;
+    added->name = name;
+    added->value = value;
+    (element.last_attribute_ == nullptr ? element.first_attribute : element.last_attribute_->next) =
+        added;
+    element.last_attribute_ = added;
 }
 
 void XmlStreamParser::remember_header(std::string_view raw_root) {
-    const Name name = split(raw_root);
+    const ExpatName name(raw_root);
     const std::string root = name.prefix.empty() ? std::string(name.local)
                                                  : fmt::format("{}:{}", name.prefix, name.local);
     context_ = fmt::format("s{}\n<{}{}>", content_ns_, root, header_declarations_);
@@ -373,14 +381,18 @@ void XmlStreamParser::start_element(const char* name, const char** attributes) {
         nodes_ = 0;
         namespace_bytes_ = 0;
     }
-    if (!check_size()) return;
-    if (depth_ > limits_.depth || ++nodes_ > limits_.children ||
-        std::exchange(declared_, 0) > limits_.namespaces) {
-        fault("policy-violation", "too deep, or too many elements or namespaces");
-        return;
+    const std::size_t declared = std::exchange(declared_, 0);
+    if (check_size() &&
+        (depth_ > limits_.depth || ++nodes_ > limits_.children || declared > limits_.namespaces)) {
+        exceeded("too deep, or too many elements or namespaces");
     }
-    Element* element = build(name, attributes);
-    if (element == nullptr) return;
+    Element* const above = current_;
+    Element* element = stopped() ? nullptr : build(name, attributes);
+    if (skip_ == Skip::due) {
+        current_ = above;
+        skip_start_tag(name, attributes);
+    }
+    if (stopped()) return;
     if (depth_ == 1 && element->is(ns::stream, "stream")) {
         fault("bad-format", "a stream holds no other stream");
         return;
@@ -399,10 +411,11 @@ void XmlStreamParser::start_element(const char* name, const char** attributes) {
 }
 
 void XmlStreamParser::end_element() {
+    if (stopped()) return;  // of an empty element whose start was too much
     mark_consumed();
     if (depth_ > 1) check_size();
-    if (!fault_condition_.empty()) return;
-    if (depth_ == 0) return;
+    if (skip_ == Skip::due) skip_open_ = depth_ - 2;
+    if (stopped() || depth_ == 0) return;
     --depth_;
     if (depth_ == 0) {
         closed_pending_ = true;
@@ -423,7 +436,7 @@ void XmlStreamParser::end_element() {
 
 void XmlStreamParser::character_data(std::string_view text) {
     mark_consumed(text.size());
-    if (!fault_condition_.empty()) return;
+    if (stopped()) return;
     if (current_ == nullptr) {
         if (!is_white_space(text)) {
             fault("bad-format", "text between stanzas");
@@ -432,40 +445,16 @@ void XmlStreamParser::character_data(std::string_view text) {
         boundary_ = consumed_;
         return;
     }
-    if (!check_size()) return;
+    if (!check_size()) {
+        skip_open_ = depth_ - 1;
+        return;
+    }
     Node* last = current_->last_child_;
     if (last != nullptr && last->element == nullptr) {
         last->text = arena_.append(last->text, text);
     } else {
         current_->add_text(arena_, arena_.copy(text));
     }
-}
-
-std::unique_ptr<XmlStreamParser> ParserPool::take(const std::string& context) {
-    for (auto& parser : parsers_) {
-        if (parser->context() != context) continue;
-        std::swap(parser, parsers_.back());
-        auto taken = std::move(parsers_.back());
-        parsers_.pop_back();
-        return taken;
-    }
-    return XmlStreamParser::from_context(context);
-}
-
-void ParserPool::give_back(std::unique_ptr<XmlStreamParser> parser) {
-    if (!parser->idle() || parser->heap() > heap_limit) return;
-    if (parsers_.size() == capacity) parsers_.erase(parsers_.begin());
-    parsers_.push_back(std::move(parser));
-}
-
-std::shared_ptr<const std::string> ParserPool::intern(const std::string& context) {
-    if (contexts_.size() >= contexts_swept) {
-        std::erase_if(contexts_, [](const auto& entry) { return entry.second.expired(); });
-    }
-    auto& known = contexts_[context];
-    auto shared = known.lock();
-    if (shared == nullptr) known = shared = std::make_shared<const std::string>(context);
-    return shared;
 }
 
 }  // namespace causeway

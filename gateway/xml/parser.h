@@ -19,6 +19,7 @@
 
 #include "gateway/base/arena.h"
 #include "gateway/xml/element.h"
+#include "gateway/xml/stanza_skipper.h"
 
 struct XML_ParserStruct;
 
@@ -36,10 +37,19 @@ struct XmlLimits {
     std::size_t namespaces = 32;        ///< declared by one element
     std::size_t namespace_name = 1024;  ///< bytes of one's name
     std::size_t children = 4096;        ///< nodes in one stanza
+    /// A stanza beyond a limit is passed over (`skipped`) instead of ending the stream.
+    bool skip_larger = false;
 };
 
 /// What the parser saw.
-enum class XmlEvent : unsigned char { need_more, opened, element, closed, fault };
+enum class XmlEvent : unsigned char {
+    need_more,
+    opened,
+    element,
+    skipped,  ///< a stanza that was larger than allowed is over; another parser reads on
+    closed,
+    fault,
+};
 
 /// How the stream's root stands: a real <stream:stream> (TCP), or each message a document of its
 /// own (RFC 7395), where the parser supplies a root and every message's element is reported.
@@ -61,7 +71,8 @@ public:
 
     /// The stream header's start tag, after `opened`; until the next call.
     [[nodiscard]] Element& header() { return *root_; }
-    /// The complete child, after `element`; until the next call. Trees live in arena().
+    /// The complete child, after `element`; until the next call. Trees live in arena(). After
+    /// `skipped` its name, and of its attributes to, from, id and type where those could be read.
     [[nodiscard]] Element& element() { return *complete_; }
     [[nodiscard]] Arena& arena() { return arena_; }
 
@@ -75,7 +86,13 @@ public:
     }
     /// Between two stanzas with nothing pending: fit to be shared.
     [[nodiscard]] bool idle() const {
-        return depth_ == 1 && !suspended_ && consumed_ == fed_ && fault_condition_.empty();
+        return depth_ == 1 && !suspended_ && consumed_ == fed_ && fault_condition_.empty() &&
+               skip_ == Skip::no;
+    }
+    /// Between two stanzas, but for a carriage return that may be the first half of a line's end.
+    [[nodiscard]] bool only_white_space_left() const {
+        return depth_ == 1 && !suspended_ && fault_condition_.empty() &&
+               (consumed_ == fed_ || (consumed_ + 1 == fed_ && last_byte_ == '\r'));
     }
     /// Streams with equal keys can share a parser: framing, root name and header declarations.
     [[nodiscard]] const std::string& context() const { return context_; }
@@ -87,10 +104,19 @@ public:
 
 private:
     friend struct ExpatHandlers;
+    static constexpr std::string_view too_large = "that is larger than what is allowed here";
+
     void make_expat();
     XmlEvent outcome(int status);
     XmlEvent next_event();
     void fault(std::string_view condition, std::string text);
+    void exceeded(std::string_view text);
+    [[nodiscard]] bool stopped() const { return !fault_condition_.empty() || skip_ != Skip::no; }
+    [[nodiscard]] std::string_view pending_input(std::size_t before = 0) const;
+    void skip_start_tag(const char* name, const char** attributes);
+    XmlEvent begin_skipping();
+    XmlEvent skip(std::string_view bytes);
+    XmlEvent skipped();
     void mark_consumed(std::size_t text_bytes = 0);
     void start_element(const char* name, const char** attributes);
     void end_element();
@@ -98,7 +124,9 @@ private:
     bool check_size();
     bool foreign_encoding(std::string_view bytes);
     std::string_view keep_namespace(std::string_view name);
-    Element* build(const char* name, const char** attributes);
+    Element* build(const char* raw_name, const char** attributes);
+    void add_attribute(Element& element, std::string_view ns, std::string_view name,
+                       std::string_view value);
     void remember_header(std::string_view raw_root);
 
     XML_ParserStruct* expat_ = nullptr;  // freed in the destructor
@@ -120,11 +148,18 @@ private:
     std::size_t namespace_bytes_ = 0;  ///< kept for the current stanza
     std::size_t heap_ = 0;
     char first_byte_ = 0;
+    char last_byte_ = 0;
     bool suspended_ = false;
     bool opened_pending_ = false;
     bool element_pending_ = false;
     bool closed_pending_ = false;
     bool replaying_ = false;
+    bool in_section_ = false;  ///< between the ends of a CDATA section
+    /// Passing over a stanza: from the limit that was reached to the end of the stanza.
+    enum class Skip : unsigned char { no, due, on, over };
+    Skip skip_ = Skip::no;
+    std::size_t skip_open_ = 0;  ///< elements of the stanza that are open where it begins
+    std::unique_ptr<StanzaSkipper> skipper_;
     std::string fault_condition_;
     std::string fault_text_;
 };

@@ -20,6 +20,8 @@ public:
         bool stalled = false;  ///< the system takes nothing
         bool paused = false;
         bool closing = false;
+        bool framed = false;             ///< each piece is a message, as over WebSocket
+        const TlsEngine* tls = nullptr;  ///< what the channel says that it runs over
     };
 
     MemoryChannel(Shard& shard, std::shared_ptr<Wire> wire)
@@ -58,8 +60,8 @@ public:
     void resume_reading() override { wire_->paused = false; }
     void close() override { wire_->closing = true; }
     void start_tls(std::unique_ptr<TlsEngine>, TransportKind) override {}
-    [[nodiscard]] const TlsEngine* tls() const override { return nullptr; }
-    [[nodiscard]] bool framed() const override { return false; }
+    [[nodiscard]] const TlsEngine* tls() const override { return wire_->tls; }
+    [[nodiscard]] bool framed() const override { return wire_->framed; }
     [[nodiscard]] TransportKind kind() const override { return TransportKind::tcp; }
     [[nodiscard]] Endpoint remote() const override {
         return {boost::asio::ip::make_address("192.0.2.7"), 40000};

@@ -11,6 +11,7 @@ namespace causeway::scene {
 namespace {
 constexpr std::string_view sm_ns = "urn:xmpp:sm:3";
 constexpr std::string_view ping_ns = "urn:xmpp:ping";
+constexpr std::string_view client_ns = "jabber:client";
 }  // namespace
 
 std::string to_text(const Happening& happening, std::string_view content_ns) {
@@ -176,6 +177,14 @@ void SceneActor::came(XmlNode element) {
         if (management.automatic) {
             write(fmt::format("<a xmlns='{}' h='{}'/>", sm_ns, management.received));
         }
+        return;
+    }
+    if (content_ns_ == client_ns && element.name == "iq" &&
+        element.child(ping_ns, "ping") != nullptr && element.attribute("from") != nullptr &&
+        element.attribute("id") != nullptr &&
+        element.attribute("from")->find('@') == std::string::npos) {
+        if (answers_pings)
+            write(fmt::format("<iq type='result' id='{}'/>", *element.attribute("id")));
         return;
     }
     if (!hears_pings && element.name == "iq" && element.child(ping_ns, "ping") != nullptr) return;

@@ -86,6 +86,9 @@ public:
     /// A server pings another behind its stanzas to learn whether they were handled; where that is
     /// not the point, a peer passes over it.
     bool hears_pings = true;
+    /// A client answers the pings of its server by itself.
+    bool answers_pings = true;
+    std::string language;  ///< of its stream headers; empty: they name none
 
     /// Stream management, from this actor's side.
     struct Management {

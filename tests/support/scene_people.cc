@@ -3,6 +3,7 @@
 
 #include <charconv>
 
+#include "gateway/net/certificate.h"
 #include "tests/support/scene_stage.h"
 
 namespace causeway::scene {
@@ -239,19 +240,43 @@ void Stage::opens_stream_to(const Step&, const Words& words) {
     open_stream(*who.actor, words[1], who.peer ? who.domain : std::string{});
 }
 
-void Stage::starts_tls(const Step&, const Words& words) {
+void Stage::starts_tls(const Step& step, const Words& words) {
     Person& who = person(words[0]);
     who.actor->send(fmt::format("<starttls xmlns='{}'/>", tls_ns));
     who.actor->expect(tls_ns, "proceed");
+    shakes_hands_for(step, {words[0], who.plan.domain});
+}
+
+void Stage::shakes_hands(const Step& step, const Words& words) {
+    shakes_hands_for(step, {words[0], person(words[0]).plan.domain});
+}
+
+void Stage::shakes_hands_for(const Step&, const Words& words) {
+    Person& who = person(words[0]);
     std::shared_ptr<const TlsSnapshot> own;
     SSL_CTX* context = certificates_.client_context();
     if (who.peer) {
         own = certificates_.snapshot(who.domain, who.certificate);
         context = own->first().connecting.get();
     }
-    if (!who.actor->start_tls(context, TlsEngine::Role::client, own, who.plan.domain)) {
+    if (!who.actor->start_tls(context, TlsEngine::Role::client, own, words[1])) {
         throw std::runtime_error("the handshake failed: " + who.actor->tls()->error());
     }
+}
+
+void Stage::is_shown_certificate(const Step& step, const Words& words) {
+    const CertificatePointer shown = actor(words[0]).tls()->peer_certificate();
+    const CertificateNames names = names_of(shown.get());
+    if (covers(names, words[1], "_xmpp-client")) return;
+    throw SceneFailure(step, "  the certificate is for " + describe(names));
+}
+
+void Stage::speaks(const Step&, const Words& words) { actor(words[0]).language = words[1]; }
+
+void Stage::falls_silent(const Step&, const Words& words) {
+    SceneActor& who = actor(words[0]);
+    who.answers_pings = false;
+    who.management.automatic = false;
 }
 
 void Stage::opens_secure_stream(const Step&, const Words& words) {

@@ -78,6 +78,11 @@ const std::vector<Stage::Rule>& Stage::rules() {
         {"<who> opens a stream", &Stage::opens_stream},
         {"<who> opens a stream to <domain>", &Stage::opens_stream_to},
         {"<who> starts TLS", &Stage::starts_tls},
+        {"<who> makes the TLS handshake", &Stage::shakes_hands},
+        {"<who> makes the TLS handshake for <name>", &Stage::shakes_hands_for},
+        {"<who> is shown the certificate of <domain>", &Stage::is_shown_certificate},
+        {"<who> speaks <language>", &Stage::speaks},
+        {"<who> falls silent", &Stage::falls_silent},
         {"<who> opens a secure stream", &Stage::opens_secure_stream},
 
         {"<who> opens a connection to <domain>", &Stage::peer_opens_connection},

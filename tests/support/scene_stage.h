@@ -132,6 +132,11 @@ private:
     void opens_stream(const Step& step, const Words& words);
     void opens_stream_to(const Step& step, const Words& words);
     void starts_tls(const Step& step, const Words& words);
+    void shakes_hands(const Step& step, const Words& words);
+    void shakes_hands_for(const Step& step, const Words& words);
+    void is_shown_certificate(const Step& step, const Words& words);
+    void speaks(const Step& step, const Words& words);
+    void falls_silent(const Step& step, const Words& words);
     void opens_secure_stream(const Step& step, const Words& words);
 
     // scene_peers.cc: what other servers do

@@ -19,7 +19,8 @@ constexpr std::string_view client_header =
 /// Everything that came of some input: "opened", the elements in canonical form, "closed", and the
 /// condition of a fault behind a '!'.
 std::vector<std::string> events_of(XmlStreamParser& parser, std::string_view bytes,
-                                   std::size_t piece = std::string_view::npos) {
+                                   std::size_t piece = std::string_view::npos,
+                                   const XmlLimits& limits = {}) {
     std::vector<std::string> events;
     for (std::size_t at = 0; at < bytes.size(); at += std::min(piece, bytes.size())) {
         XmlEvent event = parser.feed(bytes.substr(at, piece));
@@ -27,6 +28,20 @@ std::vector<std::string> events_of(XmlStreamParser& parser, std::string_view byt
             if (event == XmlEvent::opened) events.emplace_back("opened");
             if (event == XmlEvent::element) {
                 append_element(events.emplace_back(), parser.element(), ns::client);
+            }
+            if (event == XmlEvent::skipped) {
+                // As the stream does it: another parser reads on.
+                append_element(events.emplace_back("skipped "), parser.element(), ns::client);
+                const std::string_view fed = bytes.substr(at, piece);
+                auto next = XmlStreamParser::from_context(parser.context());
+                next->set_limits(limits);
+                const std::string left(fed.substr(fed.size() - parser.unconsumed()));
+                const auto rest = bytes.substr(std::min(bytes.size(), at + fed.size()));
+                for (std::string& more :
+                     events_of(*next, left + std::string(rest), piece, limits)) {
+                    events.push_back(std::move(more));
+                }
+                return events;
             }
             if (event == XmlEvent::closed) events.emplace_back("closed");
             if (event == XmlEvent::fault) {
@@ -43,10 +58,10 @@ std::vector<std::string> in_stream(std::string_view bytes, const XmlLimits& limi
     const std::string all = std::string(client_header) + std::string(bytes);
     XmlStreamParser whole(XmlFraming::stream, ns::client);
     whole.set_limits(limits);
-    std::vector<std::string> events = events_of(whole, all);
+    std::vector<std::string> events = events_of(whole, all, std::string_view::npos, limits);
     XmlStreamParser cut(XmlFraming::stream, ns::client);
     cut.set_limits(limits);
-    CHECK(events_of(cut, all, 1) == events);
+    CHECK(events_of(cut, all, 1, limits) == events);
     REQUIRE(!events.empty());
     CHECK(events.front() == "opened");
     events.erase(events.begin());
@@ -374,6 +389,60 @@ TEST_CASE("pool: equal contexts are one string for as long as a stream has it") 
     CHECK(pool.intern("a") == one);
     CHECK(pool.intern("b") != one);
     CHECK(*pool.intern("b") == "b");
+}
+
+TEST_CASE("parser: white space before a header belongs to what came before it") {
+    XmlStreamParser parser(XmlFraming::stream, ns::client);
+    CHECK(events_of(parser, "\n \r\n<?xml version='1.0'?>" + std::string(client_header)) ==
+          Events{"opened"});
+    XmlStreamParser cut(XmlFraming::stream, ns::client);
+    CHECK(events_of(cut, "\n <?xml version='1.0'?>" + std::string(client_header), 1) ==
+          Events{"opened"});
+}
+
+TEST_CASE("parser: a carriage return between two stanzas may be half of a line's end") {
+    XmlStreamParser parser(XmlFraming::stream, ns::client);
+    events_of(parser, std::string(client_header) + "<a/>");
+    CHECK(parser.only_white_space_left());
+    events_of(parser, "\r");
+    CHECK(parser.only_white_space_left());
+    events_of(parser, "\n<");
+    CHECK_FALSE(parser.only_white_space_left());
+}
+
+TEST_CASE("parser: a stanza beyond a limit is passed over where that is wanted") {
+    XmlLimits limits;
+    limits.skip_larger = true;
+    limits.stanza_bytes = 400;
+    limits.token_bytes = 200;
+    limits.depth = 3;
+    limits.attributes = 4;
+    limits.attribute_bytes = 30;
+    limits.namespaces = 2;
+    limits.children = 6;
+    const std::string x50 = repeat("x", 50);
+    const Events expected{"skipped <iq id='i'/>", "<b/>"};
+    for (const std::string& inside : std::initializer_list<std::string>{
+             "<a b='" + x50 + "'/>", "<a b='1' c='2' d='3' e='4' f='5'/>",
+             "<a><a><a><a/></a></a></a>", repeat("<a/>", 9), repeat(x50, 9),
+             "<a>" + repeat(x50, 9) + "</a>", "<![CDATA[" + repeat("</iq>", 99) + "]]>",
+             "<a xmlns:b='1' xmlns:c='2' xmlns:d='3'/>", "<a xmlns='" + repeat("n", 1100) + "'/>",
+             "<a b='" + repeat(x50, 99) + "'>&lt;</a>", "<a" + repeat(" ", 300) + "/>"}) {
+        CAPTURE(inside);
+        CHECK(in_stream("<iq id='i'>" + inside + "</iq><b/>", limits) == expected);
+    }
+    // Of its own start tag what can be read, but not if that is never whole in memory.
+    CHECK(in_stream("<iq id='i' c='2' d='3' e='4' to='5'/><b/>", limits) ==
+          Events{"skipped <iq id='i' to='5'/>", "<b/>"});
+    CHECK(in_stream("<message x='" + repeat(x50, 40) + "'><c/></message><b/>", limits).size() == 2);
+    // Nothing else changes: what is not well-formed, and a stanza that never ends.
+    CHECK(in_stream("<iq>" + repeat(x50, 9) + "<a></b></iq>", limits) ==
+          Events{"!not-well-formed"});
+    XmlStreamParser endless(XmlFraming::stream, ns::client);
+    endless.set_limits(limits);
+    CHECK(events_of(endless, std::string(client_header) + "<iq>" + repeat(x50, 999), 100, limits) ==
+          Events{"opened", "!policy-violation"});
+    CHECK(in_stream("<iq>&" + repeat(x50, 9), limits) == Events{"!policy-violation"});
 }
 
 }  // namespace causeway::test

@@ -1,0 +1,85 @@
+#include "gateway/stream/stream_management.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace causeway {
+namespace {
+
+/// How far `a` is beyond `b`; negative if it is behind.
+std::int32_t distance(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b); }
+
+}  // namespace
+
+std::uint32_t StreamManagement::receive() {
+    open_.push_back(++received_);
+    return received_;
+}
+
+bool StreamManagement::settle(std::uint32_t number) {
+    const auto found = std::ranges::find(open_, number);
+    if (found == open_.end()) return false;
+    open_.erase(found);
+    return true;
+}
+
+void StreamManagement::peer_asks() {
+    if (peer_question_ == Question::none) answer_at_ = received_;
+    peer_question_ = Question::open;
+    asked_at_ = received_;
+}
+
+std::optional<std::uint32_t> StreamManagement::take_answer() {
+    const std::uint32_t h = handled();
+    if (peer_question_ == Question::none || distance(h, answer_at_) < 0) return std::nullopt;
+    peer_question_ = distance(asked_at_, h) > 0 ? Question::open : Question::none;
+    answer_at_ = asked_at_;
+    return h;
+}
+
+void StreamManagement::sent(Sent stanza) {
+    ++sent_;
+    bytes_ += cost(stanza);
+    if (stanza.answer) answer_bytes_ += cost(stanza);
+    if (stanza.hold != 0) ++held_;
+    if (question_ == Question::fruitless) question_ = Question::none;
+    unacknowledged_.push_back(std::move(stanza));
+}
+
+StreamManagement::Acknowledged StreamManagement::acknowledge(std::uint32_t h,
+                                                             std::vector<Sent>& done) {
+    const auto waiting = static_cast<std::uint32_t>(unacknowledged_.size());
+    if (distance(h, sent_) > 0) return Acknowledged::too_much;
+    const std::int32_t newly = distance(h, sent_ - waiting);
+    if (newly <= 0) {
+        if (question_ == Question::open) question_ = Question::fruitless;
+        return Acknowledged::nothing;
+    }
+    question_ = Question::none;
+    done.reserve(done.size() + static_cast<std::size_t>(newly));
+    for (std::int32_t i = 0; i < newly; ++i) {
+        Sent& first = unacknowledged_.front();
+        bytes_ -= cost(first);
+        if (first.answer) answer_bytes_ -= cost(first);
+        if (first.hold != 0) --held_;
+        done.push_back(std::move(first));
+        unacknowledged_.pop_front();
+    }
+    return Acknowledged::something;
+}
+
+bool StreamManagement::should_ask() const {
+    return question_ == Question::none && (held_ != 0 || unacknowledged_.size() >= ask_after);
+}
+
+std::deque<StreamManagement::Sent> StreamManagement::take_unacknowledged() {
+    bytes_ = answer_bytes_ = held_ = 0;
+    return std::exchange(unacknowledged_, {});
+}
+
+void StreamManagement::interrupted() {
+    question_ = Question::none;
+    peer_question_ = Question::none;
+}
+
+}  // namespace causeway
