@@ -71,7 +71,8 @@ struct FromServer : PointContext {
     Stanza& stanza;
 };
 
-/// It has reached its recipient's account. `packet` may be replaced.
+/// It has reached its recipient's account. `packet` may be replaced, but for presence that goes to
+/// many: that has one packet for all.
 struct AtAccount : PointContext {
     Account& account;
     PacketRef packet;
@@ -152,7 +153,12 @@ struct Hook {
 };
 using FromClientHook = Hook<FromClient, Verdict>;
 using FromServerHook = Hook<FromServer, Verdict>;
-using AtAccountHook = Hook<AtAccount, Verdict>;
+/// For one kind of stanza, so that presence to many costs nothing where only messages matter.
+struct AtAccountHook {
+    StanzaKind kind = StanzaKind::message;
+    Phase phase = Phase::check;
+    Verdict (*run)(AtAccount& context) = nullptr;
+};
 using DeliveredHook = Hook<const Delivered, void>;
 using UndeliveredHook = Hook<Undelivered, Verdict>;
 using ToClientHook = Hook<const ToClient, ClientVerdict>;

@@ -44,7 +44,7 @@ Result<FeatureRegistry> FeatureRegistry::build(std::span<const Feature* const> f
     }
     in_phases(registry.from_client_);
     in_phases(registry.from_server_);
-    in_phases(registry.at_account_);
+    for (auto& table : registry.at_account_) in_phases(table);
     in_phases(registry.delivered_);
     in_phases(registry.undelivered_);
     in_phases(registry.to_client_);
@@ -60,7 +60,9 @@ void FeatureRegistry::add(const Feature& feature) {
     features_.push_back(&feature);
     append(from_client_, feature.points.from_client);
     append(from_server_, feature.points.from_server);
-    append(at_account_, feature.points.at_account);
+    for (const AtAccountHook& hook : feature.points.at_account) {
+        at_account_[static_cast<std::size_t>(hook.kind)].push_back(hook);
+    }
     append(delivered_, feature.points.delivered);
     append(undelivered_, feature.points.undelivered);
     append(to_client_, feature.points.to_client);

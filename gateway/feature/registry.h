@@ -25,7 +25,9 @@ public:
                                            std::string_view name) const;
     [[nodiscard]] std::span<const FromClientHook> from_client() const { return from_client_; }
     [[nodiscard]] std::span<const FromServerHook> from_server() const { return from_server_; }
-    [[nodiscard]] std::span<const AtAccountHook> at_account() const { return at_account_; }
+    [[nodiscard]] std::span<const AtAccountHook> at_account(StanzaKind kind) const {
+        return at_account_[static_cast<std::size_t>(kind)];
+    }
     [[nodiscard]] std::span<const DeliveredHook> delivered() const { return delivered_; }
     [[nodiscard]] std::span<const UndeliveredHook> undelivered() const { return undelivered_; }
     [[nodiscard]] std::span<const ToClientHook> to_client() const { return to_client_; }
@@ -53,7 +55,7 @@ private:
     std::unordered_map<std::string, IqHandler> iq_;
     Table<FromClientHook> from_client_;
     Table<FromServerHook> from_server_;
-    Table<AtAccountHook> at_account_;
+    std::array<Table<AtAccountHook>, stanza_kinds> at_account_;
     Table<DeliveredHook> delivered_;
     Table<UndeliveredHook> undelivered_;
     Table<ToClientHook> to_client_;

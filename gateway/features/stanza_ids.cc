@@ -89,9 +89,7 @@ Verdict from_a_server(FromServer& from) {
 /// The id is allotted where its owner lives, so that ids rise in the order in which the owner sees
 /// the messages: a client that pages after the last one it knows misses none.
 Verdict stamp(AtAccount& at) {
-    if (at.packet->kind() != StanzaKind::message || !is_kept(at.packet->type())) {
-        return Verdict::next;
-    }
+    if (!is_kept(at.packet->type())) return Verdict::next;
     at.packet =
         Packet::stamped(std::move(at.packet), at.account.jid(), at.hub.shared.ids.next_id());
     return Verdict::next;
@@ -99,7 +97,7 @@ Verdict stamp(AtAccount& at) {
 
 constexpr std::array from_client{FromClientHook{Phase::rewrite, from_a_client}};
 constexpr std::array from_server{FromServerHook{Phase::rewrite, from_a_server}};
-constexpr std::array at_account{AtAccountHook{Phase::rewrite, stamp}};
+constexpr std::array at_account{AtAccountHook{StanzaKind::message, Phase::rewrite, stamp}};
 constexpr std::array disco_features{ns::stanza_ids};
 
 }  // namespace

@@ -128,7 +128,7 @@ void Router::fan_out(const PacketRef& packet, const std::vector<const Jid*>& to)
         if (&home != &hub_) {
             elsewhere[home.shard.index()].push_back(*address);
         } else if (Account* account = hub_.accounts->find(address->bare())) {
-            account->presence().deliver_as(packet, *address);
+            account->receive_broadcast(packet, *address);
         }
     }
     for (std::size_t i = 0; i < elsewhere.size(); ++i) {
@@ -137,7 +137,7 @@ void Router::fan_out(const PacketRef& packet, const std::vector<const Jid*>& to)
         home.shard.post([&home, packet, addresses = std::move(elsewhere[i])] {
             for (const Jid& address : addresses) {
                 if (Account* account = home.accounts->find(address.bare())) {
-                    account->presence().deliver_as(packet, address);
+                    account->receive_broadcast(packet, address);
                 }
             }
         });

@@ -152,7 +152,7 @@ void Account::finish_loading(const Outcome& outcome, State found) {
 void Account::receive(PacketRef packet, AcknowledgementTicket ticket) {
     switch (packet->kind()) {
         case StanzaKind::message: receive_message(std::move(packet), ticket); return;
-        case StanzaKind::presence: presence_.receive(packet, ticket); return;
+        case StanzaKind::presence: receive_presence(packet, ticket); return;
         case StanzaKind::iq: receive_iq(packet, ticket); return;
     }
 }
@@ -187,8 +187,37 @@ void Account::take_message(PacketRef packet, AcknowledgementTicket ticket) {
     }
     // Not held here as well: what one alone holds can be stamped in place.
     AtAccount arrival{{hub_, ticket}, *this, std::move(packet)};
-    if (!hub_.pass(hub_.shared.features.at_account(), arrival, arrival.packet)) return;
+    const auto hooks = hub_.shared.features.at_account(StanzaKind::message);
+    if (!hub_.pass(hooks, arrival, arrival.packet)) return;
     inbox_.deliver(arrival.packet, arrival.ticket);
+}
+
+void Account::receive_presence(const PacketRef& packet, AcknowledgementTicket ticket) {
+    if (hub_.shared.features.at_account(StanzaKind::presence).empty()) {
+        presence_.receive(packet, ticket);
+        return;
+    }
+    when_loaded([this, packet, ticket](const Outcome& outcome) {
+        AtAccount arrival{{hub_, ticket}, *this, packet};
+        const bool admitted =
+            !outcome || !exists() ||
+            hub_.pass(hub_.shared.features.at_account(packet->kind()), arrival, packet);
+        if (admitted) presence_.receive(arrival.packet, arrival.ticket);
+    });
+}
+
+void Account::receive_broadcast(const PacketRef& packet, const Jid& to) {
+    if (hub_.shared.features.at_account(StanzaKind::presence).empty()) {
+        presence_.deliver_as(packet, to);
+        return;
+    }
+    when_loaded([this, packet, to](const Outcome& outcome) {
+        AtAccount arrival{{hub_, {}}, *this, packet};
+        if (outcome && exists() &&
+            hub_.pass(hub_.shared.features.at_account(packet->kind()), arrival, packet)) {
+            presence_.deliver_as(packet, to);
+        }
+    });
 }
 
 void Account::refuse(const PacketRef& packet, AcknowledgementTicket ticket) {
@@ -214,7 +243,8 @@ void Account::receive_iq(const PacketRef& packet, AcknowledgementTicket ticket) 
     when_loaded([this, packet](const Outcome& outcome) {
         AtAccount arrival{{hub_, {}}, *this, packet};
         const bool admitted =
-            !exists() || hub_.pass(hub_.shared.features.at_account(), arrival, packet);
+            !exists() ||
+            hub_.pass(hub_.shared.features.at_account(packet->kind()), arrival, packet);
         if (outcome && admitted) answer_iq(arrival.packet, nullptr);
         if (!outcome) refuse(packet, {});
     });

@@ -89,6 +89,8 @@ public:
     // ---- stanzas ----
     /// A stanza that is addressed to the account or to one of its sessions.
     void receive(PacketRef packet, AcknowledgementTicket ticket);
+    /// Presence that a contact broadcasts, with `to` as its address for this account.
+    void receive_broadcast(const PacketRef& packet, const Jid& to);
     /// An iq request that one of its own sessions sends to the account.
     void own_iq(Stanza& stanza, Resource& session);
 
@@ -108,6 +110,7 @@ private:
     void loaded_part(const std::shared_ptr<Loading>& parts);
     void finish_loading(const Outcome& outcome, State found);
     void receive_message(PacketRef packet, AcknowledgementTicket ticket);
+    void receive_presence(const PacketRef& packet, AcknowledgementTicket ticket);
     void take_message(PacketRef packet, AcknowledgementTicket ticket);
     void receive_iq(const PacketRef& packet, AcknowledgementTicket ticket);
     void answer_iq(Stanza& stanza, Resource* session);

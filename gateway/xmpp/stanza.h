@@ -3,6 +3,7 @@
 // call.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -14,6 +15,7 @@
 namespace causeway {
 
 enum class StanzaKind : unsigned char { message, presence, iq };
+inline constexpr std::size_t stanza_kinds = 3;
 
 /// The `type` of a stanza; which values occur depends on the kind.
 enum class StanzaType : unsigned char {

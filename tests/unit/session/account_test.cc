@@ -199,12 +199,44 @@ Verdict drop_noise(AtAccount& at) {
                                                                       : Verdict::dropped;
 }
 constexpr std::array hooks{
-    AtAccountHook{Phase::copy, count_messages},
-    AtAccountHook{Phase::check, refuse_secrets},
-    AtAccountHook{Phase::privacy, take_parcels},
-    AtAccountHook{Phase::privacy, drop_noise},
+    AtAccountHook{StanzaKind::message, Phase::copy, count_messages},
+    AtAccountHook{StanzaKind::message, Phase::check, refuse_secrets},
+    AtAccountHook{StanzaKind::message, Phase::privacy, take_parcels},
+    AtAccountHook{StanzaKind::message, Phase::privacy, drop_noise},
 };
 const Feature counting{.name = "counting", .points = {.at_account = hooks}};
+
+Verdict hide_from_nurse(AtAccount& at) {
+    return at.packet->from().bare() == "nurse@b.test" ? Verdict::dropped : Verdict::next;
+}
+constexpr std::array presence_hooks{
+    AtAccountHook{StanzaKind::presence, Phase::privacy, hide_from_nurse}};
+const Feature hiding{.name = "hiding", .points = {.at_account = presence_hooks}};
+
+struct HidingFixture : AccountFixture {
+    HidingFixture() : AccountFixture({&hiding}) {}
+};
+
+TEST_CASE_FIXTURE(HidingFixture,
+                  "presence passes the point, alone and to many, and so do requests") {
+    add_account("romeo@a.test");
+    RecordingSession romeo(*hub, "romeo@a.test/orchard");
+    sends(romeo, std::string(available));
+    settle();
+    const Jid to = *Jid::parse("romeo@a.test");
+    for (const std::string from : {"nurse@b.test/x", "juliet@b.test/x"}) {
+        arrives("<presence to='romeo@a.test' from='" + from + "'><status>one</status></presence>");
+        hub->routing->fan_out(
+            *Packet::from_bytes("<presence from='" + from + "'><status>two</status></presence>"),
+            {&to});
+        arrives("<presence to='romeo@a.test' from='" + from + "' type='subscribe'/>");
+    }
+    settle();
+    CHECK(romeo.count("from='nurse@b.test") == 0);
+    CHECK(romeo.count("<status>one</status>") == 1);
+    CHECK(romeo.count("<status>two</status>") == 1);
+    CHECK(romeo.count("type='subscribe'") == 1);
+}
 
 struct PointsFixture : AccountFixture {
     PointsFixture() : AccountFixture({&counting}) {}
