@@ -26,13 +26,13 @@ void Router::from_client(Stanza& stanza, Account& account, Resource& session,
             account.presence().from_session(session, stanza, from.packet(), ticket);
             return;
         case StanzaKind::iq:
-            hub_.settle(ticket);
+            hub_.settle(std::exchange(ticket, {}));
             if (is_request(stanza.type) && stanza.to.full() == account.jid().full()) {
                 account.own_iq(stanza, session);
-            } else if (!domain_iq(stanza, &session)) {
-                route(from.packet());
+                return;
             }
-            return;
+            if (domain_iq(stanza, &session)) return;
+            break;
         case StanzaKind::message: break;
     }
     if (account.at_rest()) {

@@ -182,7 +182,12 @@ void AccountPresence::directed(Resource& session, const PacketRef& packet) {
     } else if (session.directed.size() < account_.hub().limits().directed_presences) {
         session.directed.insert(packet->to());
     }
-    account_.hub().routing->route(packet);
+    if (account_.at_rest()) {
+        account_.hub().routing->route(packet);
+    } else {
+        account_.in_order(
+            [this, packet](const Outcome&) { account_.hub().routing->route(packet); });
+    }
 }
 
 void AccountPresence::broadcast(const PacketRef& packet) {
