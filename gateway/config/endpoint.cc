@@ -48,7 +48,7 @@ std::optional<Split> split(std::string_view text) {
 }
 
 /// "::1:5222" reads as an address, and was hardly meant as one.
-ip::tcp::endpoint likely_meant(std::string_view text, const ip::address& address) {
+Endpoint likely_meant(std::string_view text, const ip::address& address) {
     const std::size_t colon = text.rfind(':');
     if (!text.starts_with('[') && colon != std::string_view::npos) {
         const auto before = parse_address(text.substr(0, colon));

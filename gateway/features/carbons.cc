@@ -20,15 +20,33 @@ constexpr Slot<Enabled> enabled_slot{"carbons"};
 
 bool wants_copies(const Resource& session) { return session.slots.get(enabled_slot) != nullptr; }
 
-/// The rules of §6: instant messages, not those of rooms.
-bool is_copied(const Packet& packet) {
-    if (packet.kind() != StanzaKind::message || packet.traits().not_copied ||
-        packet.traits().room_private) {
-        return false;
-    }
-    if (packet.type() == StanzaType::chat) return true;
-    return packet.type() == StanzaType::normal &&
-           (packet.traits().has_body || packet.traits().answers_message);
+constexpr std::string_view direct_invitation = "jabber:x:conference";
+
+/// An invitation to a room, direct (XEP-0249) or by the room (XEP-0045 §7.8.2).
+bool invites(const Packet& packet) {
+    bool found = false;
+    static_cast<void>(Packet::visit_bytes(packet.bytes(), [&](Stanza& stanza) {
+        const Element& message = stanza.element;
+        const Element* from_room = message.child(ns::muc_user, "x");
+        found = message.child(direct_invitation, "x") != nullptr ||
+                (from_room != nullptr && from_room->child(ns::muc_user, "invite") != nullptr);
+    }));
+    return found;
+}
+
+enum class Direction : unsigned char { sent, received };
+
+/// The rules of §6.1, but for errors: such a copy would be an error without a reason (RFC 6120
+/// §8.3.1), which clients show as an error of their own account.
+bool is_copied(const Packet& packet, Direction direction) {
+    if (packet.kind() != StanzaKind::message) return false;
+    const bool instant = packet.type() == StanzaType::chat || packet.type() == StanzaType::normal;
+    const MessageTraits& traits = packet.traits();
+    if (!instant || traits.not_copied) return false;
+    // What an occupant says in private, the room tells each client that is in it.
+    if (traits.room_private && direction == Direction::received) return invites(packet);
+    return packet.type() == StanzaType::chat || traits.has_body || traits.answers_message ||
+           traits.only_chat_state || invites(packet);
 }
 
 /// The copied message stands in another namespace's element, and so declares its own.
@@ -68,8 +86,8 @@ bool to_itself(const Packet& packet) { return packet.from().bare() == packet.to(
 
 Verdict copy_sent(FromClient& from) {
     if (from.stanza.kind != StanzaKind::message ||
-        !anybody_else_wants_copies(from.account, from.session) || !is_copied(*from.packet()) ||
-        to_itself(*from.packet())) {
+        !anybody_else_wants_copies(from.account, from.session) ||
+        !is_copied(*from.packet(), Direction::sent) || to_itself(*from.packet())) {
         return Verdict::next;
     }
     Resource* const sender = &from.session;
@@ -79,7 +97,9 @@ Verdict copy_sent(FromClient& from) {
 
 /// A message arrived, and these sessions have it.
 void copy_to_others(Account& account, const Packet& packet, std::span<Resource* const> sessions) {
-    if (!is_copied(packet)) return;
+    const bool wanted = std::ranges::any_of(
+        account.sessions().all(), [](const Resource* session) { return wants_copies(*session); });
+    if (!wanted || !is_copied(packet, Direction::received)) return;
     if (!to_itself(packet)) {
         send_copies(account, packet, "received", sessions);
         return;

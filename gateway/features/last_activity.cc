@@ -105,12 +105,27 @@ void note(const Life& life) {
         });
 }
 
+/// §3: a session's own answer is for the same people as the account's.
+Verdict guard_session(AtAccount& at) {
+    const Packet& packet = *at.packet;
+    if (packet.kind() != StanzaKind::iq || packet.type() != StanzaType::get ||
+        !packet.to().has_resource() || at.account.presence_visible_to(packet.from())) {
+        return Verdict::next;
+    }
+    bool asks = false;
+    static_cast<void>(Packet::visit_bytes(packet.bytes(), [&](Stanza& stanza) {
+        asks = stanza.element.child(ns::last_activity, "query") != nullptr;
+    }));
+    return asks ? at.refuse({.condition = StanzaCondition::forbidden, .text = {}}) : Verdict::next;
+}
+
 constexpr std::array handlers{
     IqHandler{StanzaType::get, ns::last_activity, "query", IqTarget::server, answer_server},
     IqHandler{StanzaType::get, ns::last_activity, "query", IqTarget::account, answer_account,
               IqAudience::presence_subscribers, StanzaCondition::forbidden},
 };
 constexpr std::array disco_features{ns::last_activity};
+constexpr std::array at_account{AtAccountHook{Phase::check, guard_session}};
 constexpr std::array life{LifeHook{LifeEvent::presence_changed, note}};
 constexpr std::array stores{OwnedStore{store_name, OwnedStore::Shape::map}};
 
@@ -123,7 +138,7 @@ const Feature last_activity{.name = "last_activity",
                             .server_disco = disco_features,
                             .account_disco = disco_features,
                             .iq = handlers,
-                            .points = {.life = life},
+                            .points = {.at_account = at_account, .life = life},
                             .stores = stores};
 
 }  // namespace causeway

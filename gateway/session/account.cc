@@ -232,10 +232,22 @@ void Account::receive_iq(const PacketRef& packet, AcknowledgementTicket ticket) 
     hub_.settle(ticket);
     const bool request = packet->type() == StanzaType::get || packet->type() == StanzaType::set;
     if (packet->to().has_resource()) {
-        if (Resource* session = sessions_.find(packet->to().resource())) {
-            session->deliver(packet, 0);
-        } else {
+        Resource* session = sessions_.find(packet->to().resource());
+        if (session == nullptr) {
             refuse(packet, {});
+        } else if (request) {
+            when_loaded([this, packet](const Outcome&) {
+                AtAccount arrival{{hub_, {}}, *this, packet};
+                if (!hub_.pass(hub_.shared.features.at_account(), arrival, packet)) return;
+                Resource* still = sessions_.find(packet->to().resource());
+                if (still == nullptr) {
+                    refuse(packet, {});
+                } else {
+                    still->deliver(arrival.packet, 0);
+                }
+            });
+        } else {
+            session->deliver(packet, 0);
         }
         return;
     }
