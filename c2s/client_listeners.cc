@@ -1,8 +1,8 @@
 #include "c2s/client_listeners.h"
 
 #include "gateway/base/log.h"
-#include "gateway/net/system_network.h"
 #include "gateway/net/stream_channel.h"
+#include "gateway/net/system_network.h"
 #include "gateway/net/tls_alpn.h"
 #include "gateway/xmpp/jid.h"
 

@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "gateway/base/log.h"
-#include "gateway/net/system_network.h"
 #include "gateway/net/channel_proxy.h"
 #include "gateway/net/network_prefix.h"
 #include "gateway/net/stream_channel.h"
+#include "gateway/net/system_network.h"
 #include "gateway/session/accounts.h"
 
 namespace causeway {

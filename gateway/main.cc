@@ -11,7 +11,9 @@ int main(int argc, char** argv) {
     std::string config_path;
     bool check = false;
     app.add_option("--config", config_path, "The TOML configuration file")->required();
-    app.add_flag("--check", check, "Look at it, the certificates and the store, report, and exit; nothing is changed");
+    app.add_flag(
+        "--check", check,
+        "Look at it, the certificates and the store, report, and exit; nothing is changed");
     app.set_version_flag("--version", fmt::format("causeway {}", causeway::version_text));
     try {
         app.parse(argc, argv);

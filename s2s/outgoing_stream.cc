@@ -8,8 +8,8 @@
 
 #include "gateway/base/encoding.h"
 #include "gateway/base/log.h"
-#include "gateway/net/system_network.h"
 #include "gateway/net/stream_channel.h"
+#include "gateway/net/system_network.h"
 #include "gateway/xml/ns.h"
 #include "gateway/xml/writer.h"
 #include "gateway/xmpp/domain.h"

@@ -36,9 +36,7 @@ struct Config {
     enum class PeerAuthentication : unsigned char { certificate_or_dialback, certificate };
 
     /// The port on every address of both families, as `[::]:port`.
-    static Endpoint every_address(unsigned short port) {
-        return {StreamProtocol::v6(), port};
-    }
+    static Endpoint every_address(unsigned short port) { return {StreamProtocol::v6(), port}; }
 
     std::string path;  ///< the file it was read from; empty when made in code
     std::vector<DomainConfig> domains;

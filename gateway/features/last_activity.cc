@@ -125,7 +125,7 @@ constexpr std::array handlers{
               IqAudience::presence_subscribers, StanzaCondition::forbidden},
 };
 constexpr std::array disco_features{ns::last_activity};
-constexpr std::array at_account{AtAccountHook{Phase::check, guard_session}};
+constexpr std::array at_account{AtAccountHook{StanzaKind::iq, Phase::check, guard_session}};
 constexpr std::array life{LifeHook{LifeEvent::presence_changed, note}};
 constexpr std::array stores{OwnedStore{store_name, OwnedStore::Shape::map}};
 

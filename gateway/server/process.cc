@@ -437,7 +437,6 @@ void Process::end() {
 }
 
 int Process::run(const std::string& path, bool check) {
-    log::secure_standard_streams();
     prepare_signals();
     umask(0077);
     if (Outcome loaded = load(path); !loaded) return fail(2, loaded);
@@ -464,6 +463,7 @@ int Process::run(const std::string& path, bool check) {
 }  // namespace
 
 int run_process(const std::string& config_path, bool check) {
+    log::secure_standard_streams();  // before anything is opened
     return Process().run(config_path, check);
 }
 

@@ -238,7 +238,8 @@ void Account::receive_iq(const PacketRef& packet, AcknowledgementTicket ticket) 
         } else if (request) {
             when_loaded([this, packet](const Outcome&) {
                 AtAccount arrival{{hub_, {}}, *this, packet};
-                if (!hub_.pass(hub_.shared.features.at_account(), arrival, packet)) return;
+                if (!hub_.pass(hub_.shared.features.at_account(StanzaKind::iq), arrival, packet))
+                    return;
                 Resource* still = sessions_.find(packet->to().resource());
                 if (still == nullptr) {
                     refuse(packet, {});

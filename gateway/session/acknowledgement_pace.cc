@@ -20,8 +20,8 @@ Duration& AcknowledgementPace::remember(std::string_view recipient) {
 
 void AcknowledgementPace::acknowledged(std::string_view recipient, Duration after) {
     Duration& slowest = remember(recipient);
-    // What is far too slow counts as just too slow, so that a recipient which is quick again is soon
-    // believed.
+    // What is far too slow counts as just too slow, so that a recipient which is quick again is
+    // soon believed.
     after = std::min(after, 2 * longest);
     if (after >= slowest) {
         slowest = after;

@@ -9,6 +9,7 @@
 #include "gateway/route/router.h"
 #include "gateway/session/account_store.h"
 #include "gateway/session/accounts.h"
+#include "gateway/store/lifetime_clock.h"
 #include "gateway/store/memory.h"
 #include "tests/support/memory_channel.h"
 #include "tests/support/sim_clock.h"
@@ -116,6 +117,7 @@ public:
     Workers workers{0};
     FeatureRegistry features = *FeatureRegistry::build(all_features());
     IdSource ids{clock};
+    LifetimeClock lifetimes{clock};
     Shards shards{1, clock};
     Shared shared{.clock = clock,
                   .shards = shards,
@@ -123,6 +125,7 @@ public:
                   .workers = workers,
                   .features = features,
                   .ids = ids,
+                  .lifetimes = lifetimes,
                   .secret = {},
                   .hubs = {}};
     std::unique_ptr<Hub> hub;

@@ -39,7 +39,7 @@ std::string program_path() {
     return (self.parent_path().parent_path() / "gateway" / "causeway").string();
 }
 
-/// A configuration that serves a.test on loopback ports of the system's choice.
+/// A configuration that serves a.test, on no port at all.
 struct Installed {
     Installed() {
         fs::create_directory(files.path_of("tls"));
@@ -47,8 +47,8 @@ struct Installed {
         files.write("tls/a.test.crt", made.certificate_pem());
         files.write("tls/a.test.key", made.key_pem());
         files.write("causeway.toml",
-                    "[[domain]]\nname = \"a.test\"\n[c2s]\nlisten = [\"127.0.0.1:0\"]\n"
-                    "[s2s]\nlisten = [\"127.0.0.1:0\"]\n[server]\nthreads = 1\n"
+                    "[[domain]]\nname = \"a.test\"\n[c2s]\nlisten = []\n"
+                    "[s2s]\nlisten = []\n[server]\nthreads = 1\n"
                     "[log]\nlevel = \"debug\"\n");
     }
     /// Names, sizes and times of all files.
@@ -56,8 +56,11 @@ struct Installed {
         std::map<std::string, std::string> found;
         const fs::path top = files.path_of("");
         for (const auto& entry : fs::recursive_directory_iterator(top)) {
-            std::ifstream in(entry.path());
-            std::string content{std::istreambuf_iterator<char>(in), {}};
+            std::string content;
+            if (entry.is_regular_file()) {
+                std::ifstream in(entry.path());
+                content.assign(std::istreambuf_iterator<char>(in), {});
+            }
             const auto changed = entry.last_write_time().time_since_epoch().count();
             found[entry.path().string()] = content + "|" + std::to_string(changed);
         }

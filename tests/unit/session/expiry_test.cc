@@ -202,8 +202,9 @@ TEST_CASE("expiry: very many rows go in small batches, without a pause, behind r
     constexpr std::uint64_t on_their_way = 700;
     Batch batch;
     for (std::uint64_t id = 1; id <= many; ++id) {
-        batch.log_append("outbound", "b.test a.test",
-                         {.id = id, .at = 1, .expires = 1, .body = std::string(f.message("x")->bytes())});
+        batch.log_append(
+            "outbound", "b.test a.test",
+            {.id = id, .at = 1, .expires = 1, .body = std::string(f.message("x")->bytes())});
     }
     f.store.commit(std::move(batch), f.loop, {});
     for (std::uint64_t id = 1; id <= on_their_way; ++id) {

@@ -166,7 +166,7 @@ TEST_CASE("sqlite: new steps are applied to an older file, and a newer file is r
         Caller caller(*store);
         CHECK(*caller.map_get("s", "a", "k") == "v");
     }
-    const auto again = open(path, {}, steps);  // a second time would fail: the table exists
+    open(path, {}, steps)->stop();  // a second time would fail: the table exists
     const Outcome newer = refusal(path);
     CHECK(newer.cause() == Cause::refused);
     CHECK(newer.why().find("newer version") != std::string::npos);
