@@ -68,7 +68,7 @@ const sockaddr* generic(const sockaddr_un& address) {
 int new_socket() { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }
 
 /// Locks the directory for as long as `directory` is open. Others hold it for moments.
-Outcome lock(const Descriptor& directory, const std::string& path) {
+Outcome lock_socket(const Descriptor& directory, const std::string& path) {
     for (int attempt = 0; attempt < lock_attempts; ++attempt) {
         if (::flock(directory.get(), LOCK_EX | LOCK_NB) == 0) {
             return {};
@@ -121,7 +121,7 @@ Result<std::unique_ptr<SocketFile>> SocketFile::claim(std::string path) {
     if (directory.get() < 0) {
         return refused(path, "its directory " + directory_name + ": " + reason(errno));
     }
-    if (Outcome locked = lock(directory, path); !locked) {
+    if (Outcome locked = lock_socket(directory, path); !locked) {
         return locked;
     }
     if (Outcome cleared = clear_stale(path, *address); !cleared) {

@@ -70,10 +70,10 @@ void Shard::post(std::function<void()> task) {
     } else if (here != nullptr) {
         here->outbox_[index_].push_back(std::move(task));
     } else {
-        {
-            const std::scoped_lock lock(foreign_mutex_);
-            foreign_.push_back(std::move(task));
-        }
+        // Waking belongs under the lock: a shard that is being destroyed takes it before its poller
+        // goes, and so never closes what another thread is about to write to.
+        const std::scoped_lock lock(foreign_mutex_);
+        foreign_.push_back(std::move(task));
         foreign_waiting_.store(true, std::memory_order_release);
         wake();
     }
