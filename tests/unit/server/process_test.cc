@@ -23,6 +23,7 @@
 #include <string>
 #include <thread>
 
+#include "tests/support/sanitizers.h"
 #include "tests/support/test_certificates.h"
 
 using namespace causeway;
@@ -170,7 +171,8 @@ void serves_and_ends(const std::function<void()>& before, bool counts) {
 
 }  // namespace
 
-TEST_CASE("process: a standard error that is closed costs nothing but the log") {
+TEST_CASE("process: a standard error that is closed costs nothing but the log" *
+          doctest::skip(causeway::test::sanitized)) {
     serves_and_ends([] { ::close(STDERR_FILENO); }, true);
     serves_and_ends(
         [] {
@@ -181,11 +183,13 @@ TEST_CASE("process: a standard error that is closed costs nothing but the log") 
         true);
 }
 
-TEST_CASE("process: a standard error that is full costs nothing but the log") {
+TEST_CASE("process: a standard error that is full costs nothing but the log" *
+          doctest::skip(causeway::test::sanitized)) {
     serves_and_ends([] { ::dup2(::open("/dev/full", O_WRONLY), STDERR_FILENO); }, true);
 }
 
-TEST_CASE("process: a standard error that nobody reads does not hold up the start or the end") {
+TEST_CASE("process: a standard error that nobody reads does not hold up the start or the end" *
+          doctest::skip(causeway::test::sanitized)) {
     std::array<int, 2> ends{};
     REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
     ::fcntl(ends[1], F_SETFL, O_NONBLOCK);
@@ -208,7 +212,8 @@ TEST_CASE("process: a standard error that nobody reads does not hold up the star
     ::close(ends[1]);
 }
 
-TEST_CASE("process: an error that cannot be told still ends with its status") {
+TEST_CASE("process: an error that cannot be told still ends with its status" *
+          doctest::skip(causeway::test::sanitized)) {
     const Installed installed;
     fs::remove(installed.files.path_of("tls/a.test.key"));
     const auto to_full = [] {
@@ -220,7 +225,8 @@ TEST_CASE("process: an error that cannot be told still ends with its status") {
     CHECK(Running(whole, {"--check"}, to_full).status() == 1);
 }
 
-TEST_CASE("process: a check creates and changes nothing") {
+TEST_CASE("process: a check creates and changes nothing" *
+          doctest::skip(causeway::test::sanitized)) {
     const Installed installed;
     const auto quietly = [] {
         ::dup2(::open("/dev/null", O_WRONLY), STDOUT_FILENO);

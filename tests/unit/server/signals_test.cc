@@ -17,6 +17,7 @@
 #include <string>
 #include <thread>
 
+#include "tests/support/sanitizers.h"
 #include "tests/support/test_certificates.h"
 
 using namespace causeway;
@@ -69,15 +70,17 @@ public:
         const std::string program = program_path();
         const std::string log = files_.path_of("log");
         REQUIRE_MESSAGE(::access(program.c_str(), X_OK) == 0, "no program ", program);
-        child_ = ::fork();
-        REQUIRE(child_ >= 0);
-        if (child_ != 0) return;
         // A blocked signal stays pending through exec.
         sigset_t signals;
+        sigset_t before;
         sigemptyset(&signals);
         sigaddset(&signals, SIGHUP);
-        ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-        ::raise(SIGHUP);
+        ::pthread_sigmask(SIG_BLOCK, &signals, &before);
+        child_ = ::fork();
+        if (child_ > 0) ::kill(child_, SIGHUP);
+        if (child_ != 0) ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+        REQUIRE(child_ >= 0);
+        if (child_ != 0) return;
         ::dup2(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600), STDERR_FILENO);
         ::execl(program.c_str(), program.c_str(), "--config", path.c_str(), nullptr);
         ::_exit(127);
@@ -113,7 +116,8 @@ private:
 
 }  // namespace
 
-TEST_CASE("signals: a reload asked for at the start is done once the server is ready") {
+TEST_CASE("signals: a reload asked for at the start is done once the server is ready" *
+          doctest::skip(causeway::test::sanitized)) {
     HungUpAtStart server;
     CHECK(server.logs("event=server.reloaded"));
     for (const int meaningless : {SIGUSR1, SIGUSR2, SIGXFSZ, SIGPIPE}) server.signal(meaningless);
