@@ -46,15 +46,13 @@ class ClientPrograms(Group):
 
     def cases(self):
         return [
-            ("stanzajs", lambda: self.converse(self._node("stanzajs.mjs", "stanza.js"))),
             ("strophejs", lambda: self.converse(self._node("strophejs.mjs", "Strophe.js"),
                                                 WEBSOCKET)),
             ("conversejs", lambda: self.converse(self._conversejs, WEBSOCKET, self._reload)),
             ("aioxmpp", lambda: self.converse(self._aioxmpp)),
             *((f"libstrophe/{transport}", self._bind(self.libstrophe, transport))
               for transport in TCP),
-            *((f"go-sendxmpp/{transport}", self._bind(self.go_sendxmpp, transport))
-              for transport in TCP),
+            ("go-sendxmpp/direct-tls", self._bind(self.go_sendxmpp, "direct-tls")),
             *((f"profanity/{transport}", self._bind(self.profanity, transport))
               for transport in TCP),
         ]
