@@ -12,6 +12,7 @@
 #include "gateway/xml/ns.h"
 #include "gateway/xml/writer.h"
 #include "gateway/xmpp/domain.h"
+#include "s2s/confirmations.h"
 #include "s2s/dialback_key.h"
 #include "s2s/peer_identity.h"
 #include "s2s/server_table.h"
@@ -30,17 +31,6 @@ std::string domain_part(std::string_view address) {
     return domain_of(address);
 }
 
-std::string dialback_reply(std::string_view name, const IncomingStream::Pair& pair,
-                           std::string_view id, std::string_view type, std::string_view inner) {
-    std::string out = fmt::format("<db:{}", name);
-    append_attribute(out, "from", pair.local);
-    append_attribute(out, "to", pair.remote);
-    if (!id.empty()) append_attribute(out, "id", id);
-    append_attribute(out, "type", type);
-    if (inner.empty()) return out + "/>";
-    return out + fmt::format(">{}</db:{}>", inner, name);
-}
-
 }  // namespace
 
 IncomingStream::IncomingStream(Hub& hub, ServerTable& table, std::unique_ptr<Channel> channel)
@@ -53,6 +43,46 @@ IncomingStream::IncomingStream(Hub& hub, ServerTable& table, std::unique_ptr<Cha
     stream_.set_limits(hub.shared_limits(), limits.stanza_bytes_unauthenticated);
     hub.shard.timers().arm(timer_, std::chrono::duration_cast<Duration>(limits.handshake_seconds),
                            *this);
+}
+
+IncomingStream::IncomingStream(Hub& hub, ServerTable& table, std::unique_ptr<Channel> channel,
+                               const MovingServer& moving)
+    : IncomingStream(hub, table, std::move(channel)) {
+    id_ = moving.id;
+    peer_domain_ = moving.peer_domain;
+    domain_ = moving.domain;
+    since_ = moving.since;
+    gain(stream_bits::secure);
+    if (!moving.context.empty()) {
+        stream_.go_on(moving.context);
+        recall_offer();
+    }
+}
+
+void IncomingStream::go_on(MovingServer moving) {
+    if (moving.proof == MovingServer::Proof::given) {
+        gain(stream_bits::authenticated);
+        proven(moving.pair, "external");
+    } else {
+        dialback_result(moving.pair, std::move(moving.key));
+    }
+}
+
+/// What the peer sends from here on is read on the home shard of its domain.
+void IncomingStream::move_home(Hub& home, MovingServer moving) {
+    stream_.hold();
+    timer_.cancel();
+    moving.id = id_;
+    moving.peer_domain = peer_domain_;
+    moving.domain = domain_;
+    moving.since = since_;
+    // Behind the element that is being handled; std::function must be copyable.
+    const auto carried = std::make_shared<MovingServer>(std::move(moving));
+    hub_.shard.post([this, alive = handle(), &home, carried] {
+        if (alive.expired() || !stream_.usable()) return;
+        carried->context = stream_.context();
+        table_.move(*this, home, std::move(*carried));
+    });
 }
 
 IncomingStream::~IncomingStream() {
@@ -87,9 +117,15 @@ Outcome IncomingStream::peer_proves(std::string_view claimed) const {
 void IncomingStream::authenticated(const Jid& identity, std::string_view,
                                    std::string_view success) {
     gain(stream_bits::authenticated);
-    proven({std::string(identity.domain()), domain_}, "external");
     stream_.send(success);
     stream_.restart();
+    const Pair pair{std::string(identity.domain()), domain_};
+    Hub& home = hub_.home_of(pair.remote);
+    if (link_ == nullptr && &home != &hub_) {
+        move_home(home, {.pair = pair});
+    } else {
+        proven(pair, "external");
+    }
 }
 
 void IncomingStream::proven(const Pair& pair, std::string_view how) {
@@ -100,7 +136,7 @@ void IncomingStream::proven(const Pair& pair, std::string_view how) {
     stream_.set_rate(hub_.limits().server_read_bytes_per_second,
                      hub_.limits().server_read_burst_bytes);
     if (first) {
-        table_.authenticated(*this);
+        table_.proven(*this, pair.remote);
         timer_.cancel();
     }
     touch();
@@ -137,118 +173,6 @@ void IncomingStream::on_element(Element& element, Arena& arena) {
     } else {
         stream_.fail(stream_error::unsupported_stanza_type, "that is no stanza");
     }
-}
-
-// ---- dialback (XEP-0220) ----
-
-void IncomingStream::dialback(const Element& element, Arena& arena) {
-    const Pair pair{domain_of(element.attribute("from")), domain_of(element.attribute("to"))};
-    if (pair.remote.empty() || pair.local.empty()) {
-        stream_.fail(stream_error::improper_addressing, "dialback is between two domains");
-        return;
-    }
-    if (element.name == "result" && !element.has_attribute("type")) {
-        dialback_result(element, pair, std::string(element.text(arena)));
-    } else if (element.name == "verify" && !element.has_attribute("type")) {
-        dialback_verify(element, pair, element.text(arena));
-    } else {
-        // An answer to a question that was not asked here (CVE-2012-3525).
-        stream_.fail(stream_error::not_authorized, "nobody asked that here");
-    }
-}
-
-void IncomingStream::dialback_verify(const Element& element, const Pair& pair,
-                                     std::string_view key) {
-    const std::string_view id = element.attribute("id");
-    if (!hub_.serves(pair.local)) {
-        std::string inner;
-        append_error(inner, {.condition = StanzaCondition::item_not_found, .text = {}});
-        stream_.send(dialback_reply("verify", pair, id, "error", inner));
-        return;
-    }
-    const bool valid =
-        equal_in_constant_time(key, dialback_key(hub_.shared.secret, pair.remote, pair.local, id));
-    stream_.send(dialback_reply("verify", pair, id, valid ? "valid" : "invalid", {}));
-}
-
-void IncomingStream::dialback_result(const Element&, const Pair& pair, std::string key) {
-    const auto refuse = [&](StanzaCondition condition, std::string text) {
-        std::string inner;
-        append_error(inner, {.condition = condition, .text = std::move(text), .type = "cancel"});
-        stream_.send(dialback_reply("result", pair, {}, "error", inner));
-    };
-    if (!hub_.serves(pair.local)) {
-        refuse(StanzaCondition::item_not_found, "That domain is not served here.");
-        return;
-    }
-    if (hub_.serves(pair.remote)) {
-        refuse(StanzaCondition::not_allowed, "That domain is served here.");
-        return;
-    }
-    if (pairs_.contains(pair)) {
-        stream_.send(dialback_reply("result", pair, {}, "valid", {}));
-        return;
-    }
-    if (verifying_.contains(pair)) return;
-    if (pairs_.size() + verifying_.size() >= hub_.limits().dialback_pairs) {
-        refuse(StanzaCondition::resource_constraint, "Too many domains on one stream.");
-        return;
-    }
-    // A certificate that proves the domain says more than a key could.
-    if (peer_proves(pair.remote)) {
-        verified(pair, {});
-        return;
-    }
-    if (hub_.config->s2s.authentication == Config::PeerAuthentication::certificate) {
-        refuse(StanzaCondition::policy_violation, "A certificate is needed here.");
-        return;
-    }
-    if (!table_.admission().verify(network_, verifying_.size())) {
-        refuse(StanzaCondition::resource_constraint, "Too many verifications at once.");
-        return;
-    }
-    verifying_.emplace(pair,
-                       std::make_unique<DialbackVerification>(
-                           hub_, pair.local, pair.remote, id_, std::move(key),
-                           [this, pair](const Outcome& outcome) { verified(pair, outcome); }));
-}
-
-void IncomingStream::verified(const Pair& pair, const Outcome& outcome) {
-    // The pair is a reference into what is erased last.
-    const Pair kept = pair;
-    if (!stream_.usable()) {
-        end_verification(kept);
-        return;
-    }
-    if (outcome) {
-        proven(kept, "dialback");
-        stream_.send(dialback_reply("result", kept, {}, "valid", {}));
-    } else if (outcome.cause() == Cause::refused) {
-        CAUSEWAY_LOG(warn, "s2s.dialback_invalid", {"local", kept.local}, {"remote", kept.remote},
-                     {"cause", outcome.why()});
-        stream_.send(dialback_reply("result", kept, {}, "invalid", {}));
-        // XEP-0220 §2.4: whoever claims another's domain is not listened to any longer.
-        if (pairs_.empty()) stream_.close();
-    } else {
-        CAUSEWAY_LOG(info, "s2s.dialback_failed", {"local", kept.local}, {"remote", kept.remote},
-                     {"cause", outcome.why()});
-        std::string inner;
-        append_error(inner, {.condition = outcome.cause() == Cause::absent
-                                              ? StanzaCondition::remote_server_not_found
-                                              : StanzaCondition::remote_server_timeout,
-                             .text = outcome.why(),
-                             .type = "cancel"});
-        stream_.send(dialback_reply("result", kept, {}, "error", inner));
-    }
-    end_verification(kept);
-}
-
-void IncomingStream::end_verification(const Pair& pair) {
-    const auto found = verifying_.find(pair);
-    if (found == verifying_.end()) return;
-    table_.admission().verified(network_);
-    hub_.shard.condemn(std::move(found->second));
-    verifying_.erase(found);
 }
 
 // ---- stanzas ----
@@ -357,7 +281,7 @@ void IncomingStream::on_skipped(const Element& start) {
 }
 
 bool IncomingStream::answer_ping(const Stanza& stanza) {
-    if (stanza.from.resource() == ServerTable::unowed_resource && !stanza.from.has_local()) {
+    if (stanza.from.resource() == Confirmations::unowed_resource && !stanza.from.has_local()) {
         // Nothing behind it is owed to anybody, until another ping says so; it is answered like
         // any.
         following_ = following_ && pairs_.size() > 1;

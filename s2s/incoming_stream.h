@@ -1,7 +1,8 @@
 // IncomingStream: a stream that another server opened to us. It carries stanzas for the domain
 // pairs that were proven on it, by certificate (SASL EXTERNAL) or by dialback, and for no others.
 // It also answers questions about our own dialback keys. Owner: the ServerTable of the shard that
-// accepted it.
+// accepted it, until it proves a first domain; then the ServerLink of that domain, on whose home
+// shard it goes on.
 //
 // A peer that sends us a ping behind its stanzas asks whether they are safe: from the first such
 // ping on, each message is followed until it is stored or delivered, and the ping is answered only
@@ -21,6 +22,8 @@
 namespace causeway {
 
 class ServerTable;
+class ServerLink;
+struct MovingServer;
 
 class IncomingStream final : public Condemned,
                              public Negotiation,
@@ -35,12 +38,22 @@ public:
     };
 
     IncomingStream(Hub& hub, ServerTable& table, std::unique_ptr<Channel> channel);
+    /// One that moved here; its channel is `channel` already. go_on() follows.
+    IncomingStream(Hub& hub, ServerTable& table, std::unique_ptr<Channel> channel,
+                   const MovingServer& moving);
     ~IncomingStream() override;
 
     XmppStream& stream() override { return stream_; }
     /// Pairs and how each was proven ("external" or "dialback").
     [[nodiscard]] const std::map<Pair, std::string_view>& pairs() const { return pairs_; }
     [[nodiscard]] UnixMillis since() const { return since_; }
+    /// The network that the peer is in.
+    [[nodiscard]] const std::string& network() const { return network_; }
+    /// The link of the domain that it proved first; nullptr before.
+    [[nodiscard]] ServerLink* link() const { return link_; }
+    void belongs_to(ServerLink* link) { link_ = link; }
+    /// Continues what it moved for.
+    void go_on(MovingServer moving);
 
     void authenticated(const Jid& identity, std::string_view mechanism,
                        std::string_view success) override;
@@ -64,7 +77,8 @@ private:
     void misaddressed(const Element& element, StanzaKind kind, const Jid* from);
     bool answer_ping(const Stanza& stanza);
     void answer_ready_pings();
-    void dialback_result(const Element& element, const Pair& pair, std::string key);
+    void dialback_result(const Pair& pair, std::string key);
+    void move_home(Hub& home, MovingServer moving);
     void dialback_verify(const Element& element, const Pair& pair, std::string_view key);
     void verified(const Pair& pair, const Outcome& outcome);
     void end_verification(const Pair& pair);
@@ -72,6 +86,7 @@ private:
     void touch();
 
     ServerTable& table_;
+    ServerLink* link_ = nullptr;
     const std::string network_;  ///< that the peer comes from
     XmppStream stream_;
     std::string id_;           ///< of our latest header; dialback keys are bound to it
@@ -90,6 +105,18 @@ private:
     std::uint32_t received_ = 0;
     std::deque<std::uint32_t> open_;
     std::deque<WaitingPing> pings_;
+};
+
+/// A stream on its way to the home shard of a remote domain.
+struct MovingServer {
+    std::unique_ptr<DetachedChannel> channel = {};
+    std::string context = {};  ///< see XmppStream::go_on(); empty: a header is due
+    std::string id = {}, peer_domain = {}, domain = {};
+    UnixMillis since = 0;
+    IncomingStream::Pair pair = {};
+    enum class Proof : unsigned char { given, dialback_key };
+    Proof proof = Proof::given;  ///< of the pair: by certificate, or to be had for `key`
+    std::string key = {};
 };
 
 }  // namespace causeway

@@ -6,12 +6,11 @@
 #include <array>
 #include <charconv>
 
-#include "gateway/base/encoding.h"
 #include "gateway/base/log.h"
 #include "gateway/net/stream_channel.h"
 #include "gateway/net/system_network.h"
+#include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
-#include "gateway/xml/writer.h"
 #include "gateway/xmpp/domain.h"
 #include "s2s/dialback_key.h"
 #include "s2s/peer_identity.h"
@@ -20,43 +19,27 @@ namespace causeway {
 namespace {
 
 enum : std::uint32_t { one_step, whole_attempt };
-constexpr std::string_view see_other_host = "see-other-host";
 
 Duration millis(std::chrono::seconds seconds) {
     return std::chrono::duration_cast<Duration>(seconds);
-}
-
-// What a stream error says about trying again: the peer does not know us or our name, or it is only
-// not well at the moment.
-Cause cause_of(std::string_view condition) {
-    if (condition == stream_error::host_unknown || condition == stream_error::host_gone) {
-        return Cause::absent;
-    }
-    constexpr std::array<std::string_view, 6> lasting{
-        stream_error::improper_addressing, stream_error::invalid_from,
-        stream_error::not_authorized,      stream_error::unsupported_version,
-        stream_error::invalid_namespace,   stream_error::policy_violation};
-    for (const std::string_view known : lasting) {
-        if (known == condition) return Cause::refused;
-    }
-    return Cause::retry;
 }
 
 }  // namespace
 
 OutgoingStream::OutgoingStream(Hub& hub, std::string local, std::string remote, Purpose purpose,
                                OutgoingOwner& owner)
-    : hub_(hub),
-      local_(std::move(local)),
+    : Negotiation(hub, StreamSide::server, StreamRole::initiating),
       remote_(std::move(remote)),
-      purpose_(purpose),
-      owner_(&owner) {}
+      owner_(&owner) {
+    domain_ = std::move(local);
+    if (purpose == Purpose::verification) gain(stream_bits::only_asks);
+}
 
 OutgoingStream::~OutgoingStream() = default;
 
 void OutgoingStream::disown() {
     owner_ = nullptr;
-    stop_guests(Outcome::retry("the stream was given up"));
+    stop_sharers(Outcome::retry("the stream was given up"));
     timer_.cancel();
     total_.cancel();
     discovery_.reset();
@@ -107,35 +90,21 @@ void OutgoingStream::connect_to(std::vector<ConnectTarget> targets) {
     }
     connector_ = std::make_unique<Connector>(hub_.network, hub_.resolver, hub_.shard.timers(),
                                              hub_.clock(), std::move(targets), bounds,
-                                             [this](Result<ConnectedTarget> connected_target) {
-                                                 connected(std::move(connected_target));
+                                             [this](Result<ConnectedTarget> connected) {
+                                                 if (connected) {
+                                                     begin(std::move(*connected));
+                                                 } else {
+                                                     stop(connected.error());
+                                                 }
                                              });
-}
-
-void OutgoingStream::connected(Result<ConnectedTarget> connected_target) {
-    if (!connected_target) {
-        stop(connected_target.error());
-        return;
-    }
-    begin(std::move(*connected_target));
-}
-
-std::unique_ptr<TlsEngine> OutgoingStream::make_engine() const {
-    const auto snapshot = hub_.tls;
-    const DomainTls* tls = snapshot->find(local_);
-    if (tls == nullptr) return nullptr;
-    return std::make_unique<TlsEngine>(tls->connecting.get(), TlsEngine::Role::client, snapshot,
-                                       domain_to_ascii(remote_));
 }
 
 void OutgoingStream::begin(ConnectedTarget connected_target) {
     target_ = connected_target.target;
-    target_text_ = to_string(target_);
-    state_ = State::negotiating;
-    secure_ = starttls_sent_ = sasl_sent_ = dialback_sent_ = authenticated_ = proven_ = false;
-    challenged_ = false;
+    state_ = State::opening;
+    begin_anew(stream_bits::only_asks | stream_bits::external_refused);
     end_ = {};
-    sasl_refusal_.clear();
+    ending_ = End::otherwise;
     auto channel = std::make_unique<StreamChannel>(hub_.shard, std::move(connected_target.socket));
     StreamChannel& raw = *channel;
     stream_ = std::make_unique<XmppStream>(hub_.shard, std::move(channel), ns::server,
@@ -143,44 +112,52 @@ void OutgoingStream::begin(ConnectedTarget connected_target) {
     // Whom we connect to is as unknown as who connects to us: the same limits until it is proven.
     stream_->set_limits(hub_.shared_limits(), hub_.limits().stanza_bytes_unauthenticated);
     expect_progress(hub_.limits().connect_seconds);
-    if (!target_.direct_tls) {
+    if (target_.direct_tls) {
+        begin_direct_tls(raw);
+    } else {
         send_header();
+    }
+}
+
+void OutgoingStream::begin_direct_tls(StreamChannel& channel) {
+    const auto snapshot = hub_.tls;
+    const DomainTls* tls = snapshot->find(domain_);
+    if (tls == nullptr) {
+        stop(Outcome::policy(fmt::format("{} is no longer served here", domain_)));
         return;
     }
-    auto engine = make_engine();
-    if (engine == nullptr) {
-        stop(Outcome::policy(fmt::format("{} is no longer served here", local_)));
-        return;
-    }
-    raw.start_tls(std::move(engine), TransportKind::direct_tls);
+    channel.start_tls(std::make_unique<TlsEngine>(tls->connecting.get(), TlsEngine::Role::client,
+                                                  snapshot, domain_to_ascii(remote_)),
+                      TransportKind::direct_tls);
 }
 
 void OutgoingStream::send_header() {
-    featured_ = false;
-    stream_->send_header({.to = remote_, .from = local_, .dialback = true});
+    state_ = State::opening;
+    stream_->send_header({.to = remote_, .from = domain_, .dialback = true});
 }
 
 void OutgoingStream::on_stream_secured() {
-    secure_ = true;
+    gain(stream_bits::secure);
     expect_progress(hub_.limits().connect_seconds);
-    if (judge_certificate()) send_header();
+    if (const Outcome proof = peer_proves(remote_); !proof) {
+        CAUSEWAY_LOG(info, "s2s.certificate", {"remote", remote_}, {"target", target()},
+                     {"cause", proof.why()});
+        if (hub_.config->s2s.authentication == Config::PeerAuthentication::certificate) {
+            fail_target(
+                Outcome::policy(fmt::format("{} cannot be trusted: {}", remote_, proof.why())));
+            return;
+        }
+    }
+    send_header();
 }
 
-bool OutgoingStream::judge_certificate() {
-    const Outcome proof = certificate_proves(stream_->channel().tls(), remote_);
-    proven_ = proof.ok();
-    if (proven_) return true;
-    CAUSEWAY_LOG(info, "s2s.certificate", {"remote", remote_}, {"target", target_text_},
-                 {"cause", proof.why()});
-    if (hub_.config->s2s.authentication == Config::PeerAuthentication::certificate) {
-        fail_target(Outcome::policy(fmt::format("{} cannot be trusted: {}", remote_, proof.why())));
-        return false;
-    }
-    return true;
+Outcome OutgoingStream::peer_proves(std::string_view claimed) const {
+    return certificate_proves(stream_->channel().tls(), claimed);
 }
 
 void OutgoingStream::on_stream_opened(const StreamHeader& header) {
     stream_id_ = header.id;
+    state_ = State::features;
     expect_progress(hub_.limits().connect_seconds);
     if (header.version.empty()) {
         fail_target(
@@ -197,137 +174,84 @@ void OutgoingStream::on_element(Element& element, Arena& arena) {
         }
         return;
     }
-    if (element.ns == ns::tls && starttls_sent_ && !secure_) {
-        on_tls(element);
-    } else if (element.ns == ns::sasl && sasl_sent_ && !authenticated_) {
-        on_sasl(element);
-    } else if (element.ns == ns::dialback && element.name == "result" &&
-               (dialback_sent_ || !guests_.empty())) {
-        on_dialback(element);
-    } else if (element.ns == ns::dialback && owner_ != nullptr && state_ == State::established) {
-        owner_->on_peer_element(*this, element, arena);
-    } else {
-        // Stanzas come on the peer's own stream: here nobody has proven anything.
-        end_ = Outcome::refused("it sent what does not belong on this stream");
-        stream_->fail(stream_error::not_authorized, "send that on a stream of your own");
+    if (state_ == State::negotiating) {
+        expect_progress(hub_.limits().connect_seconds);
+        if (dispatch(element.ns, element, arena)) return;
+    } else if (state_ == State::established && element.ns == ns::dialback) {
+        if (element.name == "result" && shared()) {
+            sharer_answered(element);
+            return;
+        }
+        if (owner_ != nullptr) {
+            owner_->on_peer_element(*this, element, arena);
+            return;
+        }
     }
+    // Stanzas come on the peer's own stream: here nobody has proven anything.
+    end_ = Outcome::refused("it sent what does not belong on this stream");
+    stream_->fail(stream_error::not_authorized, "send that on a stream of your own");
 }
 
 void OutgoingStream::on_features(const Element& features) {
-    if (std::exchange(featured_, true) || state_ != State::negotiating) {
+    if (state_ != State::features) {
         fail_target(Outcome::refused(fmt::format("{} sent its features twice", remote_)));
         return;
     }
     expect_progress(hub_.limits().connect_seconds);
-    if (!secure_) {
-        if (features.child(ns::tls, "starttls") == nullptr) {
-            fail_target(Outcome::policy(fmt::format("{} offers no TLS", remote_)));
-            return;
-        }
-        starttls_sent_ = true;
-        stream_->send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
-        return;
-    }
+    state_ = State::negotiating;
     const Element* dialback = features.child(ns::dialback_feature, "dialback");
-    dialback_errors_ =
-        dialback != nullptr && dialback->child(ns::dialback_feature, "errors") != nullptr;
-    if (purpose_ == Purpose::verification || authenticated_) {
+    if (dialback != nullptr && dialback->child(ns::dialback_feature, "errors") != nullptr) {
+        gain(stream_bits::dialback_errors);
+    }
+    if (!begin_step(&features)) ready();
+}
+
+// ---- what the steps bring about ----
+
+void OutgoingStream::authenticated(const Jid&, std::string_view mechanism, std::string_view) {
+    gain(stream_bits::authenticated);
+    authentication_ = mechanism;
+    if (mechanism == "dialback") {
         ready();
         return;
     }
-    sasl_offered_ = false;
-    if (const Element* mechanisms = features.child(ns::sasl, "mechanisms")) {
-        Arena scratch;
-        for (const Element* m = mechanisms->first_element(); m != nullptr; m = m->next_element()) {
-            sasl_offered_ = sasl_offered_ || m->text(scratch) == "EXTERNAL";
-        }
-    }
-    choose_authentication();
+    stream_->restart();
+    send_header();
 }
 
-void OutgoingStream::choose_authentication() {
-    if (sasl_offered_ && !sasl_sent_ && !external_failed_) {
-        sasl_sent_ = true;
-        stream_->send(
-            fmt::format("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' "
-                        "mechanism='EXTERNAL'>{}</auth>",
-                        base64_encode(local_)));
-        return;
-    }
+void OutgoingStream::external_refused(std::string_view reason) {
+    gain(stream_bits::external_refused);
+    end_ = Outcome::refused(fmt::format("{} did not accept our certificate: {}", remote_, reason));
     if (hub_.config->s2s.authentication == Config::PeerAuthentication::certificate) {
-        fail_target(Outcome::refused(
-            !sasl_refusal_.empty()
-                ? fmt::format("{} did not accept our certificate: {}", remote_, sasl_refusal_)
-                : fmt::format("{} does not accept certificates from us", remote_)));
+        fail_target(end_);
         return;
     }
-    start_dialback();
+    (void)begin_step(nullptr);
 }
 
-void OutgoingStream::send_dialback_key(const std::string& local) {
-    std::string out = "<db:result";
-    append_attribute(out, "from", local);
-    append_attribute(out, "to", remote_);
-    out += '>';
-    out += dialback_key(hub_.shared.secret, remote_, local, stream_id_);
-    out += "</db:result>";
-    stream_->send(out);
+void OutgoingStream::send_key(const std::string& local) {
+    XmlBuilder key;
+    key.open("db:result")
+        .attribute("from", local)
+        .attribute("to", remote_)
+        .text(dialback_key(hub_.shared.secret, remote_, local, stream_id_));
+    stream_->send(key.take());
 }
 
-void OutgoingStream::start_dialback() {
-    dialback_sent_ = true;
-    send_dialback_key(local_);
-    // The peer now looks us up and connects back, which may take it some targets, too.
+void OutgoingStream::send_dialback_key() {
+    send_key(domain_);
+    // The peer now looks us up and connects back, which may take it some targets.
     expect_progress(hub_.limits().link_connect_seconds);
 }
 
-void OutgoingStream::on_tls(const Element& element) {
-    if (element.name != "proceed") {
-        fail_target(Outcome::retry("it could not start TLS"));
-        return;
-    }
-    auto engine = make_engine();
-    if (engine == nullptr) {
-        stop(Outcome::policy(fmt::format("{} is no longer served here", local_)));
-        return;
-    }
-    expect_progress(hub_.limits().connect_seconds);
-    stream_->start_tls({}, std::move(engine));
-}
-
-void OutgoingStream::on_sasl(const Element& element) {
-    expect_progress(hub_.limits().connect_seconds);
-    if (element.name == "success") {
-        authenticated_ = true;
-        authentication_ = "external";
-        stream_->restart();
-        send_header();
-        return;
-    }
-    if (element.name == "challenge" && !std::exchange(challenged_, true)) {
-        // XEP-0178 §3: an empty challenge asks for the identity once more.
-        stream_->send("<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>=</response>");
-        return;
-    }
-    const Element* condition = element.first_element();
-    sasl_refusal_ = condition == nullptr ? "it gave no reason" : std::string(condition->name);
-    choose_authentication();
-}
-
-void OutgoingStream::on_dialback(const Element& element) {
-    if (state_ == State::established) {
-        guest_answered(element);
-        return;
-    }
-    if (domain_of(element.attribute("from")) != remote_ ||
-        domain_of(element.attribute("to")) != local_) {
+void OutgoingStream::dialback(const Element& element, Arena&) {
+    if (element.name != "result" || domain_of(element.attribute("from")) != remote_ ||
+        domain_of(element.attribute("to")) != domain_) {
         return;
     }
     const std::string_view type = element.attribute("type");
     if (type == "valid") {
-        authenticated_ = true;
-        authentication_ = "dialback";
-        ready();
+        authenticated({}, "dialback", {});
         return;
     }
     const Element* error = element.child(ns::client, "error");
@@ -345,67 +269,31 @@ void OutgoingStream::on_dialback(const Element& element) {
     fail_target(type == "invalid" || lasting ? Outcome::refused(why) : Outcome::retry(why));
 }
 
-void OutgoingStream::on_stream_error(const Element& element, Arena& arena) {
-    std::string_view condition = "no condition";
-    std::string text, other_host;
-    for (const Element* child = element.first_element(); child != nullptr;
-         child = child->next_element()) {
-        if (child->ns != ns::stream_errors) continue;
-        if (child->name == "text") {
-            text = fmt::format(" ({})", child->text(arena));
-        } else {
-            condition = child->name;
-            if (condition == see_other_host) other_host = child->text(arena);
-        }
-    }
-    if (!other_host.empty() && state_ == State::negotiating && !std::exchange(redirected_, true) &&
-        follow(other_host)) {
-        return;
-    }
-    peer_failed_ = true;
-    end_ = Outcome(cause_of(condition),
-                   fmt::format("{} ended the stream: {}{}", remote_, condition, text));
-    stream_->close();
-}
+// ---- the end of a target, and of the stream ----
 
-/// RFC 6120 §4.9.3.19: the peer's server is elsewhere. What is asked of it there is the same: its
-/// certificate has to be for the remote domain, not for that host. False: that is no address.
-bool OutgoingStream::follow(std::string_view other_host) {
-    std::string_view host = other_host;
-    std::uint16_t port = 0;
-    if (const std::size_t colon = other_host.rfind(':');
-        colon != std::string_view::npos && other_host.find(']', colon) == std::string_view::npos) {
-        host = other_host.substr(0, colon);
-        const char* const end = other_host.data() + other_host.size();
-        const auto read = std::from_chars(other_host.data() + colon + 1, end, port);
-        if (read.ec != std::errc{} || read.ptr != end || port == 0) return false;
-    }
-    std::string ascii = domain_to_ascii(domain_of(host));
-    if (ascii.empty()) return false;
-    CAUSEWAY_LOG(info, "s2s.see_other_host", {"remote", remote_}, {"target", target_text_},
-                 {"host", other_host});
-    leave_target();
-    if (port == 0) {
-        look_for(ascii);
-        return true;
-    }
-    if (ascii.front() == '[') ascii = ascii.substr(1, ascii.size() - 2);
-    targets_ = {{.host = std::move(ascii), .port = port}};
-    connect_to(targets_);
-    return true;
-}
-
-void OutgoingStream::leave_target() {
+/// Without a further call: the connection of this target is left to end by itself.
+void OutgoingStream::leave_stream() {
     timer_.cancel();
-    discovery_.reset();
-    connector_.reset();
     stream_->close();
     stream_->silence();
     hub_.shard.condemn(std::make_unique<Abandoned>(std::move(stream_)));
 }
 
+/// The peer offers EXTERNAL and does not go on once it has failed: on a new stream dialback is
+/// left. False if that was not the matter, or if policy wants a certificate.
+bool OutgoingStream::without_external() {
+    if (!negotiating() || !has(stream_bits::external_tried) || has(stream_bits::authenticated) ||
+        hub_.config->s2s.authentication == Config::PeerAuthentication::certificate) {
+        return false;
+    }
+    gain(stream_bits::external_refused);
+    leave_stream();
+    connect_to({std::ranges::find(targets_, target_), targets_.end()});
+    return true;
+}
+
 void OutgoingStream::ready() {
-    if (purpose_ == Purpose::verification) {
+    if (has(stream_bits::only_asks)) {
         expect_progress(hub_.limits().connect_seconds);
     } else {
         timer_.cancel();
@@ -413,26 +301,23 @@ void OutgoingStream::ready() {
     total_.cancel();
     state_ = State::established;
     connector_.reset();
-    stream_->set_limits(hub_.shared_limits(), purpose_ == Purpose::verification
+    stream_->set_limits(hub_.shared_limits(), has(stream_bits::only_asks)
                                                   ? hub_.limits().stanza_bytes_unauthenticated
                                                   : hub_.limits().stanza_bytes_server);
-    CAUSEWAY_LOG(info, "s2s.ready", {"local", local_}, {"remote", remote_},
-                 {"authentication", authentication_}, {"target", target_text_});
+    CAUSEWAY_LOG(info, "s2s.ready", {"local", domain_}, {"remote", remote_},
+                 {"authentication", authentication_}, {"target", target()});
     if (owner_ != nullptr) owner_->on_ready(*this);
 }
 
 void OutgoingStream::fail_target(const Outcome& why) {
     end_ = why;
-    stream_->close();
     // A certificate or an offer that does not do may be another machine's fault: the next target
     // may be right. Without one, this is the reason.
-    if (connector_ == nullptr || state_ != State::negotiating) {
+    if (connector_ == nullptr || !negotiating()) {
         stop(why);
         return;
     }
-    timer_.cancel();
-    stream_->silence();
-    hub_.shard.condemn(std::make_unique<Abandoned>(std::move(stream_)));
+    leave_stream();
     state_ = State::connecting;
     last_failure_ = why;
     connector_->next(why);
@@ -452,10 +337,10 @@ void OutgoingStream::stop(const Outcome& why) {
             ? last_failure_
             : why;
     if (!verdict) {
-        CAUSEWAY_LOG(info, "s2s.failed", {"local", local_}, {"remote", remote_},
+        CAUSEWAY_LOG(info, "s2s.failed", {"local", domain_}, {"remote", remote_},
                      {"kind", to_string(verdict.cause())}, {"cause", verdict.why()});
     }
-    stop_guests(verdict);
+    stop_sharers(verdict);
     if (OutgoingOwner* owner = std::exchange(owner_, nullptr)) owner->on_stopped(*this, verdict);
 }
 
@@ -475,15 +360,15 @@ void OutgoingStream::on_timer(std::uint32_t which) {
                                         : "the other server did not finish";
         stop(Outcome::retry(
             fmt::format("{} within {} s", at, hub_.limits().link_connect_seconds.count())));
-        return;
-    }
-    if (state_ == State::negotiating) {
-        fail_target(Outcome::retry(fmt::format("{} did not answer in time ({})", remote_,
-                                               dialback_sent_   ? "dialback"
-                                               : sasl_sent_     ? "authentication"
-                                               : secure_        ? "stream header or features"
-                                               : starttls_sent_ ? "STARTTLS"
-                                                                : "stream header or TLS")));
+    } else if (negotiating()) {
+        fail_target(Outcome::retry(
+            fmt::format("{} did not answer in time ({})", remote_,
+                        state_ == State::features   ? "features"
+                        : state_ == State::opening  ? "stream header or TLS"
+                        : !has(stream_bits::secure) ? "STARTTLS"
+                        : has(stream_bits::external_refused) || !has(stream_bits::external_tried)
+                            ? "dialback"
+                            : "authentication")));
     } else if (state_ == State::established) {
         stop(Outcome::retry("it did not answer in time"));
     }
@@ -493,33 +378,24 @@ void OutgoingStream::on_stream_drained() {
     if (owner_ == nullptr || state_ != State::established) return;
     owner_->on_stream_writable(*this);
     // Whoever is called may leave.
-    const std::vector<Guest> guests = guests_;
-    for (const Guest& guest : guests) {
-        if (guest.proven) guest.owner->on_stream_writable(*this);
+    const std::vector<Sharer> sharers = sharers_;
+    for (const Sharer& sharer : sharers) {
+        if (sharer.proven) sharer.owner->on_stream_writable(*this);
     }
 }
 
 void OutgoingStream::on_stream_closed(const Outcome& why) {
-    if (state_ == State::stopped) return;
-    if (state_ == State::negotiating && sasl_sent_ && !authenticated_ && !external_failed_ &&
-        hub_.config->s2s.authentication != Config::PeerAuthentication::certificate) {
-        // It offers EXTERNAL, and does not go on once that has failed: dialback is left.
-        external_failed_ = true;
-        leave_target();
-        connect_to({std::ranges::find(targets_, target_), targets_.end()});
+    if (state_ == State::stopped || without_external()) return;
+    if (!negotiating() || connector_ == nullptr) {
+        stop(!end_.ok() ? end_ : why);
         return;
     }
-    if (state_ == State::negotiating && connector_ != nullptr) {
-        const bool refused = !sasl_refusal_.empty() && !dialback_sent_;
-        const Outcome reason =
-            !end_.ok() ? end_
-            : refused  ? Outcome::refused(fmt::format("{} did not accept our certificate: {}",
-                                                      remote_, sasl_refusal_))
-                       : Outcome::retry(why ? std::string("it closed the stream") : why.why());
-        fail_target(reason);  // another target may be another machine, and know us
-        return;
-    }
-    stop(!end_.ok() ? end_ : why);
+    // Another target may be another machine, and know us.
+    const bool refused = has(stream_bits::external_tried) && !has(stream_bits::authenticated);
+    fail_target(!end_.ok() ? end_
+                : refused
+                    ? Outcome::refused(fmt::format("{} did not accept our certificate", remote_))
+                    : Outcome::retry(why ? std::string("it closed the stream") : why.why()));
 }
 
 }  // namespace causeway

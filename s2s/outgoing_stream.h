@@ -1,19 +1,21 @@
 // OutgoingStream: one stream to another domain, from discovery to authentication: each target that
 // DNS names is tried until one gets as far as it should. It does not queue; its owner waits for
 // on_ready. Owner: a RemotePair (to send stanzas) or a DialbackVerification (to ask about a key).
+// What is negotiated, and in which order, stands in the table of the features (Negotiation).
 #pragma once
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "gateway/net/connector.h"
-#include "gateway/session/hub.h"
-#include "gateway/stream/stream.h"
+#include "gateway/stream/negotiation.h"
 #include "s2s/discover.h"
 
 namespace causeway {
 
 class OutgoingStream;
+class StreamChannel;
 
 class OutgoingOwner {
 public:
@@ -39,10 +41,27 @@ private:
     std::unique_ptr<XmppStream> stream_;
 };
 
-class OutgoingStream final : public Condemned, private StreamHandler, private TimerTarget {
+class OutgoingStream final : public Condemned,
+                             public Negotiation,
+                             private StreamHandler,
+                             private TimerTarget {
 public:
     enum class Purpose : unsigned char { stanzas, verification };
-    enum class State : unsigned char { resolving, connecting, negotiating, established, stopped };
+    enum class State : unsigned char {
+        resolving,    ///< DNS is asked
+        connecting,   ///< a target is being connected to
+        opening,      ///< the peer's header is due, or TLS
+        features,     ///< its features are due
+        negotiating,  ///< a step was begun
+        established,  ///< on_ready was called
+        stopped,
+    };
+    /// How a stream came to its end.
+    enum class End : unsigned char {
+        otherwise,                ///< by us, by the network, or by the peer in good order
+        peer_error,               ///< by an error of the peer
+        peer_error_over_sharing,  ///< and another domain of ours had just asked to share it
+    };
 
     /// `local` and `remote` are normalised domains.
     OutgoingStream(Hub& hub, std::string local, std::string remote, Purpose purpose,
@@ -54,35 +73,35 @@ public:
     void close();
     /// The owner goes away: no further calls. Then hand it to Shard::condemn.
     void disown();
+    /// Ends it for its owner and all that share it: on_stopped follows at once.
+    void fail(const Outcome& why) { stop(why); }
 
     [[nodiscard]] State state() const { return state_; }
-    /// Only while negotiating or established.
-    [[nodiscard]] XmppStream& stream() { return *stream_; }
+    /// Only between `opening` and `established`.
+    [[nodiscard]] XmppStream& stream() override { return *stream_; }
     [[nodiscard]] const XmppStream* stream_if_any() const { return stream_.get(); }
-    [[nodiscard]] const std::string& local() const { return local_; }
+    [[nodiscard]] const std::string& local() const { return domain_; }
     [[nodiscard]] const std::string& remote() const { return remote_; }
-    [[nodiscard]] const std::string& target() const { return target_text_; }
+    [[nodiscard]] std::string target() const {
+        return target_.host.empty() ? std::string{} : to_string(target_);
+    }
     /// "external" or "dialback"; empty before.
-    [[nodiscard]] std::string_view authentication() const { return authentication_; }
+    [[nodiscard]] const std::string& authentication() const { return authentication_; }
     [[nodiscard]] const std::vector<ConnectTarget>& targets() const { return targets_; }
-    /// It ended by the peer's error.
-    [[nodiscard]] bool peer_failed() const { return peer_failed_; }
+    [[nodiscard]] End end() const { return ending_; }
 
-    /// Another of our domains may be proven on this stream, too (XEP-0220 §2.6.1): the peer goes on
-    /// if it does not agree, and the certificate that it was shown is for that domain as well.
-    [[nodiscard]] bool takes_guest(std::string_view local) const;
-    /// Asks the peer to take stanzas from `local` here. The guest's calls are those of an owner:
-    /// on_ready or on_stopped, and on_stopped when the stream ends; the guest removes itself before
-    /// it goes.
-    void add_guest(std::string local, OutgoingOwner& guest);
-    void remove_guest(const OutgoingOwner& guest);
-    [[nodiscard]] bool has_guests() const { return !guests_.empty(); }
-    /// The peer ended it with an error while a guest waited for its answer.
-    [[nodiscard]] bool failed_over_guest() const { return failed_over_guest_; }
-    /// Ends it for its owner and all guests: on_stopped follows at once.
-    void give_up(const Outcome& why) { stop(why); }
+    // Sharing (XEP-0220 §2.6.1): further domains of ours on this stream.
+    /// Whether `local` may be proven here: the peer goes on if it does not agree, and the
+    /// certificate that it was shown is for that domain as well.
+    [[nodiscard]] bool can_share(std::string_view local) const;
+    /// Asks the peer to take stanzas from `local` here. `sharer` hears on_ready or on_stopped, and
+    /// on_stopped when the stream ends; it calls unshare() before it goes.
+    void share(std::string local, OutgoingOwner& sharer);
+    void unshare(const OutgoingOwner& sharer);
+    [[nodiscard]] bool shared() const { return !sharers_.empty(); }
 
 private:
+    // StreamHandler
     void on_stream_opened(const StreamHeader& header) override;
     void on_element(Element& element, Arena& arena) override;
     void on_stream_secured() override;
@@ -90,71 +109,63 @@ private:
     void on_stream_drained() override;
     void on_timer(std::uint32_t which) override;
 
+    // Negotiation
+    void authenticated(const Jid& identity, std::string_view mechanism,
+                       std::string_view success) override;
+    void give_up(const Outcome& why) override { fail_target(why); }
+    void external_refused(std::string_view reason) override;
+    void bind(std::string_view, std::string_view) override {}
+    void manage(const Element&) override {}
+    void dialback(const Element& element, Arena& arena) override;
+    void send_dialback_key() override;
+    [[nodiscard]] Outcome peer_proves(std::string_view claimed) const override;
+    [[nodiscard]] std::string_view peer_domain() const override { return remote_; }
+
     void look_for(const std::string& domain);
-    void connect_to(std::vector<ConnectTarget> targets);
-    bool follow(std::string_view other_host);
-    void leave_target();
     void discovered(Result<Targets> targets);
-    void connected(Result<ConnectedTarget> connected);
+    void connect_to(std::vector<ConnectTarget> targets);
     void begin(ConnectedTarget connected);
-    void begin_direct_tls(Channel& channel);
-    std::unique_ptr<TlsEngine> make_engine() const;
+    void begin_direct_tls(StreamChannel& channel);
     void send_header();
+    void send_key(const std::string& local);
     void on_features(const Element& features);
-    void on_tls(const Element& element);
-    void on_sasl(const Element& element);
-    void on_dialback(const Element& element);
     void on_stream_error(const Element& element, Arena& arena);
-    bool judge_certificate();
-    void choose_authentication();
-    void start_dialback();
-    void send_dialback_key(const std::string& local);
+    bool follow(std::string_view other_host);
+    bool without_external();
+    void leave_stream();
     void ready();
     void fail_target(const Outcome& why);
     void stop(const Outcome& why);
-    void guest_answered(const Element& element);
-    void stop_guests(const Outcome& why);
+    void sharer_answered(const Element& element);
+    void stop_sharers(const Outcome& why);
     void expect_progress(std::chrono::seconds within);
+    [[nodiscard]] bool negotiating() const {
+        return state_ >= State::opening && state_ <= State::negotiating;
+    }
 
-    struct Guest {
+    struct Sharer {
         std::string local;
         OutgoingOwner* owner = nullptr;
         bool proven = false;
     };
 
-    Hub& hub_;
-    std::string local_, remote_;
-    Purpose purpose_;
+    const std::string remote_;
     OutgoingOwner* owner_;
     State state_ = State::resolving;
+    End ending_ = End::otherwise;
+    unsigned redirections_ = 0;  ///< see-other-host that was followed
     std::unique_ptr<Discovery> discovery_;
     std::unique_ptr<Connector> connector_;
     std::unique_ptr<XmppStream> stream_;
     std::vector<ConnectTarget> targets_;
-    std::vector<Guest> guests_;
+    std::vector<Sharer> sharers_;
     ConnectTarget target_;
-    std::string target_text_;
     std::string stream_id_;
-    std::string_view authentication_;
-    std::string sasl_refusal_;
+    std::string authentication_;
     Outcome last_failure_;  ///< of the target tried before
     Outcome end_;           ///< why the stream is being ended, if we know better than the transport
     Timer timer_;
     Timer total_;  ///< from start() until it is established
-    bool secure_ = false;
-    bool sasl_offered_ = false;
-    bool dialback_errors_ = false;  ///< it offers dialback, and goes on after a refusal
-    bool starttls_sent_ = false;
-    bool sasl_sent_ = false;
-    bool dialback_sent_ = false;
-    bool authenticated_ = false;
-    bool peer_failed_ = false;
-    bool failed_over_guest_ = false;
-    bool external_failed_ = false;  ///< the peer closed a stream because of it
-    bool redirected_ = false;       ///< one see-other-host was followed
-    bool featured_ = false;         ///< features came behind the latest header
-    bool challenged_ = false;
-    bool proven_ = false;  ///< the peer's certificate is for the remote domain
 };
 
 }  // namespace causeway

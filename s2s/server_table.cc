@@ -1,10 +1,10 @@
 #include "s2s/server_table.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "gateway/base/log.h"
 #include "gateway/net/network_prefix.h"
+#include "gateway/net/stream_channel.h"
 #include "gateway/net/system_network.h"
 
 namespace causeway {
@@ -21,32 +21,30 @@ ServerTable::ServerTable(Hub& hub) : hub_(hub) {
     hub.shard.timers().arm(forget_timer_, forget_interval, *this, forget_due);
 }
 
-ServerTable::~ServerTable() {
-    for (auto& [key, value] : pairs_) value->leave_as_guest();
+ServerTable::~ServerTable() = default;
+
+ServerLink* ServerTable::find(std::string_view remote) const {
+    const auto found = links_.find(remote);
+    return found == links_.end() ? nullptr : found->second.get();
 }
 
-OutgoingStream* ServerTable::stream_for(const RemotePair& guest) const {
-    for (const DomainTls* domain : hub_.tls->all()) {
-        if (domain->domain == guest.local()) continue;
-        const auto found = pairs_.find(RemotePair::queue_owner(guest.remote(), domain->domain));
-        if (found == pairs_.end()) continue;
-        if (OutgoingStream* stream = found->second->stream_for(guest.local())) return stream;
-    }
-    return nullptr;
+ServerLink& ServerTable::link(const std::string& remote) {
+    if (ServerLink* known = find(remote)) return *known;
+    return *links_.emplace(remote, std::make_unique<ServerLink>(hub_, *this, remote)).first->second;
 }
 
-RemotePair& ServerTable::pair(const std::string& remote, const std::string& local) {
-    const std::string key = RemotePair::queue_owner(remote, local);
-    const auto found = pairs_.find(key);
-    if (found != pairs_.end()) return *found->second;
-    return *pairs_.emplace(key, std::make_unique<RemotePair>(hub_, *this, local, remote))
-                .first->second;
+RemotePair& ServerTable::pair(const std::string& remote, const std::string& local,
+                              std::string asked_by) {
+    ServerLink& its = link(remote);
+    if (RemotePair* known = its.find(local)) return *known;
+    ++pairs_;
+    return its.make(local, std::move(asked_by));
 }
 
 /// The limits act on domains that are new to us: those that are in use never suffer.
 Outcome ServerTable::room_for_one_more(const std::string& account) {
-    if (pairs_.size() >= pair_limit) forget_some();
-    if (pairs_.size() >= pair_limit) {
+    if (pairs_ >= pair_limit) forget_some();
+    if (pairs_ >= pair_limit) {
         return Outcome::retry("The server talks to too many other domains: try again later.");
     }
     const auto found = unreached_of_.find(account);
@@ -55,8 +53,7 @@ Outcome ServerTable::room_for_one_more(const std::string& account) {
         "Too many domains that you have written to do not answer: try again later.");
 }
 
-void ServerTable::reached(RemotePair& pair) {
-    const std::string account = pair.asked_by({});
+void ServerTable::reached(const std::string& account) {
     const auto found = unreached_of_.find(account);
     if (found != unreached_of_.end() && --found->second == 0) unreached_of_.erase(found);
 }
@@ -66,19 +63,17 @@ void ServerTable::reached(RemotePair& pair) {
 void ServerTable::forget_some() {
     const TimePoint now = hub_.clock().now();
     // A look at all of them, but not for each of those that come.
-    if (pairs_.size() >= pair_limit && now - forgotten_at_ < Duration{1000}) return;
+    if (pairs_ >= pair_limit && now - forgotten_at_ < Duration{1000}) return;
     forgotten_at_ = now;
     const auto pause = std::chrono::duration_cast<Duration>(hub_.limits().remote_retry_min_seconds);
-    const Duration kept = pairs_.size() >= pair_limit / 2 ? pause : std::max(pause, remembered);
-    for (auto entry = pairs_.begin(); entry != pairs_.end();) {
-        RemotePair& pair = *entry->second;
-        if (pair.forgettable() && now - pair.last_used() >= kept) {
-            reached(pair);
-            entry = pairs_.erase(entry);
-        } else {
-            ++entry;
-        }
-    }
+    const Duration kept = pairs_ >= pair_limit / 2 ? pause : std::max(pause, remembered);
+    std::erase_if(links_, [&](const auto& entry) {
+        entry.second->forget(now - kept, [this](const RemotePair& pair) {
+            --pairs_;
+            reached(pair.asked_by());
+        });
+        return entry.second->empty();
+    });
 }
 
 void ServerTable::send(PacketRef packet, AcknowledgementTicket ticket) {
@@ -89,11 +84,12 @@ void ServerTable::send(PacketRef packet, AcknowledgementTicket ticket) {
         hub_.settle(ticket);
         return;
     }
-    const auto found = pairs_.find(RemotePair::queue_owner(remote, local));
+    ServerLink* known = find(remote);
+    RemotePair* pair_known = known == nullptr ? nullptr : known->find(local);
     // What is under way may be finished on streams that are there; while the server ends, none is
     // opened any more.
-    if (found != pairs_.end() && (!closing_ || found->second->established())) {
-        found->second->send(std::move(packet), ticket);
+    if (pair_known != nullptr && (!closing_ || pair_known->established())) {
+        pair_known->send(std::move(packet), ticket);
         return;
     }
     const std::string account(packet->from().bare());
@@ -106,54 +102,44 @@ void ServerTable::send(PacketRef packet, AcknowledgementTicket ticket) {
             ticket);
         return;
     }
-    RemotePair& made = pair(remote, local);
-    made.asked_by(account);
     ++unreached_of_[account];
-    made.send(std::move(packet), ticket);
+    pair(remote, local, account).send(std::move(packet), ticket);
 }
 
-bool ServerTable::answered(const Packet& packet) {
-    // Only the domain itself was asked; whoever else there knows the id says nothing about it.
-    if (!packet.id().starts_with(ping_prefix) || packet.from().has_local() ||
-        packet.from().has_resource()) {
-        return false;
-    }
-    const std::string_view text = packet.id().substr(ping_prefix.size());
-    std::uint64_t number = 0;
-    std::from_chars(text.data(), text.data() + text.size(), number);
-    const auto found =
-        pairs_.find(RemotePair::queue_owner(packet.from().domain(), packet.to().domain()));
-    if (found != pairs_.end()) found->second->ping_answered(number);
-    return true;
+bool ServerTable::stamps(std::string_view remote, std::string_view local) {
+    if (closing_ || &hub_.home_of(remote) != &hub_) return false;
+    ServerLink* known = find(remote);
+    return known != nullptr && known->stamps(std::string(local));
 }
 
 void ServerTable::heard_from(std::string_view remote) {
     if (closing_) return;
-    for (auto& [key, value] : pairs_) {
-        if (value->remote() == remote) value->peer_is_back();
-    }
+    if (ServerLink* known = find(remote)) known->heard_from();
 }
 
 void ServerTable::resume_stored() {
-    hub_.shared.store.log_totals(
-        std::string(RemotePair::store_name), stored_domains, hub_.shard,
-        [this](Result<std::vector<LogTotals>> totals) {
-            if (!totals) return;
-            for (const LogTotals& total : *totals) {
-                const std::size_t space = total.owner.find(' ');
-                if (space == std::string::npos) continue;
-                const std::string remote = total.owner.substr(0, space);
-                if (&hub_.home_of(remote) != &hub_) continue;
-                pair(remote, total.owner.substr(space + 1)).resume_stored(total.rows, total.bytes);
-            }
-        });
+    hub_.shared.store.log_totals(std::string(RemotePair::store_name), stored_domains, hub_.shard,
+                                 [this](Result<std::vector<LogTotals>> totals) {
+                                     if (!totals) return;
+                                     for (const LogTotals& total : *totals) {
+                                         const std::size_t space = total.owner.find(' ');
+                                         if (space == std::string::npos) continue;
+                                         const std::string remote = total.owner.substr(0, space);
+                                         if (&hub_.home_of(remote) != &hub_) continue;
+                                         pair(remote, total.owner.substr(space + 1), {})
+                                             .resume_stored(total.rows, total.bytes);
+                                     }
+                                 });
 }
 
 std::string ServerTable::expired(std::string_view owner, std::size_t rows, std::size_t bytes) {
-    const auto found = pairs_.find(std::string(owner));
-    if (found == pairs_.end()) return {};
-    std::string cause = found->second->last_error();
-    found->second->expired(rows, bytes);
+    const std::size_t space = owner.find(' ');
+    if (space == std::string_view::npos) return {};
+    const ServerLink* known = find(owner.substr(0, space));
+    RemotePair* of_owner = known == nullptr ? nullptr : known->find(owner.substr(space + 1));
+    if (of_owner == nullptr) return {};
+    std::string cause = of_owner->last_error();
+    of_owner->expired(rows, bytes);
     return cause;
 }
 
@@ -169,59 +155,79 @@ void ServerTable::on_timer(std::uint32_t which) {
 // ---- incoming ----
 
 void ServerTable::accept(std::unique_ptr<Channel> channel) {
+    (void)admit(std::make_unique<IncomingStream>(hub_, *this, std::move(channel)));
+}
+
+/// Takes a stream that has proven nothing, if there is room for it.
+bool ServerTable::admit(std::unique_ptr<IncomingStream> stream) {
     const Limits& limits = hub_.limits();
     const std::size_t shards = hub_.shared.shards.count();
-    const Endpoint from = channel->remote();
-    auto stream = std::make_unique<IncomingStream>(hub_, *this, std::move(channel));
     // Each shard grants its part of the limits of the process.
     const Admission::Bounds bounds{.in_all = limits.unauthenticated_connections / shards,
                                    .per_network = std::max<std::size_t>(
                                        1, limits.unauthenticated_connections_per_prefix / shards)};
-    if (closing_ || !admission_.enter(*stream, network_prefix(from), bounds)) {
-        CAUSEWAY_LOG(warn, "s2s.refused", {"address", to_string(from)},
+    if (closing_ || !admission_.enter(*stream, stream->network(), bounds)) {
+        CAUSEWAY_LOG(warn, "s2s.refused",
+                     {"address", to_string(stream->stream().channel().remote())},
                      {"cause", "too many connections that have not authenticated"});
         stream->stream().silence();
         hub_.shard.condemn(std::move(stream));
-        return;
+        return false;
     }
     IncomingStream* key = stream.get();
-    incoming_.emplace(key, std::move(stream));
+    unproven_.emplace(key, std::move(stream));
+    return true;
 }
 
-void ServerTable::authenticated(const IncomingStream& stream) { admission_.leave(stream); }
+void ServerTable::move(IncomingStream& stream, Hub& home, MovingServer moving) {
+    moving.channel = stream.stream().detach();
+    if (moving.channel == nullptr) {
+        stream.stream().fail(stream_error::internal_server_error, "this connection cannot move");
+        return;
+    }
+    // std::function must be copyable; the connection is not.
+    const auto carried = std::make_shared<MovingServer>(std::move(moving));
+    home.shard.post(
+        [&home, carried] { static_cast<ServerTable&>(*home.remote).adopt(std::move(*carried)); });
+    remove(stream);
+}
+
+void ServerTable::adopt(MovingServer moving) {
+    auto channel =
+        std::make_unique<StreamChannel>(hub_.shard, hub_.network, std::move(*moving.channel));
+    auto stream = std::make_unique<IncomingStream>(hub_, *this, std::move(channel), moving);
+    IncomingStream& its = *stream;
+    if (admit(std::move(stream))) its.go_on(std::move(moving));
+}
+
+void ServerTable::proven(IncomingStream& stream, const std::string& remote) {
+    admission_.leave(stream);
+    auto node = unproven_.extract(&stream);
+    if (node) link(remote).adopt(std::move(node.mapped()));
+}
 
 void ServerTable::remove(IncomingStream& stream) {
-    authenticated(stream);
-    const auto found = incoming_.find(&stream);
-    if (found == incoming_.end()) return;
-    hub_.shard.condemn(std::move(found->second));
-    incoming_.erase(found);
+    admission_.leave(stream);
+    if (stream.link() != nullptr) {
+        stream.link()->remove(stream);
+        return;
+    }
+    auto node = unproven_.extract(&stream);
+    if (node) hub_.shard.condemn(std::move(node.mapped()));
 }
 
 void ServerTable::each_pair(const std::function<void(RemotePair&)>& visit) {
-    for (auto& [key, value] : pairs_) visit(*value);
+    for (auto& [remote, its] : links_) its->each_pair(visit);
 }
 
 void ServerTable::each_incoming(const std::function<void(IncomingStream&)>& visit) {
-    for (auto& [key, value] : incoming_) visit(*value);
+    for (auto& [key, stream] : unproven_) visit(*stream);
+    for (auto& [remote, its] : links_) its->each_incoming(visit);
 }
 
 std::size_t ServerTable::close(std::string_view remote) {
-    std::size_t closed = 0;
-    for (auto& [key, value] : pairs_) {
-        if (value->remote() == remote && value->close()) ++closed;
-    }
-    std::vector<IncomingStream*> ending;
-    for (auto& [key, value] : incoming_) {
-        for (const auto& [proven, how] : value->pairs()) {
-            if (proven.remote == remote) {
-                ending.push_back(key);
-                break;
-            }
-        }
-    }
-    for (IncomingStream* stream : ending) stream->stream().close();
-    return closed + ending.size();
+    ServerLink* known = find(remote);
+    return known == nullptr ? 0 : known->close();
 }
 
 void ServerTable::shut_down() {
@@ -231,18 +237,15 @@ void ServerTable::shut_down() {
 
 void ServerTable::end_streams() {
     const bool waiting = std::ranges::any_of(
-        pairs_, [](const auto& entry) { return entry.second->awaits_answer(); });
-    for (auto& [key, value] : pairs_) {
-        // Guests may still wait for theirs.
-        if (!value->awaits_answer() && !(waiting && value->has_guests())) value->close();
-    }
+        links_, [](const auto& entry) { return entry.second->awaits_answer(); });
+    for (auto& [remote, its] : links_) its->close_when_quiet(waiting);
     if (waiting) {
         // The answers come on the streams of the other servers.
         hub_.shard.timers().arm(ending_timer_, Duration{50}, *this);
         return;
     }
     std::vector<IncomingStream*> ending;
-    for (auto& [key, value] : incoming_) ending.push_back(key);
+    each_incoming([&](IncomingStream& stream) { ending.push_back(&stream); });
     for (IncomingStream* stream : ending) {
         stream->stream().fail(stream_error::system_shutdown, "the server is shutting down");
     }

@@ -1,5 +1,6 @@
-// ServerTable: one shard's streams with other servers: the pairs whose remote domain has its home
-// here, and the incoming streams that were accepted here. The way out for stanzas to other domains.
+// ServerTable: one shard's dealings with other servers: the links with the remote domains that have
+// their home here, and the incoming streams that were accepted here and have proven nothing yet.
+// The way out for stanzas to other domains.
 #pragma once
 
 #include <functional>
@@ -12,16 +13,12 @@
 #include "gateway/session/hub.h"
 #include "s2s/admission.h"
 #include "s2s/incoming_stream.h"
-#include "s2s/remote_pair.h"
+#include "s2s/server_link.h"
 
 namespace causeway {
 
 class ServerTable final : public RemoteDomains, private TimerTarget {
 public:
-    /// Ids of our own pings between servers; see RemotePair.
-    static constexpr std::string_view ping_prefix = "causeway-ping-";
-    /// A ping from this resource of our domain asks only whether what came before it was handled.
-    static constexpr std::string_view unowed_resource = "unowed";
     /// Pairs of domains per shard; beyond that no new ones are made.
     static constexpr std::size_t pair_limit = 20'000;
     /// Domains that one account wrote to and that have not been reached, per shard.
@@ -33,7 +30,7 @@ public:
     ~ServerTable();
 
     void send(PacketRef packet, AcknowledgementTicket ticket) override;
-    bool answered(const Packet& packet) override;
+    [[nodiscard]] bool stamps(std::string_view remote, std::string_view local) override;
     std::string expired(std::string_view owner, std::size_t rows, std::size_t bytes) override;
 
     /// Finds what earlier runs left in the store, for domains at home here, and tries to send it.
@@ -43,16 +40,18 @@ public:
 
     /// A connection that another server opened.
     void accept(std::unique_ptr<Channel> channel);
-    void authenticated(const IncomingStream& stream);
+    /// Takes a stream to the home shard of the domain that it has proven, or is about to prove.
+    void move(IncomingStream& stream, Hub& home, MovingServer moving);
+    /// It has proven a first domain: it belongs to the link of that one.
+    void proven(IncomingStream& stream, const std::string& remote);
+    /// It is over; freed at the end of the turn.
     void remove(IncomingStream& stream);
     [[nodiscard]] Admission& admission() { return admission_; }
-    /// A first stream to it is there, or it is forgotten: it does not count against whoever wrote.
-    void reached(RemotePair& pair);
+    /// A domain that the account wrote to first is reached, or forgotten.
+    void reached(const std::string& account);
 
     void each_pair(const std::function<void(RemotePair&)>& visit);
     void each_incoming(const std::function<void(IncomingStream&)>& visit);
-    /// A stream of another of our domains that may take that pair's stanzas, too; or nullptr.
-    [[nodiscard]] OutgoingStream* stream_for(const RemotePair& guest) const;
     [[nodiscard]] bool closing() const { return closing_; }
     /// How many streams with that domain were closed, in either direction.
     std::size_t close(std::string_view remote);
@@ -62,15 +61,22 @@ public:
 
 private:
     void end_streams();
-    RemotePair& pair(const std::string& remote, const std::string& local);
+    /// nullptr: there is none.
+    [[nodiscard]] ServerLink* find(std::string_view remote) const;
+    ServerLink& link(const std::string& remote);
+    RemotePair& pair(const std::string& remote, const std::string& local, std::string asked_by);
+    void adopt(MovingServer moving);
+    bool admit(std::unique_ptr<IncomingStream> stream);
     [[nodiscard]] Outcome room_for_one_more(const std::string& account);
     void forget_some();
     void on_timer(std::uint32_t which) override;
 
     Hub& hub_;
     Admission admission_;  ///< outlives the streams that it counts
-    std::unordered_map<std::string, std::unique_ptr<RemotePair>> pairs_;  ///< by queue_owner()
-    std::unordered_map<IncomingStream*, std::unique_ptr<IncomingStream>> incoming_;
+    std::unordered_map<std::string, std::unique_ptr<ServerLink>, StringHash, std::equal_to<>>
+        links_;  ///< by remote domain
+    std::unordered_map<IncomingStream*, std::unique_ptr<IncomingStream>> unproven_;
+    std::size_t pairs_ = 0;                                      ///< of all links
     std::unordered_map<std::string, std::size_t> unreached_of_;  ///< by account
     TimePoint forgotten_at_{};
     Timer forget_timer_;

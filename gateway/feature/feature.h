@@ -10,6 +10,7 @@
 #include "gateway/config/feature_option.h"
 #include "gateway/feature/disco.h"
 #include "gateway/feature/points.h"
+#include "gateway/feature/stream_feature.h"
 #include "gateway/xmpp/stanza.h"
 
 namespace causeway {
@@ -47,29 +48,6 @@ struct IqHandler {
     IqAudience audience = IqAudience::anyone;  ///< of IqTarget::account
     /// What it hears that is not of the audience, or asks an account that does not exist.
     StanzaCondition refusal = StanzaCondition::service_unavailable;
-};
-
-/// What a stream must have, or must not have, for a stream feature to be offered.
-namespace stream_bits {
-inline constexpr unsigned secure = 1;
-inline constexpr unsigned authenticated = 2;
-inline constexpr unsigned bound = 4;
-inline constexpr unsigned managed = 8;  ///< stream management is on
-}  // namespace stream_bits
-
-/// Which streams a stream feature is for.
-enum class StreamSide : unsigned char { client, server };
-
-/// One stream feature (RFC 6120 §4.3): when it is offered follows from the bits alone.
-struct StreamFeature {
-    StreamSide side = StreamSide::client;
-    std::string_view ns = {};  ///< of the elements that negotiate it; empty: purely informational
-    unsigned needs = 0;
-    unsigned forbids = 0;
-    /// Appends what stands in <stream:features/>; may append nothing.
-    void (*offer)(Negotiation& negotiation, std::string& out) = nullptr;
-    /// An element of `ns` arrived, and the feature is on offer.
-    void (*handle)(Negotiation& negotiation, Element& element, Arena& arena) = nullptr;
 };
 
 /// A store that a feature keeps: so that an account's data goes with the account, and can be

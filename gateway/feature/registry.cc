@@ -71,7 +71,8 @@ void FeatureRegistry::add(const Feature& feature) {
         life_[static_cast<std::size_t>(hook.event)].push_back(hook.run);
     }
     for (const StreamFeature& stream : feature.stream) {
-        (stream.side == StreamSide::client ? client_stream_ : server_stream_).push_back(stream);
+        stream_[static_cast<std::size_t>(stream.side)][static_cast<std::size_t>(stream.role)]
+            .push_back(stream);
     }
     append(server_disco_, feature.server_disco);
     append(account_disco_, feature.account_disco);

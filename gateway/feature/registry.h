@@ -37,8 +37,10 @@ public:
         for (const auto run : life_[static_cast<std::size_t>(life.event)]) run(life);
     }
 
-    [[nodiscard]] std::span<const StreamFeature> stream_features(StreamSide side) const {
-        return side == StreamSide::client ? client_stream_ : server_stream_;
+    /// The steps of such streams, in the order in which they are offered or begun.
+    [[nodiscard]] std::span<const StreamFeature> stream_features(StreamSide side,
+                                                                 StreamRole role) const {
+        return stream_[static_cast<std::size_t>(side)][static_cast<std::size_t>(role)];
     }
     /// What every feature tells of a domain, or of an account, that `query` asks about.
     [[nodiscard]] DiscoInfo info(DiscoSource::Of of, const DiscoQuery& query) const;
@@ -61,7 +63,7 @@ private:
     Table<ToClientHook> to_client_;
     Table<ToServerHook> to_server_;
     std::array<Table<void (*)(const Life&)>, life_events> life_;
-    Table<StreamFeature> client_stream_, server_stream_;
+    std::array<std::array<Table<StreamFeature>, 2>, 2> stream_;  ///< by side and role
     Table<std::string_view> server_disco_, account_disco_;
     Table<DiscoSource> disco_;
 };

@@ -1,4 +1,6 @@
 // XEP-0220 Server Dialback: offered to servers once the stream is secure, where policy allows it.
+#include <fmt/format.h>
+
 #include <array>
 
 #include "gateway/stream/negotiation.h"
@@ -18,12 +20,31 @@ void handle(Negotiation& negotiation, Element& element, Arena& arena) {
     negotiation.dialback(element, arena);
 }
 
+// Towards another server: what is left where the peer offers, or takes, no certificate. It need not
+// be offered: older servers do it without a word.
+bool begin(Negotiation& negotiation, const Element*) {
+    if (negotiation.hub().config->s2s.authentication == Config::PeerAuthentication::certificate) {
+        negotiation.give_up(Outcome::refused(
+            fmt::format("{} does not accept certificates from us", negotiation.peer_domain())));
+        return true;
+    }
+    negotiation.send_dialback_key();
+    return true;
+}
+
 // Also after SASL: further domain pairs on the stream are verified this way (XEP-0220 §2.6).
 constexpr std::array features{
     StreamFeature{.side = StreamSide::server,
                   .ns = ns::dialback,
                   .needs = stream_bits::secure,
                   .offer = offer,
+                  .handle = handle},
+    StreamFeature{.side = StreamSide::server,
+                  .role = StreamRole::initiating,
+                  .ns = ns::dialback,
+                  .needs = stream_bits::secure,
+                  .forbids = stream_bits::authenticated | stream_bits::only_asks,
+                  .begin = begin,
                   .handle = handle},
 };
 

@@ -7,6 +7,7 @@ namespace causeway {
 // One line a feature. Each is defined at the bottom of the file of that name.
 extern const Feature starttls;           // RFC 6120 §5
 extern const Feature sasl;               // RFC 6120 §6, XEP-0440
+extern const Feature sasl_external;      // XEP-0178
 extern const Feature bind;               // RFC 6120 §7
 extern const Feature roster;             // RFC 6121 §2
 extern const Feature last_activity;      // XEP-0012
@@ -26,10 +27,23 @@ extern const Feature stream_limits;      // XEP-0478
 std::span<const Feature* const> all_features() {
     // The order is that of <stream:features/>, too.
     static constexpr std::array all{
-        &starttls,          &sasl,    &bind,         &roster,
-        &last_activity,     &disco,   &version,      &contact_addresses,
-        &stream_management, &ping,    &entity_time,  &delay,
-        &dialback,          &carbons, &client_state, &stanza_ids,
+        &starttls,
+        &sasl,
+        &sasl_external,
+        &bind,
+        &roster,
+        &last_activity,
+        &disco,
+        &version,
+        &contact_addresses,
+        &stream_management,
+        &ping,
+        &entity_time,
+        &delay,
+        &dialback,
+        &carbons,
+        &client_state,
+        &stanza_ids,
         &stream_limits,
     };
     return all;

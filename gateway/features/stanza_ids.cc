@@ -52,9 +52,9 @@ std::string content_of(const Element& message) {
     return content;
 }
 
-/// A message that its server sends again is the same in sender, id and content: whoever copies a
-/// payload, id included, into another message sends another message.
-void recognise(const Hub& hub, Stanza& stanza) {
+/// A message that its server sends again is the same in sender, id and content, and its server says
+/// that it gives ids: whoever copies a payload, id included, sends another message.
+void recognise(Hub& hub, Stanza& stanza) {
     for (const Element* child = stanza.element.first_element(); child != nullptr;
          child = child->next_element()) {
         if (!child->is(ns::stanza_ids, "stanza-id")) continue;
@@ -62,10 +62,12 @@ void recognise(const Hub& hub, Stanza& stanza) {
         if (id.empty() || id.size() > longest_id) continue;
         const auto by = Jid::parse(child->attribute("by"));
         if (!by || by->full() != stanza.from.bare()) continue;
-        std::string what(stanza.to.full());
-        what += '\0';
-        what += content_of(stanza.element);
-        stanza.resend_key = SeenMessages::key(hub.shared.secret, stanza.from.full(), id, what);
+        if (!hub.remote->stamps(stanza.from.domain(), stanza.to.domain())) return;
+        stanza.resend_key =
+            SeenMessages::key(hub.shared.secret, {.sender = stanza.from.full(),
+                                                  .recipient = stanza.to.full(),
+                                                  .id = id,
+                                                  .content = content_of(stanza.element)});
         return;
     }
 }

@@ -1,4 +1,6 @@
 // RFC 6120 §5: STARTTLS, required on both edges.
+#include <fmt/format.h>
+
 #include <array>
 
 #include "gateway/stream/negotiation.h"
@@ -28,6 +30,35 @@ void handle(Negotiation& negotiation, Element& element, Arena&) {
     stream.start_tls(XmlBuilder().empty("proceed", ns::tls).take(), std::move(engine));
 }
 
+// ---- towards another server ----
+
+bool begin(Negotiation& negotiation, const Element* features) {
+    if (features == nullptr || features->child(ns::tls, "starttls") == nullptr) {
+        negotiation.give_up(
+            Outcome::policy(fmt::format("{} offers no TLS", negotiation.peer_domain())));
+        return true;
+    }
+    negotiation.stream().send(XmlBuilder().empty("starttls", ns::tls).take());
+    return true;
+}
+
+void proceed(Negotiation& negotiation, Element& element, Arena&) {
+    if (element.name != "proceed") {
+        negotiation.give_up(Outcome::retry("it could not start TLS"));
+        return;
+    }
+    const auto snapshot = negotiation.hub().tls;
+    const DomainTls* tls = snapshot->find(negotiation.domain());
+    if (tls == nullptr) {
+        negotiation.give_up(
+            Outcome::policy(fmt::format("{} is no longer served here", negotiation.domain())));
+        return;
+    }
+    negotiation.stream().start_tls(
+        {}, std::make_unique<TlsEngine>(tls->connecting.get(), TlsEngine::Role::client, snapshot,
+                                        domain_to_ascii(negotiation.peer_domain())));
+}
+
 constexpr std::array features{
     StreamFeature{.side = StreamSide::client,
                   .ns = ns::tls,
@@ -39,6 +70,12 @@ constexpr std::array features{
                   .forbids = stream_bits::secure,
                   .offer = offer,
                   .handle = handle},
+    StreamFeature{.side = StreamSide::server,
+                  .role = StreamRole::initiating,
+                  .ns = ns::tls,
+                  .forbids = stream_bits::secure,
+                  .begin = begin,
+                  .handle = proceed},
 };
 
 }  // namespace

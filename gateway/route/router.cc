@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "gateway/route/asking.h"
 #include "gateway/session/accounts.h"
 
 namespace causeway {
@@ -152,6 +153,13 @@ void Router::to_remote(const PacketRef& packet, AcknowledgementTicket ticket) {
 }
 
 void Router::to_account(PacketRef packet, AcknowledgementTicket ticket) {
+    if (packet->kind() == StanzaKind::iq && !is_request(packet->type()) &&
+        !packet->to().has_resource()) {
+        // RFC 6121 §8.5.2.2: it answers something that the account asked, or nothing.
+        hub_.settle(ticket);
+        if (hub_.asking != nullptr) hub_.asking->answered(packet);
+        return;
+    }
     if (hub_.accounts->find(packet->to().bare()) == nullptr) {
         // Nobody is online there: what only a session could take needs no account to be loaded.
         const bool request = packet->kind() == StanzaKind::iq && is_request(packet->type());
@@ -181,7 +189,9 @@ void Router::to_domain(const PacketRef& packet, AcknowledgementTicket ticket) {
     hub_.settle(ticket);
     if (packet->kind() == StanzaKind::iq) {
         Hub& home = hub_.home_of(packet->from().domain());
-        hub_.at(home, [&home, packet] { home.remote->answered(*packet); });
+        hub_.at(home, [&home, packet] {
+            if (home.asking != nullptr) home.asking->answered(packet);
+        });
     }
 }
 

@@ -47,6 +47,7 @@ Outcome Server::build(std::shared_ptr<const Config> config,
         part->hub =
             std::make_unique<Hub>(*shared_, shard, *part->network, *part->resolver, config, tls);
         part->router = std::make_unique<Router>(*part->hub);
+        part->asking = std::make_unique<Asking>(*part->hub);
         part->clients = std::make_unique<ClientTable>(*part->hub);
         part->servers = std::make_unique<ServerTable>(*part->hub);
         part->server_listeners = std::make_unique<ServerListeners>(*part->hub, *part->servers);

@@ -13,6 +13,7 @@
 #include "c2s/client_listeners.h"
 #include "c2s/client_table.h"
 #include "gateway/net/resolver.h"
+#include "gateway/route/asking.h"
 #include "gateway/route/router.h"
 #include "gateway/session/accounts.h"
 #include "gateway/session/expiry.h"
@@ -64,6 +65,7 @@ public:
         std::unique_ptr<Resolver> resolver;
         std::unique_ptr<Hub> hub;
         std::unique_ptr<Router> router;
+        std::unique_ptr<Asking> asking;
         std::unique_ptr<ClientTable> clients;
         std::unique_ptr<ServerTable> servers;
         std::unique_ptr<ClientListeners> client_listeners;

@@ -28,6 +28,7 @@ namespace causeway {
 
 class Account;
 class Accounts;
+class Asking;
 class Resource;
 struct Hub;
 struct Stanza;
@@ -60,9 +61,10 @@ class RemoteDomains {
 public:
     /// Called on the remote domain's home shard.
     virtual void send(PacketRef packet, AcknowledgementTicket ticket) = 0;
-    /// An iq answer to one of our own domains, on the home shard of its sender's domain. False if
-    /// it answers nothing that was asked.
-    virtual bool answered(const Packet& packet) = 0;
+    /// Whether that domain is known to say that it gives its messages ids of its own (XEP-0359);
+    /// asks it in the name of `local`, a domain of ours, if that is not known yet. Called on the
+    /// remote domain's home shard; false elsewhere.
+    [[nodiscard]] virtual bool stamps(std::string_view remote, std::string_view local) = 0;
     /// On the remote domain's home shard: stored stanzas of that queue were given up and erased.
     /// Returns why they could not be delivered, as far as it is known.
     virtual std::string expired(std::string_view owner, std::size_t rows, std::size_t bytes) = 0;
@@ -141,6 +143,7 @@ struct Hub final : private TimerTarget {
     std::unique_ptr<Accounts> accounts;
     Routing* routing = nullptr;
     RemoteDomains* remote = nullptr;
+    Asking* asking = nullptr;  ///< gateway/route/asking.h
     std::unordered_map<std::uint64_t, TicketHolder*> ticket_holders;
 
     /// Until the next reload; what lives longer holds shared_limits().

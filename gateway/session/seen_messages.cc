@@ -8,14 +8,15 @@
 
 namespace causeway {
 
-std::uint64_t SeenMessages::key(std::string_view secret, std::string_view domain,
-                                std::string_view id, std::string_view recipient) {
+std::uint64_t SeenMessages::key(std::string_view secret, const Message& message) {
     // No part but the secret, which is of one length, can hold a NUL.
     std::string text;
-    text.reserve(secret.size() + domain.size() + id.size() + recipient.size() + 2);
-    text.append(secret).append(domain) += '\0';
-    text.append(id) += '\0';
-    text.append(recipient);
+    text.reserve(secret.size() + message.sender.size() + message.recipient.size() +
+                 message.id.size() + message.content.size() + 3);
+    text.append(secret).append(message.sender) += '\0';
+    text.append(message.recipient) += '\0';
+    text.append(message.id) += '\0';
+    text.append(message.content);
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
     EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
     std::uint64_t key = 0;

@@ -18,9 +18,14 @@ public:
     /// How many are remembered: what a peer may have under way, several times over.
     static constexpr std::size_t capacity = 16384;
 
+    /// What two copies of one message have in common.
+    struct Message {
+        std::string_view sender, recipient;  ///< full addresses
+        std::string_view id;                 ///< that the sender's server gave it
+        std::string_view content;
+    };
     /// The key of a message: `secret` keeps others from making up two that are alike.
-    static std::uint64_t key(std::string_view secret, std::string_view domain, std::string_view id,
-                             std::string_view recipient);
+    static std::uint64_t key(std::string_view secret, const Message& message);
 
     /// The Ledger's entry of the first copy (0: none was needed); nullopt if there was no copy.
     [[nodiscard]] std::optional<HoldId> find(std::uint64_t key) const;

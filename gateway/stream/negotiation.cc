@@ -25,25 +25,47 @@ std::weak_ptr<Negotiation*> Negotiation::handle() {
 }
 
 void Negotiation::offer_features() {
+    recall_offer();
     std::string inner;
-    offered_ = 0;
-    const auto features = hub_.shared.features.stream_features(side_);
-    for (std::size_t i = 0; i < features.size(); ++i) {
-        const StreamFeature& feature = features[i];
-        if ((bits_ & feature.needs) != feature.needs || (bits_ & feature.forbids) != 0) continue;
-        offered_ |= 1U << i;
-        if (feature.offer != nullptr) feature.offer(*this, inner);
+    const auto all = steps();
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if ((open_ & (1U << i)) != 0 && all[i].offer != nullptr) all[i].offer(*this, inner);
     }
     stream().send_stream_element("features", inner);
 }
 
+void Negotiation::recall_offer() {
+    open_ = 0;
+    const auto all = steps();
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if (due(all[i])) open_ |= 1U << i;
+    }
+}
+
+bool Negotiation::begin_step(const Element* features) {
+    open_ = 0;
+    const auto all = steps();
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if (!due(all[i]) || all[i].begin == nullptr) continue;
+        open_ = 1U << i;
+        if (all[i].begin(*this, features)) return true;
+    }
+    open_ = 0;
+    return false;
+}
+
+void Negotiation::begin_anew(unsigned kept) {
+    bits_ &= kept;
+    open_ = 0;
+    state.reset();
+}
+
 bool Negotiation::dispatch(std::string_view ns, Element& element, Arena& arena) {
-    const auto features = hub_.shared.features.stream_features(side_);
-    for (std::size_t i = 0; i < features.size(); ++i) {
-        const StreamFeature& feature = features[i];
-        if (feature.handle == nullptr || feature.ns != ns) continue;
-        if ((offered_ & (1U << i)) == 0 || (bits_ & feature.forbids) != 0) continue;
-        feature.handle(*this, element, arena);
+    const auto all = steps();
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if (all[i].handle == nullptr || all[i].ns != ns) continue;
+        if ((open_ & (1U << i)) == 0 || (bits_ & all[i].forbids) != 0) continue;
+        all[i].handle(*this, element, arena);
         return true;
     }
     return false;

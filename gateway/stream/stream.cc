@@ -157,6 +157,11 @@ void XmppStream::read() {
                 return;
             }
             go_on_with(rest(), event);
+        } else if ((pauses_ & static_cast<unsigned char>(Pause::held)) != 0) {
+            // The stream goes on elsewhere, behind this element.
+            leftover_ = rest();
+            parser_.reset();
+            return;
         } else if (event == XmlEvent::skipped ||
                    (event == XmlEvent::element && parser_->heap() > ParserPool::heap_bound)) {
             // Input that always ends inside a stanza would keep this parser, and every name ever
@@ -387,6 +392,12 @@ std::unique_ptr<DetachedChannel> XmppStream::detach() {
     rate_.timer.cancel();
     state_ = State::closed;
     return detached;
+}
+
+void XmppStream::go_on(const std::string& context) {
+    context_ = shard_.parsers().intern(context);
+    state_ = State::open;
+    header_sent_ = true;
 }
 
 std::unique_ptr<Channel> XmppStream::release() {

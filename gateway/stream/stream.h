@@ -127,7 +127,12 @@ public:
     /// Stops reading for good and hands the connection over, to go on elsewhere where restart()
     /// left it. nullptr if it cannot move; the stream then goes on here.
     std::unique_ptr<DetachedChannel> detach();
-    /// Holds back further input until detach() or release().
+    /// What go_on() needs of an open stream that is held; empty if a header is due.
+    [[nodiscard]] std::string context() const { return context_ == nullptr ? "" : *context_; }
+    /// This is an open stream that was held and detached elsewhere.
+    void go_on(const std::string& context);
+    /// Holds back further input, behind the element that is being handled, until detach() or
+    /// release().
     void hold();
     /// Gives up the channel, for one that cannot detach; the stream is then dead.
     std::unique_ptr<Channel> release();

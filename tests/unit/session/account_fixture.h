@@ -79,8 +79,8 @@ struct Elsewhere final : RemoteDomains, TicketHolder {
     void send(PacketRef packet, AcknowledgementTicket) override {
         sent.push_back(std::string(packet->bytes()));
     }
+    [[nodiscard]] bool stamps(std::string_view, std::string_view) override { return false; }
     std::string expired(std::string_view, std::size_t, std::size_t) override { return {}; }
-    bool answered(const Packet&) override { return false; }
     void settled(std::uint32_t number) override { safe.push_back(number); }
 
     std::vector<std::string> sent;

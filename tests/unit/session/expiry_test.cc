@@ -33,7 +33,7 @@ struct Heard final : Routing, RemoteDomains {
         errors.push_back({std::string(packet.id()), error.condition, error.text});
     }
     void send(PacketRef, AcknowledgementTicket) override {}
-    bool answered(const Packet&) override { return false; }
+    [[nodiscard]] bool stamps(std::string_view, std::string_view) override { return false; }
     std::string expired(std::string_view owner, std::size_t rows, std::size_t bytes) override {
         queues.push_back(std::string(owner) + " " + std::to_string(rows));
         CHECK(bytes > 0);

@@ -1,0 +1,113 @@
+#include "s2s/confirmations.h"
+
+#include <utility>
+
+#include "gateway/base/log.h"
+
+namespace causeway {
+namespace {
+
+constexpr Duration patience{20'000};
+// Where nobody waits for the answer, one question for many messages.
+constexpr Duration interval{100};
+constexpr std::size_t many = 500;
+// Messages without a hold, written to a peer that is slow to answer: those beyond are not sent
+// again if its stream breaks.
+constexpr std::size_t without_hold_limit = 10'000;
+
+}  // namespace
+
+Confirmations::Confirmations(Hub& hub, const std::string& local, const std::string& remote,
+                             Owner& owner)
+    : hub_(hub),
+      local_(Jid::trusted({}, local)),
+      remote_(Jid::trusted({}, remote)),
+      owner_(owner) {}
+
+Confirmations::~Confirmations() { Flushable::unlink(); }
+
+void Confirmations::begin() {
+    if (peer_ == Peer::cannot_answer) peer_ = Peer::unknown;
+    following_ = Following::no;
+}
+
+std::deque<Confirmations::Written> Confirmations::end() {
+    begin_following_.drop();
+    ping_.drop();
+    later_.cancel();
+    urgency_ = Urgency::whenever;
+    return std::exchange(written_, {});
+}
+
+void Confirmations::written(const PacketRef& packet, HoldId hold) {
+    if (hold == 0 && written_.size() >= without_hold_limit) return;
+    if (hold != 0 && peer_ != Peer::cannot_answer &&
+        std::exchange(following_, Following::yes) == Following::no) {
+        begin_following_ = question(Urgency::at_once, [this](const IqAnswer& answer) {
+            if (answer.kind != IqAnswer::Kind::nothing) peer_ = Peer::answers;
+        });
+    }
+    written_.push_back({hold, hold == 0 ? packet : nullptr});
+    if (hold != 0) urgency_ = Urgency::at_once;
+    hub_.shard.mark_dirty(*this);
+}
+
+Question Confirmations::question(Urgency urgency, Asking::Done done) {
+    const Jid from = urgency == Urgency::at_once ? local_ : local_.with_resource(unowed_resource);
+    Question asked = hub_.asking->expect(from, remote_, patience, std::move(done));
+    if (!asked.id().empty()) owner_.send_ping(from, asked.id());
+    return asked;
+}
+
+void Confirmations::flush() {
+    if (written_.empty() || !ping_.id().empty() || peer_ == Peer::cannot_answer) return;
+    const Duration since = hub_.clock().now() - last_ask_;
+    if (urgency_ == Urgency::whenever && written_.size() < many && since < interval) {
+        if (!later_.armed()) hub_.shard.timers().arm(later_, interval - since, *this);
+        return;
+    }
+    ask();
+}
+
+void Confirmations::on_timer(std::uint32_t) {
+    if (!written_.empty() && ping_.id().empty() && peer_ != Peer::cannot_answer) ask();
+}
+
+void Confirmations::ask() {
+    later_.cancel();
+    last_ask_ = hub_.clock().now();
+    const Urgency urgency = std::exchange(urgency_, Urgency::whenever);
+    following_ = urgency == Urgency::at_once ? Following::yes : Following::no;
+    ping_ = question(urgency, [this, covers = written_.size()](const IqAnswer& answer) {
+        told(answer, covers);
+    });
+    // Too many questions are open: after a while there is room.
+    if (ping_.id().empty()) hub_.shard.timers().arm(later_, interval, *this);
+}
+
+void Confirmations::told(const IqAnswer& answer, std::size_t covers) {
+    ping_.drop();
+    if (answer.kind != IqAnswer::Kind::nothing) {
+        peer_ = Peer::answers;
+        confirm(covers);
+        if (!written_.empty()) hub_.shard.mark_dirty(*this);
+        owner_.confirmed(covers);
+    } else if (peer_ == Peer::answers) {
+        // The connection, or the peer, is not what it was.
+        CAUSEWAY_LOG(info, "s2s.silent", {"remote", remote_.domain()});
+        owner_.peer_is_silent();
+    } else {
+        CAUSEWAY_LOG(info, "s2s.ping_unanswered", {"remote", remote_.domain()});
+        peer_ = Peer::cannot_answer;
+        owner_.peer_cannot_answer();
+    }
+}
+
+void Confirmations::confirm(std::size_t count) {
+    for (; count > 0 && !written_.empty(); --count) {
+        if (const HoldId hold = written_.front().hold; hold != 0) hub_.ledger.confirm(hold);
+        written_.pop_front();
+    }
+}
+
+}  // namespace causeway

@@ -1,0 +1,87 @@
+// OutgoingStream, when the peer ends it with a stream error (RFC 6120 §4.9): what that means for
+// the next attempt, and where the peer says that its server is.
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+
+#include "gateway/base/log.h"
+#include "gateway/xml/ns.h"
+#include "gateway/xmpp/domain.h"
+#include "s2s/outgoing_stream.h"
+
+namespace causeway {
+namespace {
+
+constexpr std::string_view see_other_host = "see-other-host";
+
+// What a stream error says about trying again: the peer does not know us or our name, or it is only
+// not well at the moment.
+Cause cause_of(std::string_view condition) {
+    if (condition == stream_error::host_unknown || condition == stream_error::host_gone) {
+        return Cause::absent;
+    }
+    constexpr std::array<std::string_view, 6> lasting{
+        stream_error::improper_addressing, stream_error::invalid_from,
+        stream_error::not_authorized,      stream_error::unsupported_version,
+        stream_error::invalid_namespace,   stream_error::policy_violation};
+    for (const std::string_view known : lasting) {
+        if (known == condition) return Cause::refused;
+    }
+    return Cause::retry;
+}
+
+}  // namespace
+
+void OutgoingStream::on_stream_error(const Element& element, Arena& arena) {
+    std::string_view condition = "no condition";
+    std::string text, other_host;
+    for (const Element* child = element.first_element(); child != nullptr;
+         child = child->next_element()) {
+        if (child->ns != ns::stream_errors) continue;
+        if (child->name == "text") {
+            text = fmt::format(" ({})", child->text(arena));
+        } else {
+            condition = child->name;
+            if (condition == see_other_host) other_host = child->text(arena);
+        }
+    }
+    constexpr unsigned most_redirections = 1;
+    if (!other_host.empty() && negotiating() && redirections_++ < most_redirections &&
+        follow(other_host)) {
+        return;
+    }
+    ending_ = End::peer_error;
+    end_ = Outcome(cause_of(condition),
+                   fmt::format("{} ended the stream: {}{}", remote_, condition, text));
+    stream_->close();
+}
+
+/// RFC 6120 §4.9.3.19: the peer's server is elsewhere. What is asked of it there is the same: its
+/// certificate has to be for the remote domain, not for that host. False: that is no address.
+bool OutgoingStream::follow(std::string_view other_host) {
+    std::string_view host = other_host;
+    std::uint16_t port = 0;
+    if (const std::size_t colon = other_host.rfind(':');
+        colon != std::string_view::npos && other_host.find(']', colon) == std::string_view::npos) {
+        host = other_host.substr(0, colon);
+        const char* const end = other_host.data() + other_host.size();
+        const auto read = std::from_chars(other_host.data() + colon + 1, end, port);
+        if (read.ec != std::errc{} || read.ptr != end || port == 0) return false;
+    }
+    std::string ascii = domain_to_ascii(domain_of(host));
+    if (ascii.empty()) return false;
+    CAUSEWAY_LOG(info, "s2s.see_other_host", {"remote", remote_}, {"target", target()},
+                 {"host", other_host});
+    leave_stream();
+    if (port == 0) {
+        look_for(ascii);
+        return true;
+    }
+    if (ascii.front() == '[') ascii = ascii.substr(1, ascii.size() - 2);
+    targets_ = {{.host = std::move(ascii), .port = port}};
+    connect_to(targets_);
+    return true;
+}
+
+}  // namespace causeway

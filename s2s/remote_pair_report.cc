@@ -1,0 +1,46 @@
+// RemotePair, as listings show it.
+#include "gateway/net/system_network.h"
+#include "s2s/remote_pair.h"
+
+namespace causeway {
+namespace {
+// How it is proven on a stream that another of our domains opened.
+constexpr std::string_view shared_authentication = "dialback";
+}  // namespace
+
+PairReport RemotePair::report() const {
+    PairReport report{.local = local_, .remote = remote_};
+    switch (state_) {
+        case State::idle: report.state = "idle"; break;
+        case State::waiting: report.state = "waiting"; break;
+        case State::up: report.state = "established"; break;
+        case State::joining: report.state = "connecting"; break;
+        case State::connecting:
+            report.state = stream_->state() == OutgoingStream::State::resolving    ? "resolving"
+                           : stream_->state() == OutgoingStream::State::connecting ? "connecting"
+                                                                                   : "negotiating";
+            break;
+    }
+    if (stream_ != nullptr) {
+        report.authentication =
+            own_stream_ != nullptr ? stream_->authentication() : shared_authentication;
+        report.target = stream_->target();
+        report.targets = stream_->targets();
+        if (const XmppStream* stream = stream_->stream_if_any()) {
+            report.address = to_string(stream->channel().remote());
+            if (const TlsEngine* tls = stream->channel().tls()) {
+                report.tls_version = tls->version();
+                report.tls_cipher = tls->cipher();
+            }
+        }
+    }
+    report.last_error = last_error_.why;
+    report.last_error_at = last_error_.at;
+    report.since = since_;
+    report.next_retry = attempts_.next;
+    report.in_memory = memory_.size();
+    report.attempts = attempts_.count;
+    return report;
+}
+
+}  // namespace causeway

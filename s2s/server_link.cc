@@ -1,0 +1,143 @@
+#include "s2s/server_link.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "gateway/xml/builder.h"
+#include "gateway/xml/ns.h"
+#include "s2s/server_table.h"
+
+namespace causeway {
+namespace {
+constexpr Duration capabilities_patience{60'000};
+}  // namespace
+
+ServerLink::ServerLink(Hub& hub, ServerTable& table, std::string remote)
+    : hub_(hub), table_(table), remote_(std::move(remote)) {}
+
+ServerLink::~ServerLink() {
+    for (auto& [local, pair] : pairs_) pair->leave_shared_stream();
+}
+
+bool ServerLink::closing() const { return table_.closing(); }
+
+// ---- what we say to it ----
+
+RemotePair* ServerLink::find(std::string_view local) const {
+    const auto found = pairs_.find(local);
+    return found == pairs_.end() ? nullptr : found->second.get();
+}
+
+RemotePair& ServerLink::make(const std::string& local, std::string asked_by) {
+    auto pair = std::make_unique<RemotePair>(hub_, *this, local, remote_, std::move(asked_by));
+    return *pairs_.emplace(local, std::move(pair)).first->second;
+}
+
+OutgoingStream* ServerLink::stream_to_share(const RemotePair& asking) const {
+    if (sharing_ == Sharing::refused) return nullptr;
+    for (const auto& [local, pair] : pairs_) {
+        if (pair.get() == &asking) continue;
+        if (OutgoingStream* stream = pair->stream_to_share(asking.local())) return stream;
+    }
+    return nullptr;
+}
+
+void ServerLink::stream_ended(const OutgoingStream& stream, bool own, bool in_good_order) {
+    // What the peer does to a stream that others use, it shall do to one domain's own.
+    const bool over_sharing = own ? stream.end() == OutgoingStream::End::peer_error_over_sharing
+                                  : stream.end() != OutgoingStream::End::otherwise;
+    if (over_sharing) {
+        sharing_ = Sharing::refused;
+    } else if (own && in_good_order) {
+        sharing_ = Sharing::possible;
+    }
+}
+
+void ServerLink::reached(const std::string& account) { table_.reached(account); }
+
+// ---- what it says to us ----
+
+void ServerLink::adopt(std::unique_ptr<IncomingStream> stream) {
+    IncomingStream* key = stream.get();
+    key->belongs_to(this);
+    incoming_.emplace(key, std::move(stream));
+}
+
+void ServerLink::remove(IncomingStream& stream) {
+    const auto found = incoming_.find(&stream);
+    if (found == incoming_.end()) return;
+    hub_.shard.condemn(std::move(found->second));
+    incoming_.erase(found);
+}
+
+void ServerLink::heard_from() {
+    if (stamping_ == Stamping::no) stamping_ = Stamping::unknown;  // it may be another version
+    for (auto& [local, pair] : pairs_) pair->peer_is_back();
+}
+
+bool ServerLink::stamps(const std::string& local) {
+    if (stamping_ == Stamping::unknown) {
+        stamping_ = Stamping::asked;
+        capabilities_ = hub_.asking->ask(
+            Jid::trusted({}, local), Jid::trusted({}, remote_),
+            XmlBuilder().empty("query", ns::disco_info).take(), capabilities_patience,
+            [this](const IqAnswer& answer) {
+                stamping_ = Stamping::no;
+                if (answer.kind != IqAnswer::Kind::result) return;
+                (void)Packet::visit_bytes(answer.packet->bytes(), [this](const Stanza& stanza) {
+                    const Element* query = stanza.payload();
+                    if (query == nullptr || !query->is(ns::disco_info, "query")) return;
+                    for (const Element* child = query->first_element(); child != nullptr;
+                         child = child->next_element()) {
+                        if (child->name == "feature" && child->attribute("var") == ns::stanza_ids) {
+                            stamping_ = Stamping::yes;
+                        }
+                    }
+                });
+            });
+        if (capabilities_.id().empty()) stamping_ = Stamping::unknown;
+    }
+    return stamping_ == Stamping::yes;
+}
+
+// ---- all of it ----
+
+std::size_t ServerLink::close() {
+    std::size_t closed = 0;
+    for (auto& [local, pair] : pairs_) closed += pair->close() ? 1U : 0U;
+    std::vector<IncomingStream*> ending;
+    for (auto& [key, stream] : incoming_) ending.push_back(key);
+    for (IncomingStream* stream : ending) stream->stream().close();
+    return closed + ending.size();
+}
+
+bool ServerLink::awaits_answer() const {
+    return std::ranges::any_of(pairs_,
+                               [](const auto& entry) { return entry.second->awaits_answer(); });
+}
+
+void ServerLink::close_when_quiet(bool others_wait) {
+    for (auto& [local, pair] : pairs_) {
+        // Those that share a stream may still wait for their answers.
+        if (!pair->awaits_answer() && !(others_wait && pair->is_shared())) pair->close();
+    }
+}
+
+void ServerLink::each_pair(const std::function<void(RemotePair&)>& visit) {
+    for (auto& [local, pair] : pairs_) visit(*pair);
+}
+
+void ServerLink::each_incoming(const std::function<void(IncomingStream&)>& visit) {
+    for (auto& [key, stream] : incoming_) visit(*stream);
+}
+
+void ServerLink::forget(TimePoint before, const std::function<void(const RemotePair&)>& visit) {
+    std::erase_if(pairs_, [&](const auto& entry) {
+        const RemotePair& pair = *entry.second;
+        if (!pair.forgettable() || pair.last_used() > before) return false;
+        visit(pair);
+        return true;
+    });
+}
+
+}  // namespace causeway

@@ -1,0 +1,82 @@
+// ServerLink: everything between this server and one remote domain, on that domain's home shard:
+// what our domains have to say to it (RemotePair), the streams on which it talks to us
+// (IncomingStream), and what is known of its server. Owner: the ServerTable of the shard.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "gateway/route/asking.h"
+#include "s2s/incoming_stream.h"
+#include "s2s/remote_pair.h"
+
+namespace causeway {
+
+class ServerTable;
+
+class ServerLink {
+public:
+    ServerLink(Hub& hub, ServerTable& table, std::string remote);
+    ServerLink(const ServerLink&) = delete;
+    ServerLink& operator=(const ServerLink&) = delete;
+    ~ServerLink();
+
+    [[nodiscard]] const std::string& remote() const { return remote_; }
+
+    // What we say to it:
+    /// nullptr if `local` has said nothing to it.
+    [[nodiscard]] RemotePair* find(std::string_view local) const;
+    /// Makes it. `asked_by`: see RemotePair.
+    RemotePair& make(const std::string& local, std::string asked_by);
+    /// An open stream of another of our domains on which the pair may be proven; or nullptr.
+    [[nodiscard]] OutgoingStream* stream_to_share(const RemotePair& pair) const;
+    /// The peer does not take more than one of our domains on a stream.
+    void sharing_refused() { sharing_ = Sharing::refused; }
+    /// A stream of ours ended: what that says about sharing one.
+    void stream_ended(const OutgoingStream& stream, bool own, bool in_good_order);
+    /// A pair's first stream is there.
+    void reached(const std::string& account);
+    [[nodiscard]] bool closing() const;
+
+    // What it says to us:
+    /// A stream on which the domain has been proven, or is about to be.
+    void adopt(std::unique_ptr<IncomingStream> stream);
+    void remove(IncomingStream& stream);
+    /// It has just proven itself on a stream to us.
+    void heard_from();
+    /// See RemoteDomains::stamps().
+    [[nodiscard]] bool stamps(const std::string& local);
+
+    /// How many streams were closed, in either direction.
+    std::size_t close();
+    /// While the server ends: closes what no answer is awaited on; true if one is.
+    bool awaits_answer() const;
+    void close_when_quiet(bool others_wait);
+
+    void each_pair(const std::function<void(RemotePair&)>& visit);
+    void each_incoming(const std::function<void(IncomingStream&)>& visit);
+    /// Drops pairs that need not be remembered and were last used before `before`; each is shown.
+    void forget(TimePoint before, const std::function<void(const RemotePair&)>& visit);
+    /// Nothing is left of it.
+    [[nodiscard]] bool empty() const { return pairs_.empty() && incoming_.empty(); }
+
+private:
+    /// Whether one stream may carry several of our domains (XEP-0220 §2.6.1).
+    enum class Sharing : unsigned char { possible, refused };
+    /// Whether its server says that it gives messages ids (XEP-0359).
+    enum class Stamping : unsigned char { unknown, asked, yes, no };
+
+    Hub& hub_;
+    ServerTable& table_;
+    const std::string remote_;
+    std::map<std::string, std::unique_ptr<RemotePair>, std::less<>> pairs_;  ///< by our domain
+    std::unordered_map<IncomingStream*, std::unique_ptr<IncomingStream>> incoming_;
+    Sharing sharing_ = Sharing::possible;
+    Stamping stamping_ = Stamping::unknown;
+    Question capabilities_;
+};
+
+}  // namespace causeway

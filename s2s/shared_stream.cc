@@ -1,0 +1,58 @@
+// XEP-0220 §2.6.1, multiplexing sender domains: further domains of ours on a stream that one of
+// them opened.
+#include <algorithm>
+
+#include "gateway/base/log.h"
+#include "gateway/xmpp/domain.h"
+#include "s2s/outgoing_stream.h"
+
+namespace causeway {
+
+bool OutgoingStream::can_share(std::string_view local) const {
+    if (state_ != State::established || owner_ == nullptr || !stream_->usable() ||
+        !has(stream_bits::dialback_errors) || has(stream_bits::only_asks) ||
+        sharers_.size() + 1 >= hub_.limits().dialback_pairs ||
+        hub_.config->s2s.authentication == Config::PeerAuthentication::certificate) {
+        return false;
+    }
+    const DomainTls* tls = hub_.tls->find(local);
+    const TlsEngine* engine = stream_->channel().tls();
+    return tls != nullptr && engine != nullptr &&
+           engine->shows_certificate_of(tls->connecting.get());
+}
+
+void OutgoingStream::share(std::string local, OutgoingOwner& sharer) {
+    send_key(local);
+    sharers_.push_back({std::move(local), &sharer});
+}
+
+void OutgoingStream::unshare(const OutgoingOwner& sharer) {
+    std::erase_if(sharers_, [&](const Sharer& one) { return one.owner == &sharer; });
+}
+
+void OutgoingStream::sharer_answered(const Element& element) {
+    if (domain_of(element.attribute("from")) != remote_) return;
+    const std::string local = domain_of(element.attribute("to"));
+    const auto found = std::ranges::find_if(
+        sharers_, [&](const Sharer& one) { return !one.proven && one.local == local; });
+    if (found == sharers_.end()) return;
+    OutgoingOwner& sharer = *found->owner;
+    if (element.attribute("type") == "valid") {
+        found->proven = true;
+        CAUSEWAY_LOG(info, "s2s.ready", {"local", local}, {"remote", remote_},
+                     {"authentication", "dialback"}, {"target", target()}, {"stream_of", domain_});
+        sharer.on_ready(*this);
+        return;
+    }
+    sharers_.erase(found);
+    sharer.on_stopped(*this, Outcome::retry("it takes no other domain on that stream"));
+}
+
+void OutgoingStream::stop_sharers(const Outcome& why) {
+    const bool asking =
+        std::ranges::any_of(sharers_, [](const Sharer& one) { return !one.proven; });
+    if (ending_ == End::peer_error && asking) ending_ = End::peer_error_over_sharing;
+    for (const Sharer& sharer : std::exchange(sharers_, {})) sharer.owner->on_stopped(*this, why);
+}
+
+}  // namespace causeway

@@ -1,0 +1,188 @@
+#include "s2s/stored_queue.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "gateway/base/log.h"
+#include "gateway/xml/builder.h"
+#include "gateway/xml/ns.h"
+
+namespace causeway {
+namespace {
+// Rows read at once.
+constexpr std::size_t page = 100;
+}  // namespace
+
+std::string StoredQueue::queue_owner(std::string_view remote, std::string_view local) {
+    return fmt::format("{} {}", remote, local);
+}
+
+StoredQueue::StoredQueue(Hub& hub, std::string local, std::string remote, Owner& owner)
+    : hub_(hub), local_(std::move(local)), queue_(queue_owner(remote, local_)), owner_(owner) {}
+
+StoreKey StoredQueue::key() const {
+    const auto kept = std::chrono::duration_cast<Duration>(hub_.limits().remote_queue_seconds);
+    return {store_name, queue_, hub_.shared.lifetimes.after(kept)};
+}
+
+Outcome StoredQueue::keep(const PacketRef& packet, AcknowledgementTicket ticket) {
+    const std::size_t size = packet->bytes().size();
+    if (rows_ >= hub_.limits().remote_queue_stanzas ||
+        bytes_ + size > hub_.limits().remote_queue_bytes) {
+        return Outcome::policy("too much is waiting for that domain");
+    }
+    ++rows_;
+    bytes_ += size;
+    if (state_ == State::empty) state_ = State::stored;
+    ++keeping_;
+    hub_.ledger.keep(packet, ticket, key(), [this](const auto&) { arrived(); });
+    return {};
+}
+
+void StoredQueue::give_back(HoldId hold) {
+    ++rows_;
+    if (const PacketRef packet = hub_.ledger.packet(hold)) bytes_ += packet->bytes().size();
+    if (state_ == State::empty) state_ = State::stored;
+    ++keeping_;
+    hub_.ledger.release_to(hold, [this](const auto&) { arrived(); });
+}
+
+void StoredQueue::arrived() {
+    --keeping_;
+    read();
+}
+
+bool StoredQueue::found(std::size_t rows, std::size_t bytes) {
+    if (!empty()) return false;
+    state_ = State::stored;
+    rows_ = rows;
+    bytes_ = bytes;
+    return true;
+}
+
+bool StoredQueue::expired(std::size_t rows, std::size_t bytes) {
+    rows_ -= std::min(rows_, rows);
+    bytes_ -= std::min(bytes_, bytes);
+    if (rows_ != 0 || keeping_ != 0 || state_ != State::stored) return false;
+    emptied();
+    return true;
+}
+
+void StoredQueue::dropped() {
+    read_until_ = 0;
+    rows_ = bytes_ = 0;
+    if (keeping_ == 0 && !reading()) state_ = State::empty;
+}
+
+void StoredQueue::emptied() {
+    if (keeping_ == 0) state_ = State::empty;
+    rows_ = bytes_ = 0;
+}
+
+void StoredQueue::restart() {
+    read_until_ = 0;
+    ++readings_;
+}
+
+// ---- read back ----
+
+void StoredQueue::read() {
+    if (empty() || !owner_.takes_stored()) return;
+    if (reading()) {
+        state_ = State::reading_again;
+        return;
+    }
+    state_ = State::reading;
+    ++open_;
+    hub_.shared.store.log_list(std::string(store_name), queue_, read_until_, page, hub_.shard,
+                               [this, reading = readings_](Result<std::vector<LogRow>> rows) {
+                                   --open_;
+                                   page_read(reading, std::move(rows));
+                               });
+}
+
+void StoredQueue::page_read(std::uint64_t reading, Result<std::vector<LogRow>> rows) {
+    const bool again = std::exchange(state_, State::stored) == State::reading_again;
+    if (!owner_.takes_stored()) return;
+    if (reading != readings_) {
+        read();  // asked for another stream, from another place
+        return;
+    }
+    if (!rows) {
+        CAUSEWAY_LOG(error, "s2s.queue_unreadable", {"queue", queue_},
+                     {"cause", rows.error().why()});
+        return;
+    }
+    for (const LogRow& row : *rows) {
+        if (!owner_.takes_stored() || !write(row)) return;
+    }
+    if (!rows->empty() || again) {
+        read();
+    } else if (keeping_ == 0) {
+        emptied();
+    }
+}
+
+/// False: it is on its way into the store still; that it is there brings us back.
+bool StoredQueue::write(const LogRow& row) {
+    if (hub_.ledger.arriving(row.id)) return false;
+    read_until_ = row.id;
+    // What is over is left to the Expiry, which may be erasing it.
+    if (hub_.ledger.in_flight(row.id) || hub_.shared.lifetimes.over(row.expires)) return true;
+    auto packet = Packet::from_bytes(row.body);
+    if (!packet) {
+        CAUSEWAY_LOG(error, "s2s.queue_unreadable_row", {"queue", queue_}, {"row", row.id});
+        return true;
+    }
+    PacketRef stamped = *packet;
+    if (stamped->kind() == StanzaKind::message) {
+        XmlBuilder delay;
+        delay.open("delay", ns::delay)
+            .attribute("from", local_)
+            .attribute("stamp", format_date_time(row.at));
+        stamped = stamped->with_child(delay.take());
+    }
+    if (rows_ > 0) --rows_;
+    bytes_ -= std::min(bytes_, row.body.size());
+    owner_.write_stored(stamped, hub_.ledger.adopt(stamped, key(), row.id), row.id);
+    return true;
+}
+
+// ---- given up ----
+
+void StoredQueue::fail(const Outcome& why) {
+    if (empty()) return;
+    ++open_;
+    hub_.shared.store.log_list(std::string(store_name), queue_, 0, page, hub_.shard,
+                               [this, why](Result<std::vector<LogRow>> rows) {
+                                   --open_;
+                                   if (!rows) return;
+                                   if (rows->empty()) {
+                                       if (!reading()) emptied();
+                                       return;
+                                   }
+                                   erase_page(*rows, why);
+                               });
+}
+
+void StoredQueue::erase_page(const std::vector<LogRow>& rows, const Outcome& why) {
+    Batch erased;
+    for (const LogRow& row : rows) erased.log_erase(store_name, queue_, row.id);
+    ++open_;
+    hub_.shared.store.commit(std::move(erased), hub_.shard, [this, rows, why](const Outcome& done) {
+        --open_;
+        if (!done) return;
+        // Only now: an error that is followed by the message itself would be a lie.
+        for (const LogRow& row : rows) {
+            if (auto packet = Packet::from_bytes(row.body)) {
+                owner_.refuse_stored(**packet, why);
+            } else {
+                CAUSEWAY_LOG(error, "s2s.queue_unreadable_row", {"queue", queue_}, {"row", row.id});
+            }
+        }
+        fail(why);
+    });
+}
+
+}  // namespace causeway
