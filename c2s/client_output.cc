@@ -174,7 +174,7 @@ void ClientSession::look_for_progress() {
 }
 
 void ClientSession::overflow(std::string_view cause) {
-    // Ended when the turn is over: whoever delivers may be in the middle of all resources.
+    // Ended when the turn is over: the caller may be in the middle of all resources.
     cause_ = cause;
     enter(State::overfull);
 }

@@ -1,6 +1,6 @@
 // Discovery: from a domain to the targets where its server may be reached (RFC 6120 §3.2, RFC 2782,
 // XEP-0368): both SRV services merged by priority and weight, or the domain itself where there is
-// no SRV record. Owner: whoever wants the targets; destroying it cancels.
+// no SRV record. Owner: the one who wants the targets; destroying it cancels.
 #pragma once
 
 #include <chrono>

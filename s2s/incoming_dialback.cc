@@ -38,7 +38,7 @@ void IncomingStream::dialback(const Element& element, Arena& arena) {
         dialback_verify(element, pair, element.text(arena));
     } else {
         // An answer to a question that was not asked here (CVE-2012-3525).
-        stream_.fail(stream_error::not_authorized, "nobody asked that here");
+        stream_.fail(stream_error::not_authorized, "that answers no question that was asked on this stream");
     }
 }
 
@@ -120,7 +120,7 @@ void IncomingStream::verified(const Pair& pair, const Outcome& outcome) {
         CAUSEWAY_LOG(warn, "s2s.dialback_invalid", {"local", kept.local}, {"remote", kept.remote},
                      {"cause", outcome.why()});
         stream_.send(dialback_reply("result", kept, {}, "invalid", {}));
-        // XEP-0220 §2.4: whoever claims another's domain is not listened to any longer.
+        // XEP-0220 §2.4: a peer that claims another's domain is not listened to any longer.
         if (pairs_.empty()) stream_.close();
     } else {
         CAUSEWAY_LOG(info, "s2s.dialback_failed", {"local", kept.local}, {"remote", kept.remote},

@@ -377,7 +377,7 @@ void OutgoingStream::on_timer(std::uint32_t which) {
 void OutgoingStream::on_stream_drained() {
     if (owner_ == nullptr || state_ != State::established) return;
     owner_->on_stream_writable(*this);
-    // Whoever is called may leave.
+    // A sharer that is called may leave.
     const std::vector<Sharer> sharers = sharers_;
     for (const Sharer& sharer : sharers) {
         if (sharer.proven) sharer.owner->on_stream_writable(*this);

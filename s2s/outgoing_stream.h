@@ -32,7 +32,7 @@ protected:
     ~OutgoingOwner() = default;
 };
 
-/// A stream that is no longer anybody's but still on the stack, or still to say goodbye.
+/// A stream without an owner, which is still on the call stack or still sends its last bytes.
 class Abandoned final : public Condemned {
 public:
     explicit Abandoned(std::unique_ptr<XmppStream> stream) : stream_(std::move(stream)) {}

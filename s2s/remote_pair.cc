@@ -319,7 +319,7 @@ void RemotePair::schedule_retry() {
     const auto least = millis(limits.remote_retry_min_seconds).count();
     const auto most = millis(limits.remote_retry_max_seconds).count();
     const auto pause = std::min(most, least << std::min(attempts_.count, 16U));
-    // Jitter, so that a domain that comes back is not greeted by everybody at once.
+    // Jitter, so that not all servers connect at once to a domain that comes back.
     const auto spread = static_cast<std::uint64_t>(std::max<std::int64_t>(1, pause / 4));
     const Duration after{pause - pause / 8 + static_cast<std::int64_t>(random_below(spread))};
     attempts_.next = hub_.clock().wall() + after.count();

@@ -43,7 +43,8 @@ OutgoingStream* ServerLink::stream_to_share(const RemotePair& asking) const {
 }
 
 void ServerLink::stream_ended(const OutgoingStream& stream, bool own, bool in_good_order) {
-    // What the peer does to a stream that others use, it shall do to one domain's own.
+    // A peer that ends a shared stream with an error hits several domains at once: from then on
+    // each has its own stream.
     const bool over_sharing = own ? stream.end() == OutgoingStream::End::peer_error_over_sharing
                                   : stream.end() != OutgoingStream::End::otherwise;
     if (over_sharing) {

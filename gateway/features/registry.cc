@@ -25,7 +25,7 @@ extern const Feature stanza_ids;         // XEP-0359
 extern const Feature stream_limits;      // XEP-0478
 
 std::span<const Feature* const> all_features() {
-    // The order is that of <stream:features/>, too.
+    // This is also the order within <stream:features/>.
     static constexpr std::array all{
         &starttls,
         &sasl,

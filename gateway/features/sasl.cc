@@ -35,7 +35,7 @@ public:
     bool disabled = false;
     bool busy = false;  ///< an answer from store or workers is due; nothing may arrive meanwhile
     bool started = false;
-    /// Whoever answers later holds a weak reference: after an <abort/> another exchange may be in
+    /// What answers later holds a weak reference: after an <abort/> another exchange may be in
     /// progress, about which that answer says nothing.
     std::shared_ptr<const char> ticket = std::make_shared<const char>();
 };

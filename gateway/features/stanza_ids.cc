@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t longest_id = 128;
 
 /// Whether `id` claims to be by `owner`, a bare JID, or by its server. Compared as addresses:
-/// another spelling of ours is ours, too.
+/// another spelling of our domain is ours as well.
 bool claims(const Element& id, const Jid& owner) {
     const auto by = Jid::parse(id.attribute("by"));
     return !by || by->bare() == owner.bare() || by->full() == owner.domain();

@@ -161,7 +161,7 @@ void CaresChannel::on_reply(void* argument, int status, int /*timeouts*/, unsign
     if (!self.alive_) return;
     std::vector<unsigned char> bytes;
     if (reply != nullptr && size > 0) bytes.assign(reply, reply + size);
-    // c-ares is in the middle of its own work: whoever asked may want to ask again, or destroy us.
+    // c-ares is in the middle of its own work: the caller may want to ask again, or destroy us.
     self.loop_.executor.post([&self, alive = std::weak_ptr<bool>(self.alive_), status,
                               done = std::move(question->done),
                               bytes = std::move(bytes)]() mutable {

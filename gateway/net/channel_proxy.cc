@@ -5,7 +5,7 @@
 namespace causeway {
 namespace {
 
-/// What a message counts against the window: empty ones take memory, too.
+/// What a message counts against the window: even an empty one takes memory.
 std::size_t cost_of(std::string_view message) { return message.size() + 64; }
 
 }  // namespace

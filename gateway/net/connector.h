@@ -1,7 +1,7 @@
 // Connector: from a list of targets to one TCP connection. Targets are tried in order, the
 // addresses of each in the manner of RFC 8305: families alternate, a further attempt starts beside
 // one that has not answered for a while, the first to connect wins. If what was connected turns out
-// useless (TLS fails, the peer stays silent), next() goes on. Owner: whoever wants the connection;
+// useless (TLS fails, the peer stays silent), next() goes on. Owner: the one who wants the connection;
 // destroying it cancels.
 #pragma once
 

@@ -1,7 +1,7 @@
 // HttpConnection: what Causeway answers over HTTP/1.1, from a fixed table of paths compared byte
 // for byte: the host-meta documents that tell clients where the WebSocket is (XEP-0156), and the
 // upgrade to that WebSocket (RFC 7395). It owns the Channel until the upgrade hands it on. Owner:
-// whoever accepts connections; it is told when to condemn it. Bounded: one header section at a
+// the listener that accepted the connection; it is told when to condemn it. Bounded: one header section at a
 // time, no request body, so many requests, and an absolute deadline that no traffic extends.
 #pragma once
 

@@ -12,7 +12,7 @@ class StreamChannel final : public Channel,
                             private Flushable,
                             private TimerTarget {
 public:
-    /// How long close() waits for the peer to close, too.
+    /// How long close() waits for the peer to close as well.
     static constexpr Duration close_wait{5000};
     /// Answers of TLS itself (not ours) that a peer may leave unread.
     static constexpr std::size_t unread_answers_limit = 65536;

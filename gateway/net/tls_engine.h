@@ -83,7 +83,7 @@ public:
     [[nodiscard]] std::string server_end_point_binding() const;
 
     [[nodiscard]] CertificatePointer peer_certificate() const;
-    /// What we showed the peer is the certificate of that context, too.
+    /// Whether the certificate that the peer was shown is also that of this context.
     [[nodiscard]] bool shows_certificate_of(const SSL_CTX* context) const;
     /// Whether the peer's chain leads to a trusted root and is meant for TLS, in either role (its
     /// name is judged elsewhere).

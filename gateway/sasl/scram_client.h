@@ -1,6 +1,6 @@
 // ScramClient: one SCRAM exchange on the client's side (RFC 5802 §3, §5, §6), without input or
 // output of its own:  first() -> client-first;  answer(server-first) -> client-final;
-// verify(server-final) says whether the server knows the keys, too. answer() derives the key, which
+// verify(server-final) says whether the server knows the keys as well. answer() derives the key, which
 // costs what the server asks for, up to maximum_scram_iterations.
 #pragma once
 

@@ -1,5 +1,5 @@
 // What the server keeps of a password: SCRAM's StoredKey and ServerKey for each hash (RFC 5802 §3,
-// RFC 7677), from which PLAIN is verified, too; never the password. Pure functions over OpenSSL,
+// RFC 7677), from which PLAIN is verified as well; never the password. Pure functions over OpenSSL,
 // callable from any thread; the derivations cost iterations × hash and belong off a shard's thread.
 #pragma once
 

@@ -163,7 +163,7 @@ private:
     asio::io_context& io_;
 };
 
-/// While the server drains, how often it is looked whether it has.
+/// How often a draining server checks whether it has drained.
 constexpr std::chrono::milliseconds drain_look{50};
 
 /// Client sessions whose stream is gone give what they hold to the store instead of waiting to be

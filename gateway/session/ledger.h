@@ -60,7 +60,7 @@ public:
     /// One recipient more: whichever confirms first has it for all, and only when the last is gone
     /// without a word is it released.
     void share(HoldId id);
-    /// Whoever sent the message again hears of its outcome, too.
+    /// The stream that sent the message again hears of its outcome as well.
     void join(HoldId id, AcknowledgementTicket ticket);
 
     /// nullptr if its outcome is known.

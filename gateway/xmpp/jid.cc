@@ -158,7 +158,7 @@ Result<std::string> prepare_local(std::string_view text) {
 
     const auto points = unicode::decode(text);
     if (!points) return Outcome::malformed("local part is not well-formed UTF-8");
-    // The characters as given count, too: stringprep would silently drop soft hyphens and the like.
+    // The characters as given count as well: stringprep would silently drop soft hyphens and the like.
     if (!unicode::in_class(unicode::StringClass::identifier, unicode::map_width(*points))) {
         return Outcome::malformed("local part holds a character that is not allowed");
     }

@@ -14,7 +14,7 @@
 // Domains go through UTS #46 in its non-transitional form (sharp s, final sigma and the joiners are
 // kept: under IDNA2008 they make a different registered name, and mapping them would deliver to a
 // stranger), must be IDNA2008 throughout, and are stored as U-labels in lower case without the
-// final dot. IPv4 and bracketed IPv6 literals are addresses, too; a last label that is numeric
+// final dot. IPv4 and bracketed IPv6 literals are addresses as well; a last label that is numeric
 // without being IPv4 ("127.1") is refused, because resolvers guess at those.
 #pragma once
 

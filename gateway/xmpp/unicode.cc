@@ -178,7 +178,7 @@ std::u32string compose(std::u32string_view points) { return normalise(to_utf16(p
 Result<std::string> domain_to_unicode(std::string_view utf8) {
     auto given = decode(utf8);
     if (!given) return given.error();
-    // Checked before the mapping, too: UTS #46 would silently drop soft hyphens and the like.
+    // Checked before the mapping as well: UTS #46 would silently drop soft hyphens and the like.
     if (!labels_in_class(map_width(*given))) return not_idna();
     auto domain = run_idna(uidna_nameToUnicodeUTF8, utf8);
     if (!domain) return domain;

@@ -57,7 +57,7 @@ TEST_CASE("a connection moves to another shard at any byte, and nothing is lost 
     }
 }
 
-TEST_CASE("what comes between hold and detach goes along; output that waits does, too") {
+TEST_CASE("what comes between hold and detach goes along; so does output that waits") {
     for (const bool tls : {false, true}) {
         CAPTURE(tls);
         Rig rig({.capacity = 600});

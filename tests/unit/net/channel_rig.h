@@ -78,7 +78,7 @@ struct Rig {
         client.reset();
         server.reset();
     }
-    /// The client's end as a Channel, too; without it a test drives `client_socket` itself.
+    /// The client's end as a Channel as well; without it a test drives `client_socket` itself.
     void join() {
         client = std::make_unique<StreamChannel>(shards[0], std::move(client_socket));
         client->set_handler(&at_client);

@@ -335,7 +335,7 @@ TEST_CASE("the upgrade hands on a channel of messages, and the connection is fin
         REQUIRE(listener.upgraded != nullptr);
         CHECK(listener.finished == 1);
         CHECK(listener.connection == nullptr);
-        // The deadline of HTTP is over, too: the stream has its own.
+        // The deadline of HTTP is over as well: the stream has its own.
         listener.clock.advance(listener.settings.deadline * 2);
         listener.run();
         CHECK_FALSE(listener.wire->closing);

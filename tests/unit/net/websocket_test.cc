@@ -152,7 +152,7 @@ TEST_CASE("a slow reader shows in queued(), and its pings are not answered witho
     CHECK(s.channel->queued() >= 5000);
     CHECK(s.channel->queued() < 6000);
     CHECK(s.recorder.drained == 1);
-    // Input that cannot be handled yet is bounded, too: the peer has to wait.
+    // Input that cannot be handled yet is bounded as well: the peer has to wait.
     CHECK(s.wire->paused);
     s.wire->channel->unstall();
     s.run();

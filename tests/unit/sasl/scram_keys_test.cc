@@ -169,7 +169,7 @@ TEST_CASE("an unknown name has keys that look like anybody's") {
     CHECK(a.iterations == few);
     CHECK(a.salt != fake_keys(ScramHash::sha256, secret, "juliet", few).salt);
     CHECK(a.salt != fake_keys(ScramHash::sha256, std::string(32, 't'), "romeo", few).salt);
-    // Real salts differ between hashes, so these must, too.
+    // Real salts differ between hashes, so these must as well.
     CHECK(a.salt != fake_keys(ScramHash::sha1, secret, "romeo", few).salt);
     CHECK(a.stored_key != a.server_key);
     for (const ScramHash hash : scram_hashes) {

@@ -228,7 +228,7 @@ TEST_CASE("expiry: a row that cannot be read costs that row") {
     CHECK(f.heard.errors[0].id == "2");
 }
 
-TEST_CASE("expiry: a message stored in 1970 lives on when the clock is set, over a restart, too") {
+TEST_CASE("expiry: a message stored in 1970 lives on when the clock is set, also over a restart") {
     Fixture f;
     f.clock.set_wall(60'000);
     const LifetimeClock old_lifetimes(f.clock);

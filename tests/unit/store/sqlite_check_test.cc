@@ -46,7 +46,7 @@ TEST_CASE("a check of a store says what opening it would do") {
     CHECK(check_sqlite(path, sqlite_migrations().first(newest - 1)).error().why().find("newer") !=
           std::string::npos);
     {
-        // While it is in use, too.
+        // Also while it is in use.
         const auto open = open_sqlite(path);
         CHECK(told(path) == "is there, schema " + std::to_string(newest));
         (*open)->stop();
