@@ -10,7 +10,6 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <memory>
 #include <thread>
@@ -27,9 +26,9 @@
 #include "gateway/control/server.h"
 #include "gateway/net/cares_resolver.h"
 #include "gateway/net/system_network.h"
+#include "gateway/server/drain.h"
 #include "gateway/server/metrics_server.h"
 #include "gateway/server/operations.h"
-#include "gateway/server/operations_gather.h"
 #include "gateway/server/server.h"
 #include "gateway/server/service_manager.h"
 #include "gateway/store/sqlite.h"
@@ -163,34 +162,6 @@ private:
     asio::io_context& io_;
 };
 
-/// How often a draining server checks whether it has drained.
-constexpr std::chrono::milliseconds drain_look{50};
-
-/// Client sessions whose stream is gone give what they hold to the store instead of waiting to be
-/// resumed. Returns what is still to end: streams, and messages on their way into the store.
-struct Left {
-    std::size_t clients = 0;
-    std::size_t rest = 0;
-};
-Left left_to_drain(Server::Part& part) {
-    std::vector<ClientSession*> detached;
-    Left left;
-    part.clients->each_session([&](ClientSession& session) {
-        if (session.detached()) detached.push_back(&session);
-        ++left.clients;
-    });
-    for (ClientSession* session : detached) session->evict(stream_error::system_shutdown, {});
-    left.clients += part.clients->negotiating();
-    part.hub->ledger.erase_now();
-    left.rest = part.hub->ledger.open();
-    part.servers->each_incoming([&](IncomingStream&) { ++left.rest; });
-    part.servers->each_pair([&](RemotePair& pair) {
-        const std::string state = pair.report().state;
-        left.rest += state != "idle" && state != "waiting";
-    });
-    return left;
-}
-
 /// The parts in the order of their making.
 class Process {
 public:
@@ -205,9 +176,6 @@ private:
     int serve();
     void await_signals();
     void on_signal(int signal);
-    void begin_drain(std::chrono::seconds patience);
-    void watch_drain();
-    void drained();
     void end();
 
     SystemClock clock_;
@@ -219,17 +187,12 @@ private:
     std::unique_ptr<Store> store_;
     std::unique_ptr<Workers> workers_;
     std::unique_ptr<Server> server_;
+    std::unique_ptr<Drain> drain_;
     std::unique_ptr<ServerOperations> operations_;
     control::CommandTable commands_;
     std::unique_ptr<control::Server> control_;
     std::unique_ptr<MetricsServer> metrics_;
     asio::signal_set signals_{main_};
-    asio::steady_timer drain_deadline_{main_};
-    asio::steady_timer drain_look_{main_};
-    std::chrono::steady_clock::time_point links_end_;
-    bool draining_ = false;
-    bool links_draining_ = false;
-    bool drained_ = false;
 };
 
 Outcome Process::load(const std::string& path) {
@@ -284,6 +247,7 @@ Outcome Process::make_server() {
     auto made = Server::make(std::move(outside), config_, tls_);
     if (!made) return made.error();
     server_ = std::move(*made);
+    drain_ = std::make_unique<Drain>(*server_, main_, here_, [this] { main_.stop(); });
     return {};
 }
 
@@ -295,9 +259,9 @@ Outcome Process::make_control() {
             .read_config = [this] { return load_config(config_->path, check_domain); },
             .begin_drain =
                 [this](std::optional<std::chrono::seconds> patience) {
-                    begin_drain(patience.value_or(operations_->config()->limits.drain_seconds));
+                    drain_->begin(patience.value_or(operations_->config()->limits.drain_seconds));
                 },
-            .draining = [this] { return draining_; }});
+            .draining = [this] { return drain_->begun(); }});
     if (Outcome added = control::add_commands(commands_, *operations_); !added) return added;
     control::ServerLimits limits;
     limits.connections = config_->limits.control_connections;
@@ -341,66 +305,13 @@ void Process::await_signals() {
 void Process::on_signal(int signal) {
     if (signal == SIGHUP) {
         // It is logged, whatever becomes of it.
-        if (!draining_) operations_->reload([](const auto&) {});
-    } else if (draining_) {
+        if (!drain_->begun()) operations_->reload([](const auto&) {});
+    } else if (drain_->begun()) {
         CAUSEWAY_LOG(warn, "server.interrupted");
         main_.stop();
     } else {
-        begin_drain(operations_->config()->limits.drain_seconds);
+        drain_->begin(operations_->config()->limits.drain_seconds);
     }
-}
-
-void Process::begin_drain(std::chrono::seconds patience) {
-    drain_deadline_.expires_after(patience);
-    links_end_ = std::chrono::steady_clock::now() + patience / 2;
-    drain_deadline_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) drained();
-    });
-    if (std::exchange(draining_, true)) return;
-    CAUSEWAY_LOG(info, "server.stopping", {"seconds", patience.count()});
-    tell_service_manager(ServiceState::stopping);
-    server_->drain();
-    watch_drain();
-}
-
-void Process::watch_drain() {
-    drain_look_.expires_after(drain_look);
-    drain_look_.async_wait([this](const boost::system::error_code& error) {
-        if (error) return;
-        gather<Left>(*server_, here_, left_to_drain, [this](const std::vector<Left>& left) {
-            Left sum;
-            for (const Left& part : left) {
-                sum.clients += part.clients;
-                sum.rest += part.rest;
-            }
-            // Contacts elsewhere hear first that the clients are gone; but not forever.
-            if (!links_draining_ &&
-                (sum.clients == 0 || std::chrono::steady_clock::now() >= links_end_)) {
-                links_draining_ = true;
-                server_->drain_links();
-                watch_drain();
-            } else if (sum.clients + sum.rest == 0) {
-                drained();
-            } else {
-                watch_drain();
-            }
-        });
-    });
-}
-
-/// Everything has ended, or the time is over: then what sessions still hold goes to the store.
-void Process::drained() {
-    if (std::exchange(drained_, true)) return;
-    const auto evict_all = [](Server::Part& part) {
-        std::vector<ClientSession*> all;
-        part.clients->each_session([&](ClientSession& session) { all.push_back(&session); });
-        for (ClientSession* session : all) {
-            session->evict(stream_error::system_shutdown, "the server is shutting down");
-        }
-        return all.size();
-    };
-    gather<std::size_t>(*server_, here_, evict_all,
-                        [this](const std::vector<std::size_t>&) { main_.stop(); });
 }
 
 int Process::serve() {
@@ -423,8 +334,7 @@ void Process::end() {
     if (workers_ != nullptr) workers_->stop();
     store_->stop();
     // Answers that came too late to be heard; some say so to the control socket, which goes last.
-    drain_deadline_.cancel();
-    drain_look_.cancel();
+    if (drain_ != nullptr) drain_->cancel();
     signals_.cancel();
     metrics_.reset();
     main_.restart();
@@ -433,6 +343,7 @@ void Process::end() {
     main_.restart();
     main_.poll();
     operations_.reset();
+    drain_.reset();
     server_.reset();
 }
 
