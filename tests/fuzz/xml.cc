@@ -156,6 +156,7 @@ constexpr std::string_view skipped = "skipped";
 struct Story {
     std::vector<std::string> events;
     std::string fault;
+    bool passing_over = false;  ///< the input ended where a stanza may be being passed over
 };
 
 // What one byte of a stanza may cost: an empty child is 4 bytes, and in memory an Element and a
@@ -231,6 +232,7 @@ Story read(std::string_view input, std::size_t piece, const Setting& setting, bo
             fed = context.size();
         }
     }
+    story.passing_over = setting.limits.skip_larger && !parser->idle();
     return story;
 }
 
@@ -238,8 +240,11 @@ Story read(std::string_view input, std::size_t piece, const Setting& setting, bo
 /// before that, and so whether a fault in it is seen.
 bool part_at_skipped(const Story& one, const Story& other) {
     const auto [a, b] = std::ranges::mismatch(one.events, other.events);
-    const bool one_skips = a != one.events.end() && *a == skipped;
-    const bool other_skips = b != other.events.end() && *b == skipped;
+    const auto skips = [](const Story& story, auto at) {
+        return at == story.events.end() ? story.passing_over : *at == skipped;
+    };
+    const bool one_skips = skips(one, a);
+    const bool other_skips = skips(other, b);
     return (one_skips && b == other.events.end() && !other.fault.empty()) ||
            (other_skips && a == one.events.end() && !one.fault.empty());
 }
