@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 
@@ -16,7 +17,7 @@ sys.path[:0] = [f"{ROOT}/tools", f"{ROOT}/tests/interop"]
 
 from lab import Lab, LabError  # noqa: E402
 from lab.causeway import Causeway  # noqa: E402
-from lab.process import run  # noqa: E402
+from lab.process import run, until  # noqa: E402
 from bench_peers.servers import BenchCauseway, PASSWORD  # noqa: E402
 
 DEADLINE = 900
@@ -41,6 +42,17 @@ class Watched(BenchCauseway):
     def command(self):
         arguments, environment = Causeway.command(self)
         return [*self.wrapper, *arguments], environment
+
+    async def stop(self):
+        """In order. A tool that runs the server as a child does not pass the signal on."""
+        pid = self.process.pid
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            children = [int(child) for child in file.read().split()]
+        for child in children:
+            os.kill(child, signal.SIGTERM)
+        if children:
+            await until(lambda: not self.process.alive, f"end of {self.name}", 20)
+        return await super().stop()
 
 
 async def chat(build, arguments, *, pairs, wrapper=(), threads=1, load_wrapper=(), started=None,
