@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "gateway/xml/ns.h"
-#include "gateway/xml/writer.h"
+#include "gateway/xml/builder.h"
 #include "gateway/xmpp/domain.h"
 
 namespace causeway {
@@ -24,14 +23,13 @@ DialbackVerification::~DialbackVerification() {
 }
 
 void DialbackVerification::on_ready(OutgoingStream& stream) {
-    std::string out = "<db:verify";
-    append_attribute(out, "from", stream.local());
-    append_attribute(out, "to", stream.remote());
-    append_attribute(out, "id", stream_id_);
-    out += '>';
-    append_escaped(out, key_);
-    out += "</db:verify>";
-    stream.stream().send(out);
+    XmlBuilder question;
+    question.open("db:verify")
+        .attribute("from", stream.local())
+        .attribute("to", stream.remote())
+        .attribute("id", stream_id_)
+        .text(key_);
+    stream.stream().send(question.take());
 }
 
 void DialbackVerification::on_peer_element(OutgoingStream& stream, Element& element, Arena&) {

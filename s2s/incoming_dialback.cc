@@ -4,7 +4,7 @@
 
 #include "gateway/base/encoding.h"
 #include "gateway/base/log.h"
-#include "gateway/xml/writer.h"
+#include "gateway/xml/builder.h"
 #include "gateway/xmpp/domain.h"
 #include "s2s/dialback_key.h"
 #include "s2s/incoming_stream.h"
@@ -13,15 +13,17 @@
 namespace causeway {
 namespace {
 
+/// `name` is "db:result" or "db:verify"; `inner` an error, or empty.
 std::string dialback_reply(std::string_view name, const IncomingStream::Pair& pair,
                            std::string_view id, std::string_view type, std::string_view inner) {
-    std::string out = fmt::format("<db:{}", name);
-    append_attribute(out, "from", pair.local);
-    append_attribute(out, "to", pair.remote);
-    if (!id.empty()) append_attribute(out, "id", id);
-    append_attribute(out, "type", type);
-    if (inner.empty()) return out + "/>";
-    return out + fmt::format(">{}</db:{}>", inner, name);
+    XmlBuilder reply;
+    reply.open(name)
+        .attribute("from", pair.local)
+        .attribute("to", pair.remote)
+        .attribute_if("id", id)
+        .attribute("type", type);
+    if (!inner.empty()) reply.raw(inner);
+    return reply.take();
 }
 
 }  // namespace
@@ -38,7 +40,8 @@ void IncomingStream::dialback(const Element& element, Arena& arena) {
         dialback_verify(element, pair, element.text(arena));
     } else {
         // An answer to a question that was not asked here (CVE-2012-3525).
-        stream_.fail(stream_error::not_authorized, "that answers no question that was asked on this stream");
+        stream_.fail(stream_error::not_authorized,
+                     "that answers no question that was asked on this stream");
     }
 }
 
@@ -48,19 +51,19 @@ void IncomingStream::dialback_verify(const Element& element, const Pair& pair,
     if (!hub_.serves(pair.local)) {
         std::string inner;
         append_error(inner, {.condition = StanzaCondition::item_not_found, .text = {}});
-        stream_.send(dialback_reply("verify", pair, id, "error", inner));
+        stream_.send(dialback_reply("db:verify", pair, id, "error", inner));
         return;
     }
     const bool valid =
         equal_in_constant_time(key, dialback_key(hub_.shared.secret, pair.remote, pair.local, id));
-    stream_.send(dialback_reply("verify", pair, id, valid ? "valid" : "invalid", {}));
+    stream_.send(dialback_reply("db:verify", pair, id, valid ? "valid" : "invalid", {}));
 }
 
 void IncomingStream::dialback_result(const Pair& pair, std::string key) {
     const auto refuse = [&](StanzaCondition condition, std::string text) {
         std::string inner;
         append_error(inner, {.condition = condition, .text = std::move(text), .type = "cancel"});
-        stream_.send(dialback_reply("result", pair, {}, "error", inner));
+        stream_.send(dialback_reply("db:result", pair, {}, "error", inner));
     };
     if (!hub_.serves(pair.local)) {
         refuse(StanzaCondition::item_not_found, "That domain is not served here.");
@@ -71,7 +74,7 @@ void IncomingStream::dialback_result(const Pair& pair, std::string key) {
         return;
     }
     if (pairs_.contains(pair)) {
-        stream_.send(dialback_reply("result", pair, {}, "valid", {}));
+        stream_.send(dialback_reply("db:result", pair, {}, "valid", {}));
         return;
     }
     if (verifying_.contains(pair)) return;
@@ -115,11 +118,11 @@ void IncomingStream::verified(const Pair& pair, const Outcome& outcome) {
     }
     if (outcome) {
         proven(kept, "dialback");
-        stream_.send(dialback_reply("result", kept, {}, "valid", {}));
+        stream_.send(dialback_reply("db:result", kept, {}, "valid", {}));
     } else if (outcome.cause() == Cause::refused) {
         CAUSEWAY_LOG(warn, "s2s.dialback_invalid", {"local", kept.local}, {"remote", kept.remote},
                      {"cause", outcome.why()});
-        stream_.send(dialback_reply("result", kept, {}, "invalid", {}));
+        stream_.send(dialback_reply("db:result", kept, {}, "invalid", {}));
         // XEP-0220 §2.4: a peer that claims another's domain is not listened to any longer.
         if (pairs_.empty()) stream_.close();
     } else {
@@ -131,7 +134,7 @@ void IncomingStream::verified(const Pair& pair, const Outcome& outcome) {
                                               : StanzaCondition::remote_server_timeout,
                              .text = outcome.why(),
                              .type = "cancel"});
-        stream_.send(dialback_reply("result", kept, {}, "error", inner));
+        stream_.send(dialback_reply("db:result", kept, {}, "error", inner));
     }
     end_verification(kept);
 }

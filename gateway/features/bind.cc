@@ -4,6 +4,7 @@
 
 #include "gateway/route/router.h"
 #include "gateway/stream/negotiation.h"
+#include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
 
 namespace causeway {
@@ -11,8 +12,7 @@ namespace {
 
 void offer(Negotiation&, std::string& out) {
     out +=
-        "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>"
-        "<session xmlns='urn:ietf:params:xml:ns:xmpp-session'><optional/></session>";
+        XmlBuilder().empty("bind", ns::bind).open("session", ns::session).empty("optional").take();
 }
 
 void handle(Negotiation& negotiation, Element& iq, Arena& arena) {

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "gateway/stream/negotiation.h"
+#include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
 
 namespace causeway {
@@ -13,7 +14,7 @@ void offer(Negotiation& negotiation, std::string& out) {
     if (negotiation.hub().config->s2s.authentication == Config::PeerAuthentication::certificate) {
         return;
     }
-    out += "<dialback xmlns='urn:xmpp:features:dialback'><errors/></dialback>";
+    out += XmlBuilder().open("dialback", ns::dialback_feature).empty("errors").take();
 }
 
 void handle(Negotiation& negotiation, Element& element, Arena& arena) {

@@ -16,8 +16,8 @@
 #include "gateway/sasl/scram_server.h"
 #include "gateway/session/account_store.h"
 #include "gateway/stream/negotiation.h"
+#include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
-#include "gateway/xml/writer.h"
 
 namespace causeway {
 namespace {
@@ -79,66 +79,43 @@ ChannelBindings bindings_of(Negotiation& negotiation) {
 
 void offer_client(Negotiation& negotiation, std::string& out) {
     const bool binding = bindable_tls(negotiation) != nullptr;
-    out += "<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>";
-    const auto add = [&](std::string_view name) {
-        out += "<mechanism>";
-        out += name;
-        out += "</mechanism>";
-    };
+    XmlBuilder mechanisms;
+    mechanisms.open("mechanisms", ns::sasl);
     for (const bool plus : {true, false}) {
         if (plus && !binding) continue;
         for (auto hash = scram_hashes.rbegin(); hash != scram_hashes.rend(); ++hash) {
-            add(scram_mechanism(*hash, plus));
+            mechanisms.element("mechanism", scram_mechanism(*hash, plus));
         }
     }
-    add(plain_name);
-    out += "</mechanisms>";
+    out += mechanisms.element("mechanism", plain_name).take();
     if (!binding) return;
-    out += "<sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'>";
+    XmlBuilder types;
+    types.open("sasl-channel-binding", ns::channel_binding);
     for (const auto& [type, data] : bindings_of(negotiation)) {
-        out += "<channel-binding";
-        append_attribute(out, "type", type);
-        out += "/>";
+        types.open("channel-binding").attribute("type", type).close();
     }
-    out += "</sasl-channel-binding>";
+    out += types.take();
 }
 
 void offer_server(Negotiation& negotiation, std::string& out) {
     // Offered only if it can succeed (XEP-0178 §3): otherwise the peer would try it in vain.
     if (!negotiation.peer_proves(negotiation.peer_domain())) return;
-    out +=
-        "<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>"
-        "<mechanism>EXTERNAL</mechanism></mechanisms>";
+    out += XmlBuilder().open("mechanisms", ns::sasl).element("mechanism", external_name).take();
 }
 
 void send_data(Negotiation& negotiation, std::string_view element, std::string_view data) {
-    std::string out = "<";
-    out += element;
-    append_attribute(out, "xmlns", ns::sasl);
-    if (data.empty()) {
-        out += "/>";
-    } else {
-        out += '>';
-        out += encode_sasl_payload(data);
-        out += "</";
-        out += element;
-        out += '>';
-    }
-    negotiation.stream().send(out);
+    const std::string payload = data.empty() ? std::string{} : encode_sasl_payload(data);
+    negotiation.stream().send(XmlBuilder().element(element, payload, ns::sasl).take());
 }
 
 void fail(Negotiation& negotiation, const SaslFailure& failure) {
     negotiation.state.reset();
-    std::string out = "<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><";
-    out += failure.condition;
-    out += "/>";
+    XmlBuilder answer;
+    answer.open("failure", ns::sasl).empty(failure.condition);
     if (!failure.text.empty()) {
-        out += "<text xml:lang='en'>";
-        append_escaped(out, failure.text);
-        out += "</text>";
+        answer.open("text").attribute("xml:lang", "en").text(failure.text);
     }
-    out += "</failure>";
-    negotiation.stream().send(out);
+    negotiation.stream().send(answer.take());
     CAUSEWAY_LOG(info, "sasl.failed", {"domain", negotiation.domain()},
                  {"condition", failure.condition},
                  {"address", to_string(negotiation.stream().channel().remote())});
@@ -152,9 +129,9 @@ void fail(Negotiation& negotiation, const SaslFailure& failure) {
 void succeed(Negotiation& negotiation, Jid identity, std::string_view data) {
     const std::string mechanism = static_cast<SaslExchange&>(*negotiation.state).mechanism;
     negotiation.state.reset();
-    std::string out = "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'";
-    out += data.empty() ? "/>" : fmt::format(">{}</success>", encode_sasl_payload(data));
-    negotiation.authenticated(identity, mechanism, out);
+    const std::string payload = data.empty() ? std::string{} : encode_sasl_payload(data);
+    negotiation.authenticated(identity, mechanism,
+                              XmlBuilder().element("success", payload, ns::sasl).take());
 }
 
 /// The account that a user name or authzid names; some clients give the whole address.

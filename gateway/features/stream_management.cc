@@ -2,12 +2,15 @@
 #include <array>
 
 #include "gateway/stream/negotiation.h"
+#include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
 
 namespace causeway {
 namespace {
 
-void offer(Negotiation&, std::string& out) { out += "<sm xmlns='urn:xmpp:sm:3'/>"; }
+void offer(Negotiation&, std::string& out) {
+    out += XmlBuilder().empty("sm", ns::stream_management).take();
+}
 
 void handle(Negotiation& negotiation, Element& element, Arena&) { negotiation.manage(element); }
 

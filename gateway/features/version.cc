@@ -3,18 +3,19 @@
 
 #include "gateway/base/version.h"
 #include "gateway/route/router.h"
+#include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
-#include "gateway/xml/writer.h"
 
 namespace causeway {
 namespace {
 
 void answer(const IqRequest& request) {
     // The operating system is nobody's business (XEP-0092 §5).
-    std::string inner = "<query xmlns='jabber:iq:version'><name>Causeway</name><version>";
-    append_escaped(inner, version_text);
-    inner += "</version></query>";
-    IqReturn(request).result(inner);
+    IqReturn(request).result(XmlBuilder()
+                                 .open("query", ns::version)
+                                 .element("name", "Causeway")
+                                 .element("version", version_text)
+                                 .take());
 }
 
 constexpr std::array handlers{
