@@ -1,5 +1,6 @@
-// Whether this build has a sanitizer. Its runtime takes signals and standard error for itself, so
-// what a test says of a program's own cannot be tried with it; the plain build does.
+// Whether this build has a sanitizer. Its runtime takes signals and standard error for itself, and
+// opens a pipe to look into memory; so what a test says of those, or of a process without a free
+// descriptor, cannot be tried with it. The plain build does.
 #pragma once
 
 namespace causeway::test {

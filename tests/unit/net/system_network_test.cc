@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/sanitizers.h"
 #include "tests/support/test_loop.h"
 
 using namespace causeway;
@@ -393,7 +394,8 @@ struct Scarcity {
 
 }  // namespace
 
-TEST_CASE("without descriptors an acceptor turns callers away and recovers") {
+TEST_CASE("without descriptors an acceptor turns callers away and recovers" *
+          doctest::skip(causeway::test::sanitized)) {
     Scarcity f;
     f.limit.set(f.callers.back() + 1);
     for (std::size_t i = 0; i < 4; ++i) f.call(i);
@@ -407,7 +409,8 @@ TEST_CASE("without descriptors an acceptor turns callers away and recovers") {
     CHECK(run_until(f.loop, [&] { return f.accepted.size() == 1; }));
 }
 
-TEST_CASE("where not even turning away is possible an acceptor rests instead of spinning") {
+TEST_CASE("where not even turning away is possible an acceptor rests instead of spinning" *
+          doctest::skip(causeway::test::sanitized)) {
     Scarcity f;
     f.limit.set(3);
     f.call(0);
