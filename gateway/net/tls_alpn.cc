@@ -9,6 +9,12 @@ namespace {
 constexpr std::string_view client_protocol = "xmpp-client";
 constexpr std::string_view server_protocol = "xmpp-server";
 
+/// Where a connection keeps what it expects. OpenSSL's application data is TlsEngine's.
+int expectation() {
+    static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+    return index;
+}
+
 /// Takes `ours`, wherever it stands in the offer.
 int select_protocol(std::string_view ours, const unsigned char** out, unsigned char* out_length,
                     const unsigned char* in, unsigned in_length) {
@@ -26,7 +32,7 @@ int select_protocol(std::string_view ours, const unsigned char** out, unsigned c
 
 int select_for_client(SSL* ssl, const unsigned char** out, unsigned char* out_length,
                       const unsigned char* in, unsigned in_length, void*) {
-    const auto* expected = static_cast<const char*>(SSL_get_app_data(ssl));
+    const auto* expected = static_cast<const char*>(SSL_get_ex_data(ssl, expectation()));
     return select_protocol(expected == nullptr ? client_protocol : expected, out, out_length, in,
                            in_length);
 }
@@ -47,7 +53,7 @@ void take_server_protocol(SSL_CTX* context) {
 }
 
 void expect_protocol(TlsEngine& engine, const char* name) {
-    SSL_set_app_data(engine.native(), const_cast<char*>(name));
+    SSL_set_ex_data(engine.native(), expectation(), const_cast<char*>(name));
 }
 
 void offer_server_protocol(SSL_CTX* context) {

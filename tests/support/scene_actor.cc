@@ -68,6 +68,11 @@ bool SceneActor::start_tls(SSL_CTX* context, TlsEngine::Role role,
     // The other side's first words may come as soon as time goes on.
     if (!go_ahead.empty()) write_split(go_ahead);
     tls_ = std::make_unique<TlsEngine>(context, role, std::move(owner), server_name);
+    if (!protocol.empty() && role == TlsEngine::Role::client) {
+        const std::string offer = static_cast<char>(protocol.size()) + protocol;
+        SSL_set_alpn_protos(tls_->native(), reinterpret_cast<const unsigned char*>(offer.data()),
+                            static_cast<unsigned>(offer.size()));
+    }
     expect_new_stream();
     if (role == TlsEngine::Role::client) take_records();
     world_.wait_until([this] { return broken_ || tls_->established(); });

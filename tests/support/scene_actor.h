@@ -89,6 +89,7 @@ public:
     /// A client answers the pings of its server by itself.
     bool answers_pings = true;
     std::string language;  ///< of its stream headers; empty: they name none
+    std::string protocol;  ///< offered in TLS as a client (ALPN); empty: as the context says
 
     /// Stream management, from this actor's side.
     struct Management {

@@ -273,6 +273,10 @@ void Stage::is_shown_certificate(const Step& step, const Words& words) {
 
 void Stage::speaks(const Step&, const Words& words) { actor(words[0]).language = words[1]; }
 
+void Stage::offers_protocol(const Step&, const Words& words) {
+    actor(words[0]).protocol = words[1];
+}
+
 void Stage::falls_silent(const Step&, const Words& words) {
     SceneActor& who = actor(words[0]);
     who.answers_pings = false;

@@ -82,6 +82,7 @@ const std::vector<Stage::Rule>& Stage::rules() {
         {"<who> makes the TLS handshake for <name>", &Stage::shakes_hands_for},
         {"<who> is shown the certificate of <domain>", &Stage::is_shown_certificate},
         {"<who> speaks <language>", &Stage::speaks},
+        {"<who> offers the protocol <name>", &Stage::offers_protocol},
         {"<who> falls silent", &Stage::falls_silent},
         {"<who> opens a secure stream", &Stage::opens_secure_stream},
 

@@ -136,6 +136,7 @@ private:
     void shakes_hands_for(const Step& step, const Words& words);
     void is_shown_certificate(const Step& step, const Words& words);
     void speaks(const Step& step, const Words& words);
+    void offers_protocol(const Step& step, const Words& words);
     void falls_silent(const Step& step, const Words& words);
     void opens_secure_stream(const Step& step, const Words& words);
 

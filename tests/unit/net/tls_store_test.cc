@@ -57,13 +57,14 @@ struct Shaken {
     std::string names;  ///< what the client was shown
 };
 
-/// A handshake with the context `server`; `prepare` may change the client's SSL.
+/// A handshake with the context `server`; `prepare` may change the client's SSL, `prepare_server`
+/// what the server expects.
 Shaken shake(const std::shared_ptr<const TlsSnapshot>& snapshot, SSL_CTX* server, SSL_CTX* client,
              const std::string& server_name, const std::function<void(SSL*)>& prepare = {},
-             const char* protocol = nullptr) {
+             const std::function<void(TlsEngine&)>& prepare_server = {}) {
     Shaken ends;
     ends.server = std::make_unique<TlsEngine>(server, Role::server, snapshot);
-    if (protocol != nullptr) expect_protocol(*ends.server, protocol);
+    if (prepare_server) prepare_server(*ends.server);
     ends.client = std::make_unique<TlsEngine>(client, Role::client, snapshot, server_name);
     if (prepare) prepare(ends.client->native());
     std::string to_server;
@@ -157,8 +158,11 @@ TEST_CASE("ALPN: each port takes its own protocol or none, and refuses an offer 
                 [&](SSL* ssl) {
                     if (!offered.empty()) offer(ssl, offered);
                 },
-                expected);
+                [&](TlsEngine& engine) {
+                    if (expected != nullptr) expect_protocol(engine, expected);
+                });
             if (!done.client->established()) return done.client->error();
+            CHECK(done.names == domain);
             if (domain != std::string_view("a.test")) return "(" + done.client->alpn() + ")";
         }
         return {};
@@ -182,6 +186,23 @@ TEST_CASE("ALPN: each port takes its own protocol or none, and refuses an offer 
     CHECK(agreed(peers, nullptr, "") == "()");
     CHECK(agreed(peers, nullptr, "\x0bxmpp-server") == "(xmpp-server)");
     CHECK(refused(peers, nullptr, "\x0bxmpp-client\x08http/1.1"));
+}
+
+TEST_CASE("ALPN and SNI together, where the stream has chosen the certificate") {
+    Files files;
+    const auto snapshot = files.load();
+    const SslContextPointer plain(SSL_CTX_new(TLS_client_method()));
+    const auto with_offer = [&](std::string_view offered) {
+        return shake(
+            snapshot, snapshot->first().client_facing.get(), plain.get(), "xn--bcher-kva.test",
+            [&](SSL* ssl) { offer(ssl, offered); },
+            [](TlsEngine& engine) { engine.fix_certificate(); });
+    };
+    const Shaken taken = with_offer("\x0bxmpp-client");
+    CHECK(taken.client->established());
+    CHECK(taken.client->alpn() == "xmpp-client");
+    CHECK(taken.names == "a.test");
+    CHECK(contains(with_offer("\x08http/1.1").client->error(), "no application protocol"));
 }
 
 TEST_CASE("protocols and ciphers are those of RFC 9325") {
