@@ -38,8 +38,9 @@ class Program:
         presence.on_available.connect(self.presence)
         presence.on_changed.connect(self.presence)
         presence.on_unavailable.connect(self.presence)
-        self.client.summon(aioxmpp.dispatcher.SimpleMessageDispatcher).register_callback(
-            aioxmpp.MessageType.CHAT, None, self.message)
+        messages = self.client.summon(aioxmpp.dispatcher.SimpleMessageDispatcher)
+        for kind in (aioxmpp.MessageType.CHAT, aioxmpp.MessageType.HEADLINE):
+            messages.register_callback(kind, None, self.message)
         self.client.on_stream_suspended.connect(lambda reason: report("disconnect"))
         self.client.on_stream_resumed.connect(lambda: report("resumed"))
         self.client.on_failure.connect(self.failed)
