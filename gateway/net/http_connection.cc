@@ -29,6 +29,7 @@ using Fields = http::fields;
 
 constexpr std::string_view host_meta_path = "/.well-known/host-meta";
 constexpr std::string_view host_meta_json_path = "/.well-known/host-meta.json";
+constexpr std::string_view slashed_websocket_path = "/xmpp-websocket/";
 constexpr std::string_view websocket_relation = "urn:xmpp:alt-connections:websocket";
 constexpr std::uint16_t https_port = 443;
 constexpr std::string_view plain_text = "text/plain; charset=utf-8";
@@ -157,7 +158,10 @@ bool HttpConnection::handle_next() {
 
 HttpConnection::Reply HttpConnection::route() const {
     const auto& head = request_->head();
-    const std::string_view target = view_of(head.target());
+    // A query is passed over, and so is a slash that somebody wrote behind the WebSocket's path.
+    std::string_view target = view_of(head.target());
+    target = target.substr(0, target.find('?'));
+    if (target == slashed_websocket_path) target.remove_suffix(1);
     const auto authority = http_host(head, head.version());
     if (!authority) return {http::status::bad_request, authority.error().why() + "\n"};
     if (target == host_meta_path) return host_meta(false);

@@ -121,12 +121,29 @@ void XmppStream::on_bytes(std::string_view bytes) {
     if (!usable()) return;
     heard_ = shard_.clock().now();
     charge(bytes.size());
+    if (framed() && !pass_declaration(bytes)) return;
     lease_parser();
     reading_ = Reading::yes;
     input_ = bytes;
     read();
     input_ = {};
     reading_ = Reading::no;
+}
+
+/// A message may begin with an XML declaration, as any document may (RFC 7395 §3.3.3). A parser of
+/// its own judges it, for the stream's has read the root of all messages before. False: it was
+/// refused.
+bool XmppStream::pass_declaration(std::string_view& message) {
+    const std::size_t end =
+        message.starts_with("<?xml") ? message.find("?>") : std::string_view::npos;
+    if (end == std::string_view::npos) return true;
+    XmlStreamParser document(XmlFraming::stream, content_ns_);
+    if (document.feed(message.substr(0, end + 2)) == XmlEvent::fault) {
+        fail(document.fault_condition(), document.fault_text());
+        return false;
+    }
+    message.remove_prefix(end + 2);
+    return true;
 }
 
 /// A new parser for what the old one has not read.
@@ -258,8 +275,10 @@ void XmppStream::handle_framed(Element& element) {
     } else if (element.ns == ns::framing && element.name == "close") {
         peer_ended_ = true;
         close();
-    } else if (state_ == State::awaiting_header || element.ns == ns::framing) {
+    } else if (state_ == State::awaiting_header) {
         fail(stream_error::invalid_namespace, "a WebSocket stream begins with <open/>");
+    } else if (element.ns == ns::framing) {
+        fail(stream_error::bad_format, "this stream is open, only <close/> may come");
     } else {
         hand_over(element);
     }

@@ -145,6 +145,7 @@ private:
     void on_timer(std::uint32_t which) override;
 
     void read();
+    bool pass_declaration(std::string_view& message);
     void go_on_with(std::string_view rest, XmlEvent& event);
     void lease_parser();
     void charge(std::size_t bytes);

@@ -394,7 +394,9 @@ void XmlStreamParser::start_element(const char* name, const char** attributes) {
     }
     if (stopped()) return;
     if (depth_ == 1 && element->is(ns::stream, "stream")) {
-        fault("bad-format", "a stream holds no other stream");
+        fault("bad-format", framing_ == XmlFraming::message
+                                ? "a WebSocket stream begins with <open/>, not with <stream>"
+                                : "a stream holds no other stream");
         return;
     }
     ++depth_;

@@ -155,7 +155,7 @@ TEST_CASE("a Host header that is missing, doubled or invalid is refused (RFC 911
 TEST_CASE("only exact paths exist") {
     Listener listener;
     for (const char* path :
-         {"/", "/xmpp-websocket/", "/XMPP-websocket", "/xmpp-websocket?x", "/xmpp%2Dwebsocket",
+         {"/", "/xmpp-websocket//", "/XMPP-websocket", "/xmpp-websocket/x?y", "/xmpp%2Dwebsocket",
           "//xmpp-websocket", "/./xmpp-websocket", "/.well-known/host-meta.xml",
           "/.well-known/../xmpp-websocket", "*", "http://a.test/xmpp-websocket", "/%u002e%u002e"}) {
         CAPTURE(path);
@@ -166,6 +166,23 @@ TEST_CASE("only exact paths exist") {
         CHECK_FALSE(contains(response, path[1] == '\0' ? "<" : path));
     }
     CHECK_FALSE(listener.wire->closing);
+}
+
+TEST_CASE("a query, and a slash behind the path of the WebSocket, are passed over") {
+    for (const char* query : {"", "?", "?room=lobby&token=a/b", "?a?b"}) {
+        CAPTURE(query);
+        Listener listener;
+        const std::string document =
+            listener.ask(get(std::string("/.well-known/host-meta") + query));
+        CHECK(document.starts_with("HTTP/1.1 200 OK\r\n"));
+        CHECK_FALSE(contains(document, "lobby"));
+        for (const std::string path : {"/xmpp-websocket", "/xmpp-websocket/"}) {
+            Listener upgrading;
+            const std::string request = changed("/xmpp-websocket ", path + query + " ");
+            CHECK(upgrading.ask(request).starts_with("HTTP/1.1 101 "));
+            CHECK(upgrading.upgraded != nullptr);
+        }
+    }
 }
 
 TEST_CASE("methods that do not fit are told which do") {

@@ -17,7 +17,10 @@ namespace {
 /// A stream of a client, and what was made of it.
 class Fixture final : public StreamHandler {
 public:
-    Fixture() { turn(); }
+    explicit Fixture(bool framed = false) {
+        wire->framed = framed;
+        turn();
+    }
 
     void receive(std::string_view bytes) {
         wire->channel->receive(bytes);
@@ -49,6 +52,9 @@ public:
 constexpr std::string_view header =
     "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' "
     "to='a.test' version='1.0'>";
+
+constexpr std::string_view framed_header =
+    "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='a.test' version='1.0'/>";
 
 }  // namespace
 
@@ -120,6 +126,51 @@ TEST_CASE(
     CHECK(f.last == "name29999");
     CHECK(most > ParserPool::heap_limit);
     CHECK(most <= ParserPool::heap_bound);
+}
+
+TEST_CASE(
+    "stream: a message of a framed stream may begin with an XML declaration (RFC 7395 3.3.3)") {
+    Fixture f(true);
+    f.receive("<?xml version='1.0'?>" + std::string(framed_header));
+    CHECK(f.to == "a.test");
+    f.receive("<?xml version=\"1.0\" encoding=\"utf-8\"?>\r\n<one/>");
+    CHECK(f.last == "one");
+    // White space, and nothing at all, are no elements; some clients keep connections alive so.
+    for (const char* nothing : {"", " ", "\r\n\t"}) f.receive(nothing);
+    f.receive("<f:two xmlns:f='f'></f:two>\n");
+    CHECK(f.last == "two");
+    CHECK(f.elements == 2);
+    CHECK(f.stream.usable());
+}
+
+TEST_CASE("stream: what a framed stream refuses, and with which error") {
+    const std::string header(framed_header);
+    const std::pair<std::string, std::string_view> refused[] = {
+        {"<?xml version='1.0' encoding='utf-16'?>" + header, "unsupported-encoding"},
+        {"<?xml version='1.1'?>" + header, "bad-format"},
+        {"<?xml version='1.0'?><?xml version='1.0'?>" + header, "restricted-xml"},
+        {" <?xml version='1.0'?>" + header, "restricted-xml"},
+        {"<?xml-stylesheet href='x'?>" + header, "restricted-xml"},
+        {"<?xml version='1.0'?", "not-well-formed"},
+        {"\xef\xbb\xbf" + header, "bad-format"},
+        {header + header, "not-well-formed"},
+        {"<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='a.test'>", "not-well-formed"},
+        {"<open to='a.test' version='1.0'/>", "invalid-namespace"},
+        {"<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'/>",
+         "bad-format"},
+    };
+    for (const auto& [message, condition] : refused) {
+        CAPTURE(message);
+        Fixture f(true);
+        f.receive(message);
+        CHECK_FALSE(f.stream.usable());
+        CHECK(f.wire->sent.find("<" + std::string(condition) + " ") != std::string::npos);
+        CHECK(f.wire->sent.ends_with("<close xmlns='urn:ietf:params:xml:ns:xmpp-framing'/>"));
+    }
+    Fixture open(true);
+    open.receive(header);
+    open.receive(header);
+    CHECK(open.wire->sent.find("<bad-format ") != std::string::npos);
 }
 
 }  // namespace causeway::test
