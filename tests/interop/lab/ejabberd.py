@@ -25,7 +25,7 @@ s2s_dns_timeout: 3 seconds
 s2s_dns_retries: 1
 outgoing_s2s_timeout: 5 seconds
 outgoing_s2s_families: [ipv4, ipv6]
-negotiation_timeout: 10 seconds
+negotiation_timeout: 30 seconds
 auth_password_format: plain
 auth_method: internal
 listen:
