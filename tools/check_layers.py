@@ -45,6 +45,7 @@ LIBRARIES = {
     "spdlog/": {"gateway/base"},
     "unicode/": {"gateway/xmpp", "gateway/sasl"},
     "CLI/": {"gateway/server"},
+    "prometheus/": {"gateway/server"},
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)

@@ -9,6 +9,7 @@
 
 #include "gateway/config/feature_option.h"
 #include "gateway/feature/disco.h"
+#include "gateway/feature/metric.h"
 #include "gateway/feature/points.h"
 #include "gateway/feature/stream_feature.h"
 #include "gateway/xmpp/stanza.h"
@@ -71,6 +72,7 @@ struct Feature {
     std::span<const StreamFeature> stream = {};
     std::span<const OwnedStore> stores = {};
     std::span<const FeatureOption* const> options = {};
+    std::span<const Metric* const> metrics = {};  ///< counted in Hub::metrics
 };
 
 }  // namespace causeway

@@ -40,6 +40,14 @@ Result<FeatureRegistry> FeatureRegistry::build(std::span<const Feature* const> f
                     fmt::format("feature {}: {} is handled twice", feature->name, key));
             }
         }
+        for (const Metric* metric : feature->metrics) {
+            if (std::ranges::find(registry.metrics_, metric->name, &Metric::name) !=
+                registry.metrics_.end()) {
+                return Outcome::malformed(fmt::format("feature {}: the metric {} is there already",
+                                                      feature->name, metric->name));
+            }
+            registry.metrics_.push_back(metric);
+        }
         registry.add(*feature);
     }
     in_phases(registry.from_client_);

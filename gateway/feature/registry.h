@@ -17,7 +17,8 @@ namespace causeway {
 
 class FeatureRegistry {
 public:
-    /// Two handlers for the same request are an error of the program: malformed, naming both.
+    /// Two handlers for the same request, or two metrics of one name, are an error of the program:
+    /// malformed, naming the feature.
     static Result<FeatureRegistry> build(std::span<const Feature* const> features);
 
     /// nullptr: nobody handles that.
@@ -46,6 +47,8 @@ public:
     [[nodiscard]] DiscoInfo info(DiscoSource::Of of, const DiscoQuery& query) const;
     [[nodiscard]] DiscoItems items(DiscoSource::Of of, const DiscoQuery& query) const;
     [[nodiscard]] std::span<const Feature* const> features() const { return features_; }
+    /// Of all features; see MetricCounts.
+    [[nodiscard]] std::span<const Metric* const> metrics() const { return metrics_; }
 
 private:
     template <class T>
@@ -66,6 +69,7 @@ private:
     std::array<std::array<Table<StreamFeature>, 2>, 2> stream_;  ///< by side and role
     Table<std::string_view> server_disco_, account_disco_;
     Table<DiscoSource> disco_;
+    Table<const Metric*> metrics_;
 };
 
 }  // namespace causeway

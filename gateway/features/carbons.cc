@@ -20,6 +20,14 @@ constexpr Slot<Enabled> enabled_slot{"carbons"};
 
 bool wants_copies(const Resource& session) { return session.slots.get(enabled_slot) != nullptr; }
 
+constexpr std::array<std::string_view, 2> directions{"sent", "received"};  // as Direction
+constexpr Metric copies{
+    .name = "carbons_copies",
+    .help = "Copies of messages that were given to other clients of an account.",
+    .label = "direction",
+    .values = directions};
+constexpr std::array metrics{&copies};
+
 constexpr std::string_view direct_invitation = "jabber:x:conference";
 
 /// An invitation to a room, direct (XEP-0249) or by the room (XEP-0045 §7.8.2).
@@ -56,7 +64,7 @@ std::string forwarded(const Packet& packet) {
     return copy;
 }
 
-void send_copies(Account& account, const Packet& packet, std::string_view direction,
+void send_copies(Account& account, const Packet& packet, Direction direction,
                  std::span<Resource* const> without) {
     std::string inner;
     for (Resource* session : account.sessions().all()) {
@@ -65,7 +73,7 @@ void send_copies(Account& account, const Packet& packet, std::string_view direct
         }
         if (inner.empty()) {
             inner = XmlBuilder()
-                        .open(direction, ns::carbons)
+                        .open(directions[static_cast<std::size_t>(direction)], ns::carbons)
                         .open("forwarded", ns::forward)
                         .raw(forwarded(packet))
                         .take();
@@ -73,6 +81,7 @@ void send_copies(Account& account, const Packet& packet, std::string_view direct
         session->deliver(Packet::make(StanzaKind::message, packet.type(), account.jid(),
                                       session->jid(), {}, inner),
                          0);
+        account.hub().metrics.add(copies, static_cast<std::size_t>(direction));
     }
 }
 
@@ -91,7 +100,7 @@ Verdict copy_sent(FromClient& from) {
         return Verdict::next;
     }
     Resource* const sender = &from.session;
-    send_copies(from.account, *from.packet(), "sent", {&sender, 1});
+    send_copies(from.account, *from.packet(), Direction::sent, {&sender, 1});
     return Verdict::next;
 }
 
@@ -101,7 +110,7 @@ void copy_to_others(Account& account, const Packet& packet, std::span<Resource* 
         account.sessions().all(), [](const Resource* session) { return wants_copies(*session); });
     if (!wanted || !is_copied(packet, Direction::received)) return;
     if (!to_itself(packet)) {
-        send_copies(account, packet, "received", sessions);
+        send_copies(account, packet, Direction::received, sessions);
         return;
     }
     // A message of the account to itself is copied once, as sent.
@@ -109,7 +118,7 @@ void copy_to_others(Account& account, const Packet& packet, std::span<Resource* 
     if (Resource* sender = account.sessions().find(packet.from().resource())) {
         without.push_back(sender);
     }
-    send_copies(account, packet, "sent", without);
+    send_copies(account, packet, Direction::sent, without);
 }
 
 void copy_received(const Delivered& delivered) {
@@ -189,6 +198,7 @@ const Feature carbons{.name = "carbons",
                       .points = {.from_client = from_client,
                                  .from_server = from_server,
                                  .delivered = delivered,
-                                 .undelivered = undelivered}};
+                                 .undelivered = undelivered},
+                      .metrics = metrics};
 
 }  // namespace causeway

@@ -18,9 +18,19 @@ namespace {
 /// Held stanzas of one session; with one more, all are sent.
 constexpr std::size_t held_limit = 1000;
 
+constexpr Metric inactive_sessions{.name = "client_state_inactive_sessions",
+                                   .kind = Metric::Kind::gauge,
+                                   .help = "Sessions whose client says that nobody looks at it."};
+constexpr Metric held_stanzas{.name = "client_state_held_stanzas",
+                              .help = "Stanzas that were held back for an inactive client."};
+constexpr std::array metrics{&inactive_sessions, &held_stanzas};
+
 /// An inactive client. There is none of it for an active one.
 class Inactive final : public SlotState {
 public:
+    explicit Inactive(Hub& hub) : hub_(hub) { hub_.metrics.add(inactive_sessions); }
+    ~Inactive() override { hub_.metrics.add(inactive_sessions, 0, -1); }
+
     /// Whether it was taken; it replaces an earlier one of the same sender and kind.
     bool hold(const ToClient& outgoing) {
         std::string key(outgoing.packet->kind() == StanzaKind::presence ? "p" : "m");
@@ -34,6 +44,7 @@ public:
             places_.emplace(std::move(key), held_.size());
         }
         held_.push_back(outgoing.addressed());
+        hub_.metrics.add(held_stanzas);
         if (held_.size() > 2 * held_limit) compact();
         return true;
     }
@@ -59,6 +70,7 @@ private:
         for (auto& [key, place] : places_) place = moved[place];
     }
 
+    Hub& hub_;
     std::vector<PacketRef> held_;  ///< nullptr: a later one replaced it
     std::unordered_map<std::string, std::size_t> places_;
 };
@@ -97,7 +109,7 @@ void handle(Negotiation& negotiation, Element& element, Arena&) {
     if (session == nullptr) {
         negotiation.stream().fail(stream_error::not_authorized, "bind a resource first");
     } else if (element.name == "inactive") {
-        session->slots.make(inactive_slot);
+        session->slots.make(inactive_slot, negotiation.hub());
     } else if (element.name == "active") {
         become_active(*session);
     } else {
@@ -125,6 +137,7 @@ const Feature client_state{.name = "client_state",
                            .xep = 352,
                            .version = "1.0.0",
                            .points = {.to_client = to_client, .life = life},
-                           .stream = stream_features};
+                           .stream = stream_features,
+                           .metrics = metrics};
 
 }  // namespace causeway

@@ -108,6 +108,13 @@ void send_data(Negotiation& negotiation, std::string_view element, std::string_v
     negotiation.stream().send(XmlBuilder().element(element, payload, ns::sasl).take());
 }
 
+constexpr std::array<std::string_view, 2> results{"success", "failure"};
+constexpr Metric exchanges{.name = "sasl_exchanges",
+                           .help = "Ended SASL exchanges of clients and of other servers.",
+                           .label = "result",
+                           .values = results};
+constexpr std::array metrics{&exchanges};
+
 void fail(Negotiation& negotiation, const SaslFailure& failure) {
     negotiation.state.reset();
     XmlBuilder answer;
@@ -116,6 +123,7 @@ void fail(Negotiation& negotiation, const SaslFailure& failure) {
         answer.open("text").attribute("xml:lang", "en").text(failure.text);
     }
     negotiation.stream().send(answer.take());
+    negotiation.hub().metrics.add(exchanges, 1);
     CAUSEWAY_LOG(info, "sasl.failed", {"domain", negotiation.domain()},
                  {"condition", failure.condition},
                  {"address", to_string(negotiation.stream().channel().remote())});
@@ -130,6 +138,7 @@ void succeed(Negotiation& negotiation, Jid identity, std::string_view data) {
     const std::string mechanism = static_cast<SaslExchange&>(*negotiation.state).mechanism;
     negotiation.state.reset();
     const std::string payload = data.empty() ? std::string{} : encode_sasl_payload(data);
+    negotiation.hub().metrics.add(exchanges, 0);
     negotiation.authenticated(identity, mechanism,
                               XmlBuilder().element("success", payload, ns::sasl).take());
 }
@@ -420,6 +429,7 @@ constexpr std::array features{
 }  // namespace
 
 extern const Feature sasl;
-const Feature sasl{.name = "sasl", .xep = 440, .version = "0.4.2", .stream = features};
+const Feature sasl{
+    .name = "sasl", .xep = 440, .version = "0.4.2", .stream = features, .metrics = metrics};
 
 }  // namespace causeway

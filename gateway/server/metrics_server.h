@@ -1,14 +1,14 @@
-// MetricsServer: what `causewayctl status` tells, as numbers for a monitoring system, at /metrics
-// in the text form of OpenMetrics 1.0. Plain HTTP at one endpoint, for loopback or a private
-// network: it tells no address and no name but the served domains. Lives on the main thread; off
-// unless configured.
+// MetricsServer: the numbers of the server and its features for a monitoring system, at /metrics.
+// Plain HTTP at one endpoint, for loopback or a private network: it tells no address and no name
+// but the served domains. Lives on the main thread; off unless configured.
 #pragma once
 
+#include <functional>
 #include <memory>
-#include <string>
 
 #include "gateway/base/endpoint.h"
-#include "gateway/control/operations.h"
+#include "gateway/base/outcome.h"
+#include "gateway/feature/metric.h"
 
 namespace boost::asio {
 class io_context;
@@ -16,15 +16,14 @@ class io_context;
 
 namespace causeway {
 
-/// The text of one scrape; ends with "# EOF".
-std::string metrics_text(const control::Status& status);
-
 class MetricsServer {
 public:
-    /// Binds the endpoint; retry if the system refuses it. `operations` outlives the server.
+    /// Collects every number for one scrape and answers once, on the main thread.
+    using Collect = std::function<void(std::function<void(Result<MetricSamples>)>)>;
+
+    /// Binds the endpoint; retry if the system refuses it.
     static Result<std::unique_ptr<MetricsServer>> open(boost::asio::io_context& io,
-                                                       const Endpoint& at,
-                                                       control::Operations& operations);
+                                                       const Endpoint& at, Collect collect);
     MetricsServer(const MetricsServer&) = delete;
     MetricsServer& operator=(const MetricsServer&) = delete;
     ~MetricsServer();

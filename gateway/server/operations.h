@@ -43,6 +43,8 @@ public:
     [[nodiscard]] const std::shared_ptr<const Config>& config() const { return config_; }
 
     void status(control::Answer<control::Status> answer) override;
+    /// The numbers of the status and of the features, for one scrape.
+    void measure(control::Answer<MetricSamples> answer);
 
     void add_user(control::NewAccount account, std::uint32_t iterations,
                   control::Done done) override;

@@ -4,7 +4,9 @@
 #include <openssl/x509.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -12,6 +14,7 @@
 #include "gateway/base/version.h"
 #include "gateway/config/diff.h"
 #include "gateway/net/system_network.h"
+#include "gateway/server/metrics.h"
 #include "gateway/server/operations.h"
 #include "gateway/server/operations_gather.h"
 #include "gateway/server/service_manager.h"
@@ -177,6 +180,23 @@ void ServerOperations::status(Answer<Status> answer) {
                                 for (const ShardCounts& shard : counts) add(status, shard);
                                 answer(std::move(status));
                             });
+    });
+}
+
+void ServerOperations::measure(Answer<MetricSamples> answer) {
+    status([this, answer = std::move(answer)](const Result<Status>& found) {
+        if (!found) {
+            answer(found.error());
+            return;
+        }
+        gather<std::vector<std::int64_t>>(
+            server_, home_, [](Server::Part& part) { return part.hub->metrics.all(); },
+            [this, samples = samples_of(*found),
+             answer](const std::vector<std::vector<std::int64_t>>& shards) mutable {
+                auto counted = samples_of(server_.shared().features.metrics(), shards);
+                std::ranges::move(counted, std::back_inserter(samples));
+                answer(std::move(samples));
+            });
     });
 }
 

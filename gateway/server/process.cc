@@ -270,7 +270,9 @@ Outcome Process::make_control() {
     if (!opened) return opened.error();
     control_ = std::move(*opened);
     if (!config_->metrics.listen) return {};
-    auto metrics = MetricsServer::open(main_, *config_->metrics.listen, *operations_);
+    auto metrics = MetricsServer::open(main_, *config_->metrics.listen, [this](auto answer) {
+        operations_->measure(std::move(answer));
+    });
     if (!metrics) return metrics.error();
     metrics_ = std::move(*metrics);
     return {};

@@ -13,6 +13,7 @@ Hub::Hub(Shared& shared_parts, Shard& own_shard, Network& own_network, Resolver&
       shard(own_shard),
       network(own_network),
       resolver(own_resolver),
+      metrics(shared_parts.features.metrics()),
       ledger(*this),
       accounts(std::make_unique<Accounts>(*this)),
       next_id_(own_shard.index()) {

@@ -138,6 +138,7 @@ struct Hub final : private TimerTarget {
     std::shared_ptr<const TlsSnapshot> tls;
     /// What is served here, by domain; everything else is remote.
     std::unordered_map<std::string, Target, StringHash, std::equal_to<>> targets;
+    MetricCounts metrics;  ///< of features, on this shard
     Ledger ledger;
     SeenMessages seen;  ///< of accounts whose home is here
     std::unique_ptr<Accounts> accounts;

@@ -83,6 +83,24 @@ TEST_CASE_FIXTURE(Fixture, "the status counts what all shards have") {
     CHECK(found.listeners.size() == 4);
 }
 
+TEST_CASE_FIXTURE(Fixture, "a scrape has the status, and what features counted on all shards") {
+    const auto metrics = server->shared().features.metrics();
+    REQUIRE_FALSE(metrics.empty());
+    server->part(0).hub->metrics.add(*metrics.front(), 0, 3);
+    server->part(1).hub->metrics.add(*metrics.front(), 0, 4);
+    const auto samples =
+        answer_to<MetricSamples>([&](auto answer) { operations->measure(std::move(answer)); });
+    REQUIRE(samples.ok());
+    const auto number = [&](std::string_view name) {
+        const auto found = std::ranges::find(
+            *samples, name, [](const MetricSample& sample) { return sample.metric->name; });
+        REQUIRE(found != samples->end());
+        return found->number;
+    };
+    CHECK(number(metrics.front()->name) == 7);
+    CHECK(number("shards") == 2);
+}
+
 TEST_CASE_FIXTURE(Fixture, "a reload without changes says so") { CHECK(changes().empty()); }
 
 TEST_CASE_FIXTURE(Fixture, "a reload puts limits in force on every shard") {
