@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace causeway::control {
@@ -53,8 +54,10 @@ void Reply::on_cancel(std::function<void()> task) const {
 
 namespace {
 
+json::string_view view(std::string_view text) { return {text.data(), text.size()}; }
+
 RpcError invalid(const Command& command, const std::string& what) {
-    return {RpcCode::invalid_params, command.name + ": " + what};
+    return {RpcCode::invalid_params, fmt::format("{}: {}", command.name, what)};
 }
 
 std::string quoted(std::string_view name) { return fmt::format("\"{}\"", name); }
@@ -109,7 +112,8 @@ std::optional<std::string> check_accounts(const Param& param, const json::value&
 
 std::optional<std::string> check(const Param& param, const json::value& value) {
     switch (param.type) {
-        case ParamType::string: return check_string(param, value);
+        case ParamType::string:
+        case ParamType::password: return check_string(param, value);
         case ParamType::integer: return check_integer(param, value);
         case ParamType::accounts: return check_accounts(param, value);
     }
@@ -138,9 +142,9 @@ std::optional<std::string> check_params(const Command& command, const json::obje
         }
     }
     for (const Param& param : command.params) {
-        const json::value* value = given.if_contains(param.name);
+        const json::value* value = given.if_contains(view(param.name));
         if (value == nullptr && param.required) {
-            return quoted(param.name) + " is missing: " + param.doc;
+            return fmt::format("{} is missing: {}", quoted(param.name), param.doc);
         }
         if (value != nullptr) {
             if (auto wrong = check(param, *value)) {
@@ -153,12 +157,30 @@ std::optional<std::string> check_params(const Command& command, const json::obje
 
 json::object describe(const Param& param) {
     json::object object;
-    object.emplace("name", param.name);
-    const std::string_view type = to_string(param.type);
-    object.emplace("type", json::string_view(type.data(), type.size()));
+    object.emplace("name", view(param.name));
+    object.emplace("type", view(to_string(param.type)));
     object.emplace("required", param.required);
     object.emplace("at_most", param.at_most);
-    object.emplace("doc", param.doc);
+    object.emplace("doc", view(param.doc));
+    object.emplace("option", param.option);
+    return object;
+}
+
+json::object describe(const View& shown) {
+    json::array fields;
+    for (const Field& field : shown.fields) {
+        json::object line;
+        line.emplace("title", view(field.title));
+        line.emplace("text", view(field.text));
+        line.emplace("each", view(field.each));
+        line.emplace("when", view(field.when));
+        fields.emplace_back(std::move(line));
+    }
+    json::object object;
+    object.emplace("fields", std::move(fields));
+    object.emplace("sentence", view(shown.sentence));
+    object.emplace("rows", view(shown.rows));
+    object.emplace("empty", view(shown.empty));
     return object;
 }
 
@@ -168,13 +190,27 @@ json::object describe(const Command& command) {
         params.emplace_back(describe(param));
     }
     json::object object;
-    object.emplace("name", command.name);
+    object.emplace("name", view(command.name));
     object.emplace("params", std::move(params));
-    object.emplace("doc", command.doc);
+    object.emplace("doc", view(command.doc));
     object.emplace("mutates", command.mutates);
     object.emplace("streams", command.streams);
+    object.emplace("view", describe(command.view));
     return object;
 }
+
+void help(const CommandRequest& request) {
+    json::array commands;
+    for (const auto& [name, command] : request.table.rows()) {
+        commands.emplace_back(describe(*command));
+    }
+    json::object object;
+    object.emplace("commands", std::move(commands));
+    request.reply(json::value(std::move(object)));
+}
+
+constexpr std::array own_commands{
+    Command{.name = "help", .doc = "every method with its parameters", .run = help}};
 
 }  // namespace
 
@@ -182,33 +218,59 @@ std::string_view to_string(ParamType type) {
     switch (type) {
         case ParamType::string: return "string";
         case ParamType::integer: return "integer";
+        case ParamType::password: return "password";
         case ParamType::accounts: return "accounts";
     }
     return "unknown";
 }
 
-// ---- CommandTable ----
+// ---- CommandRequest ----
 
-CommandTable::CommandTable() {
-    Command command;
-    command.name = "help";
-    command.doc = "every method with its parameters";
-    command.handler = [this](const json::object&, const Reply& reply) { reply(help()); };
-    rows_.emplace(command.name, std::move(command));
+bool CommandRequest::has(std::string_view name) const { return params.contains(view(name)); }
+
+std::string CommandRequest::text(std::string_view name) const {
+    const json::value* value = params.if_contains(view(name));
+    if (value == nullptr) {
+        return {};
+    }
+    const json::string& string = value->get_string();
+    return {string.data(), string.size()};
 }
 
-Outcome CommandTable::add(Command command) {
-    if (find(command.name) != nullptr) {
-        return Outcome::refused("the command " + command.name + " is already there");
+std::optional<std::uint32_t> CommandRequest::number(std::string_view name) const {
+    const json::value* value = params.if_contains(view(name));
+    if (value == nullptr) {
+        return std::nullopt;
     }
-    std::string name = command.name;
-    rows_.emplace(std::move(name), std::move(command));
+    return static_cast<std::uint32_t>(value->get_int64());
+}
+
+json::object CommandRequest::naming(std::string_view name) const {
+    json::object object;
+    object.emplace(view(name), params.at(view(name)));
+    return object;
+}
+
+// ---- CommandTable ----
+
+CommandTable::CommandTable(CommandHost host) : host_(host) {
+    for (const Command& command : own_commands) {
+        rows_.emplace(command.name, &command);
+    }
+}
+
+Outcome CommandTable::add(std::span<const Command> commands) {
+    for (const Command& command : commands) {
+        if (!rows_.emplace(command.name, &command).second) {
+            return Outcome::refused(fmt::format("the command {} is already there", command.name));
+        }
+    }
     return {};
 }
 
 const Command* CommandTable::find(std::string_view name) const {
     const auto found = rows_.find(name);
-    return found == rows_.end() ? nullptr : &found->second;
+    return found == rows_.end() ? nullptr : found->second;
 }
 
 std::variant<const Command*, RpcError> CommandTable::match(const RpcRequest& request) const {
@@ -223,14 +285,8 @@ std::variant<const Command*, RpcError> CommandTable::match(const RpcRequest& req
     return command;
 }
 
-json::value CommandTable::help() const {
-    json::array commands;
-    for (const auto& [name, command] : rows_) {
-        commands.emplace_back(describe(command));
-    }
-    json::object object;
-    object.emplace("commands", std::move(commands));
-    return object;
+void CommandTable::run(const Command& command, const json::object& params, Reply reply) const {
+    command.run({params, std::move(reply), *this, host_});
 }
 
 }  // namespace causeway::control

@@ -1,21 +1,28 @@
-// Command and CommandTable: every method of the control socket as one row, whose shape checks the
-// parameters, fills `help` and is compared with schemas/control.json. Features add rows of their
-// own. Reply: the completion of one request. Everything here belongs to the control thread.
+// CommandTable: every method of the control socket as one row, whose shape checks the parameters,
+// fills `help` and is compared with schemas/control.json. The engine's rows and those of features
+// stand in it alike. Reply: the completion of one request. Everything here belongs to the control
+// thread.
 #pragma once
 
 #include <boost/json.hpp>
 #include <cstdint>
 #include <functional>
-#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <variant>
 
+#include "gateway/base/executor.h"
 #include "gateway/base/outcome.h"
 #include "gateway/control/json_rpc.h"
+#include "gateway/feature/command.h"
+
+namespace causeway {
+struct Shared;
+}  // namespace causeway
 
 namespace causeway::control {
 
@@ -58,51 +65,54 @@ private:
     std::shared_ptr<State> state_;
 };
 
-enum class ParamType : unsigned char {
-    string,    ///< not empty
-    integer,   ///< 0 to Param::at_most
-    accounts,  ///< an array of [jid, password], 1 to Param::at_most of them
-};
-
-/// Name as in help and in the schema: "string", "integer", "accounts".
+/// Name as in help and in the schema: "string", "integer", "password", "accounts".
 std::string_view to_string(ParamType type);
 
-struct Param {
-    std::string name;
-    ParamType type = ParamType::string;
-    bool required = true;
-    std::string doc;
-    std::uint64_t at_most = std::numeric_limits<std::uint32_t>::max();
+class CommandTable;
+class Operations;
+
+/// What commands work on. The Server's parts are there but in tests of the engine's commands.
+struct CommandHost {
+    Operations& operations;
+    Shared* shared = nullptr;  ///< the store, and the hub of each shard to post to
+    Executor* home = nullptr;  ///< the control thread, for answers of shards and of the store
 };
 
-struct Command {
-    using Handler = std::function<void(const boost::json::object& params, Reply reply)>;
+/// One request that has passed its command's shape; valid during the call.
+struct CommandRequest {
+    const boost::json::object& params;
+    Reply reply;
+    const CommandTable& table;
+    const CommandHost& host;
 
-    std::string name;  ///< "user.add"
-    std::vector<Param> params;
-    std::string doc;
-    bool mutates = false;  ///< changes something: logged with who asked
-    bool streams = false;  ///< sends "rows" notifications before its answer
-    Handler handler;       ///< gets params that passed the shape
+    [[nodiscard]] bool has(std::string_view name) const;
+    /// A string parameter; empty if it was left out.
+    [[nodiscard]] std::string text(std::string_view name) const;
+    /// An integer parameter.
+    [[nodiscard]] std::optional<std::uint32_t> number(std::string_view name) const;
+    /// A result that names what was asked about: `{name: its parameter}`.
+    [[nodiscard]] boost::json::object naming(std::string_view name) const;
 };
 
 class CommandTable {
 public:
-    /// An empty table but for `help`, which lists the table.
-    CommandTable();
+    /// An empty table but for `help`, which lists the table. What `host` names outlives it.
+    explicit CommandTable(CommandHost host);
     CommandTable(const CommandTable&) = delete;
     CommandTable& operator=(const CommandTable&) = delete;
 
-    /// Refused if the name is taken.
-    Outcome add(Command command);
+    /// Adds commands, which outlive the table. Refused if a name is taken.
+    Outcome add(std::span<const Command> commands);
     [[nodiscard]] const Command* find(std::string_view name) const;
-    [[nodiscard]] const std::map<std::string, Command, std::less<>>& rows() const { return rows_; }
+    [[nodiscard]] const std::map<std::string_view, const Command*>& rows() const { return rows_; }
     /// Checks the request against the row's shape; the row to run, or the error for the client.
     [[nodiscard]] std::variant<const Command*, RpcError> match(const RpcRequest& request) const;
+    /// Runs a row that matched.
+    void run(const Command& command, const boost::json::object& params, Reply reply) const;
 
 private:
-    [[nodiscard]] boost::json::value help() const;
-    std::map<std::string, Command, std::less<>> rows_;
+    CommandHost host_;
+    std::map<std::string_view, const Command*> rows_;
 };
 
 }  // namespace causeway::control

@@ -1,14 +1,18 @@
-// The rows that every server has: each verb of causewayctl, its parameters and its answer, over the
-// Operations. Features with verbs of their own add theirs to the same table.
+// The rows that every server has, over the Operations: parameters, answer, and how the answer
+// looks. Features have theirs in their own files.
 #pragma once
 
+#include <span>
+
 #include "gateway/control/command.h"
-#include "gateway/control/operations.h"
 
 namespace causeway::control {
 
-/// Adds the rows to `table`, whose handlers keep a reference to `operations`. Refused if a name is
-/// taken: a mistake in the program.
-Outcome add_commands(CommandTable& table, Operations& operations);
+std::span<const Command> process_commands();  ///< status, reload, log.level, shutdown
+std::span<const Command> user_commands();     ///< user.*, session.*
+std::span<const Command> peer_commands();     ///< peer.*, queue.*
+
+/// Adds all of these. Refused if a name is taken: a mistake in the program.
+Outcome add_engine_commands(CommandTable& table);
 
 }  // namespace causeway::control

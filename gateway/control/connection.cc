@@ -253,7 +253,7 @@ void Connection::run(RpcRequest request) {
     entry->id = std::move(request.id);
     entry->command = command;
     requests_.push_back(entry);
-    command->handler(request.params, Reply(std::make_unique<Sink>(*this, entry)));
+    table_.run(*command, request.params, Reply(std::make_unique<Sink>(*this, entry)));
 }
 
 /// `{"method":"cancel","params":{"id":…}}`: the request named answers "cancelled" at once, whatever

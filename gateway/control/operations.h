@@ -133,19 +133,6 @@ struct SessionRow {
     bool resumable = false;       ///< stream management with resumption is on
 };
 
-// ---- contacts ----
-
-struct ContactRow {
-    std::string jid;
-    std::string name;
-    std::vector<std::string> groups;
-    std::string subscription;  ///< RFC 6121 §2.1.2.5: "none", "to", "from" or "both"
-    bool pending_out = false;  ///< asked, not answered (ask='subscribe')
-    bool pending_in = false;   ///< they asked, the user has not answered
-    bool approved = false;     ///< pre-approval (RFC 6121 §3.4)
-    bool listed = true;        ///< false: only a pending request, not an item of the roster
-};
-
 // ---- peers and queues ----
 
 enum class Direction : unsigned char { inbound, outbound };
@@ -246,9 +233,6 @@ public:
                                Answer<Page<SessionRow>> answer) = 0;
     /// Ends the stream with a stream error; not resumable after that.
     virtual void kill_session(std::string full_jid, Done done) = 0;
-
-    /// Every contact with a roster item or a pending request, at most the roster limit.
-    virtual void list_contacts(std::string jid, Answer<std::vector<ContactRow>> answer) = 0;
 
     virtual void list_peers(PageRequest page, Answer<Page<PeerRow>> answer) = 0;
     /// Absent if there is neither a link, nor an attempt, nor a queue, nor a remembered failure.

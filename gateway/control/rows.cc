@@ -121,13 +121,6 @@ json::object to_json(const SessionRow& row) {
             {"resumable", row.resumable}};
 }
 
-json::object to_json(const ContactRow& row) {
-    return {{"jid", utf8(row.jid)},           {"name", utf8(row.name)},
-            {"groups", texts(row.groups)},    {"subscription", utf8(row.subscription)},
-            {"pending_out", row.pending_out}, {"pending_in", row.pending_in},
-            {"approved", row.approved},       {"listed", row.listed}};
-}
-
 json::object to_json(const PeerRow& row) {
     const bool inbound = row.direction == Direction::inbound;
     return {{"domain", utf8(row.domain)},

@@ -14,7 +14,6 @@ boost::json::object to_json(const BulkResult& result);
 boost::json::object to_json(const UserRow& row);
 boost::json::object to_json(const UserDetail& user);
 boost::json::object to_json(const SessionRow& row);
-boost::json::object to_json(const ContactRow& row);
 boost::json::object to_json(const PeerRow& row);
 boost::json::object to_json(const TargetRow& row);
 boost::json::object to_json(const QueueRow& row);

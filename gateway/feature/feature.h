@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "gateway/config/feature_option.h"
+#include "gateway/feature/command.h"
 #include "gateway/feature/disco.h"
 #include "gateway/feature/metric.h"
 #include "gateway/feature/points.h"
@@ -72,7 +73,8 @@ struct Feature {
     std::span<const StreamFeature> stream = {};
     std::span<const OwnedStore> stores = {};
     std::span<const FeatureOption* const> options = {};
-    std::span<const Metric* const> metrics = {};  ///< counted in Hub::metrics
+    std::span<const Metric* const> metrics = {};      ///< counted in Hub::metrics
+    std::span<const control::Command> commands = {};  ///< of the control socket
 };
 
 }  // namespace causeway

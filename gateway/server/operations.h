@@ -1,7 +1,7 @@
 // ServerOperations: what the control socket can ask, answered by the running Server. It lives on
 // the control thread; it asks the shards by posting to them and the store through its Executor, so
-// that every answer is given on the control thread. Split by subject: operations_users.cc (accounts
-// and contacts), operations_sessions.cc, operations_peers.cc (links and queues),
+// that every answer is given on the control thread. Split by subject: operations_users.cc
+// (accounts), operations_sessions.cc, operations_peers.cc (links and queues),
 // operations_process.cc (status, reload, end).
 #pragma once
 
@@ -62,9 +62,6 @@ public:
                        control::Answer<control::Page<control::SessionRow>> answer) override;
     void kill_session(std::string full_jid, control::Done done) override;
 
-    void list_contacts(std::string jid,
-                       control::Answer<std::vector<control::ContactRow>> answer) override;
-
     void list_peers(control::PageRequest page,
                     control::Answer<control::Page<control::PeerRow>> answer) override;
     void show_peer(std::string domain, control::Answer<control::PeerDetail> answer) override;
@@ -82,9 +79,7 @@ public:
     void shutdown(std::optional<std::uint32_t> drain_seconds, control::Done done) override;
 
 private:
-    /// A bare JID with a local part; malformed otherwise.
-    static Result<Jid> account_of(std::string_view text);
-    /// The same of a new account, whose domain must be served.
+    /// The address of a new account, whose domain must be served.
     [[nodiscard]] Result<Jid> new_account_of(std::string_view text) const;
     [[nodiscard]] bool serves(std::string_view domain) const;
     /// Calls `then` if the account exists; `fail` hears why not.

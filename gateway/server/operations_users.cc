@@ -1,10 +1,11 @@
-// Accounts and contacts, for the control socket; see operations.h.
+// Accounts, for the control socket; see operations.h.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <unordered_set>
 #include <utility>
 
+#include "gateway/control/accounts.h"
 #include "gateway/server/operations.h"
 #include "gateway/server/operations_gather.h"
 #include "gateway/session/account_store.h"
@@ -16,7 +17,6 @@ namespace {
 
 using control::Answer;
 using control::BulkResult;
-using control::ContactRow;
 using control::Done;
 using control::NewAccount;
 using control::Page;
@@ -181,21 +181,6 @@ void count_offline(Server& server, Executor& home, UserDetail detail, std::uint6
         });
 }
 
-ContactRow row_of(const RosterItem& item) {
-    return {.jid = std::string(item.jid.bare()),
-            .name = item.name,
-            .groups = item.groups,
-            .subscription = std::string(item.state.name()),
-            .pending_out = item.state.pending_out,
-            .pending_in = item.state.pending_in,
-            .approved = item.state.approved,
-            .listed = item.listed};
-}
-
-bool shown(const RosterItem& item) {
-    return item.listed || item.state.pending_in || item.state.approved;
-}
-
 }  // namespace
 
 // ---- changes ----
@@ -241,7 +226,7 @@ void ServerOperations::add_users(std::vector<NewAccount> accounts, std::uint32_t
 }
 
 void ServerOperations::set_password(NewAccount account, std::uint32_t iterations, Done done) {
-    const auto jid = account_of(account.jid);
+    const auto jid = control::account_of(account.jid);
     if (!jid) {
         wipe(account.password);
         done(jid.error());
@@ -252,7 +237,7 @@ void ServerOperations::set_password(NewAccount account, std::uint32_t iterations
 }
 
 void ServerOperations::remove_user(std::string jid, Done done) {
-    const auto account = account_of(jid);
+    const auto account = control::account_of(jid);
     if (!account) {
         done(account.error());
         return;
@@ -270,7 +255,7 @@ void ServerOperations::remove_user(std::string jid, Done done) {
 }
 
 void ServerOperations::set_user_disabled(std::string jid, bool disabled, Done done) {
-    const auto account = account_of(jid);
+    const auto account = control::account_of(jid);
     if (!account) {
         done(account.error());
         return;
@@ -345,7 +330,7 @@ void ServerOperations::list_users(std::string domain, PageRequest page,
 }
 
 void ServerOperations::show_user(std::string jid, Answer<UserDetail> answer) {
-    const auto account = account_of(jid);
+    const auto account = control::account_of(jid);
     if (!account) {
         answer(account.error());
         return;
@@ -393,30 +378,6 @@ void ServerOperations::show_user(std::string jid, Answer<UserDetail> answer) {
                     with_roster(std::move(detail));
                 });
         });
-}
-
-void ServerOperations::list_contacts(std::string jid, Answer<std::vector<ContactRow>> answer) {
-    const auto account = account_of(jid);
-    if (!account) {
-        answer(account.error());
-        return;
-    }
-    if_account(*account, answer, [this, bare = std::string(account->bare()), answer] {
-        server_.shared().store.map_list(
-            std::string(Roster::store_name), bare, home_,
-            [answer, bare](const Result<std::vector<MapEntry>>& entries) {
-                if (!entries) {
-                    answer(entries.error());
-                    return;
-                }
-                const Roster roster = Roster::from_store(bare, *entries);
-                std::vector<ContactRow> rows;
-                for (const auto& [key, item] : roster.items()) {
-                    if (shown(item)) rows.push_back(row_of(item));
-                }
-                answer(std::move(rows));
-            });
-    });
 }
 
 }  // namespace causeway

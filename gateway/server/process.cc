@@ -189,7 +189,7 @@ private:
     std::unique_ptr<Server> server_;
     std::unique_ptr<Drain> drain_;
     std::unique_ptr<ServerOperations> operations_;
-    control::CommandTable commands_;
+    std::unique_ptr<control::CommandTable> commands_;
     std::unique_ptr<control::Server> control_;
     std::unique_ptr<MetricsServer> metrics_;
     asio::signal_set signals_{main_};
@@ -262,11 +262,16 @@ Outcome Process::make_control() {
                     drain_->begin(patience.value_or(operations_->config()->limits.drain_seconds));
                 },
             .draining = [this] { return drain_->begun(); }});
-    if (Outcome added = control::add_commands(commands_, *operations_); !added) return added;
+    commands_ = std::make_unique<control::CommandTable>(
+        control::CommandHost{*operations_, &server_->shared(), &here_});
+    if (Outcome added = control::add_engine_commands(*commands_); !added) return added;
+    for (const Feature* feature : server_->shared().features.features()) {
+        if (Outcome added = commands_->add(feature->commands); !added) return added;
+    }
     control::ServerLimits limits;
     limits.connections = config_->limits.control_connections;
     limits.line_bytes = config_->limits.control_line_bytes;
-    auto opened = control::Server::open(main_, config_->control.socket, commands_, limits);
+    auto opened = control::Server::open(main_, config_->control.socket, *commands_, limits);
     if (!opened) return opened.error();
     control_ = std::move(*opened);
     if (!config_->metrics.listen) return {};

@@ -54,7 +54,7 @@ void check_line(std::string_view line) {
 class Session {
 public:
     Session() {
-        require(add_commands(table_, operations_).ok());
+        require(add_engine_commands(table_).ok());
         std::array<int, 2> ends{};
         require(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends.data()) == 0);
         client_ = ends[0];
@@ -116,7 +116,7 @@ private:
 
     boost::asio::io_context context_{1};
     FakeOperations operations_;
-    CommandTable table_;
+    CommandTable table_{CommandHost{operations_}};
     std::shared_ptr<Connection> connection_;
     int client_ = -1;
     bool ended_ = false;

@@ -1,23 +1,18 @@
-// How each answer looks to people: a table for a list, a sheet for one thing, a sentence for a
-// change. Pure: JSON in, text out.
+// How each answer looks to people, as its verb says: a table for a list, a sheet for one thing, a
+// sentence for a change. Pure: JSON in, text out.
 #pragma once
 
 #include <boost/json.hpp>
 #include <cstdint>
 #include <string>
-#include <string_view>
+
+#include "tools/ctl/verbs.h"
 
 namespace causeway::ctl {
 
-/// What was asked and what came: `rows` of a list, else `result`.
-struct Shown {
-    std::string_view method;
-    const boost::json::object& result;
-    const boost::json::array& rows;
-    std::int64_t now = 0;  ///< Unix milliseconds, for ages
-};
-
-/// The answer to `shown.method`; its JSON where no view is known.
-std::string view(const Shown& shown);
+/// The answer to a verb: `rows` of a list, else `result`. `now` in Unix milliseconds, for ages; a
+/// result that says its own time ("now") is shown as of that. JSON where the verb says nothing.
+std::string view(const Verb& verb, const boost::json::value& result, const boost::json::array& rows,
+                 std::int64_t now);
 
 }  // namespace causeway::ctl

@@ -2,11 +2,14 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 
+#include "tests/unit/control/fake_operations.h"
 #include "tests/unit/control/recorder.h"
 
 using namespace causeway;
@@ -15,25 +18,36 @@ namespace json = boost::json;
 
 namespace {
 
-Command example() {
-    Command command;
-    command.name = "thing.do";
-    command.params = {{"name", ParamType::string, true, "which thing", 8},
-                      {"times", ParamType::integer, false, "how often", 9},
-                      {"accounts", ParamType::accounts, false, "for whom", 2}};
-    command.doc = "does a thing";
-    command.handler = [](const json::object& params, const Reply& reply) {
-        reply(json::value(params));
-    };
-    return command;
-}
+void echo(const CommandRequest& request) { request.reply(json::value(request.params)); }
+
+constexpr std::array params{Param{"name", ParamType::string, true, "which thing", 8},
+                            Param{.name = "times",
+                                  .type = ParamType::integer,
+                                  .required = false,
+                                  .doc = "how often",
+                                  .at_most = 9,
+                                  .option = true},
+                            Param{"accounts", ParamType::accounts, false, "for whom", 2}};
+constexpr std::array fields{Field{.title = "NAME", .text = "{name}", .each = "things"}};
+constexpr std::array example{Command{.name = "thing.do",
+                                     .params = params,
+                                     .doc = "does a thing",
+                                     .run = echo,
+                                     .view = {.fields = fields, .empty = "no things"}}};
+constexpr std::array second_help{Command{.name = "help", .doc = "another", .run = echo}};
+
+/// A table of these commands over a server that nobody asks.
+struct Table {
+    explicit Table(std::span<const Command> with = {}) { REQUIRE(commands.add(with).ok()); }
+    FakeOperations operations;
+    CommandTable commands{CommandHost{operations}};
+};
 
 /// The message with which the table rejects these parameters; empty if it accepts them.
-std::string rejection(const std::string& params) {
-    CommandTable table;
-    REQUIRE(table.add(example()).ok());
-    const RpcRequest request{RpcId(1), "thing.do", json::parse(params).as_object()};
-    const auto match = table.match(request);
+std::string rejection(const std::string& given) {
+    const Table table(example);
+    const RpcRequest request{RpcId(1), "thing.do", json::parse(given).as_object()};
+    const auto match = table.commands.match(request);
     if (const auto* error = std::get_if<RpcError>(&match)) {
         CHECK(error->code == RpcCode::invalid_params);
         return error->message;
@@ -76,36 +90,32 @@ TEST_CASE("parameters that do not fit are rejected by name") {
 TEST_CASE("an unknown parameter is rejected with those that there are") {
     CHECK(rejection(R"({"name":"x","tims":1})") ==
           "thing.do: no parameter \"tims\"; it takes \"name\", \"times\", \"accounts\"");
-    CommandTable table;
+    const Table table;
     const RpcRequest request{RpcId(1), "help", json::parse(R"({"x":1})").as_object()};
-    const auto match = table.match(request);
+    const auto match = table.commands.match(request);
     REQUIRE(std::holds_alternative<RpcError>(match));
     CHECK(std::get<RpcError>(match).message == "help: no parameter \"x\"; it takes none");
 }
 
 TEST_CASE("an unknown method is said to be one") {
-    const CommandTable table;
+    const Table table;
     const RpcRequest request{RpcId(1), "thing.undo", {}};
-    const auto match = table.match(request);
+    const auto match = table.commands.match(request);
     REQUIRE(std::holds_alternative<RpcError>(match));
     CHECK(std::get<RpcError>(match).code == RpcCode::method_not_found);
     CHECK(std::get<RpcError>(match).message == "no method \"thing.undo\"; \"help\" lists them");
 }
 
 TEST_CASE("a name is taken once") {
-    CommandTable table;
-    CHECK(table.add(example()).ok());
-    CHECK(table.add(example()).cause() == Cause::refused);
-    Command help;
-    help.name = "help";
-    CHECK_FALSE(table.add(help).ok());
+    Table table(example);
+    CHECK(table.commands.add(example).why() == "the command thing.do is already there");
+    CHECK(table.commands.add(second_help).cause() == Cause::refused);
 }
 
 TEST_CASE("help lists the table") {
-    CommandTable table;
-    REQUIRE(table.add(example()).ok());
+    const Table table(example);
     Recorded recorded;
-    run(table, "help", "{}", recorded);
+    run(table.commands, "help", "{}", recorded);
     REQUIRE(recorded.answer.has_value());
     REQUIRE(recorded.answer->ok());
     const json::array& commands = recorded.answer->value().at("commands").as_array();
@@ -116,7 +126,11 @@ TEST_CASE("help lists the table") {
     CHECK(
         commands[1].at("params").as_array()[1] ==
         json::parse(
-            R"({"name":"times","type":"integer","required":false,"at_most":9,"doc":"how often"})"));
+            R"({"name":"times","type":"integer","required":false,"at_most":9,"doc":"how often","option":true})"));
+    CHECK(
+        commands[1].at("view") ==
+        json::parse(
+            R"({"fields":[{"title":"NAME","text":"{name}","each":"things","when":""}],"sentence":"","rows":"","empty":"no things"})"));
 }
 
 TEST_CASE("a reply is given once") {

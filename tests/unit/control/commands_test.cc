@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "gateway/control/rows.h"
+#include "gateway/features/registry.h"
 #include "tests/unit/control/fake_operations.h"
 #include "tests/unit/control/recorder.h"
 #include "tests/unit/control/schema.h"
@@ -36,10 +37,10 @@ json::object read_schema() {
 /// The table over a fake server, with the schema to hold each answer against.
 struct Fixture {
     FakeOperations operations;
-    CommandTable table;
+    CommandTable table{CommandHost{operations}};
     json::object schema = read_schema();
 
-    Fixture() { REQUIRE(add_commands(table, operations).ok()); }
+    Fixture() { REQUIRE(add_engine_commands(table).ok()); }
 
     const json::object& method(const std::string& name) const {
         return schema.at("methods").at(name).as_object();
@@ -91,27 +92,35 @@ constexpr const char* c_test = R"({"domain":"c.test"})";
 }  // namespace
 
 TEST_CASE("the schema names every method with its parameters, and no other") {
-    const Fixture fixture;
+    Fixture fixture;
+    for (const Feature* feature : all_features()) {
+        REQUIRE(fixture.table.add(feature->commands).ok());
+    }
     const json::object& methods = fixture.schema.at("methods").as_object();
     CHECK(methods.size() == fixture.table.rows().size());
     for (const auto& [name, command] : fixture.table.rows()) {
         CAPTURE(name);
-        REQUIRE(methods.contains(name));
-        const json::object& params = fixture.method(name).at("params").as_object();
+        REQUIRE(methods.contains(std::string(name)));
+        const json::object& method = fixture.method(std::string(name));
+        const json::object& params = method.at("params").as_object();
         const json::object& properties = params.at("properties").as_object();
-        CHECK(properties.size() == command.params.size());
+        CHECK(properties.size() == command->params.size());
         std::set<std::string> required;
-        for (const Param& param : command.params) {
-            CAPTURE(param.name);
-            REQUIRE(properties.contains(param.name));
-            const json::object& shape = properties.at(param.name).as_object();
-            constexpr std::array<std::pair<const char*, const char*>, 3> forms{
-                {{"string", "maxLength"}, {"integer", "maximum"}, {"array", "maxItems"}}};
+        for (const Param& param : command->params) {
+            const std::string of(param.name);
+            CAPTURE(of);
+            REQUIRE(properties.contains(of));
+            const json::object& shape = properties.at(of).as_object();
+            constexpr std::array<std::pair<const char*, const char*>, 4> forms{
+                {{"string", "maxLength"},
+                 {"integer", "maximum"},
+                 {"string", "maxLength"},
+                 {"array", "maxItems"}}};
             const auto& [type, bound] = forms.at(static_cast<std::size_t>(param.type));
             CHECK(shape.at("type") == type);
             CHECK(shape.at(bound).to_number<std::uint64_t>() == param.at_most);
             if (param.required) {
-                required.insert(param.name);
+                required.insert(of);
             }
         }
         std::set<std::string> named;
@@ -119,14 +128,14 @@ TEST_CASE("the schema names every method with its parameters, and no other") {
             named.insert(each.as_string().c_str());
         }
         CHECK(named == required);
-        CHECK(fixture.method(name).contains("rows") == command.streams);
-        CHECK_FALSE(command.doc.empty());
+        CHECK(method.contains("rows") == command->streams);
+        CHECK_FALSE(command->doc.empty());
     }
 }
 
 TEST_CASE("the same rows cannot be added twice") {
     Fixture fixture;
-    CHECK(add_commands(fixture.table, fixture.operations).cause() == Cause::refused);
+    CHECK(add_engine_commands(fixture.table).cause() == Cause::refused);
 }
 
 TEST_CASE("status and help fit their schema") {
@@ -209,8 +218,8 @@ TEST_CASE("a slow reader keeps a list from asking for more") {
     Recorded recorded;
     const RpcRequest request{RpcId(1), "queue.show", json::parse(b_test).as_object()};
     const auto match = fixture.table.match(request);
-    std::get<const Command*>(match)->handler(request.params,
-                                             Reply(std::make_unique<Recorder>(recorded)));
+    fixture.table.run(*std::get<const Command*>(match), request.params,
+                      Reply(std::make_unique<Recorder>(recorded)));
     CHECK(fixture.operations.pages_asked == 1);
     CHECK(recorded.lines.empty());
     REQUIRE(recorded.waiting.size() == 1);
@@ -221,16 +230,6 @@ TEST_CASE("a slow reader keeps a list from asking for more") {
     CHECK(fixture.operations.pages_asked == 2);
     recorded.run_waiting();
     CHECK(recorded.rows() == 100);
-}
-
-TEST_CASE("a roster shows items, and subscriptions show who sees whom") {
-    Fixture fixture;
-    CHECK(fixture.run("roster.show", juliet).rows() == 3);
-    const json::value answer = fixture.answer("subscriptions", juliet);
-    CHECK(json::serialize(answer) ==
-          R"({"jid":"juliet@a.test","subscribers":["romeo@b.test","nurse@a.test"],)"
-          R"("subscribed_to":["romeo@b.test","friar@c.test"],"pending_in":["paris@c.test"],)"
-          R"("pending_out":["nurse@a.test"],"approved":["friar@c.test"]})");
 }
 
 TEST_CASE("peers and queues are shown, closed, retried and dropped") {
@@ -256,7 +255,7 @@ TEST_CASE("the server is reloaded, its log turned and shut down") {
 TEST_CASE("what does not exist is absent") {
     Fixture fixture;
     for (const char* name : {"user.remove", "user.show", "user.disable", "user.enable",
-                             "session.list", "session.kill", "roster.show", "subscriptions"}) {
+                             "session.list", "session.kill"}) {
         CHECK(fixture.failure(name, nobody).cause() == Cause::absent);
     }
     for (const char* name :

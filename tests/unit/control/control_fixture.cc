@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <array>
 #include <boost/asio/post.hpp>
 #include <chrono>
 #include <cstdlib>
@@ -21,6 +22,71 @@ namespace json = boost::json;
 namespace {
 
 constexpr int patience_milliseconds = 10'000;
+
+// ---- verbs that no other code knows, as a feature would declare them ----
+
+void live_view(const CommandRequest& request) {
+    auto& fake = static_cast<FakeOperations&>(request.host.operations);
+    fake.live_cancelled = false;
+    fake.live = std::make_unique<Reply>(request.reply);
+    fake.live->on_cancel([&fake] { fake.live_cancelled = true; });
+}
+
+void list_plants(const CommandRequest& request) {
+    const std::string colour = request.text("colour");
+    json::array rows;
+    for (const char* name : {"rose", "lily"}) {
+        rows.push_back({{"name", name},
+                        {"bed", request.text("bed")},
+                        {"colour", colour.empty() ? json::value(nullptr) : json::value(colour)},
+                        {"height", 10 * request.number("scale").value_or(100)},
+                        {"watered", name == std::string_view("rose")}});
+    }
+    json::object params;
+    params.emplace("rows", std::move(rows));
+    request.reply.notify("rows", std::move(params));
+    request.reply(json::value(json::object{{"count", 2}}));
+}
+
+void show_garden(const CommandRequest& request) {
+    request.reply(json::parse(R"({"name":"Capulet","beds":[{"n":1,"of":["rose","lily"]},{"n":2}],)"
+                              R"("paths":[],"gate":{"open":false}})"));
+}
+
+void plant(const CommandRequest& request) { request.reply(json::value(request.naming("name"))); }
+
+constexpr std::array plant_params{
+    Param{"bed", ParamType::string, true, "the bed", 9},
+    Param{"colour", ParamType::string, false, "only of this colour", 9, true},
+    Param{"scale", ParamType::integer, false, "how large", 1000, true}};
+constexpr std::array plant_row{
+    Field{"PLANT", "{name} in {bed}[, {colour}]"}, Field{"HEIGHT", "{height:count}"},
+    Field{"CARE", "{watered?watered|dry};{sick?sick}"}, Field{"COLOUR", "{colour}"}};
+constexpr std::array garden_sheet{
+    Field{"garden", "{name}"},         Field{"bed {n:number}", "{of!empty};{of:list}", "beds"},
+    Field{"  soil", "{soil}", "beds"}, Field{"  guest", "{guest}", "beds", "guest"},
+    Field{"paths", "{}", "paths"},     Field{"gate", "{gate.open?open|closed}"}};
+constexpr std::array plant_name{Param{"name", ParamType::string, true, "its name", 9},
+                                Param{"secret", ParamType::password, true, "its secret", 9}};
+constexpr std::array test_commands{
+    Command{.name = "live", .doc = "a view that goes on until cancelled", .run = live_view},
+    Command{.name = "garden.plants",
+            .params = plant_params,
+            .doc = "the plants of a bed",
+            .streams = true,
+            .run = list_plants,
+            .view = {.fields = plant_row, .empty = "nothing grows"}},
+    Command{.name = "garden.show",
+            .doc = "the garden",
+            .run = show_garden,
+            .view = {.fields = garden_sheet}},
+    Command{.name = "garden.plant",
+            .params = plant_name,
+            .doc = "plants something",
+            .mutates = true,
+            .run = plant,
+            .view = {.sentence = "planted {name}"}},
+};
 
 bool readable(int descriptor, int milliseconds) {
     pollfd wait{descriptor, POLLIN, 0};
@@ -103,8 +169,8 @@ bool LineClient::hears_within(int milliseconds) {
 void LineClient::finish_sending() { ::shutdown(descriptor_, SHUT_WR); }
 
 ControlFixture::ControlFixture(ServerLimits limits) {
-    REQUIRE(add_commands(table, operations).ok());
-    add_live_view();
+    REQUIRE(add_engine_commands(table).ok());
+    REQUIRE(table.add(test_commands).ok());
     auto opened = Server::open(context, path, table, limits);
     INFO((opened.ok() ? std::string() : opened.error().why()));
     REQUIRE(opened.ok());
@@ -149,18 +215,6 @@ bool ControlFixture::eventually(const std::function<bool()>& condition) {
         std::this_thread::yield();
     }
     return false;
-}
-
-void ControlFixture::add_live_view() {
-    Command command;
-    command.name = "live";
-    command.doc = "a view that goes on until cancelled";
-    command.handler = [this](const json::object&, const Reply& reply) {
-        live_cancelled = false;
-        live = std::make_unique<Reply>(reply);
-        live->on_cancel([this] { live_cancelled = true; });
-    };
-    REQUIRE(table.add(std::move(command)).ok());
 }
 
 }  // namespace causeway::control

@@ -77,17 +77,14 @@ public:
     TemporaryDirectory directory;
     const std::string path = directory.file("control.sock");
     FakeOperations operations;
-    CommandTable table;
-
-    /// Its replies are kept here: a live view, which ends when somebody ends it.
-    std::unique_ptr<Reply> live;
-    bool live_cancelled = false;
+    CommandTable table{CommandHost{operations}};
+    std::unique_ptr<Reply>& live = operations.live;
+    bool& live_cancelled = operations.live_cancelled;
 
     boost::asio::io_context context{1};
     std::unique_ptr<Server> server;
 
 private:
-    void add_live_view();
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{
         context.get_executor()};
     std::thread thread_;

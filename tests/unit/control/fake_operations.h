@@ -7,11 +7,13 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "gateway/control/command.h"
 #include "gateway/control/operations.h"
 
 namespace causeway::control {
@@ -25,7 +27,6 @@ public:
     };
 
     std::map<std::string, Account> accounts;
-    std::vector<ContactRow> contacts;
     std::vector<SessionRow> sessions;
     std::vector<PeerRow> peers;
     std::vector<QueueRow> queues;
@@ -35,6 +36,10 @@ public:
     std::optional<std::uint32_t> drain_seconds;
     bool stopped = false;
     std::function<void()> on_shutdown;
+
+    /// Of the view that goes on until somebody ends it; see add_test_commands.
+    std::unique_ptr<Reply> live;
+    bool live_cancelled = false;
 
     bool holding = false;
     std::vector<std::function<void()>> held;
@@ -57,7 +62,7 @@ public:
         status.started = 1'000;
         status.now = 90'061'000;
         status.shards = 2;
-        status.domains = {{"a.test", 10'000'000'000, "CN=Test CA", sessions.size()}};
+        status.domains = {{"a.test", 80'000'000, "CN=Test CA", sessions.size()}};
         status.listeners = {{"c2s.listen", "127.0.1.1:5222"}};
         status.sessions = sessions.size();
         status.queued_stanzas = 12'345;
@@ -144,14 +149,6 @@ public:
         later([done = std::move(done), outcome] { done(outcome); });
     }
 
-    void list_contacts(std::string jid, Answer<std::vector<ContactRow>> answer) override {
-        if (!accounts.contains(jid)) {
-            answer(no_account(jid));
-            return;
-        }
-        later([answer = std::move(answer), rows = contacts] { answer(rows); });
-    }
-
     void list_peers(PageRequest page, Answer<Page<PeerRow>> answer) override {
         give(peers, page, std::move(answer));
     }
@@ -236,11 +233,6 @@ private:
                             2'000,
                             0,
                             false});
-        contacts = {
-            {"romeo@b.test", "Romeo", {"Friends", "Family"}, "both", false, false, false, true},
-            {"nurse@a.test", "", {}, "from", true, false, false, true},
-            {"paris@c.test", "", {}, "none", false, true, false, false},
-            {"friar@c.test", "", {}, "to", false, false, true, true}};
         PeerRow peer;
         peer.domain = "b.test";
         peer.local = "a.test";

@@ -71,8 +71,8 @@ inline void run(const CommandTable& table, const std::string& method, const std:
         into.answer = Result<boost::json::value>(Outcome::malformed(error->message));
         return;
     }
-    std::get<const Command*>(match)->handler(request.params,
-                                             Reply(std::make_unique<Recorder>(into)));
+    table.run(*std::get<const Command*>(match), request.params,
+              Reply(std::make_unique<Recorder>(into)));
     into.run_waiting();
 }
 

@@ -457,7 +457,7 @@ TEST_CASE("a busy connection does not give way, and one more is told so") {
 TEST_CASE("a client that comes before the server is ready waits for it") {
     const TemporaryDirectory directory;
     FakeOperations operations;
-    const CommandTable table;
+    const CommandTable table{CommandHost{operations}};
     boost::asio::io_context context{1};
     auto server = Server::open(context, directory.file("s"), table);
     REQUIRE(server.ok());

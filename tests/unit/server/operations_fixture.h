@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/control/commands.h"
 #include "gateway/server/operations.h"
 #include "gateway/session/roster.h"
 #include "gateway/store/memory.h"
@@ -16,6 +17,7 @@
 #include "tests/support/sim_dns.h"
 #include "tests/support/sim_net.h"
 #include "tests/support/test_certificates.h"
+#include "tests/unit/control/recorder.h"
 
 namespace causeway::test {
 
@@ -86,6 +88,12 @@ public:
                                             },
                                         .draining = [this] { return draining; }});
         wanted = config;
+        commands = std::make_unique<control::CommandTable>(
+            control::CommandHost{*operations, &server->shared(), &loop});
+        REQUIRE(control::add_engine_commands(*commands).ok());
+        for (const Feature* feature : server->shared().features.features()) {
+            REQUIRE(commands->add(feature->commands).ok());
+        }
     }
 
     /// A new certificate for the domain, in the file that `config` names.
@@ -141,9 +149,19 @@ public:
         return answer_to<control::UserDetail>(
             [&](auto answer) { operations->show_user(jid, std::move(answer)); });
     }
-    Result<std::vector<control::ContactRow>> contacts(const std::string& jid) {
-        return answer_to<std::vector<control::ContactRow>>(
-            [&](auto answer) { operations->list_contacts(jid, std::move(answer)); });
+    /// What a command answers, of the engine or of a feature.
+    void run(const std::string& method, const std::string& params, control::Recorded& into) {
+        control::run(*commands, method, params, into);
+        settle();
+        into.run_waiting();
+        REQUIRE(into.answer);
+    }
+    /// The rows of `roster show`.
+    Result<boost::json::array> contacts(const std::string& jid) {
+        control::Recorded recorded;
+        run("roster.show", "{\"jid\":\"" + jid + "\"}", recorded);
+        if (!*recorded.answer) return recorded.answer->error();
+        return recorded.lines.empty() ? boost::json::array() : recorded.lines.front();
     }
     /// Every page of `list`, which is asked for pages of `limit` rows.
     template <class Row>
@@ -227,6 +245,7 @@ public:
     std::optional<std::chrono::seconds> drain;
     std::unique_ptr<Server> server;
     std::unique_ptr<ServerOperations> operations;
+    std::unique_ptr<control::CommandTable> commands;
 };
 
 }  // namespace causeway::test

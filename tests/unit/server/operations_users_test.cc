@@ -9,6 +9,8 @@
 namespace causeway::test {
 namespace {
 
+namespace json = boost::json;
+
 using control::BulkResult;
 using control::Done;
 using control::NewAccount;
@@ -186,7 +188,7 @@ TEST_CASE_FIXTURE(Fixture, "a removed account leaves nothing, and its contacts h
     CHECK(users("", 100).size() == 1);
     const auto rows = contacts("romeo@b.test");
     REQUIRE(rows->size() == 1);
-    CHECK(rows->front().subscription == "none");
+    CHECK(rows->front().at("subscription") == "none");
 
     REQUIRE(add("juliet@a.test").ok());
     CHECK(contacts("juliet@a.test")->empty());
@@ -289,15 +291,23 @@ TEST_CASE_FIXTURE(Fixture, "contacts are shown as the store has them, removed on
     commit(std::move(batch));
     const auto rows = contacts("juliet@a.test");
     REQUIRE(rows.ok());
-    REQUIRE(rows->size() == 3);
-    CHECK((*rows)[0].jid == "nurse@a.test");
-    CHECK((*rows)[0].name == "Nurse");
-    CHECK((*rows)[0].groups == std::vector<std::string>{"House"});
-    CHECK((*rows)[0].subscription == "from");
-    CHECK((*rows)[0].pending_out);
-    CHECK((*rows)[1].pending_in);
-    CHECK_FALSE((*rows)[1].listed);
-    CHECK((*rows)[2].approved);
+    REQUIRE(rows->size() == 1);
+    CHECK(rows->front() == json::parse(R"({"jid":"nurse@a.test","name":"Nurse","groups":["House"],)"
+                                       R"("subscription":"from","pending_out":true,)"
+                                       R"("pending_in":false,"approved":false,"listed":true})"));
+    control::Recorded recorded;
+    run("subscriptions", R"({"jid":"juliet@a.test"})", recorded);
+    REQUIRE(recorded.answer->ok());
+    CHECK(recorded.answer->value() ==
+          json::parse(R"({"jid":"juliet@a.test","subscribers":["nurse@a.test"],)"
+                      R"("subscribed_to":[],"pending_in":["paris@a.test"],)"
+                      R"("pending_out":["nurse@a.test"],"approved":["tybalt@a.test"]})"));
+    control::Recorded nobody;
+    run("subscriptions", R"({"jid":"nobody@a.test"})", nobody);
+    CHECK(nobody.answer->error().why() == "no account nobody@a.test");
+    control::Recorded nonsense;
+    run("roster.show", R"({"jid":"a.test"})", nonsense);
+    CHECK(nonsense.answer->error().cause() == Cause::malformed);
 }
 
 }  // namespace

@@ -52,7 +52,7 @@ TEST_CASE("each list is a table, and one JSON array") {
                                                {"user", "list", "a.test"},
                                                {"session", "list"},
                                                {"session", "list", "juliet@a.test"},
-                                               {"roster", "show", "juliet@a.test"},
+                                               {"garden", "plants", "north"},
                                                {"peer", "list"},
                                                {"queue", "list"},
                                                {"queue", "show", "b.test"}}) {
@@ -103,9 +103,6 @@ TEST_CASE("one thing is a sheet, and one JSON object") {
                    "refused\n"));
     CHECK(contains(run(fixture, {"user", "show", "juliet@a.test"}).out,
                    "offline:   0 stanzas, 2.0 kB"));
-    CHECK(contains(run(fixture, {"subscriptions", "juliet@a.test"}).out,
-                   "ask it:               paris@c.test\n"));
-    CHECK(contains(run(fixture, {"help"}).out, "user.add "));
 }
 
 TEST_CASE("changes are done and said") {
@@ -132,8 +129,6 @@ TEST_CASE("a no of the server is exit status 1 with its reason") {
                                                {"user", "disable", "x@a.test"},
                                                {"user", "list", "c.test"},
                                                {"session", "kill", "x@a.test/y"},
-                                               {"roster", "show", "x@a.test"},
-                                               {"subscriptions", "x@a.test"},
                                                {"peer", "show", "c.test"},
                                                {"peer", "close", "c.test"},
                                                {"peer", "retry", "c.test"},
@@ -149,7 +144,8 @@ TEST_CASE("a no of the server is exit status 1 with its reason") {
     CHECK(run(fixture, {"user", "show", "x@a.test"}).err == "causewayctl: no account x@a.test\n");
 }
 
-TEST_CASE("bad usage is exit status 2 and asks no server") {
+TEST_CASE("bad usage is exit status 2 and changes nothing") {
+    const ControlFixture fixture;
     for (const std::vector<std::string>& line :
          std::vector<std::vector<std::string>>{{},
                                                {"frob"},
@@ -157,7 +153,9 @@ TEST_CASE("bad usage is exit status 2 and asks no server") {
                                                {"user", "frob"},
                                                {"user", "add"},
                                                {"user", "add", "a@b", "--bulk", "f"},
-                                               {"user", "add", "a@b", "--iterations", "0"},
+                                               {"user", "add", "a@b", "--iterations", "-1"},
+                                               {"user", "add", "a@b", "--iterations", "10000001"},
+                                               {"user", "add_bulk"},
                                                {"user", "show"},
                                                {"user", "show", ""},
                                                {"user", "show", "a@b", "c@d"},
@@ -165,16 +163,72 @@ TEST_CASE("bad usage is exit status 2 and asks no server") {
                                                {"status", "--frob"},
                                                {"shutdown", "--drain", "-1"},
                                                {"check", "b.test"},
+                                               {"garden", "plants", "north", "--scale", "x"},
                                                {"log"}}) {
         CAPTURE(line);
-        const Ran ran = run_program(line);
+        const Ran ran = run(fixture, line);
         CHECK(ran.status == 2);
         CHECK(ran.out.empty());
         CHECK(ran.err.starts_with("causewayctl: "));
     }
-    CHECK(contains(run_program({"frob"}).err, "there is no verb \"frob\""));
-    CHECK(run_program({"--help"}).status == 0);
+    CHECK(contains(
+        run(fixture, {"frob"}).err,
+        "there is no verb \"frob\" here; the verbs of \"causewayctl\" are: garden, help, "));
+    CHECK(contains(run(fixture, {"user"}).err,
+                   "\"causewayctl user\" needs one of these verbs: add, disable, "));
+    CHECK(contains(run(fixture, {"garden", "frob"}).err, "are: plant, plants, show"));
+    CHECK(contains(run(fixture, {"user", "show"}).err, "see causewayctl user show --help"));
+    CHECK(run_program({"--timeout", "x", "status"}).status == 2);
+    CHECK(run_program({}).err == "causewayctl: a verb is missing; see causewayctl --help\n");
     CHECK(run_program({"--version"}).out.starts_with("causewayctl "));
+}
+
+TEST_CASE("a verb of which only the server knows is one like any other") {
+    ControlFixture fixture;
+    CHECK(run(fixture, {"garden", "plants", "north", "--colour", "red", "--scale", "200"}).out ==
+          "PLANT               HEIGHT  CARE     COLOUR\n"
+          "rose in north, red   2,000  watered  red\n"
+          "lily in north, red   2,000  dry      red\n");
+    CHECK(run(fixture, {"garden", "plants", "south"}).out ==
+          "PLANT          HEIGHT  CARE     COLOUR\n"
+          "rose in south   1,000  watered  -\n"
+          "lily in south   1,000  dry      -\n");
+    CHECK(run(fixture, {"garden", "show"}).out ==
+          "garden:  Capulet\n"
+          "bed 1:   rose, lily\n"
+          "  soil:  -\n"
+          "bed 2:   empty\n"
+          "  soil:  -\n"
+          "paths:   -\n"
+          "gate:    closed\n");
+    CHECK(run(fixture, {"garden", "plant", "ivy", "--secret-stdin"}, "s\n").out == "planted ivy\n");
+    CHECK(
+        json::parse(run(fixture, {"--json", "garden", "plants", "north"}).out).as_array().size() ==
+        2);
+    const Ran help = run(fixture, {"help"});
+    CHECK(contains(help.out, "garden plants  BED [--colour COLOUR] [--scale N]"));
+    CHECK(contains(help.out, "the plants of a bed\n"));
+    CHECK(contains(help.out, "user add       JID [--password-stdin] [--iterations N]"));
+    CHECK(contains(help.out, "user list      [DOMAIN]"));
+    CHECK(help.out.find("add_bulk") == std::string::npos);
+    const json::value raw = json::parse(run(fixture, {"help", "--json"}).out);
+    CHECK(raw.at("commands").as_array().size() == fixture.table.rows().size());
+    CHECK(contains(run(fixture, {"garden", "plants", "--help"}).out, "only of this colour"));
+    CHECK(contains(run(fixture, {"--help"}).out, "plant, plants, show\n"));
+}
+
+TEST_CASE("without a server there is a basic help, which says where the verbs are") {
+    const TemporaryDirectory directory;
+    const std::string nowhere = directory.file("s");
+    const Ran option = run_program({"--help", "--socket", nowhere});
+    CHECK(option.status == 0);
+    CHECK(option.err.empty());
+    CHECK(contains(option.out, "--socket"));
+    CHECK(contains(option.out, "The verbs are those of the running server"));
+    const Ran verb = run_program({"help", "--socket", nowhere});
+    CHECK(verb.status == 1);
+    CHECK(contains(verb.out, "The verbs are those of the running server"));
+    CHECK(contains(verb.err, "is the server running?"));
 }
 
 TEST_CASE("where no server answers, the next step is said") {
