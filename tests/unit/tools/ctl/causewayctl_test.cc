@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/post.hpp>
 #include <boost/json.hpp>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -215,6 +217,34 @@ TEST_CASE("a verb of which only the server knows is one like any other") {
     CHECK(raw.at("commands").as_array().size() == fixture.table.rows().size());
     CHECK(contains(run(fixture, {"garden", "plants", "--help"}).out, "only of this colour"));
     CHECK(contains(run(fixture, {"--help"}).out, "plant, plants, show\n"));
+}
+
+TEST_CASE("bash completes the verbs that the server has") {
+    const ControlFixture fixture;
+    const char* const root = std::getenv("CAUSEWAY_SOURCE_ROOT");
+    const char* const program = std::getenv("CAUSEWAYCTL");
+    if (root == nullptr || program == nullptr || ::access("/bin/bash", X_OK) != 0) return;
+    const auto completed = [&](const std::string& words, const std::string& socket) {
+        const std::string script = "source '" + std::string(root) +
+                                   "/tools/ctl/completion.bash'; COMP_WORDS=('" + program +
+                                   "' --socket '" + socket + "' " + words +
+                                   "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _causewayctl; "
+                                   "echo \"${COMPREPLY[@]}\"";
+        const std::string file = write_file(fixture.directory.file("script"), script);
+        std::FILE* const out = ::popen(("/bin/bash '" + file + "'").c_str(), "r");
+        REQUIRE(out != nullptr);
+        std::array<char, 4096> some{};
+        const std::size_t got = std::fread(some.data(), 1, some.size(), out);
+        ::pclose(out);
+        return std::string(some.data(), got);
+    };
+    CHECK(contains(completed("''", fixture.path), "garden garden garden help "));
+    CHECK(completed("rel", fixture.path) == "reload\n");
+    CHECK(completed("garden pl", fixture.path) == "plant plants\n");
+    CHECK(completed("--json garden plants ''", fixture.path) == "\n");
+    CHECK(completed("user show j@a.test/x ''", fixture.path) == "\n");
+    CHECK(completed("--j", fixture.path) == "--json\n");
+    CHECK(completed("ga", fixture.directory.file("nowhere")) == "\n");
 }
 
 TEST_CASE("without a server there is a basic help, which says where the verbs are") {
