@@ -48,13 +48,13 @@ void ClientListeners::accepted(std::unique_ptr<Socket> socket, Kind kind) {
         channel->start_tls(std::move(engine), TransportKind::direct_tls);
     }
     if (kind == Kind::https || kind == Kind::http) {
-        accept_http(std::move(channel));
+        accept_http(std::move(channel), kind);
     } else {
         table_.accept(std::move(channel));
     }
 }
 
-void ClientListeners::accept_http(std::unique_ptr<Channel> channel) {
+void ClientListeners::accept_http(std::unique_ptr<Channel> channel, Kind kind) {
     const Limits& limits = hub_.limits();
     if (http_.size() >= limits.unauthenticated_connections / hub_.shared.shards.count()) {
         hub_.shard.condemn(std::move(channel));
@@ -65,6 +65,7 @@ void ClientListeners::accept_http(std::unique_ptr<Channel> channel) {
         settings->domains.push_back(domain_to_ascii(domain.name));
     }
     settings->deadline = std::chrono::duration_cast<Duration>(limits.handshake_seconds);
+    settings->behind_proxy = kind == Kind::http;
     settings->message_limit = limits.stanza_bytes_unauthenticated;
     auto connection = std::make_unique<HttpConnection>(
         hub_.shard, std::move(channel), std::move(settings),

@@ -29,7 +29,7 @@ private:
 
     Outcome open(const Config::Endpoints& endpoints, Kind kind);
     void accepted(std::unique_ptr<Socket> socket, Kind kind);
-    void accept_http(std::unique_ptr<Channel> channel);
+    void accept_http(std::unique_ptr<Channel> channel, Kind kind);
 
     Hub& hub_;
     ClientTable& table_;

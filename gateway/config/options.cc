@@ -306,7 +306,9 @@ void add_process_options(std::vector<Option>& table) {
          .reload = Reload::restart,
          .example = R"(["127.0.0.1:5280"])",
          .fallback = {},
-         .doc = "The same without TLS, for a proxy on this machine that adds it."},
+         .doc =
+             "The same without TLS, for a proxy on this machine that adds it. The last address in "
+             "its X-Forwarded-For is taken for the client's."},
         [](auto& config) -> auto& { return config.http.listen; }, 0, true));
     table.push_back(metrics_listen());
     table.push_back(endpoints(

@@ -12,10 +12,13 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <ctime>
+#include <iterator>
+#include <optional>
 #include <sstream>
 #include <utility>
 
 #include "gateway/base/encoding.h"
+#include "gateway/config/endpoint.h"
 #include "gateway/net/http_host.h"
 #include "gateway/net/websocket.h"
 #include "gateway/xml/writer.h"
@@ -43,6 +46,19 @@ bool has_token(const Fields& fields, http::field name, std::string_view token) {
     return std::any_of(first, last, [&](const Fields::value_type& field) {
         return http::token_list{field.value()}.exists(beast_view(token));
     });
+}
+
+/// Whom the proxy before us saw: the last address of the last X-Forwarded-For. What stands before
+/// it is what others said, perhaps the client itself. Some proxies write a port behind it.
+std::optional<Endpoint> forwarded_for(const Fields& fields) {
+    const auto [first, last] = fields.equal_range("X-Forwarded-For");
+    if (first == last) return std::nullopt;
+    std::string_view text = view_of(std::prev(last)->value());
+    text.remove_prefix(text.rfind(',') + 1);
+    text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
+    text = text.substr(0, text.find_last_not_of(" \t") + 1);
+    const auto client = parse_endpoint(text, https_port);
+    return client ? std::optional(Endpoint(client->address(), 0)) : std::nullopt;
 }
 
 bool is_websocket_key(std::string_view key) {
@@ -266,6 +282,9 @@ void HttpConnection::upgrade() {
     auto channel = std::make_unique<WebSocketChannel>(
         shard_, std::move(channel_), request_->field(http::field::sec_websocket_key),
         settings_->message_limit);
+    if (settings_->behind_proxy) {
+        if (const auto client = forwarded_for(request_->head())) channel->set_remote(*client);
+    }
     std::exchange(upgraded_, nullptr)(std::move(channel));
     finish();
 }

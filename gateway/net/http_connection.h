@@ -28,6 +28,8 @@ struct HttpSettings {
     std::vector<std::string> origins;
     /// The port that host-meta tells; 0: the one that the request itself was sent to.
     std::uint16_t public_port = 0;
+    /// The connections come from a proxy, which names the client in X-Forwarded-For.
+    bool behind_proxy = false;
     /// From the connection's begin to its upgrade or end.
     Duration deadline{30000};
     /// Largest WebSocket message, until the owner of the Channel sets another limit.

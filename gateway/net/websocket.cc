@@ -86,6 +86,7 @@ public:
     }
     [[nodiscard]] const Channel* below() const { return below_.get(); }
     [[nodiscard]] const Endpoint& remote() const { return remote_; }
+    void set_remote(const Endpoint& remote) { remote_ = remote; }
 
     void write(std::string_view message) {
         // Not after a close frame, and the peer's may have been answered before we heard of it.
@@ -345,5 +346,7 @@ const TlsEngine* WebSocketChannel::tls() const {
     return connection_->below() == nullptr ? nullptr : connection_->below()->tls();
 }
 Endpoint WebSocketChannel::remote() const { return connection_->remote(); }
+
+void WebSocketChannel::set_remote(const Endpoint& remote) { connection_->set_remote(remote); }
 
 }  // namespace causeway

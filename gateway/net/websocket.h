@@ -29,6 +29,8 @@ public:
     /// For messages that begin from now on.
     void set_message_limit(std::size_t bytes) override;
     void expect_life(std::chrono::seconds within) override;
+    /// Who is at the other end of the proxy that the connection comes from; before anybody asks.
+    void set_remote(const Endpoint& remote);
 
     void set_handler(ChannelHandler* handler) override;
     void write(std::string_view message) override;

@@ -374,6 +374,28 @@ TEST_CASE("the upgrade hands on a channel of messages, and the connection is fin
     CHECK(listener.upgraded != nullptr);
 }
 
+TEST_CASE("behind a proxy, the last address of X-Forwarded-For is the client's") {
+    const auto remote = [](std::string_view lines, bool behind_proxy = true) {
+        Listener listener;
+        listener.settings.behind_proxy = behind_proxy;
+        listener.ask(
+            changed("Upgrade: WebSocket\r\n", "Upgrade: WebSocket\r\n" + std::string(lines)));
+        REQUIRE(listener.upgraded != nullptr);
+        return listener.upgraded->remote().address().to_string();
+    };
+    const std::string proxy = remote("");
+    CHECK(remote("X-Forwarded-For: 192.0.2.7\r\n") == "192.0.2.7");
+    CHECK(remote("x-forwarded-for: 10.0.0.1, 192.0.2.7 \r\n") == "192.0.2.7");
+    CHECK(remote("X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-For: 2001:db8::7\r\n") == "2001:db8::7");
+    CHECK(remote("X-Forwarded-For: 192.0.2.7:4711\r\n") == "192.0.2.7");
+    CHECK(remote("X-Forwarded-For: [2001:db8::7]:4711\r\n") == "2001:db8::7");
+    for (const char* nobody : {"", "unknown", "10.0.0.1,", "10.0.0.1, x", "300.1.1.1", "_hidden"}) {
+        CAPTURE(nobody);
+        CHECK(remote("X-Forwarded-For: " + std::string(nobody) + "\r\n") == proxy);
+    }
+    CHECK(remote("X-Forwarded-For: 192.0.2.7\r\n", false) == proxy);
+}
+
 TEST_CASE("the end of the connection finishes it, and it may be condemned at once") {
     Listener listener;
     listener.ask("GET / HTTP/1.1\r\nHo");
