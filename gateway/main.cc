@@ -7,13 +7,13 @@
 #include "gateway/server/process.h"
 
 int main(int argc, char** argv) {
-    CLI::App app{"Causeway: a federated XMPP server at the edge of its domain"};
+    CLI::App app{"A federated XMPP server; see causeway(8) and causeway.toml(5)"};
     std::string config_path;
     bool check = false;
     app.add_option("--config", config_path, "The TOML configuration file")->required();
     app.add_flag(
         "--check", check,
-        "Look at it, the certificates and the store, report, and exit; nothing is changed");
+        "Check it, the certificates and the store, print the result and exit; change nothing");
     app.set_version_flag("--version", fmt::format("causeway {}", causeway::version_text));
     try {
         app.parse(argc, argv);

@@ -28,7 +28,7 @@ void add_options(CLI::App& app, Options& options) {
     app.add_option("--socket", options.socket,
                    "The control socket (default: $CAUSEWAY_SOCKET, ./causeway.sock or "
                    "/run/causeway/causeway.sock)");
-    app.add_flag("--json", options.as_json, "Print one JSON document");
+    app.add_flag("--json", options.as_json, "Print one JSON document instead of a table");
     app.add_option("--timeout", options.timeout, "Seconds to wait for the server")
         ->capture_default_str()
         ->check(CLI::Range(1, 86'400));

@@ -93,9 +93,7 @@ constexpr Param password{"password", ParamType::password, true, "the password", 
 constexpr Param iterations{.name = "iterations",
                            .type = ParamType::integer,
                            .required = false,
-                           .doc =
-                               "iterations of the stored SCRAM keys; 0 or left out: the "
-                               "configured number",
+                           .doc = "iterations of the stored SCRAM keys; 0 or left out: 10000",
                            .at_most = most_iterations,
                            .option = true};
 constexpr std::array new_account{jid_param("the new account"), password, iterations};

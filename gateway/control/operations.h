@@ -213,7 +213,7 @@ public:
 
     virtual void status(Answer<Status> answer) = 0;
 
-    /// `iterations` of the SCRAM keys; 0: the configured number. Refused if the account exists.
+    /// `iterations` of the SCRAM keys; 0: the default. Refused if the account exists.
     virtual void add_user(NewAccount account, std::uint32_t iterations, Done done) = 0;
     /// Each account on its own: one that fails does not keep the others out.
     virtual void add_users(std::vector<NewAccount> accounts, std::uint32_t iterations,
@@ -224,7 +224,7 @@ public:
     /// By JID; `domain` empty: all. Absent if the domain is not served here.
     virtual void list_users(std::string domain, PageRequest page, Answer<Page<UserRow>> answer) = 0;
     virtual void show_user(std::string jid, Answer<UserDetail> answer) = 0;
-    /// Disabling ends its sessions too. No error if it already is as asked.
+    /// Disabling also ends its sessions. No error if it already is as asked.
     virtual void set_user_disabled(std::string jid, bool disabled, Done done) = 0;
 
     /// `jid` empty: all; bare: its sessions; full: that one. Absent if there is no such account or,

@@ -119,7 +119,9 @@ Result<std::unique_ptr<SocketFile>> SocketFile::claim(std::string path) {
     const std::string directory_name = parent.empty() ? "." : parent.string();
     const Descriptor directory(::open(directory_name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (directory.get() < 0) {
-        return refused(path, "its directory " + directory_name + ": " + reason(errno));
+        return refused(path, "its directory " + directory_name +
+                                 " cannot be opened: " + reason(errno) +
+                                 "; make it, or set control.socket to another path");
     }
     if (Outcome locked = lock_socket(directory, path); !locked) {
         return locked;

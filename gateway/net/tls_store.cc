@@ -89,8 +89,8 @@ Outcome load_pair(SSL_CTX* context, const DomainConfig& domain) {
     }
     if (!loaded) {
         return Outcome::absent(
-            fmt::format("key {} of {} cannot be read, or is not the key of {} ({})", domain.key,
-                        domain.name, domain.certificate, reason));
+            fmt::format("key {} of {} cannot be read by this user, or is not the key of {} ({})",
+                        domain.key, domain.name, domain.certificate, reason));
     }
     return {};
 }

@@ -17,15 +17,22 @@ namespace causeway {
 namespace {
 
 Outcome not_usable(const std::string& path) {
-    return Outcome::refused(
-        fmt::format("cannot open {}: {}", path, std::generic_category().message(errno)));
+    return Outcome::refused(fmt::format(
+        "cannot open {}: {}; the user that runs causeway must be able to write this file and its "
+        "directory (store.url)",
+        path, std::generic_category().message(errno)));
 }
 
 Result<std::string> check_absent(const std::string& path) {
     std::filesystem::path folder = std::filesystem::path(path).parent_path();
     if (folder.empty()) folder = ".";
     struct stat status {};
-    if (::stat(folder.c_str(), &status) != 0) return not_usable(folder.string());
+    if (::stat(folder.c_str(), &status) != 0) {
+        return Outcome::refused(fmt::format(
+            "cannot open {}: {}; make this directory, writable for the user that runs causeway, "
+            "or set store.url to another path",
+            folder.string(), std::generic_category().message(errno)));
+    }
     if (!S_ISDIR(status.st_mode)) {
         return Outcome::refused(fmt::format("{} is not a folder", folder.string()));
     }

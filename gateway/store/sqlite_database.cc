@@ -216,7 +216,10 @@ Outcome create_database_file(const std::string& path) {
     const Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     struct stat status {};
     if (file.get() < 0 || ::fstat(file.get(), &status) != 0) {
-        return Outcome::refused(fmt::format("cannot open {}: {}", path, system_error_text()));
+        return Outcome::refused(fmt::format(
+            "cannot open {}: {}; the user that runs causeway must be able to write this file and "
+            "its directory (store.url)",
+            path, system_error_text()));
     }
     if (!S_ISREG(status.st_mode)) {
         return Outcome::refused(fmt::format("{} is not a regular file", path));

@@ -39,7 +39,7 @@ public:
 
     using Progress = std::function<void(const BulkReport&)>;
 
-    /// `iterations` 0: the server's configured number. `progress` is called after each answer.
+    /// `iterations` 0: the server's default. `progress` is called after each answer.
     BulkAdd(Client& client, std::uint32_t iterations, Progress progress);
 
     /// Adds every account of `lines`. Fails when the server refuses a whole request or goes away;

@@ -156,7 +156,12 @@ class Demo:
         say(f"""   Their logs: {self.directory}/*/causeway.log
 
    Stop it all and remove {self.directory}:
-      {ROOT}/tools/demo stop""")
+      {ROOT}/tools/demo stop{self._options()}""")
+
+    def _options(self):
+        """What tools/demo stop must be given to find this directory."""
+        usual = f"{ROOT}/build/demo"
+        return "" if self.directory == usual else f" --directory {self.directory}"
 
 
 def stop(directory):
