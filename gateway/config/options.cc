@@ -172,13 +172,14 @@ Option peer_bind() {
 }
 
 Option metrics_listen() {
-    Option option = row({.key = "metrics.listen",
-                         .reload = Reload::restart,
-                         .example = R"("127.0.0.1:9180")",
-                         .fallback = "off",
-                         .doc = "Where /metrics is answered (OpenMetrics) over plain HTTP; whoever "
-                                "reaches it may read the numbers."},
-                        Kind::text, "an endpoint");
+    Option option =
+        row({.key = "metrics.listen",
+             .reload = Reload::restart,
+             .example = R"("127.0.0.1:9180")",
+             .fallback = "off",
+             .doc = "Where /metrics is answered (OpenMetrics) over plain HTTP; everybody "
+                    "who can connect can read the numbers."},
+            Kind::text, "an endpoint");
     option.set = [](OptionTarget target, const OptionValue& value) -> Refusal {
         const auto endpoint = parse_endpoint(std::get<std::string>(value));
         if (!endpoint) return OptionRefusal{endpoint.error().why()};
@@ -415,11 +416,10 @@ constexpr std::array sections{
     Section{"tls", "How other servers' certificates are judged."},
     Section{"store", "Where everything that must survive a restart is kept."},
     Section{"c2s",
-            "Clients' connections. Where one of the two lists is given, the other is empty "
-            "unless it is given too."},
+            "Clients' connections. Where only one of the two lists is given, the other is empty."},
     Section{"s2s",
-            "Connections from and to other servers. Where one of the two lists is given, the "
-            "other is empty unless it is given too."},
+            "Connections from and to other servers. Where only one of the two lists is given, the "
+            "other is empty."},
     Section{"http", "WebSocket clients and discovery. Off unless a list is given."},
     Section{"metrics", "Numbers for a monitoring system."},
     Section{"dns", "How names of other servers are resolved."},
