@@ -36,7 +36,7 @@ std::string_view last_part(std::string_view key) { return key.substr(key.rfind('
 
 std::string_view nearest_option(std::string_view key) {
     const std::string wanted = ascii_lower(key.substr(0, longest_compared));
-    // A right name in the wrong section is a likely slip too, but less so than a misspelling.
+    // A right name in the wrong section is also a likely slip, but less likely than a misspelling.
     constexpr std::size_t wrong_section = 2;
     std::string_view best;
     std::size_t best_distance = std::numeric_limits<std::size_t>::max();

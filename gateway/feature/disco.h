@@ -1,5 +1,5 @@
 // What a feature tells of itself by service discovery (XEP-0030), as functions of who asks and of
-// which node. Static lists in Feature serve where nothing depends on either.
+// which node. A feature whose answer depends on neither uses the lists in Feature.
 #pragma once
 
 #include <string>
@@ -45,7 +45,8 @@ struct DiscoItems {
     bool found = false;
 };
 
-/// Functions of one feature; each looks at the query's node itself, and leaves what is not its own.
+/// Functions of one feature. Each checks the node of the query itself, and adds nothing for a node
+/// that is not its own.
 struct DiscoSource {
     enum class Of : unsigned char { server, account };
     Of of = Of::server;

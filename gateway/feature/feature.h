@@ -26,7 +26,7 @@ enum class IqTarget : unsigned char {
     account,  ///< an account on this server, by its audience; handled on the account's home shard
 };
 
-/// Who may ask an account; whoever may not learns nothing, not even whether the account exists.
+/// Who may ask an account. Others learn nothing, not even whether the account exists.
 enum class IqAudience : unsigned char {
     anyone,
     presence_subscribers,  ///< the account itself, and contacts that may see its presence
@@ -48,12 +48,12 @@ struct IqHandler {
     IqTarget target = IqTarget::server;
     void (*handle)(const IqRequest& request) = nullptr;
     IqAudience audience = IqAudience::anyone;  ///< of IqTarget::account
-    /// What it hears that is not of the audience, or asks an account that does not exist.
+    /// The error for a sender that is not of the audience, and for an account that does not exist.
     StanzaCondition refusal = StanzaCondition::service_unavailable;
 };
 
-/// A store that a feature keeps: so that an account's data goes with the account, and can be
-/// counted, without anybody knowing the feature.
+/// A store that a feature keeps. By this list the engine removes an account's data with the
+/// account, and counts it, without knowing the feature.
 struct OwnedStore {
     enum class Shape : unsigned char { map, log };
     std::string_view name;

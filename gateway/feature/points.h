@@ -10,9 +10,9 @@
 //   life            what becomes of sessions, accounts, links and the process
 //
 // A point is a table built from the registry at start: plain functions, ordered by Phase and within
-// a phase by the registry. The first verdict that is not `next` ends a point. Whoever returns
-// `taken` has taken the stanza over together with its AcknowledgementTicket, and settles it; for
-// every other verdict the engine does.
+// a phase by the registry. The first verdict that is not `next` ends a point. A hook that returns
+// `taken` takes over the stanza and its AcknowledgementTicket, and settles the ticket; for every
+// other verdict the engine settles it.
 #pragma once
 
 #include <cstddef>
@@ -96,7 +96,7 @@ struct Undelivered : PointContext {
 enum class ClientVerdict : unsigned char {
     now,   ///< write it
     held,  ///< the hook keeps it, with its hold, and writes it later (Resource::write)
-    drop,  ///< the client does without it; only for what has no hold
+    drop,  ///< the client does not get it; only for a stanza without a hold
 };
 
 /// It is about to be written to a client. Presence to many is not copied for each: `to`, if any, is

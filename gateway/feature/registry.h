@@ -21,7 +21,7 @@ public:
     /// malformed, naming the feature.
     static Result<FeatureRegistry> build(std::span<const Feature* const> features);
 
-    /// nullptr: nobody handles that.
+    /// nullptr if no feature handles such a request.
     [[nodiscard]] const IqHandler* find_iq(StanzaType type, IqTarget target, std::string_view ns,
                                            std::string_view name) const;
     [[nodiscard]] std::span<const FromClientHook> from_client() const { return from_client_; }

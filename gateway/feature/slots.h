@@ -1,6 +1,6 @@
-// Slots: state that features keep with an owner (an account, a client session, a link, a shard's
-// hub). A feature declares a constant Slot of its state's type; the owner holds a Slots. It costs a
-// pointer as long as no feature has made anything there; what was made dies with the owner.
+// Slots: state that features keep with an owner (an account or a client session). A feature
+// declares a constant Slot of its state's type; the owner holds a Slots. It costs a pointer as long
+// as no feature has made anything there; what was made dies with the owner.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,5 @@
 // StreamFeature: a step of the negotiation of a stream (RFC 6120 §4.3), as data, for either kind of
-// stream and either side of it. When a step is due follows from what the stream has reached.
+// stream and either side of it. What the stream has reached decides which step is due.
 #pragma once
 
 #include <string>

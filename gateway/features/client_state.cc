@@ -25,7 +25,7 @@ constexpr Metric held_stanzas{.name = "client_state_held_stanzas",
                               .help = "Stanzas that were held back for an inactive client."};
 constexpr std::array metrics{&inactive_sessions, &held_stanzas};
 
-/// An inactive client. There is none of it for an active one.
+/// State of an inactive client; an active one has none.
 class Inactive final : public SlotState {
 public:
     explicit Inactive(Hub& hub) : hub_(hub) { hub_.metrics.add(inactive_sessions); }

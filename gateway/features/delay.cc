@@ -9,7 +9,7 @@
 namespace causeway {
 namespace {
 
-/// XEP-0203 §5: whoever hands a stanza in cannot tell that it was late here.
+/// XEP-0203 §5: the sender of a stanza cannot know that it was late here.
 void remove_ours(const Hub& hub, Element& stanza) {
     const Element* next = nullptr;
     for (const Element* child = stanza.first_element(); child != nullptr; child = next) {

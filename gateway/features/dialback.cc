@@ -21,8 +21,8 @@ void handle(Negotiation& negotiation, Element& element, Arena& arena) {
     negotiation.dialback(element, arena);
 }
 
-// Towards another server: what is left where the peer offers, or takes, no certificate. It need not
-// be offered: older servers do it without a word.
+// Towards another server: used if the peer does not offer EXTERNAL or refuses our certificate. The
+// peer need not offer dialback: older servers take a key without that.
 bool begin(Negotiation& negotiation, const Element*) {
     if (negotiation.hub().config->s2s.authentication == Config::PeerAuthentication::certificate) {
         negotiation.give_up(Outcome::refused(

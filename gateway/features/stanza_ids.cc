@@ -53,7 +53,7 @@ std::string content_of(const Element& message) {
 }
 
 /// A message that its server sends again is the same in sender, id and content, and its server says
-/// that it gives ids: whoever copies a payload, id included, sends another message.
+/// that it gives ids: a bot that copies a payload, id included, sends another message.
 void recognise(Hub& hub, Stanza& stanza) {
     for (const Element* child = stanza.element.first_element(); child != nullptr;
          child = child->next_element()) {

@@ -1,5 +1,5 @@
-// XEP-0478 Stream Limits Advertisement: how large a stanza may be, told to whoever sends them. A
-// larger one is passed over and answered, once the sender has proven who it is (see XmppStream).
+// XEP-0478 Stream Limits Advertisement: tells the peer how large a stanza may be. A larger one is
+// passed over and answered, once the peer has authenticated (see XmppStream).
 #include <fmt/format.h>
 
 #include <array>
@@ -18,7 +18,7 @@ void announce(std::string& out, std::size_t bytes) {
                .take();
 }
 
-/// The limit before logging in is another, which nothing that belongs there comes near.
+/// The lower limit before login is not told: nothing that a client sends there comes near it.
 void offer_client(Negotiation& negotiation, std::string& out) {
     announce(out, negotiation.hub().limits().stanza_bytes_client);
 }

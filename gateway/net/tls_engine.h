@@ -55,7 +55,7 @@ public:
     /// Gives back what was not consumed, to be set again later.
     std::string take_input() { return std::string(std::exchange(input_, {})); }
 
-    /// Continues the handshake; what must be sent is appended to `output`, alerts too.
+    /// Continues the handshake; what must be sent, alerts included, is appended to `output`.
     Status handshake(std::string& output);
     /// Decrypts into `plain`; `bytes` tells how much.
     Status decrypt(std::span<char> plain, std::size_t& bytes, std::string& output);

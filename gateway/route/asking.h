@@ -1,8 +1,8 @@
 // Asking: the one way to send an iq from a domain or an account of ours and to hear the answer. The
 // id is random, an answer counts only from exactly the address that was asked to exactly the one
-// that asked, and whoever asks hears once: a result, an error, or that none came in time. One per
-// hub: ask where the answer arrives, which is the home of the account that asks or, for a domain of
-// ours, the home of the domain that is asked.
+// that asked, and the caller is told once: a result, an error, or that no answer came in time.
+// There is one Asking for each hub: ask on the hub where the answer arrives, which is the home of
+// the account that asks or, for a domain of ours, the home of the domain that is asked.
 #pragma once
 
 #include <functional>
@@ -28,7 +28,7 @@ struct IqAnswer {
 
 class Asking;
 
-/// A question that is open. Whoever asked keeps it, and hears nothing more once it is gone. The
+/// A question that is open. The caller keeps it, and is told nothing more once it is destroyed. The
 /// Asking outlives it.
 class Question {
 public:
@@ -43,7 +43,7 @@ public:
 
     /// The id of the iq; empty if it could not be asked.
     [[nodiscard]] const std::string& id() const { return id_; }
-    /// Nothing is wanted to be heard any more.
+    /// The caller is told nothing any more.
     void drop();
 
 private:

@@ -26,9 +26,10 @@ public:
                 AcknowledgementTicket ticket = {}) override;
 
 private:
-    /// Whether an iq is complete; otherwise its sender has been told.
+    /// True if the iq is complete; otherwise its sender has got an error.
     [[nodiscard]] bool well_formed_iq(const Stanza& stanza, AcknowledgementTicket ticket);
-    /// A request to a served domain, answered where it entered. False: it is something else.
+    /// Answers a request to a served domain on the shard where it entered. False: it is something
+    /// else.
     [[nodiscard]] bool domain_iq(Stanza& stanza, Resource* session);
     void to_account(PacketRef packet, AcknowledgementTicket ticket);
     void to_domain(const PacketRef& packet, AcknowledgementTicket ticket);

@@ -7,9 +7,9 @@
 //   presence        broadcast, probes, directed presence (RFC 6121 §4)
 //   inbox           messages: delivery and what waits (RFC 6121 §8.5)
 //
-// The life of a stanza that arrives for the account: the account is loaded; it is answered for if
-// it does not exist; the features have their say (point at_account); the part for its kind takes
-// it.
+// The life of a stanza that arrives for the account: the account is loaded; if it does not exist,
+// the stanza is answered or dropped as the rules say; the hooks of the point at_account run; the
+// part for the kind of the stanza takes it.
 #pragma once
 
 #include <functional>
@@ -57,8 +57,8 @@ public:
     void attach(Resource& session);
     /// The session is gone. Its unavailable presence is sent if it was available.
     void detach(Resource& session);
-    /// What is stored changed behind its back (control socket): it is loaded anew before anything
-    /// else is done.
+    /// The control socket changed what is stored: the account is loaded again before anything else
+    /// is done.
     void reload();
     /// Runs `task` once account and roster are loaded; the outcome says if that failed.
     void when_loaded(Task task);
@@ -83,7 +83,7 @@ public:
     [[nodiscard]] bool busy() const;
     void begin_question() { ++open_questions_; }
     void end_question();
-    /// Nothing may be left to do: then it may be dropped.
+    /// Call it when something is done: if nothing is left to do, the account may be dropped.
     void rest();
 
     // ---- stanzas ----

@@ -93,7 +93,8 @@ void AccountInbox::to_best(const PacketRef& packet, AcknowledgementTicket ticket
         return;
     }
     if (packet->storable() && best.size() == 1 && !catching_up() && best.front()->crowded()) {
-        // Faster than it takes them: the rest waits its turn, and the store keeps what is too much.
+        // They come faster than the client takes them: the rest waits, and the store keeps what is
+        // too much.
         rows_after_ = 0;
         reading_ = Reading::paused;
     }
@@ -110,7 +111,7 @@ void AccountInbox::to_best(const PacketRef& packet, AcknowledgementTicket ticket
         packet->storable() && (ticket.owed() || std::ranges::any_of(best, &Resource::acknowledges));
     const HoldId hold = held ? hub.ledger.hold(packet, ticket, store_key()) : 0;
     remember(packet, hold);
-    // Whichever has it first, has it for the account.
+    // The first session that has it has it for the account.
     for (std::size_t more = 1; held && more < best.size(); ++more) hub.ledger.share(hold);
     for (Resource* session : best) session->deliver(packet, hold);
     announce(packet, best);
@@ -220,7 +221,7 @@ void AccountInbox::store_behind() {
 void AccountInbox::sessions_changed() {
     if (reading_ != Reading::paused && behind_.empty()) return;
     if (account_.sessions().best().empty()) {
-        // Whichever comes next begins anew.
+        // The next session begins anew.
         if (reading_ == Reading::paused) reading_ = Reading::no;
         store_behind();
     } else if (reading_ == Reading::paused) {

@@ -31,11 +31,12 @@ public:
     void read_stored();
     /// A session that had too much before it has room again: go on with the stored messages.
     void room_again();
-    /// A session went without acknowledging: whichever else takes messages gets what it left.
+    /// A session ended and did not acknowledge all: another session that takes messages gets the
+    /// rest.
     void redeliver();
     /// Which sessions are available, or their priorities, changed.
     void sessions_changed();
-    /// Rows were removed by others: they are counted anew when that matters.
+    /// Other code removed rows: they are counted again when the number is needed.
     void recount() { stored_.reset(); }
 
     [[nodiscard]] bool busy() const {

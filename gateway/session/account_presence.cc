@@ -160,7 +160,7 @@ void AccountPresence::became_unavailable(Resource& session, const PacketRef& pac
     const std::set<Jid> directed = std::exchange(session.directed, {});
     if (was_available) broadcast(packet);
     for (const Jid& to : directed) {
-        // §4.6.3: whoever had directed presence is told, unless the broadcast did.
+        // §4.6.3: the recipients of directed presence are told, unless the broadcast told them.
         const RosterItem* item = account_.roster().items().find(to.bare_jid());
         if (item != nullptr && item->state.from && was_available) continue;
         account_.hub().routing->route(packet->readdressed(to));

@@ -19,7 +19,7 @@ public:
     /// Presence of any type from one of the account's sessions, checked (RFC 6121 §4.7).
     void from_session(Resource& session, Stanza& stanza, const PacketRef& packet,
                       AcknowledgementTicket ticket);
-    /// The session ended without saying so.
+    /// The session ended without sending unavailable presence.
     void session_gone(Resource& session);
 
     // ---- others ----
@@ -27,9 +27,9 @@ public:
     void receive(const PacketRef& packet, AcknowledgementTicket ticket);
     /// Broadcast presence of a contact, to all available sessions, each with `to` as its address.
     void deliver_as(const PacketRef& packet, const Jid& to);
-    /// Current presence of every available session, or that there is none, to a contact.
+    /// Sends a contact the current presence of every available session, or that there is none.
     void send_current(const Jid& to);
-    /// That every available session is unavailable, to a contact that may not see them any more.
+    /// Tells a contact that may not see them any more that every available session is unavailable.
     void send_unavailable(const Jid& to);
 
 private:

@@ -58,7 +58,7 @@ private:
     Account& account_;
     Roster items_;
     std::deque<Waiting> waiting_;
-    bool changing_ = false;  ///< the store is at one
+    bool changing_ = false;  ///< the store is writing one
 };
 
 }  // namespace causeway

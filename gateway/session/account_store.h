@@ -1,4 +1,5 @@
-// Accounts: who may log in, as the store has it. Passwords are kept as SCRAM keys and nothing else.
+// Accounts as they stand in the store: who may log in. Passwords are kept as SCRAM keys and nothing
+// else.
 #pragma once
 
 #include <optional>

@@ -53,7 +53,7 @@ void AccountInbox::deliver_page(const std::vector<LogRow>& rows) {
     const bool anew = reading_ == Reading::anew;
     const AccountSessions::Some best = account_.sessions().best();
     if (best.empty()) {
-        reading_ = Reading::no;  // whichever comes next begins anew
+        reading_ = Reading::no;  // the next session begins anew
         store_behind();
         return;
     }

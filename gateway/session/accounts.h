@@ -19,18 +19,18 @@ public:
 
     explicit Accounts(Hub& hub) : hub_(hub) {}
 
-    /// The account, loading it if need be.
+    /// The account; it is loaded if that has not been done.
     Account& get(std::string_view bare);
     /// Only if it is loaded.
     [[nodiscard]] Account* find(std::string_view bare);
-    /// Its stored data changed behind its back (control socket), or it was removed: reload it.
+    /// The control socket changed or removed its stored data: it is loaded again.
     void forget(std::string_view bare);
-    /// The user has nothing to do any more; it may be dropped later.
+    /// The account has nothing to do any more; it may be dropped later.
     void idle(Account& user);
 
     [[nodiscard]] std::size_t size() const { return accounts_.size(); }
     [[nodiscard]] std::size_t session_count() const;
-    /// For listings: every user with at least one resource.
+    /// For listings: every account with at least one session.
     void each_online(const std::function<void(Account&)>& visit);
 
 private:

@@ -167,7 +167,7 @@ void Ledger::written(HoldId id) {
     const auto found = entries_.find(id);
     if (found == entries_.end()) return;
     Entry& entry = found->second;
-    entry.since = {};  // the system took the bytes: no word of the recipient
+    entry.since = {};  // the system took the bytes; the recipient says nothing
     if (!entry.ticket.owed() || entry.state == State::stored) {
         confirm(id);
         return;

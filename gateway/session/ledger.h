@@ -9,7 +9,7 @@
 //   keep()     nobody takes it now: store it
 //   adopt()    a row of the store is on its way to a recipient
 //   confirm()  the recipient has it: settle, forget the row
-//   release()  the recipient is gone without a word: the row stays for the next one
+//   release()  the recipient is gone and did not confirm: the row stays for the next one
 #pragma once
 
 #include <array>
@@ -52,30 +52,31 @@ public:
 
     HoldId hold(PacketRef packet, AcknowledgementTicket ticket, StoreKey store_key);
     HoldId adopt(PacketRef packet, StoreKey store_key, std::uint64_t row);
-    /// `kept` hears the row's number, or why it could not be stored (the sender has then been
-    /// told).
+    /// `kept` is called with the row's number, or with why it could not be stored (the sender has
+    /// then got an error).
     using Kept = std::function<void(Result<std::uint64_t>)>;
     HoldId keep(PacketRef packet, AcknowledgementTicket ticket, StoreKey store_key, Kept kept = {});
 
-    /// One recipient more: whichever confirms first has it for all, and only when the last is gone
-    /// without a word is it released.
+    /// Adds a recipient. The first one that confirms does so for all; the message is released only
+    /// when all are gone and none has confirmed.
     void share(HoldId id);
-    /// The stream that sent the message again hears of its outcome as well.
+    /// The stream that sent the message again is also told its outcome.
     void join(HoldId id, AcknowledgementTicket ticket);
 
     /// nullptr if its outcome is known.
     [[nodiscard]] PacketRef packet(HoldId id) const;
 
     void confirm(HoldId id);
-    /// The system took the bytes for a recipient that does not acknowledge: nobody is told that the
-    /// message is safe before it has been stored, and then the row goes.
+    /// The system took the bytes for a recipient that does not acknowledge. If a sender waits, the
+    /// message is stored before the ticket is settled, and the row is erased after that.
     void written(HoldId id);
     void release(HoldId id);
     /// As release(), and tells the row once it is known to be stored.
     void release_to(HoldId id, Kept kept);
     /// Messages without an outcome, and rows to be erased.
     [[nodiscard]] std::size_t open() const { return entries_.size() + erasing_; }
-    /// Erases with the end of this turn what is done with; for a server that is about to end.
+    /// Erases at the end of this turn all rows that are done with; for a server that is about to
+    /// end.
     void erase_now();
     /// Gives the store what is due and what is to be erased; for when the shard's thread has ended.
     void finish() { commit_due(); }
@@ -90,7 +91,7 @@ private:
     enum class State : unsigned char {
         waiting,     ///< not stored; on its way to a recipient
         due,         ///< to be stored at the end of this turn
-        committing,  ///< the store is at it
+        committing,  ///< the store is writing it
         stored,      ///< durable, and on its way to a recipient
     };
     struct Entry {

@@ -33,8 +33,8 @@ public:
     virtual void write_as(const PacketRef& packet, const Jid& to) = 0;
     /// Whether the client acknowledges what it gets (XEP-0198).
     [[nodiscard]] virtual bool acknowledges() const = 0;
-    /// Much is waiting for it already: what can wait elsewhere should. The account is told
-    /// (AccountInbox::room_again) when there is room.
+    /// Much is waiting for the client already: what can wait elsewhere should wait there. The
+    /// account is told (AccountInbox::room_again) when there is room.
     [[nodiscard]] virtual bool crowded() const = 0;
     /// Ends the stream with an error; not resumable afterwards.
     virtual void evict(std::string_view condition, std::string_view text) = 0;

@@ -1,6 +1,6 @@
-// SeenMessages: which messages of other domains an account's shard has lately taken over, so that
-// one that its server sends again, after a stream that broke, is not shown twice. The sending
-// server's stanza-id (XEP-0359) names the message. Bounded: the oldest are forgotten first.
+// SeenMessages: the messages of other domains that this shard has lately taken over. A server sends
+// a message again if its stream broke; it is then not shown twice. The sending server's stanza-id
+// (XEP-0359) names the message. Bounded: the oldest are forgotten first.
 #pragma once
 
 #include <cstdint>

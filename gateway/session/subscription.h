@@ -9,9 +9,8 @@
 
 namespace causeway {
 
-/// One side's view of another: whether the contact sees the user (`from`), the user sees the
-/// contact
-/// (`to`), who has asked whom, and pre-approval (RFC 6121 §3.4).
+/// One side's view of the other: whether the contact sees the user (`from`), whether the user sees
+/// the contact (`to`), who has asked whom, and pre-approval (RFC 6121 §3.4).
 struct SubscriptionState {
     bool to = false;
     bool from = false;
@@ -24,7 +23,7 @@ struct SubscriptionState {
     [[nodiscard]] std::string_view name() const;
 };
 
-/// What is to be done with a stanza beside changing the state.
+/// The new state, and what else is to be done with the stanza.
 struct SubscriptionStep {
     SubscriptionState state;
     bool forward = false;  ///< outbound: route it; inbound: deliver it to the user's resources

@@ -1,5 +1,5 @@
 // What would become of a store's file if it were opened: found out without opening it as a database
-// that is in use. Nothing is created, migrated, locked or cleaned up, whoever asks.
+// that is in use. Nothing is created, migrated, locked or cleaned up, not even by root.
 #pragma once
 
 #include <string>

@@ -67,19 +67,20 @@ public:
     /// stream restarts, and `identity` is who was proven.
     virtual void authenticated(const Jid& identity, std::string_view mechanism,
                                std::string_view success) = 0;
-    /// Initiating: the peer refused that step, or does not offer what is needed; the next target
-    /// may.
+    /// Initiating: the peer refused that step, or does not offer what is needed. Tries the next
+    /// target.
     virtual void give_up(const Outcome&) {}
     /// Initiating: the peer does not take our certificate, for that reason; another step may do.
     virtual void external_refused(std::string_view) {}
-    /// Binds a resource (RFC 6120 §7); empty: ours to make up. Client streams only.
+    /// Binds a resource (RFC 6120 §7); if it is empty, the server makes one up. Client streams
+    /// only.
     virtual void bind(std::string_view resource, std::string_view iq_id) = 0;
     /// Any element of stream management (XEP-0198). Client streams only.
     virtual void manage(const Element& element) = 0;
     /// Any element of server dialback (XEP-0220). Server streams only.
     virtual void dialback(const Element& element, Arena& arena) = 0;
-    /// The session that the stream carries, once a resource is bound; nullptr before, and on streams
-    /// of servers.
+    /// The session that the stream carries, once a resource is bound; nullptr before, and on
+    /// streams of servers.
     [[nodiscard]] virtual Resource* session() { return nullptr; }
     /// Initiating: shows the peer a dialback key for our domain.
     virtual void send_dialback_key() {}

@@ -50,7 +50,7 @@ void XmppStream::set_limits(std::shared_ptr<const Limits> limits, std::size_t st
     limits_ = std::move(limits);
     stanza_bytes_ = stanza_bytes;
     larger_ = larger;
-    // A little more, so that what is too long gets its stream error; or is passed over, though a
+    // A little more, so that an element that is too long gets its stream error or is passed over: a
     // message is whole in memory before it is read.
     channel_->set_message_limit(larger == Larger::is_skipped ? 2 * stanza_bytes
                                                              : stanza_bytes + 1024);
@@ -111,7 +111,7 @@ void XmppStream::lease_parser() {
     limits.namespaces = limits_->namespaces;
     // A tree takes more memory than its text: before login, little of either.
     limits.children = std::min(limits_->children, stanza_bytes_ / 64);
-    // Larger for whoever has proven who it is: what the sender wrote short may have become longer.
+    // A peer that has authenticated may have more: what it wrote short may have become longer.
     limits.token_bytes =
         std::min(stanza_bytes_, std::clamp<std::size_t>(stanza_bytes_ / 8, 16384, 65536));
     parser_->set_limits(limits);

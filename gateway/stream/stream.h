@@ -35,8 +35,8 @@ public:
     virtual void on_stream_opened(const StreamHeader& header) = 0;
     /// One whole child of the stream; it lives until the call returns.
     virtual void on_element(Element& element, Arena& arena) = 0;
-    /// A stanza that was larger than what is allowed was passed over: its name, and of its
-    /// attributes to, from, id and type where those could be read. Only where set_limits() says so.
+    /// A stanza larger than what is allowed was passed over (Larger::is_skipped). The element has
+    /// its name, and of its attributes to, from, id and type those that could be read.
     virtual void on_skipped(const Element&) {}
     /// TLS is up; a new header is due.
     virtual void on_stream_secured() = 0;
@@ -66,8 +66,8 @@ public:
     XmppStream& operator=(const XmppStream&) = delete;
     ~XmppStream();
 
-    /// What becomes of a stanza beyond the limits: who has not proven who it is is not listened to
-    /// any longer, but the stream of a client or a server that has goes on without the stanza.
+    /// What becomes of a stanza beyond the limits. It ends the stream of a peer that has not
+    /// authenticated; the stream of one that has goes on without the stanza.
     enum class Larger : unsigned char { ends_stream, is_skipped };
     /// The limits outlive a reload: the stream keeps those it was given.
     void set_limits(std::shared_ptr<const Limits> limits, std::size_t stanza_bytes,
@@ -96,7 +96,7 @@ public:
     /// Ends it in good order (RFC 6120 §4.4).
     void close();
 
-    /// The handler hears nothing any more; for a stream that is being left behind.
+    /// The handler gets no further calls; for a stream that is being left behind.
     void silence() { channel_->set_handler(nullptr); }
 
     /// Why input is left to the system for a while; it is read again when no reason is left.
@@ -129,7 +129,7 @@ public:
     std::unique_ptr<DetachedChannel> detach();
     /// What go_on() needs of an open stream that is held; empty if a header is due.
     [[nodiscard]] std::string context() const { return context_ == nullptr ? "" : *context_; }
-    /// This is an open stream that was held and detached elsewhere.
+    /// Goes on with an open stream that was held and detached on another shard.
     void go_on(const std::string& context);
     /// Holds back further input, behind the element that is being handled, until detach() or
     /// release().

@@ -45,8 +45,9 @@ public:
     }
     /// The peer asks (<r/>). Its question is answered once all that came before it is safe.
     void peer_asks();
-    /// The `h` of the <a/> that is due now, if one is. The oldest question is answered first, or a
-    /// peer that asks all the time would never hear; the others are answered later.
+    /// The `h` of the <a/> that is due now, if one is. The oldest question is answered first: a
+    /// peer that asks all the time would otherwise never get an answer. The others are answered
+    /// later.
     [[nodiscard]] std::optional<std::uint32_t> take_answer();
 
     // ---- stanzas that are sent ----
@@ -74,12 +75,12 @@ public:
     // ---- resumption ----
     void allow_resumption(std::string token) { token_ = std::move(token); }
     [[nodiscard]] bool resumable() const { return !token_.empty(); }
-    /// Names the session to whoever resumes it; empty if nobody can.
+    /// By which a client resumes the session; empty if that is not possible.
     [[nodiscard]] const std::string& token() const { return token_; }
 
     /// What one stanza costs beside its bytes.
     static constexpr std::size_t overhead = 64;
-    /// Stanzas after which an <r/> is due although nobody waits to hear of them.
+    /// Stanzas after which an <r/> is due although no sender waits for an acknowledgement.
     static constexpr std::size_t ask_after = 20;
 
 private:
