@@ -61,7 +61,7 @@ void ClientSession::transmit(const PacketRef& packet, std::string_view bytes, Ho
     bool answer = is_answer(*packet);
     PacketRef refusal;
     if (answer && spent(true)) {
-        // Asked for before what was asked for earlier has been taken: the session goes on.
+        // The client asks for more before it has taken what it asked for: the session goes on.
         std::string inner;
         append_error(inner, {.condition = StanzaCondition::resource_constraint,
                              .text = "Read what you asked for before, then ask again."});

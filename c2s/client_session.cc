@@ -13,9 +13,9 @@
 namespace causeway {
 namespace {
 
-/// Whether its sender hears of it when nobody has it (XEP-0198 §5): a room has to notice that an
-/// occupant is gone, and whoever asks waits for an answer. What is stored is not lost; a headline
-/// and a presence are no loss.
+/// Whether its sender gets an error when no session has it (XEP-0198 §5): a room has to notice that
+/// an occupant is gone, and the sender of a request waits for an answer. A message that is stored
+/// is not lost; a headline and a presence are no loss.
 bool expects_word(const Packet& packet) {
     if (packet.kind() != StanzaKind::message) return packet.kind() == StanzaKind::iq;
     if (packet.type() == StanzaType::groupchat) return true;
@@ -43,7 +43,8 @@ void ClientSession::attach(ClientStream& stream) {
     watch_silence();
 }
 
-/// From any state to any other but out of those that end it; each has the timer to itself.
+/// From any state to any other, except out of those that end it. Each state has the timer to
+/// itself.
 void ClientSession::enter(State next) {
     if (state_ == next || state_ == State::ended) return;
     if (state_ == State::overfull && next != State::ended) return;

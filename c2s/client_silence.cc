@@ -1,8 +1,8 @@
-// A client that says nothing: whether it is still there. TCP tells of most that are not, once there
-// is something to send; the question that makes it tell, and that a client behind a proxy answers
-// itself, is a ping (XEP-0199), or an <r/> where the client counts (XEP-0198). A client that can
-// resume its session is not asked: it may sleep to save its battery, and nothing is lost if it is
-// gone.
+// A client that says nothing: whether it is still there. TCP notices most clients that are gone,
+// but only when there is something to send. So the client is sent a ping (XEP-0199), or an <r/> if
+// it has stream management (XEP-0198); behind a proxy only the client itself can answer that. A
+// client that can resume its session is not asked: it may sleep to save its battery, and nothing is
+// lost if it is gone.
 #include <fmt/format.h>
 
 #include "c2s/client_session.h"
@@ -48,7 +48,7 @@ void ClientSession::silent() {
             evict(stream_error::connection_timeout, "the client was silent and did not answer");
             return;
         }
-        // It has never answered anything: then only TCP knows.
+        // It has never answered anything: only TCP can tell.
     } else if (management_ != nullptr) {
         management_->asked();
         stream_->stream().send(XmlBuilder().empty("r", ns::stream_management).take());

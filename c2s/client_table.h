@@ -44,7 +44,7 @@ public:
     /// Ends every stream with system-shutdown (RFC 6120 §4.9.3.19).
     void shut_down();
 
-    /// The hub's table, for code that has only the Hub.
+    /// The hub of this table's shard.
     [[nodiscard]] Hub& hub() { return hub_; }
 
 private:

@@ -1,5 +1,5 @@
-// Admission: how much of one shard those may use who have not proven a domain yet: incoming streams
-// and dialback verifications, in all and for each network that they come from.
+// Admission: bounds for peers that have not proven a domain yet: incoming streams and dialback
+// verifications of one shard, in all and for each network that they come from.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +12,8 @@ class IncomingStream;
 
 class Admission {
 public:
-    /// Verifications that one stream, one network and everybody may have under way on a shard. Each
-    /// is a look-up and a connection of ours to where a stranger says.
+    /// Verifications that one stream, one network and all networks may have under way on a shard.
+    /// For each, a stranger makes us look up a name and open a connection.
     static constexpr std::size_t verifications_per_stream = 10;
     static constexpr std::size_t verifications_per_network = 100;
     static constexpr std::size_t verifications_in_all = 1000;

@@ -8,7 +8,7 @@ namespace causeway {
 namespace {
 
 constexpr Duration patience{20'000};
-// Where nobody waits for the answer, one question for many messages.
+// If no sender waits for an acknowledgement, one question for many messages.
 constexpr Duration interval{100};
 constexpr std::size_t many = 500;
 // Messages without a hold, written to a peer that is slow to answer: those beyond are not sent
@@ -93,7 +93,7 @@ void Confirmations::told(const IqAnswer& answer, std::size_t covers) {
         if (!written_.empty()) hub_.shard.mark_dirty(*this);
         owner_.confirmed(covers);
     } else if (peer_ == Peer::answers) {
-        // The connection, or the peer, is not what it was.
+        // The connection is broken, or the peer hangs.
         CAUSEWAY_LOG(info, "s2s.silent", {"remote", remote_.domain()});
         owner_.peer_is_silent();
     } else {

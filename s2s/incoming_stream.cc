@@ -107,7 +107,7 @@ void IncomingStream::on_stream_opened(const StreamHeader& header) {
 
 Outcome IncomingStream::peer_proves(std::string_view claimed) const {
     if (claimed.empty()) return Outcome::policy("the stream does not say who it is from");
-    // Whatever the certificate says: nobody speaks for our own domains from outside.
+    // No certificate proves a domain of ours: no other server speaks for it.
     if (hub_.serves(claimed)) {
         return Outcome::policy(fmt::format("{} is served here", claimed));
     }
@@ -140,7 +140,7 @@ void IncomingStream::proven(const Pair& pair, std::string_view how) {
         timer_.cancel();
     }
     touch();
-    // Whatever kept us from reaching that domain may be over.
+    // The reason why we could not reach that domain may be gone.
     Hub& home = hub_.home_of(pair.remote);
     hub_.at(home, [&home, remote = pair.remote] {
         static_cast<ServerTable&>(*home.remote).heard_from(remote);
@@ -282,8 +282,8 @@ void IncomingStream::on_skipped(const Element& start) {
 
 bool IncomingStream::answer_ping(const Stanza& stanza) {
     if (stanza.from.resource() == Confirmations::unowed_resource && !stanza.from.has_local()) {
-        // Nothing behind it is owed to anybody, until another ping says so; it is answered like
-        // any.
+        // No sender waits for the messages behind it, until another ping says so. It is answered
+        // like any iq.
         following_ = following_ && pairs_.size() > 1;
         return false;
     }

@@ -280,7 +280,7 @@ void OutgoingStream::leave_stream() {
 }
 
 /// The peer offers EXTERNAL and does not go on once it has failed: on a new stream dialback is
-/// left. False if that was not the matter, or if policy wants a certificate.
+/// left. False if that was not the reason, or if policy wants a certificate.
 bool OutgoingStream::without_external() {
     if (!negotiating() || !has(stream_bits::external_tried) || has(stream_bits::authenticated) ||
         hub_.config->s2s.authentication == Config::PeerAuthentication::certificate) {

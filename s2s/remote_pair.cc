@@ -184,13 +184,13 @@ void RemotePair::peer_is_silent() {
     wait_for_next_attempt();
 }
 
-/// What is known otherwise than by an answer of the peer.
+/// For messages that are known to be handled without an answer of the peer.
 void RemotePair::confirm(std::size_t count) {
     written_.confirm(count);
     confirmed(count);
 }
 
-/// It may have no way back to us: that the system took what was written must do.
+/// The peer may have no way back to us: what the system took counts as arrived.
 void RemotePair::peer_cannot_answer() {
     if (state_ == State::up && stream_->stream().channel().queued() == 0) confirm(written_.size());
 }
@@ -347,8 +347,8 @@ void RemotePair::fail_for_good(const Outcome& why) {
 }
 
 void RemotePair::bounce(const Packet& packet, const Outcome& why, AcknowledgementTicket ticket) {
-    // Presence is not answered with errors: it says how things were, and they have moved on. But
-    // whoever joins a room, say, waits for an answer (RFC 6120 §10.4).
+    // Presence is not answered with errors: it says how things were, and they have moved on.
+    // Directed presence is: a client that joins a room waits for an answer (RFC 6120 §10.4).
     if (packet.kind() == StanzaKind::presence && !is_subscription(packet.type()) &&
         !packet.directed()) {
         hub_.settle(ticket);

@@ -60,20 +60,21 @@ public:
     void send(PacketRef packet, AcknowledgementTicket ticket);
     /// Something of an earlier run of the process is stored.
     void resume_stored(std::size_t rows, std::size_t bytes);
-    /// A stored row's time was over.
+    /// Stored rows expired and were erased.
     void expired(std::size_t rows, std::size_t bytes);
-    /// It reached us, so we may reach it: no pause, and what was found of it may not hold any more.
+    /// The peer reached us, so we may reach it: ends the pause, and forgets why an attempt failed
+    /// for good.
     void peer_is_back();
     /// Tries now, whatever the pause (control socket).
     void retry();
     /// Closes its own stream, also for those that share it; what waits stays. False if there is
     /// none.
     bool close();
-    /// Before streams go that it may share.
+    /// Call it before streams are destroyed that the pair may share.
     void leave_shared_stream() {
         if (own_stream_ == nullptr) leave_stream();
     }
-    /// The stored rows were dropped behind its back.
+    /// The control socket dropped the stored rows.
     void dropped() { stored_.dropped(); }
 
     [[nodiscard]] bool established() const { return state_ == State::up; }
@@ -83,7 +84,7 @@ public:
                                                                        : nullptr;
     }
     [[nodiscard]] bool is_shared() const { return own_stream_ != nullptr && own_stream_->shared(); }
-    /// Something was written of which the peer will say that it has it.
+    /// Something was written that the peer has not confirmed yet and will confirm.
     [[nodiscard]] bool awaits_answer() const {
         return state_ == State::up && written_.answer_is_due();
     }

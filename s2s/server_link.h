@@ -50,10 +50,12 @@ public:
     /// See RemoteDomains::stamps().
     [[nodiscard]] bool stamps(const std::string& local);
 
-    /// How many streams were closed, in either direction.
+    /// Closes the streams in both directions; returns how many.
     std::size_t close();
-    /// While the server ends: closes what no answer is awaited on; true if one is.
+    /// Whether an answer of the peer is awaited on a stream.
     bool awaits_answer() const;
+    /// While the server ends: closes the streams on which no answer is awaited. `others_wait`: some
+    /// link still awaits one.
     void close_when_quiet(bool others_wait);
 
     void each_pair(const std::function<void(RemotePair&)>& visit);

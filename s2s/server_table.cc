@@ -58,11 +58,11 @@ void ServerTable::reached(const std::string& account) {
     if (found != unreached_of_.end() && --found->second == 0) unreached_of_.erase(found);
 }
 
-/// What need not be remembered goes: soon where there are many, and else when nobody has asked for
-/// a while why it failed.
+/// Drops the pairs that need not be remembered: soon if there are many, otherwise only after the
+/// control socket could tell for a while why they failed.
 void ServerTable::forget_some() {
     const TimePoint now = hub_.clock().now();
-    // A look at all of them, but not for each of those that come.
+    // This looks at all pairs, so it is not done for each new one.
     if (pairs_ >= pair_limit && now - forgotten_at_ < Duration{1000}) return;
     forgotten_at_ = now;
     const auto pause = std::chrono::duration_cast<Duration>(hub_.limits().remote_retry_min_seconds);

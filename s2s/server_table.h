@@ -33,9 +33,9 @@ public:
     [[nodiscard]] bool stamps(std::string_view remote, std::string_view local) override;
     std::string expired(std::string_view owner, std::size_t rows, std::size_t bytes) override;
 
-    /// Finds what earlier runs left in the store, for domains at home here, and tries to send it.
     /// That domain has just proven itself on a stream to us.
     void heard_from(std::string_view remote);
+    /// Finds what earlier runs left in the store, for domains at home here, and tries to send it.
     void resume_stored();
 
     /// A connection that another server opened.
@@ -53,7 +53,7 @@ public:
     void each_pair(const std::function<void(RemotePair&)>& visit);
     void each_incoming(const std::function<void(IncomingStream&)>& visit);
     [[nodiscard]] bool closing() const { return closing_; }
-    /// How many streams with that domain were closed, in either direction.
+    /// Closes the streams with that domain in both directions; returns how many.
     std::size_t close(std::string_view remote);
     [[nodiscard]] std::size_t negotiating() const { return admission_.unproven(); }
     /// Ends every stream with system-shutdown.

@@ -106,7 +106,7 @@ void StoredQueue::page_read(std::uint64_t reading, Result<std::vector<LogRow>> r
     const bool again = std::exchange(state_, State::stored) == State::reading_again;
     if (!owner_.takes_stored()) return;
     if (reading != readings_) {
-        read();  // asked for another stream, from another place
+        read();  // this page was asked for before restart()
         return;
     }
     if (!rows) {
@@ -124,7 +124,7 @@ void StoredQueue::page_read(std::uint64_t reading, Result<std::vector<LogRow>> r
     }
 }
 
-/// False: it is on its way into the store still; that it is there brings us back.
+/// False: it is still on its way into the store; arrived() reads on.
 bool StoredQueue::write(const LogRow& row) {
     if (hub_.ledger.arriving(row.id)) return false;
     read_until_ = row.id;
