@@ -1,4 +1,4 @@
-// XEP-0198 Stream Management: offered to clients; the session does the counting (c2s).
+// XEP-0198 Stream Management: offered to clients; the session in c2s counts the stanzas.
 #include <array>
 
 #include "gateway/stream/negotiation.h"
