@@ -9,12 +9,8 @@
 #include "gateway/route/router.h"
 #include "gateway/session/account_store.h"
 #include "gateway/session/accounts.h"
-#include "gateway/store/lifetime_clock.h"
-#include "gateway/store/memory.h"
 #include "tests/support/memory_channel.h"
-#include "tests/support/sim_clock.h"
-#include "tests/support/sim_dns.h"
-#include "tests/support/sim_net.h"
+#include "tests/unit/session/shared_fixture.h"
 
 namespace causeway::test {
 namespace {
@@ -52,11 +48,12 @@ std::shared_ptr<Config> make_config() {
 }
 
 /// One client that is logged in, over a channel that the test can hold up.
-class Fixture {
+class Fixture : public SharedFixture {
 public:
     explicit Fixture(bool manages, const std::shared_ptr<Config>& config = make_config(),
                      bool framed = false)
-        : hub(std::make_unique<Hub>(shared, shards[0], net, dns, config, nullptr)),
+        : SharedFixture(1, *FeatureRegistry::build(all_features())),
+          hub(std::make_unique<Hub>(shared, shards[0], net, dns, config, nullptr)),
           router(*hub),
           table(*hub) {
         shared.hubs.push_back(hub.get());
@@ -91,15 +88,7 @@ public:
         wire->channel->receive(bytes);
         settle();
     }
-    void settle() {
-        for (int quiet = 0; quiet < 2;) quiet = shards.run_until_idle() == 0 ? quiet + 1 : 0;
-    }
-    void pass(std::chrono::seconds time) {
-        for (; time.count() > 0; --time) {
-            clock.advance(Duration{1000});
-            settle();
-        }
-    }
+    void pass(std::chrono::seconds time) { SharedFixture::pass(time, Duration{1000}); }
     void acknowledge(std::size_t h) {
         receive(fmt::format("<a xmlns='urn:xmpp:sm:3' h='{}'/>", h));
     }
@@ -109,25 +98,6 @@ public:
         return found;
     }
 
-    SimClock clock;
-    SimLoop loop;
-    SimNet net{loop};
-    SimDns dns{loop};
-    MemoryStore store;
-    Workers workers{0};
-    FeatureRegistry features = *FeatureRegistry::build(all_features());
-    IdSource ids{clock};
-    LifetimeClock lifetimes{clock};
-    Shards shards{1, clock};
-    Shared shared{.clock = clock,
-                  .shards = shards,
-                  .store = store,
-                  .workers = workers,
-                  .features = features,
-                  .ids = ids,
-                  .lifetimes = lifetimes,
-                  .secret = {},
-                  .hubs = {}};
     std::unique_ptr<Hub> hub;
     Router router;
     ClientTable table;

@@ -12,10 +12,7 @@
 #include "gateway/route/router.h"
 #include "gateway/session/account_store.h"
 #include "gateway/session/accounts.h"
-#include "gateway/store/memory.h"
-#include "tests/support/sim_clock.h"
-#include "tests/support/sim_dns.h"
-#include "tests/support/sim_net.h"
+#include "tests/unit/session/shared_fixture.h"
 
 namespace causeway::test {
 
@@ -87,10 +84,10 @@ struct Elsewhere final : RemoteDomains, TicketHolder {
     std::vector<std::uint32_t> safe;
 };
 
-class AccountFixture {
+class AccountFixture : public SharedFixture {
 public:
     explicit AccountFixture(std::vector<const Feature*> all = {})
-        : features(*FeatureRegistry::build(all)) {
+        : SharedFixture(1, *FeatureRegistry::build(all)) {
         auto made = std::make_shared<Config>();
         made->domains.emplace_back().name = "a.test";
         config = made;
@@ -139,39 +136,7 @@ public:
         settle();
         return found;
     }
-    /// Everything that can happen now.
-    void settle() {
-        for (int quiet = 0; quiet < 2;) {
-            loop.run_until_idle();
-            quiet = shards.run_until_idle() == 0 ? quiet + 1 : 0;
-        }
-    }
-    void pass(Duration time) {
-        for (; time > Duration::zero(); time -= TimerWheel::tick) {
-            clock.advance(TimerWheel::tick);
-            settle();
-        }
-    }
 
-    SimClock clock;
-    SimLoop loop;
-    SimNet net{loop};
-    SimDns dns{loop};
-    MemoryStore store;
-    Workers workers{0};
-    FeatureRegistry features;
-    IdSource ids{clock};
-    LifetimeClock lifetimes{clock};
-    Shards shards{1, clock};
-    Shared shared{.clock = clock,
-                  .shards = shards,
-                  .store = store,
-                  .workers = workers,
-                  .features = features,
-                  .ids = ids,
-                  .lifetimes = lifetimes,
-                  .secret = {},
-                  .hubs = {}};
     std::shared_ptr<const Config> config;
     Elsewhere elsewhere;
     std::unique_ptr<Hub> hub;

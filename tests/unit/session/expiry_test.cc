@@ -9,10 +9,7 @@
 #include <vector>
 
 #include "gateway/session/accounts.h"
-#include "gateway/store/memory.h"
-#include "tests/support/sim_clock.h"
-#include "tests/support/sim_dns.h"
-#include "tests/support/sim_net.h"
+#include "tests/unit/session/shared_fixture.h"
 
 namespace causeway::test {
 namespace {
@@ -45,9 +42,9 @@ struct Heard final : Routing, RemoteDomains {
 };
 
 /// Two shards, so that rows are at home elsewhere than where the Expiry lives.
-class Fixture {
+class Fixture : public SharedFixture {
 public:
-    Fixture() {
+    Fixture() : SharedFixture(2, *FeatureRegistry::build({})) {
         for (unsigned i = 0; i < 2; ++i) {
             hubs.push_back(std::make_unique<Hub>(shared, shards[i], net, dns,
                                                  std::make_shared<const Config>(), nullptr));
@@ -71,19 +68,11 @@ public:
         store.commit(std::move(batch), loop, [](const Outcome& done) { CHECK(done.ok()); });
         loop.run_until_idle();
     }
-    void settle() {
-        for (int quiet = 0; quiet < 2;) quiet = shards.run_until_idle() == 0 ? quiet + 1 : 0;
-    }
     void start() {
         shards[0].post([this] { expiry->start(); });
         settle();
     }
-    void pass(Duration time) {
-        for (constexpr Duration step{100}; time > Duration::zero(); time -= step) {
-            clock.advance(step);
-            settle();
-        }
-    }
+    void pass(Duration time) { SharedFixture::pass(time, Duration{100}); }
     std::size_t left(const std::string& name, const std::string& owner) {
         std::size_t count = 0;
         store.log_list(name, owner, 0, 100'000, loop,
@@ -95,25 +84,6 @@ public:
     UnixMillis over() { return lifetimes.now(); }
     UnixMillis later() { return lifetimes.now() + 1'000'000'000; }
 
-    SimClock clock;
-    SimLoop loop;
-    SimNet net{loop};
-    SimDns dns{loop};
-    MemoryStore store;
-    Workers workers{0};
-    FeatureRegistry features = *FeatureRegistry::build({});
-    IdSource ids{clock};
-    LifetimeClock lifetimes{clock};
-    Shards shards{2, clock};
-    Shared shared{.clock = clock,
-                  .shards = shards,
-                  .store = store,
-                  .workers = workers,
-                  .features = features,
-                  .ids = ids,
-                  .lifetimes = lifetimes,
-                  .secret = {},
-                  .hubs = {}};
     Heard heard;
     std::vector<std::unique_ptr<Hub>> hubs;
     std::unique_ptr<Expiry> expiry;

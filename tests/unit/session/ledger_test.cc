@@ -9,11 +9,7 @@
 #include <vector>
 
 #include "gateway/session/accounts.h"
-#include "gateway/session/hub.h"
-#include "gateway/store/memory.h"
-#include "tests/support/sim_clock.h"
-#include "tests/support/sim_dns.h"
-#include "tests/support/sim_net.h"
+#include "tests/unit/session/shared_fixture.h"
 
 namespace causeway::test {
 namespace {
@@ -39,9 +35,9 @@ struct Sender final : TicketHolder, Routing {
 using Numbers = std::vector<std::uint32_t>;
 
 /// One hub with nothing but its ledger in use.
-class Fixture {
+class Fixture : public SharedFixture {
 public:
-    Fixture() {
+    Fixture() : SharedFixture(1, *FeatureRegistry::build({})) {
         hub->routing = &sender;
         hub->ticket_holders.emplace(7, &sender);
     }
@@ -65,17 +61,6 @@ public:
         return [this](const Result<std::uint64_t>& row) { kept.push_back(row); };
     }
     Ledger& ledger() { return hub->ledger; }
-    /// Everything that can happen now.
-    void settle() {
-        // A turn in which nothing but a flush happened leaves its answers to the next.
-        for (int quiet = 0; quiet < 2;) quiet = shards.run_until_idle() == 0 ? quiet + 1 : 0;
-    }
-    void pass(Duration time) {
-        for (; time > Duration::zero(); time -= TimerWheel::tick) {
-            clock.advance(TimerWheel::tick);
-            settle();
-        }
-    }
     /// Until a message that is held has been written, where nothing is known of its recipient.
     void pass_patience() { pass(AcknowledgementPace::first + 2 * TimerWheel::tick); }
     /// Until a message that is held has been written, whatever is known of its recipient.
@@ -95,25 +80,6 @@ public:
         return *found;
     }
 
-    SimClock clock;
-    SimLoop loop;
-    SimNet net{loop};
-    SimDns dns{loop};
-    MemoryStore store;
-    Workers workers{0};
-    FeatureRegistry features = *FeatureRegistry::build({});
-    IdSource ids{clock};
-    LifetimeClock lifetimes{clock};
-    Shards shards{1, clock};
-    Shared shared{.clock = clock,
-                  .shards = shards,
-                  .store = store,
-                  .workers = workers,
-                  .features = features,
-                  .ids = ids,
-                  .lifetimes = lifetimes,
-                  .secret = {},
-                  .hubs = {}};
     std::unique_ptr<Hub> hub = std::make_unique<Hub>(shared, shards[0], net, dns,
                                                      std::make_shared<const Config>(), nullptr);
     Sender sender;
