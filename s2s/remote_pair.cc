@@ -207,6 +207,7 @@ void RemotePair::on_stream_writable(OutgoingStream&) {
 
 void RemotePair::connect() {
     verdict_ = {};
+    stored_.try_again();
     attempts_.last = hub_.clock().now();
     if (OutgoingStream* open = link_.stream_to_share(*this)) {
         become(State::joining);

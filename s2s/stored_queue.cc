@@ -12,6 +12,8 @@ namespace causeway {
 namespace {
 // Rows read at once.
 constexpr std::size_t page = 100;
+// A store that fails is asked again.
+constexpr Duration asked_again{5000};
 }  // namespace
 
 std::string StoredQueue::queue_owner(std::string_view remote, std::string_view local) {
@@ -36,22 +38,38 @@ Outcome StoredQueue::keep(const PacketRef& packet, AcknowledgementTicket ticket)
     bytes_ += size;
     if (state_ == State::empty) state_ = State::stored;
     ++keeping_;
-    hub_.ledger.keep(packet, ticket, key(), [this](const auto&) { arrived(); });
+    hub_.ledger.keep(packet, ticket, key(), arrival(size));
     return {};
 }
 
 void StoredQueue::give_back(HoldId hold) {
+    const PacketRef packet = hub_.ledger.packet(hold);
+    const std::size_t size = packet == nullptr ? 0 : packet->bytes().size();
     ++rows_;
-    if (const PacketRef packet = hub_.ledger.packet(hold)) bytes_ += packet->bytes().size();
+    bytes_ += size;
     if (state_ == State::empty) state_ = State::stored;
     ++keeping_;
-    hub_.ledger.release_to(hold, [this](const auto&) { arrived(); });
+    hub_.ledger.release_to(hold, arrival(size));
 }
 
-void StoredQueue::arrived() {
-    --keeping_;
-    read();
+/// What is to be done when a row is in the store, or cannot be.
+Ledger::Kept StoredQueue::arrival(std::size_t bytes) {
+    return [this, bytes](const Result<std::uint64_t>& row) {
+        --keeping_;
+        if (!row) (void)expired(1, bytes);
+        go_on();
+    };
 }
+
+void StoredQueue::go_on() {
+    if (given_up_.ok()) {
+        read();
+    } else if (!empty() && keeping_ == 0) {
+        give_up_behind(0);
+    }
+}
+
+void StoredQueue::go_on_later() { hub_.shard.timers().arm(later_, asked_again, *this); }
 
 bool StoredQueue::found(std::size_t rows, std::size_t bytes) {
     if (!empty()) return false;
@@ -61,9 +79,13 @@ bool StoredQueue::found(std::size_t rows, std::size_t bytes) {
     return true;
 }
 
-bool StoredQueue::expired(std::size_t rows, std::size_t bytes) {
+void StoredQueue::fewer(std::size_t rows, std::size_t bytes) {
     rows_ -= std::min(rows_, rows);
     bytes_ -= std::min(bytes_, bytes);
+}
+
+bool StoredQueue::expired(std::size_t rows, std::size_t bytes) {
+    fewer(rows, bytes);
     if (rows_ != 0 || keeping_ != 0 || state_ != State::stored) return false;
     emptied();
     return true;
@@ -76,7 +98,8 @@ void StoredQueue::dropped() {
 }
 
 void StoredQueue::emptied() {
-    if (keeping_ == 0) state_ = State::empty;
+    if (keeping_ != 0) return;
+    state_ = State::empty;
     rows_ = bytes_ = 0;
 }
 
@@ -104,6 +127,10 @@ void StoredQueue::read() {
 
 void StoredQueue::page_read(std::uint64_t reading, Result<std::vector<LogRow>> rows) {
     const bool again = std::exchange(state_, State::stored) == State::reading_again;
+    if (!given_up_.ok()) {
+        give_up_behind(0);
+        return;
+    }
     if (!owner_.takes_stored()) return;
     if (reading != readings_) {
         read();  // this page was asked for before restart()
@@ -112,6 +139,7 @@ void StoredQueue::page_read(std::uint64_t reading, Result<std::vector<LogRow>> r
     if (!rows) {
         CAUSEWAY_LOG(error, "s2s.queue_unreadable", {"queue", queue_},
                      {"cause", rows.error().why()});
+        go_on_later();
         return;
     }
     for (const LogRow& row : *rows) {
@@ -124,9 +152,9 @@ void StoredQueue::page_read(std::uint64_t reading, Result<std::vector<LogRow>> r
     }
 }
 
-/// False: it is still on its way into the store; arrived() reads on.
+/// False: it is still on its way into the store, or being erased; what ends that reads on.
 bool StoredQueue::write(const LogRow& row) {
-    if (hub_.ledger.arriving(row.id)) return false;
+    if (hub_.ledger.arriving(row.id) || refused_.contains(row.id)) return false;
     read_until_ = row.id;
     // What is over is left to the Expiry, which may be erasing it.
     if (hub_.ledger.in_flight(row.id) || hub_.shared.lifetimes.over(row.expires)) return true;
@@ -143,8 +171,7 @@ bool StoredQueue::write(const LogRow& row) {
             .attribute("stamp", format_date_time(row.at));
         stamped = stamped->with_child(delay.take());
     }
-    if (rows_ > 0) --rows_;
-    bytes_ -= std::min(bytes_, row.body.size());
+    fewer(1, row.body.size());
     owner_.write_stored(stamped, hub_.ledger.adopt(stamped, key(), row.id), row.id);
     return true;
 }
@@ -153,36 +180,73 @@ bool StoredQueue::write(const LogRow& row) {
 
 void StoredQueue::fail(const Outcome& why) {
     if (empty()) return;
-    ++open_;
-    hub_.shared.store.log_list(std::string(store_name), queue_, 0, page, hub_.shard,
-                               [this, why](Result<std::vector<LogRow>> rows) {
-                                   --open_;
-                                   if (!rows) return;
-                                   if (rows->empty()) {
-                                       if (!reading()) emptied();
-                                       return;
-                                   }
-                                   erase_page(*rows, why);
-                               });
+    given_up_ = why;
+    give_up_behind(0);
 }
 
-void StoredQueue::erase_page(const std::vector<LogRow>& rows, const Outcome& why) {
-    Batch erased;
-    for (const LogRow& row : rows) erased.log_erase(store_name, queue_, row.id);
+void StoredQueue::give_up_behind(std::uint64_t row) {
     ++open_;
-    hub_.shared.store.commit(std::move(erased), hub_.shard, [this, rows, why](const Outcome& done) {
-        --open_;
-        if (!done) return;
-        // Only now: an error that is followed by the message itself would be a lie.
-        for (const LogRow& row : rows) {
-            if (auto packet = Packet::from_bytes(row.body)) {
-                owner_.refuse_stored(**packet, why);
-            } else {
-                CAUSEWAY_LOG(error, "s2s.queue_unreadable_row", {"queue", queue_}, {"row", row.id});
+    hub_.shared.store.log_list(
+        std::string(store_name), queue_, row, page, hub_.shard,
+        [this](Result<std::vector<LogRow>> rows) {
+            --open_;
+            if (given_up_.ok()) return;
+            if (!rows) {
+                go_on_later();
+                return;
             }
+            if (rows->empty()) {
+                // What is on its way here brings us back.
+                if (!reading() && refused_.empty()) emptied();
+                return;
+            }
+            const std::uint64_t last = rows->back().id;
+            // What has arrived is the Ledger's to erase: it is no failure.
+            std::erase_if(*rows, [this](const LogRow& one) {
+                return refused_.contains(one.id) ||
+                       (hub_.ledger.in_flight(one.id) && !hub_.ledger.arriving(one.id));
+            });
+            erase_page(*rows, last);
+        });
+}
+
+void StoredQueue::erase_page(const std::vector<LogRow>& rows, std::uint64_t last) {
+    if (rows.empty()) {
+        give_up_behind(last);
+        return;
+    }
+    Batch erased;
+    for (const LogRow& row : rows) {
+        erased.log_erase(store_name, queue_, row.id);
+        refused_.insert(row.id);
+    }
+    ++open_;
+    hub_.shared.store.commit(std::move(erased), hub_.shard,
+                             [this, rows, last, why = given_up_](const Outcome& done) {
+                                 --open_;
+                                 for (const LogRow& row : rows) refused_.erase(row.id);
+                                 if (done) {
+                                     page_erased(rows, last, why);
+                                 } else {
+                                     go_on_later();
+                                 }
+                                 // They may be wanted again meanwhile.
+                                 if (given_up_.ok()) read();
+                             });
+}
+
+void StoredQueue::page_erased(const std::vector<LogRow>& rows, std::uint64_t last,
+                              const Outcome& why) {
+    // Only now: an error that is followed by the message itself would be a lie.
+    for (const LogRow& row : rows) {
+        fewer(1, row.body.size());
+        if (auto packet = Packet::from_bytes(row.body)) {
+            owner_.refuse_stored(**packet, why);
+        } else {
+            CAUSEWAY_LOG(error, "s2s.queue_unreadable_row", {"queue", queue_}, {"row", row.id});
         }
-        fail(why);
-    });
+    }
+    if (!given_up_.ok()) give_up_behind(last);
 }
 
 }  // namespace causeway

@@ -3,13 +3,14 @@
 #pragma once
 
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "gateway/session/hub.h"
 
 namespace causeway {
 
-class StoredQueue {
+class StoredQueue final : private TimerTarget {
 public:
     /// The Log store of all queues; the owner of a queue in it is queue_owner().
     static constexpr std::string_view store_name = "outbound";
@@ -48,8 +49,10 @@ public:
     bool expired(std::size_t rows, std::size_t bytes);
     /// All rows were erased by somebody else.
     void dropped();
-    /// Gives up all rows: each is refused.
+    /// Gives up all rows, and those on their way here: each is refused.
     void fail(const Outcome& why);
+    /// They are to be sent again, but for those that are being refused already.
+    void try_again() { given_up_ = {}; }
 
     /// Reads on, if there is something to read and the owner takes it.
     void read();
@@ -69,10 +72,16 @@ private:
         reading_again,  ///< and rows came meanwhile
     };
 
-    void arrived();
+    void on_timer(std::uint32_t) override { go_on(); }
+    void go_on();
+    void go_on_later();
+    [[nodiscard]] Ledger::Kept arrival(std::size_t bytes);
     void page_read(std::uint64_t reading, Result<std::vector<LogRow>> rows);
     bool write(const LogRow& row);
-    void erase_page(const std::vector<LogRow>& rows, const Outcome& why);
+    void give_up_behind(std::uint64_t row);
+    void erase_page(const std::vector<LogRow>& rows, std::uint64_t last);
+    void page_erased(const std::vector<LogRow>& rows, std::uint64_t last, const Outcome& why);
+    void fewer(std::size_t rows, std::size_t bytes);
     void emptied();
     [[nodiscard]] bool reading() const { return state_ >= State::reading; }
 
@@ -81,12 +90,15 @@ private:
     const std::string queue_;  ///< queue_owner()
     Owner& owner_;
     State state_ = State::empty;
-    std::size_t keeping_ = 0;       ///< rows on their way into the store
-    std::size_t open_ = 0;          ///< questions to the store that will call back
-    std::size_t rows_ = 0;          ///< put into the store since it was last empty
-    std::size_t bytes_ = 0;         ///< the same
-    std::uint64_t read_until_ = 0;  ///< rows up to that id are written to the stream
-    std::uint64_t readings_ = 0;    ///< counts the times that reading began anew
+    std::size_t keeping_ = 0;                    ///< rows on their way into the store
+    std::size_t open_ = 0;                       ///< questions to the store that will call back
+    std::size_t rows_ = 0;                       ///< put into the store since it was last empty
+    std::size_t bytes_ = 0;                      ///< the same
+    std::uint64_t read_until_ = 0;               ///< rows up to that id are written to the stream
+    std::uint64_t readings_ = 0;                 ///< counts the times that reading began anew
+    Outcome given_up_;                           ///< why rows are refused; ok: they are to be sent
+    std::unordered_set<std::uint64_t> refused_;  ///< rows that are being erased for that
+    Timer later_;  ///< after the store could not be read, or a page of it erased
 };
 
 }  // namespace causeway
