@@ -367,7 +367,8 @@ void RemotePair::bounce(const Packet& packet, const Outcome& why, Acknowledgemen
 
 void RemotePair::on_timer(std::uint32_t which) {
     if (which == attempt_due) {
-        if (state_ == State::waiting) connect();
+        // While the server ends no stream is opened: what waits is for the next start.
+        if (state_ == State::waiting && !link_.closing()) connect();
     } else if (which == joining_late) {
         leave_stream();
         if (link_.closing()) {
