@@ -41,8 +41,9 @@ IncomingStream::IncomingStream(Hub& hub, ServerTable& table, std::unique_ptr<Cha
       since_(hub.clock().wall()) {
     const Limits& limits = hub.limits();
     stream_.set_limits(hub.shared_limits(), limits.stanza_bytes_unauthenticated);
-    hub.shard.timers().arm(timer_, std::chrono::duration_cast<Duration>(limits.handshake_seconds),
-                           *this);
+    const auto patience = std::chrono::duration_cast<Duration>(limits.handshake_seconds);
+    until_ = hub.clock().now() + patience;
+    hub.shard.timers().arm(timer_, patience, *this);
 }
 
 IncomingStream::IncomingStream(Hub& hub, ServerTable& table, std::unique_ptr<Channel> channel,
@@ -52,11 +53,15 @@ IncomingStream::IncomingStream(Hub& hub, ServerTable& table, std::unique_ptr<Cha
     peer_domain_ = moving.peer_domain;
     domain_ = moving.domain;
     since_ = moving.since;
+    until_ = moving.until;
     gain(stream_bits::secure);
-    if (!moving.context.empty()) {
-        stream_.go_on(moving.context);
+    if (!moving.opened.context.empty()) {
+        stream_.go_on(moving.opened);
         recall_offer();
     }
+    // The move is no reason to wait longer.
+    const Duration left = until_ - hub.clock().now();
+    hub.shard.timers().arm(timer_, std::max(left, Duration::zero()), *this);
 }
 
 void IncomingStream::go_on(MovingServer moving) {
@@ -76,11 +81,12 @@ void IncomingStream::move_home(Hub& home, MovingServer moving) {
     moving.peer_domain = peer_domain_;
     moving.domain = domain_;
     moving.since = since_;
+    moving.until = until_;
     // Behind the element that is being handled; std::function must be copyable.
     const auto carried = std::make_shared<MovingServer>(std::move(moving));
     hub_.shard.post([this, alive = handle(), &home, carried] {
         if (alive.expired() || !stream_.usable()) return;
-        carried->context = stream_.context();
+        carried->opened = stream_.opened();
         table_.move(*this, home, std::move(*carried));
     });
 }
@@ -121,7 +127,8 @@ void IncomingStream::authenticated(const Jid& identity, std::string_view,
     stream_.restart();
     const Pair pair{std::string(identity.domain()), domain_};
     Hub& home = hub_.home_of(pair.remote);
-    if (link_ == nullptr && &home != &hub_) {
+    // What is being verified here would not come along.
+    if (link_ == nullptr && verifying_.empty() && &home != &hub_) {
         move_home(home, {.pair = pair});
     } else {
         proven(pair, "external");

@@ -105,12 +105,14 @@ private:
     std::uint32_t received_ = 0;
     std::deque<std::uint32_t> open_;
     std::deque<WaitingPing> pings_;
+    TimePoint until_{};  ///< when a domain has to be proven
 };
 
 /// A stream on its way to the home shard of a remote domain.
 struct MovingServer {
     std::unique_ptr<DetachedChannel> channel = {};
-    std::string context = {};  ///< see XmppStream::go_on(); empty: a header is due
+    XmppStream::Opened opened = {};
+    TimePoint until = {};  ///< when a domain has to be proven
     std::string id = {}, peer_domain = {}, domain = {};
     UnixMillis since = 0;
     IncomingStream::Pair pair = {};

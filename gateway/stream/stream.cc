@@ -413,8 +413,9 @@ std::unique_ptr<DetachedChannel> XmppStream::detach() {
     return detached;
 }
 
-void XmppStream::go_on(const std::string& context) {
-    context_ = shard_.parsers().intern(context);
+void XmppStream::go_on(const Opened& opened) {
+    context_ = shard_.parsers().intern(opened.context);
+    language_ = opened.language;
     state_ = State::open;
     header_sent_ = true;
 }

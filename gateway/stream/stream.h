@@ -127,10 +127,16 @@ public:
     /// Stops reading for good and hands the connection over, to go on elsewhere where restart()
     /// left it. nullptr if it cannot move; the stream then goes on here.
     std::unique_ptr<DetachedChannel> detach();
-    /// What go_on() needs of an open stream that is held; empty if a header is due.
-    [[nodiscard]] std::string context() const { return context_ == nullptr ? "" : *context_; }
+    /// What is known of an open stream that goes on elsewhere.
+    struct Opened {
+        std::string context = {};   ///< of its parser; empty: a header is due
+        std::string language = {};  ///< see StreamHeader::lang
+    };
+    [[nodiscard]] Opened opened() const {
+        return context_ == nullptr ? Opened{} : Opened{*context_, language_};
+    }
     /// Goes on with an open stream that was held and detached on another shard.
-    void go_on(const std::string& context);
+    void go_on(const Opened& opened);
     /// Holds back further input, behind the element that is being handled, until detach() or
     /// release().
     void hold();
