@@ -300,6 +300,7 @@ void OutgoingStream::ready() {
     }
     total_.cancel();
     state_ = State::established;
+    end_ = {};  // a certificate that was refused on the way is not why it will end
     connector_.reset();
     stream_->set_limits(hub_.shared_limits(), has(stream_bits::only_asks)
                                                   ? hub_.limits().stanza_bytes_unauthenticated
