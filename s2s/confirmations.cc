@@ -41,11 +41,11 @@ std::deque<Confirmations::Written> Confirmations::end() {
 
 void Confirmations::written(const PacketRef& packet, HoldId hold) {
     if (hold == 0 && written_.size() >= without_hold_limit) return;
-    if (hold != 0 && peer_ != Peer::cannot_answer &&
-        std::exchange(following_, Following::yes) == Following::no) {
+    if (hold != 0 && peer_ != Peer::cannot_answer && following_ == Following::no) {
         begin_following_ = question(Urgency::at_once, [this](const IqAnswer& answer) {
             if (answer.kind != IqAnswer::Kind::nothing) peer_ = Peer::answers;
         });
+        if (!begin_following_.id().empty()) following_ = Following::yes;
     }
     written_.push_back({hold, hold == 0 ? packet : nullptr});
     if (hold != 0) urgency_ = Urgency::at_once;
@@ -77,12 +77,16 @@ void Confirmations::ask() {
     later_.cancel();
     last_ask_ = hub_.clock().now();
     const Urgency urgency = std::exchange(urgency_, Urgency::whenever);
-    following_ = urgency == Urgency::at_once ? Following::yes : Following::no;
     ping_ = question(urgency, [this, covers = written_.size()](const IqAnswer& answer) {
         told(answer, covers);
     });
-    // Too many questions are open: after a while there is room.
-    if (ping_.id().empty()) hub_.shard.timers().arm(later_, interval, *this);
+    if (!ping_.id().empty()) {
+        following_ = urgency == Urgency::at_once ? Following::yes : Following::no;
+        return;
+    }
+    // Too many questions are open: after a while there is room, and it is the same that is asked.
+    urgency_ = urgency;
+    hub_.shard.timers().arm(later_, interval, *this);
 }
 
 void Confirmations::told(const IqAnswer& answer, std::size_t covers) {

@@ -20,7 +20,9 @@
 namespace causeway {
 namespace {
 
+// A pair has two under way at most, if its server is one of ours.
 constexpr std::size_t waiting_ping_limit = 64;
+constexpr std::size_t waiting_pings_per_pair = 4;
 
 /// The domain of an address whose other parts may be invalid (RFC 7622 §3.1).
 std::string domain_part(std::string_view address) {
@@ -308,7 +310,7 @@ bool IncomingStream::answer_ping(const Stanza& stanza) {
         hub_.ticket_holders.emplace(holder_id_, static_cast<TicketHolder*>(this));
     }
     following_ = true;
-    if (pings_.size() >= waiting_ping_limit) {
+    if (pings_.size() >= std::max(waiting_ping_limit, waiting_pings_per_pair * pairs_.size())) {
         stream_.fail(stream_error::policy_violation, "too many pings at once");
         return true;
     }

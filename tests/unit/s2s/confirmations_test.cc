@@ -119,5 +119,21 @@ TEST_CASE_FIXTURE(Fixture, "a peer that never answers, and one that stops answer
     }
 }
 
+TEST_CASE_FIXTURE(Fixture, "while too many questions are open it waits, and then asks the same") {
+    std::vector<Question> others;
+    for (std::size_t i = 0; i < Asking::open_per_domain; ++i) {
+        others.push_back(asking.expect(*Jid::parse("c.test"), *Jid::parse("b.test"),
+                                       Duration{60'000}, [](const IqAnswer&) {}));
+    }
+    written.written(message(), hold());
+    settle();
+    CHECK(pings.empty());
+    others.clear();
+    pass(Duration{200});
+    REQUIRE(pings.size() == 1);
+    CHECK(pings[0].first == "a.test");  // its sender is owed an acknowledgement
+    for (const auto& one : written.end()) hub->ledger.confirm(one.hold);
+}
+
 }  // namespace
 }  // namespace causeway::test
