@@ -48,7 +48,7 @@ StreamChannel::StreamChannel(Shard& shard, Network& network, DetachedChannel det
       undelivered_(std::move(detached.undelivered)),
       remote_(detached.remote),
       kind_(detached.kind) {
-    catching_up_ = true;
+    stop(Stop::catching_up);
     if (socket_ == nullptr) return;  // told by the first flush()
     socket_->set_handler(this);
     if (!unsent_.empty()) socket_->want_write();
@@ -58,11 +58,11 @@ StreamChannel::StreamChannel(Shard& shard, Network& network, DetachedChannel det
 void StreamChannel::set_handler(ChannelHandler* handler) {
     handler_ = handler;
     // What another shard left comes at the end of the turn, not within this call.
-    if (catching_up_ && handler_ != nullptr) shard_.mark_dirty(*this);
+    if (stopped(Stop::catching_up) && handler_ != nullptr) shard_.mark_dirty(*this);
 }
 
 void StreamChannel::catch_up() {
-    if (handler_ == nullptr || !std::exchange(catching_up_, false)) return;
+    if (handler_ == nullptr || !no_longer(Stop::catching_up)) return;
     const std::string plain = std::exchange(undelivered_, {});
     if (!plain.empty()) deliver(plain);
     if (state_ == State::closed) return;
@@ -101,10 +101,10 @@ void StreamChannel::begin_read() {
 }
 
 void StreamChannel::resume_reading() {
-    const bool held = std::exchange(held_, false);
-    if (!std::exchange(paused_, false) && !held) return;
+    const bool held = no_longer(Stop::held);
+    if (!no_longer(Stop::paused) && !held) return;
     if (!undelivered_.empty()) {
-        catching_up_ = true;
+        stop(Stop::catching_up);
         shard_.mark_dirty(*this);
     }
     begin_read();
@@ -216,7 +216,7 @@ bool StreamChannel::continue_handshake() {
 }
 
 void StreamChannel::deliver(std::string_view plain) {
-    if (held_) {
+    if (stopped(Stop::held)) {
         undelivered_ += plain;
     } else if (handler_ != nullptr && state_ == State::open) {
         handler_->on_bytes(plain);
@@ -250,7 +250,7 @@ void StreamChannel::flush() {
         end(Outcome::retry("the connection could not be taken over"));
         return;
     }
-    if (catching_up_) catch_up();
+    if (stopped(Stop::catching_up)) catch_up();
     if (state_ == State::closed || !unsent_.empty()) return;
     if (!output_.empty()) {
         if (tls_ == nullptr) {
@@ -319,7 +319,7 @@ void StreamChannel::close() {
     if (state_ != State::open) return;
     state_ = State::closing;
     shard_.mark_dirty(*this);
-    paused_ = held_ = catching_up_ = false;
+    stops_ = 0;
     begin_read();
     shard_.timers().arm(close_timer_, close_wait, *this);
 }

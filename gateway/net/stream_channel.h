@@ -29,7 +29,7 @@ public:
     void expect_life(std::chrono::seconds within) override {
         if (socket_ != nullptr) socket_->expect_life(within);
     }
-    void pause_reading() override { paused_ = true; }
+    void pause_reading() override { stop(Stop::paused); }
     void resume_reading() override;
     void close() override;
     void start_tls(std::unique_ptr<TlsEngine> engine, TransportKind kind) override;
@@ -37,11 +37,17 @@ public:
     [[nodiscard]] bool framed() const override { return false; }
     [[nodiscard]] TransportKind kind() const override { return kind_; }
     [[nodiscard]] Endpoint remote() const override { return remote_; }
-    void hold() override { held_ = true; }
+    void hold() override { stop(Stop::held); }
     [[nodiscard]] std::unique_ptr<DetachedChannel> detach() override;
 
 private:
     enum class State : unsigned char { open, closing, closed };
+    /// Why nothing is read; it is read on when no reason is left.
+    enum class Stop : unsigned char {
+        paused = 1,       ///< pause_reading()
+        held = 2,         ///< hold()
+        catching_up = 4,  ///< undelivered input comes before any other
+    };
 
     void on_readable() override;
     void on_writable() override;
@@ -56,7 +62,17 @@ private:
     void encrypt_output();
     void send(std::string& bytes);
     bool send_protocol(std::string& bytes);
-    [[nodiscard]] bool stopped() const { return paused_ || held_ || catching_up_; }
+    void stop(Stop reason) { stops_ |= static_cast<unsigned char>(reason); }
+    [[nodiscard]] bool stopped(Stop reason) const {
+        return (stops_ & static_cast<unsigned char>(reason)) != 0;
+    }
+    /// False if that was none of the reasons.
+    bool no_longer(Stop reason) {
+        const bool was = stopped(reason);
+        stops_ &= static_cast<unsigned char>(~static_cast<unsigned>(reason));
+        return was;
+    }
+    [[nodiscard]] bool stopped() const { return stops_ != 0; }
     void begin_read();
     void on_peer_closed();
     void end(Outcome why);
@@ -74,9 +90,7 @@ private:
     Endpoint remote_;
     TransportKind kind_;
     State state_ = State::open;
-    bool paused_ = false;
-    bool held_ = false;
-    bool catching_up_ = false;  ///< undelivered input comes before any other
+    unsigned char stops_ = 0;  ///< of Stop
     bool write_closed_ = false;
     bool peer_closed_ = false;
 };
