@@ -177,7 +177,12 @@ class Workshop:
         return f"{name}: ended by signal {-status}" if status < 0 else f"{name}: status {status}"
 
     def _run_test(self, command, limit, processor_seconds=600):
-        environment = dict(os.environ, CAUSEWAY_SOURCE_ROOT=str(self.tree))
+        # The server's program that some units start is that of the build: without the mutant.
+        environment = dict(
+            os.environ,
+            CAUSEWAY_SOURCE_ROOT=str(self.tree),
+            CAUSEWAY=str(self.build / "gateway/causeway"),
+        )
         return run(command, self.build, limit, environment, processor_seconds)
 
     # ---- compiling and linking ----
