@@ -182,6 +182,20 @@ TEST_CASE("client session: what others send has a bound, and the session ends be
     CHECK(f.wire->sent.find("<resource-constraint") != std::string::npos);
 }
 
+TEST_CASE("client session: what comes in the turn in which it ends is stored") {
+    Fixture f(true);
+    for (std::size_t i = 0; i < 2600; ++i) f.session->deliver(message("other@a.test/x", 4096), 0);
+    const PacketRef last = message("contact@a.test/x");
+    f.session->deliver(last, f.hub->ledger.hold(last, {}, {"offline", "romeo@a.test", 0}));
+    f.settle();
+    REQUIRE_FALSE(f.lives());
+    std::size_t rows = 0;
+    f.store.log_list("offline", "romeo@a.test", 0, 100, f.loop,
+                     [&](const Result<std::vector<LogRow>>& found) { rows = found->size(); });
+    f.settle();
+    CHECK(rows == 1);
+}
+
 TEST_CASE("client session: one that acknowledges nothing for a while ends") {
     Fixture f(true);
     for (std::size_t i = 0; i < 2100; ++i) f.session->deliver(presence(i), 0);
