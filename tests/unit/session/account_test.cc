@@ -71,6 +71,51 @@ TEST_CASE_FIXTURE(AccountFixture, "a session that is full gets the rest when it 
     CHECK(romeo.received.back().find("id='m3'") != std::string::npos);
 }
 
+TEST_CASE_FIXTURE(AccountFixture,
+                  "live messages for a client that is full wait until it has room") {
+    add_account("romeo@a.test");
+    RecordingSession romeo(*hub, "romeo@a.test/orchard");
+    sends(romeo, std::string(available));
+    settle();
+    romeo.full = true;
+    for (const char* id : {"m1", "m2"}) arrives(chat(id));
+    settle();
+    CHECK(romeo.count("<message") == 0);
+    romeo.full = false;
+    account("romeo@a.test").inbox().room_again();
+    settle();
+    CHECK(romeo.count("id='m1'") == 1);
+    CHECK(romeo.count("id='m2'") == 1);
+}
+
+TEST_CASE_FIXTURE(AccountFixture, "a roster push waits for no acknowledgement of a message") {
+    add_account("romeo@a.test");
+    RecordingSession romeo(*hub, "romeo@a.test/orchard");
+    romeo.interested = true;
+    romeo.acknowledging = false;
+    sends(romeo, "<presence type='subscribe' to='juliet@b.test'/>");
+    settle();
+    CHECK(romeo.count("jabber:iq:roster") == 1);
+    CHECK(romeo.holds.empty());
+}
+
+TEST_CASE_FIXTURE(AccountFixture,
+                  "an account that is in use again stays while others are dropped") {
+    add_account("romeo@a.test");
+    { const RecordingSession before(*hub, "romeo@a.test/before"); }
+    settle();
+    RecordingSession romeo(*hub, "romeo@a.test/orchard");
+    const Account* const used = hub->accounts->find("romeo@a.test");
+    REQUIRE(used != nullptr);
+    for (std::size_t i = 0; i < Accounts::idle_limit + 1; ++i) {
+        const std::string other = "user" + std::to_string(i) + "@a.test";
+        const RecordingSession passing(*hub, other + "/x");
+    }
+    settle();
+    CHECK(hub->accounts->find("romeo@a.test") == used);
+    CHECK(hub->accounts->find("user0@a.test") == nullptr);
+}
+
 TEST_CASE_FIXTURE(AccountFixture, "rows whose time is over neither count nor are delivered") {
     add_account("romeo@a.test");
     Batch batch;
