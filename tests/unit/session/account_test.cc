@@ -88,6 +88,28 @@ TEST_CASE_FIXTURE(AccountFixture,
     CHECK(romeo.count("id='m2'") == 1);
 }
 
+TEST_CASE_FIXTURE(AccountFixture, "what waited for two sessions is over when both have it") {
+    add_account("romeo@a.test");
+    arrives(chat("m0"));
+    settle();
+    RecordingSession one(*hub, "romeo@a.test/one");
+    RecordingSession two(*hub, "romeo@a.test/two");
+    one.full = two.full = true;
+    sends(one, std::string(available));
+    sends(two, std::string(available));
+    settle();
+    arrives(chat("m1"), {.holder = 7, .shard = 0, .number = 1});
+    settle();
+    CHECK(one.count("id='m1'") + two.count("id='m1'") == 0);
+    one.full = two.full = false;
+    account("romeo@a.test").inbox().room_again();
+    pass(Ledger::erase_within + 2 * TimerWheel::tick);
+    CHECK(one.count("id='m1'") == 1);
+    CHECK(two.count("id='m1'") == 1);
+    CHECK(elsewhere.safe == std::vector<std::uint32_t>{1});
+    CHECK(hub->ledger.open() == 0);
+}
+
 TEST_CASE_FIXTURE(AccountFixture, "a roster push waits for no acknowledgement of a message") {
     add_account("romeo@a.test");
     RecordingSession romeo(*hub, "romeo@a.test/orchard");
