@@ -1,6 +1,8 @@
 // What most files include of the standard library and of others', compiled once for each target
 // where the build has no ccache (see meson.build). A file still includes what it uses.
-#pragma once
+// Guarded by a macro: GCC warns of #pragma once in a header that it precompiles.
+#ifndef CAUSEWAY_TOOLS_PCH_COMMON_H
+#define CAUSEWAY_TOOLS_PCH_COMMON_H
 
 #include <fmt/format.h>
 
@@ -33,3 +35,5 @@
 #include <utility>
 #include <variant>
 #include <vector>
+
+#endif
