@@ -1,6 +1,5 @@
 // What most files include of the standard library and of others', compiled once for each target
-// where the build has no ccache (see meson.build). A file still includes what it uses.
-// Guarded by a macro: GCC warns of #pragma once in a header that it precompiles.
+// by clang without ccache (see meson.build). A file still includes what it uses.
 #ifndef CAUSEWAY_TOOLS_PCH_COMMON_H
 #define CAUSEWAY_TOOLS_PCH_COMMON_H
 
