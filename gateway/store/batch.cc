@@ -45,6 +45,43 @@ void Batch::log_clear(std::string_view store, std::string_view owner) {
     operations_.emplace_back(LogClear{std::string(store), std::string(owner)});
 }
 
+void Batch::archive_append(std::string_view owner, ArchiveRow row) {
+    bytes_ +=
+        sizeof(Operation) + owner.size() + row.with.size() + row.resource.size() + row.body.size();
+    operations_.emplace_back(ArchiveAppend{std::string(owner), std::move(row)});
+}
+
+void Batch::archive_replace(std::string_view owner, std::uint64_t id, std::string body) {
+    bytes_ += sizeof(Operation) + owner.size() + body.size();
+    operations_.emplace_back(ArchiveReplace{std::string(owner), id, std::move(body)});
+}
+
+void Batch::archive_trim(std::string_view owner, std::uint64_t before, std::size_t rows) {
+    bytes_ += sizeof(Operation) + owner.size();
+    operations_.emplace_back(ArchiveTrim{std::string(owner), before, rows});
+}
+
+void Batch::archive_clear(std::string_view owner) {
+    bytes_ += sizeof(Operation) + owner.size();
+    operations_.emplace_back(ArchiveClear{std::string(owner)});
+}
+
+void Batch::archive_sweep(std::size_t rows) {
+    bytes_ += sizeof(Operation);
+    operations_.emplace_back(ArchiveSweep{rows});
+}
+
+namespace {
+
+/// The id that an operation gives to a new row; nullopt: it makes none.
+std::optional<std::uint64_t> new_row(const Batch::Operation& operation) {
+    if (const auto* append = std::get_if<Batch::LogAppend>(&operation)) return append->row.id;
+    if (const auto* append = std::get_if<Batch::ArchiveAppend>(&operation)) return append->row.id;
+    return {};
+}
+
+}  // namespace
+
 Outcome check_batch(const Batch& batch, const StoreLimits& limits) {
     if (batch.bytes() > limits.queued_bytes) {
         return Outcome::policy(
@@ -52,9 +89,9 @@ Outcome check_batch(const Batch& batch, const StoreLimits& limits) {
                         limits.queued_bytes));
     }
     for (const Batch::Operation& operation : batch.operations()) {
-        const auto* append = std::get_if<Batch::LogAppend>(&operation);
-        if (append != nullptr && (append->row.id == 0 || append->row.id > highest_id)) {
-            return Outcome::malformed(fmt::format("row id {} is out of range", append->row.id));
+        const std::optional<std::uint64_t> id = new_row(operation);
+        if (id && (*id == 0 || *id > highest_id)) {
+            return Outcome::malformed(fmt::format("row id {} is out of range", *id));
         }
     }
     return {};

@@ -107,6 +107,7 @@ Outcome MemoryStore::apply(const Batch& batch) {
 Outcome MemoryStore::check_appends(const Batch& batch) const {
     std::map<LogKey, bool> present;
     std::set<std::pair<std::string, std::string>> cleared;
+    std::set<std::uint64_t> archived;
     for (const Batch::Operation& operation : batch.operations()) {
         if (const auto* clear = std::get_if<Batch::LogClear>(&operation)) {
             clear_owner(present, clear->store, clear->owner, std::uint64_t{0});
@@ -120,6 +121,11 @@ Outcome MemoryStore::check_appends(const Batch& batch) const {
             bool& exists = present.emplace(key, stored).first->second;
             if (exists) return Outcome::policy("a row with that id exists");
             exists = true;
+        } else if (const auto* archive = std::get_if<Batch::ArchiveAppend>(&operation)) {
+            const std::uint64_t id = archive->row.id;
+            if (tables_.archive.contains(id) || !archived.insert(id).second) {
+                return Outcome::policy("an archived message with that id exists");
+            }
         }
     }
     return {};
@@ -138,6 +144,16 @@ void MemoryStore::apply(const Batch::Operation& operation) {
         clear_owner(tables_.logs, log_clear->store, log_clear->owner, std::uint64_t{0});
     } else if (const auto* append = std::get_if<Batch::LogAppend>(&operation)) {
         tables_.logs.emplace(LogKey{append->store, append->owner, append->row.id}, append->row);
+    } else if (const auto* archived = std::get_if<Batch::ArchiveAppend>(&operation)) {
+        tables_.archive.append(archived->owner, archived->row);
+    } else if (const auto* replace = std::get_if<Batch::ArchiveReplace>(&operation)) {
+        tables_.archive.replace(replace->owner, replace->id, replace->body);
+    } else if (const auto* trim = std::get_if<Batch::ArchiveTrim>(&operation)) {
+        tables_.archive.trim(trim->owner, trim->before, trim->rows);
+    } else if (const auto* archive_clear = std::get_if<Batch::ArchiveClear>(&operation)) {
+        tables_.archive.clear(archive_clear->owner);
+    } else if (const auto* sweep = std::get_if<Batch::ArchiveSweep>(&operation)) {
+        tables_.archive.sweep(sweep->rows);
     }
 }
 
@@ -213,7 +229,7 @@ void MemoryStore::log_list(std::string store, std::string owner, std::uint64_t a
         for (; at != tables.logs.end() && rows.size() < limit; ++at) {
             const auto& [at_store, at_owner, id] = at->first;
             if (at_store != store || at_owner != owner) break;
-            rows.push_back(at->second);
+            rows.push_back(tables.whole(at->first, at->second));
         }
         return rows;
     });
@@ -232,7 +248,7 @@ void MemoryStore::log_totals(std::string store, std::size_t limit, Executor& hom
             }
             LogTotals& total = totals.back();
             ++total.rows;
-            total.bytes += row.body.size();
+            total.bytes += tables.whole(at->first, row).body.size();
             total.oldest = std::min(total.oldest, row.at);
         }
         return totals;
@@ -247,7 +263,7 @@ void MemoryStore::log_expired(std::string store, UnixMillis now, std::size_t lim
         for (; at != tables.logs.end() && std::get<0>(at->first) == store; ++at) {
             const LogRow& row = at->second;
             if (row.expires <= 0 || row.expires > now) continue;
-            rows.emplace_back(std::get<1>(at->first), row);
+            rows.emplace_back(std::get<1>(at->first), tables.whole(at->first, row));
         }
         // Stable: rows that expire together stay in the order of owner and id.
         std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
@@ -256,6 +272,40 @@ void MemoryStore::log_expired(std::string store, UnixMillis now, std::size_t lim
         rows.resize(std::min(rows.size(), limit));
         return rows;
     });
+}
+
+LogRow MemoryStore::Tables::whole(const LogKey& key, const LogRow& row) const {
+    LogRow whole = row;
+    if (!whole.body.empty()) return whole;
+    if (const std::string* body = archive.body(std::get<1>(key), row.id)) whole.body = *body;
+    return whole;
+}
+
+void MemoryStore::archive_page(ArchiveQuery query, Executor& home, Answer<ArchivePage> answer) {
+    answer_with(home, std::move(answer),
+                [&](const Tables& tables) { return tables.archive.page(query); });
+}
+
+void MemoryStore::archive_totals(std::string after_owner, std::size_t limit, Executor& home,
+                                 Answer<std::vector<ArchiveTotals>> answer) {
+    answer_with(home, std::move(answer),
+                [&](const Tables& tables) { return tables.archive.totals(after_owner, limit); });
+}
+
+void MemoryStore::archive_unswept(Executor& home, Answer<std::uint64_t> answer) {
+    answer_with(home, std::move(answer),
+                [](const Tables& tables) { return tables.archive.unswept(); });
+}
+
+void MemoryStore::archive_total(std::string owner, Executor& home, Answer<ArchiveTotals> answer) {
+    answer_with(home, std::move(answer),
+                [&](const Tables& tables) { return tables.archive.total(owner); });
+}
+
+void MemoryStore::archive_recent(std::uint64_t after, std::size_t limit, Executor& home,
+                                 Answer<MemoryArchive::Recent> answer) {
+    answer_with(home, std::move(answer),
+                [&](const Tables& tables) { return tables.archive.recent(after, limit); });
 }
 
 }  // namespace causeway

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "gateway/store/limits.h"
+#include "gateway/store/memory_archive.h"
 #include "gateway/store/store.h"
 
 namespace causeway {
@@ -48,6 +49,13 @@ public:
                     Answer<std::vector<LogTotals>> answer) override;
     void log_expired(std::string store, UnixMillis now, std::size_t limit, Executor& home,
                      Answer<std::vector<std::pair<std::string, LogRow>>> answer) override;
+    void archive_page(ArchiveQuery query, Executor& home, Answer<ArchivePage> answer) override;
+    void archive_totals(std::string after_owner, std::size_t limit, Executor& home,
+                        Answer<std::vector<ArchiveTotals>> answer) override;
+    void archive_unswept(Executor& home, Answer<std::uint64_t> answer) override;
+    void archive_total(std::string owner, Executor& home, Answer<ArchiveTotals> answer) override;
+    void archive_recent(std::uint64_t after, std::size_t limit, Executor& home,
+                        Answer<MemoryArchive::Recent> answer) override;
     [[nodiscard]] std::uint64_t id_floor() const override { return 0; }
     /// Releases held commits first.
     void stop() override;
@@ -63,6 +71,10 @@ private:
     struct Tables {
         std::map<MapKey, std::string> maps;
         std::map<LogKey, LogRow> logs;
+        MemoryArchive archive;
+
+        /// The row as it is answered: with its body, wherever that stands.
+        [[nodiscard]] LogRow whole(const LogKey& key, const LogRow& row) const;
     };
 
     [[nodiscard]] Outcome check_appends(const Batch& batch) const;

@@ -1,7 +1,8 @@
-// Store: what must survive. Two shapes carry every feature's data, so that a backend implements two
-// things and a feature names its own stores:
-//   Map  (store, owner, key) -> value      accounts, rosters, settings
-//   Log  (store, owner), rows in id order  offline messages, outbound queues, later archives
+// Store: what must survive. Three shapes carry every feature's data, so that a backend implements
+// three things and a feature names its own stores:
+//   Map      (store, owner, key) -> value      accounts, rosters, settings
+//   Log      (store, owner), rows in id order  offline messages, outbound queues
+//   Archive  owner, rows in id order           messages, by time and by who they are with
 // `owner` is a bare JID or a domain; `store` a short constant name of the feature that owns it.
 //
 // All writes go through a Batch: one batch is applied whole or not at all, and its completion runs
@@ -21,6 +22,7 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/executor.h"
 #include "gateway/base/outcome.h"
+#include "gateway/store/archive.h"
 
 namespace causeway {
 
@@ -29,6 +31,8 @@ struct LogRow {
     std::uint64_t id = 0;
     UnixMillis at = 0;       ///< when the row was received
     UnixMillis expires = 0;  ///< by the LifetimeClock; 0: never
+    /// Empty: the body is that of the owner's archived message with this id. A question is answered
+    /// with that body, or with an empty one if it is not in the archive any more.
     std::string body;
 };
 
@@ -55,7 +59,29 @@ public:
     struct LogClear {
         std::string store, owner;
     };
-    using Operation = std::variant<MapSet, MapErase, MapClear, LogAppend, LogErase, LogClear>;
+    struct ArchiveAppend {
+        std::string owner;
+        ArchiveRow row;
+    };
+    struct ArchiveReplace {
+        std::string owner;
+        std::uint64_t id;
+        std::string body;
+    };
+    struct ArchiveTrim {
+        std::string owner;
+        std::uint64_t before;
+        std::size_t rows;
+    };
+    struct ArchiveClear {
+        std::string owner;
+    };
+    struct ArchiveSweep {
+        std::size_t rows;
+    };
+    using Operation =
+        std::variant<MapSet, MapErase, MapClear, LogAppend, LogErase, LogClear, ArchiveAppend,
+                     ArchiveReplace, ArchiveTrim, ArchiveClear, ArchiveSweep>;
 
     void map_set(std::string_view store, std::string_view owner, std::string_view key,
                  std::string value);
@@ -66,6 +92,16 @@ public:
     /// Erasing a row that is not there is no error.
     void log_erase(std::string_view store, std::string_view owner, std::uint64_t id);
     void log_clear(std::string_view store, std::string_view owner);
+    void archive_append(std::string_view owner, ArchiveRow row);
+    /// Another body for a row, which keeps its place. A row that is not there is no error.
+    void archive_replace(std::string_view owner, std::uint64_t id, std::string body);
+    /// Erases the owner's oldest rows with ids below `before`, at most `rows` of them.
+    void archive_trim(std::string_view owner, std::uint64_t before, std::size_t rows);
+    /// The owner has no archive any more, in one small step whatever its size: nothing of it is
+    /// answered again, and archive_sweep() gives the room back.
+    void archive_clear(std::string_view owner);
+    /// Erases up to `rows` rows of archives that were cleared.
+    void archive_sweep(std::size_t rows);
 
     [[nodiscard]] bool empty() const { return operations_.empty(); }
     [[nodiscard]] std::size_t size() const { return operations_.size(); }
@@ -131,6 +167,19 @@ public:
     /// Rows whose expiry has come at `now` of the LifetimeClock, with their owners, oldest first.
     virtual void log_expired(std::string store, UnixMillis now, std::size_t limit, Executor& home,
                              Answer<std::vector<std::pair<std::string, LogRow>>> answer) = 0;
+
+    /// A page of one owner's archive.
+    virtual void archive_page(ArchiveQuery query, Executor& home, Answer<ArchivePage> answer) = 0;
+    /// Archives that are not empty, in the order of their owners, after that one, at most `limit`.
+    virtual void archive_totals(std::string after_owner, std::size_t limit, Executor& home,
+                                Answer<std::vector<ArchiveTotals>> answer) = 0;
+    /// Rows of archives that were cleared and are not swept yet.
+    virtual void archive_unswept(Executor& home, Answer<std::uint64_t> answer) = 0;
+    /// That owner's archive; all 0 if there is none.
+    virtual void archive_total(std::string owner, Executor& home, Answer<ArchiveTotals> answer) = 0;
+    /// Incoming messages of all owners with id > after, in the order of their ids; without `body`.
+    virtual void archive_recent(std::uint64_t after, std::size_t limit, Executor& home,
+                                Answer<std::vector<std::pair<std::string, ArchiveRow>>> answer) = 0;
 
     /// No row id above this one was committed before this store was opened: where IdSource starts.
     [[nodiscard]] virtual std::uint64_t id_floor() const = 0;
