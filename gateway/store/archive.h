@@ -17,24 +17,27 @@ namespace causeway {
 struct ArchiveRow {
     /// Chosen by the caller, unique in the store, and rising within an owner.
     std::uint64_t id = 0;
-    std::string with;      ///< bare JID of the other side
-    std::string resource;  ///< of the other side; empty: none
+    std::string with = {};      ///< bare JID of the other side
+    std::string resource = {};  ///< of the other side; empty: none
     /// It came for the owner, and is to be delivered; not one that the owner sent.
     bool incoming = false;
-    std::string body;  ///< canonical bytes
+    std::string body = {};  ///< canonical bytes
 };
 
 /// Which messages of one owner. All conditions hold together.
 struct ArchiveQuery {
     static constexpr std::uint64_t last = std::numeric_limits<std::int64_t>::max();
+    /// How many rows, or ids, one question looks at that asks for a resource or for ids: they are
+    /// not found by an index. Then the page ends, and the caller goes on from ArchivePage::reached.
+    static constexpr std::size_t looked_at = 5000;
 
-    std::string owner;
+    std::string owner = {};
     std::uint64_t above = 0;     ///< ids above this one
     std::uint64_t below = last;  ///< ids below this one
-    std::string with;            ///< bare JID of the other side; empty: anybody
+    std::string with = {};       ///< bare JID of the other side; empty: anybody
     /// With `with`: the other side's resource.
     std::optional<std::string> resource = {};
-    /// If not empty: only these. At most as many as `rows` allows are looked for.
+    /// If not empty: only these, in any order.
     std::vector<std::uint64_t> ids = {};
     /// The newest that match, instead of the oldest. They are answered in rising order either way.
     bool from_end = false;
@@ -52,6 +55,9 @@ struct ArchiveQuery {
 struct ArchivePage {
     std::vector<ArchiveRow> rows;  ///< rising ids
     bool complete = true;          ///< nothing that matches is left behind the page
+    /// If not complete: the id up to which was looked, which need not be that of a row in the page.
+    /// The next page is asked for with this as `after`; from the end, as `before`.
+    std::uint64_t reached = 0;
     /// All that match, and how many of them stand before the page's first row; not known if there
     /// are more than `count_up_to`, or with a resource, or with ids.
     std::optional<std::uint64_t> count = {};
@@ -60,7 +66,7 @@ struct ArchivePage {
 
 /// Totals of one owner's archive.
 struct ArchiveTotals {
-    std::string owner;
+    std::string owner = {};
     std::uint64_t rows = 0;
     std::uint64_t bytes = 0;   ///< of bodies
     std::uint64_t oldest = 0;  ///< id; 0: it is empty

@@ -248,7 +248,7 @@ void MemoryStore::log_totals(std::string store, std::size_t limit, Executor& hom
             }
             LogTotals& total = totals.back();
             ++total.rows;
-            total.bytes += tables.whole(at->first, row).body.size();
+            total.bytes += row.body.size();
             total.oldest = std::min(total.oldest, row.at);
         }
         return totals;

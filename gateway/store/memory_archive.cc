@@ -1,19 +1,34 @@
 #include "gateway/store/memory_archive.h"
 
 #include <algorithm>
+#include <ranges>
+
+#include "gateway/store/archive_filler.h"
 
 namespace causeway {
 namespace {
 
 bool matches(const ArchiveQuery& query, const ArchiveRow& row) {
-    if (row.id <= query.above || row.id >= query.below) return false;
-    if (!query.with.empty() && row.with != query.with) return false;
-    if (!query.with.empty() && query.resource && row.resource != *query.resource) return false;
-    return query.ids.empty() || std::ranges::find(query.ids, row.id) != query.ids.end();
+    return query.with.empty() || row.with == query.with;
 }
 
-bool in_range(const ArchiveQuery& query, const ArchiveRow& row) {
-    return row.id > query.after && row.id < query.before;
+/// Gives the row to the page; false when the page ends with it.
+bool give(const ArchiveQuery& query, const ArchiveRow& row, ArchiveFiller& filler) {
+    if (!matches(query, row)) return true;
+    switch (filler.look(row.id, row.resource, row.body.size())) {
+        case ArchiveFiller::Verdict::take: filler.add(row); return true;
+        case ArchiveFiller::Verdict::pass: return true;
+        case ArchiveFiller::Verdict::end: break;
+    }
+    return false;
+}
+
+/// The rows with ids above `low` and below `high`.
+template <class Rows>
+auto between(const Rows& rows, const ArchiveRange& range) {
+    const auto first = rows.upper_bound(range.low);
+    const auto end = rows.lower_bound(range.high);
+    return std::ranges::subrange(range.low < range.high ? first : end, end);
 }
 
 ArchiveTotals total_of(const std::string& owner, const std::map<std::uint64_t, ArchiveRow>& rows) {
@@ -69,36 +84,33 @@ void MemoryArchive::clear(const std::string& owner) {
 void MemoryArchive::sweep(std::size_t rows) { unswept_ -= std::min<std::uint64_t>(unswept_, rows); }
 
 ArchivePage MemoryArchive::page(const ArchiveQuery& query) const {
-    ArchivePage page;
+    static const Rows none;
     const auto archive = archives_.find(query.owner);
-    std::vector<const ArchiveRow*> found;
-    std::size_t all = 0;
-    std::size_t below = 0;  // those before the range
-    if (archive != archives_.end()) {
-        for (const auto& [id, row] : archive->second) {
-            if (!matches(query, row)) continue;
-            ++all;
-            if (in_range(query, row)) found.push_back(&row);
-            if (id <= query.after) ++below;
+    const Rows& rows = archive == archives_.end() ? none : archive->second;
+    ArchiveFiller filler(query);
+    const auto in_range = between(rows, page_range(query));
+    const auto give_row = [&](const auto& entry) { return give(query, entry.second, filler); };
+    if (!query.ids.empty()) {
+        for (const std::uint64_t id : ids_in_order(query)) {
+            const auto row = rows.find(id);
+            const bool there = row != rows.end() && matches(query, row->second);
+            if (!(there ? give(query, row->second, filler) : filler.look_in_vain(id))) break;
         }
+    } else if (query.from_end) {
+        static_cast<void>(std::ranges::all_of(std::views::reverse(in_range), give_row));
+    } else {
+        static_cast<void>(std::ranges::all_of(in_range, give_row));
     }
-    const std::size_t in_reach = found.size();
-    if (query.from_end) std::ranges::reverse(found);
-    std::size_t bytes = 0;
-    for (const ArchiveRow* row : found) {
-        const bool room = page.rows.empty() || bytes + row->body.size() <= query.bytes;
-        if (page.rows.size() >= query.rows || !room) {
-            page.complete = false;
-            break;
-        }
-        bytes += row->body.size();
-        page.rows.push_back(*row);
-    }
-    if (query.from_end) std::ranges::reverse(page.rows);
-    if (query.ids.empty() && !query.resource && all <= query.count_up_to) {
-        page.count = all;
-        page.index = below + (query.from_end ? in_reach - page.rows.size() : 0);
-    }
+    ArchivePage page = filler.finish();
+    if (!counts(query)) return page;
+    const auto count = [&](const ArchiveRange& range) {
+        return static_cast<std::uint64_t>(std::ranges::count_if(
+            between(rows, range), [&](const auto& entry) { return matches(query, entry.second); }));
+    };
+    const std::uint64_t all = count({query.above, query.below});
+    if (all > query.count_up_to) return page;
+    page.count = all;
+    page.index = count(range_before(query, page));
     return page;
 }
 

@@ -81,6 +81,39 @@ public:
             });
     }
 
+    void archive_page(ArchiveQuery query, Executor& home, Answer<ArchivePage> answer) override {
+        ask(Kind::of_owner, home, std::move(answer),
+            [query = std::move(query)](SqliteReader& reader) {
+                return reader.archive().page(query);
+            });
+    }
+
+    void archive_totals(std::string after_owner, std::size_t limit, Executor& home,
+                        Answer<std::vector<ArchiveTotals>> answer) override {
+        ask(Kind::of_store, home, std::move(answer),
+            [after_owner = std::move(after_owner), limit](SqliteReader& reader) {
+                return reader.archive().totals(after_owner, limit);
+            });
+    }
+
+    void archive_unswept(Executor& home, Answer<std::uint64_t> answer) override {
+        ask(Kind::of_owner, home, std::move(answer),
+            [](SqliteReader& reader) { return reader.archive().unswept(); });
+    }
+
+    void archive_total(std::string owner, Executor& home, Answer<ArchiveTotals> answer) override {
+        ask(Kind::of_owner, home, std::move(answer),
+            [owner = std::move(owner)](SqliteReader& reader) {
+                return reader.archive().total(owner);
+            });
+    }
+
+    void archive_recent(std::uint64_t after, std::size_t limit, Executor& home,
+                        Answer<SqliteArchiveReader::Recent> answer) override {
+        ask(Kind::of_store, home, std::move(answer),
+            [after, limit](SqliteReader& reader) { return reader.archive().recent(after, limit); });
+    }
+
     [[nodiscard]] std::uint64_t id_floor() const override { return writer_->id_floor(); }
 
     void stop() override {

@@ -3,7 +3,9 @@
 // one thread at a time; a statement must not outlive its connection.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -15,6 +17,12 @@ struct sqlite3;
 struct sqlite3_stmt;
 
 namespace causeway {
+
+/// As SQLite holds it: what is beyond 63 bits becomes the highest.
+constexpr std::int64_t sqlite_integer(std::uint64_t value) {
+    constexpr auto highest = std::numeric_limits<std::int64_t>::max();
+    return static_cast<std::int64_t>(std::min(value, static_cast<std::uint64_t>(highest)));
+}
 
 /// What one step of a statement came to.
 enum class Step : unsigned char { row, done, failed };

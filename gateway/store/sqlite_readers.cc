@@ -2,12 +2,16 @@
 
 #include <pthread.h>
 
-#include <algorithm>
-#include <limits>
 #include <utility>
 
 namespace causeway {
 namespace {
+
+// The body of a log's row, or that of the archived message for which it stands.
+#define WHOLE_BODY                                                                             \
+    "CASE length(logs.body) WHEN 0 THEN (SELECT a.body FROM archive AS a"                      \
+    " JOIN archive_owners AS o ON o.id = a.owner WHERE a.id = logs.id AND o.jid = logs.owner)" \
+    " ELSE logs.body END"
 
 // In the order of SqliteReader::Statement. ?1 is always the store.
 constexpr std::array statement_texts{
@@ -19,19 +23,14 @@ constexpr std::array statement_texts{
                      " WHERE store = ?1 AND (owner, key) > (?2, ?3) ORDER BY owner, key LIMIT ?4"},
     std::string_view{"SELECT owner, key, value FROM maps WHERE store = ?1 AND key = ?2"
                      " ORDER BY owner LIMIT ?3"},
-    std::string_view{"SELECT id, at, expires, body FROM logs"
+    std::string_view{"SELECT id, at, expires, " WHOLE_BODY " FROM logs"
                      " WHERE store = ?1 AND owner = ?2 AND id > ?3 ORDER BY id LIMIT ?4"},
     std::string_view{"SELECT owner, count(*), sum(length(body)), min(at) FROM logs"
                      " WHERE store = ?1 GROUP BY owner ORDER BY owner LIMIT ?2"},
-    std::string_view{"SELECT id, at, expires, body, owner FROM logs"
+    std::string_view{"SELECT id, at, expires, " WHOLE_BODY ", owner FROM logs"
                      " WHERE store = ?1 AND expires > 0 AND expires <= ?2"
                      " ORDER BY expires, owner, id LIMIT ?3"},
 };
-
-std::int64_t as_integer(std::uint64_t value) {
-    constexpr auto highest = std::numeric_limits<std::int64_t>::max();
-    return static_cast<std::int64_t>(std::min(value, static_cast<std::uint64_t>(highest)));
-}
 
 MapEntry read_entry(const SqliteStatement& row) {
     return {std::string(row.bytes(0)), std::string(row.bytes(1)), std::string(row.bytes(2))};
@@ -44,17 +43,19 @@ LogRow read_row(const SqliteStatement& row) {
 
 }  // namespace
 
-Result<SqliteReader> SqliteReader::open(const std::string& path, const StoreLimits& limits) {
+Result<std::unique_ptr<SqliteReader>> SqliteReader::open(const std::string& path,
+                                                         const StoreLimits& limits) {
     static_assert(statement_texts.size() == static_cast<std::size_t>(Statement::count));
     Result<SqliteDatabase> database =
         SqliteDatabase::open(path, SqliteDatabase::Access::read_only, limits);
     if (!database) return database.error();
-    SqliteReader reader(std::move(*database));
+    std::unique_ptr<SqliteReader> reader(new SqliteReader(std::move(*database)));
     for (std::size_t i = 0; i < statement_texts.size(); ++i) {
-        Result<SqliteStatement> statement = reader.database_.prepare(statement_texts[i]);
+        Result<SqliteStatement> statement = reader->database_.prepare(statement_texts[i]);
         if (!statement) return statement.error();
-        reader.statements_[i] = std::move(*statement);
+        reader->statements_[i] = std::move(*statement);
     }
+    if (Outcome outcome = reader->archive_.prepare(); !outcome) return outcome;
     return reader;
 }
 
@@ -119,7 +120,7 @@ Result<std::vector<MapEntry>> SqliteReader::map_scan(const std::string& store,
         Statement::map_scan, store,
         [&](SqliteStatement& statement) {
             statement.bind_text(2, after_owner).bind_text(3, after_key);
-            statement.bind_integer(4, as_integer(limit));
+            statement.bind_integer(4, sqlite_integer(limit));
         },
         read_entry);
 }
@@ -129,7 +130,7 @@ Result<std::vector<MapEntry>> SqliteReader::map_holders(const std::string& store
     return collect<MapEntry>(
         Statement::map_holders, store,
         [&](SqliteStatement& statement) {
-            statement.bind_text(2, key).bind_integer(3, as_integer(limit));
+            statement.bind_text(2, key).bind_integer(3, sqlite_integer(limit));
         },
         read_entry);
 }
@@ -140,8 +141,8 @@ Result<std::vector<LogRow>> SqliteReader::log_list(const std::string& store,
     return collect<LogRow>(
         Statement::log_list, store,
         [&](SqliteStatement& statement) {
-            statement.bind_text(2, owner).bind_integer(3, as_integer(after));
-            statement.bind_integer(4, as_integer(limit));
+            statement.bind_text(2, owner).bind_integer(3, sqlite_integer(after));
+            statement.bind_integer(4, sqlite_integer(limit));
         },
         read_row);
 }
@@ -150,7 +151,7 @@ Result<std::vector<LogTotals>> SqliteReader::log_totals(const std::string& store
                                                         std::size_t limit) {
     return collect<LogTotals>(
         Statement::log_totals, store,
-        [&](SqliteStatement& statement) { statement.bind_integer(2, as_integer(limit)); },
+        [&](SqliteStatement& statement) { statement.bind_integer(2, sqlite_integer(limit)); },
         [](const SqliteStatement& row) -> LogTotals {
             return {std::string(row.bytes(0)), static_cast<std::uint64_t>(row.integer(1)),
                     static_cast<std::uint64_t>(row.integer(2)), row.integer(3)};
@@ -162,7 +163,7 @@ Result<std::vector<std::pair<std::string, LogRow>>> SqliteReader::log_expired(
     return collect<std::pair<std::string, LogRow>>(
         Statement::log_expired, store,
         [&](SqliteStatement& statement) {
-            statement.bind_integer(2, now).bind_integer(3, as_integer(limit));
+            statement.bind_integer(2, now).bind_integer(3, sqlite_integer(limit));
         },
         [](const SqliteStatement& row) {
             return std::pair(std::string(row.bytes(4)), read_row(row));
@@ -179,9 +180,9 @@ Result<std::unique_ptr<SqliteReaders>> SqliteReaders::start(const std::string& p
                                                             const StoreLimits& limits) {
     std::array<std::unique_ptr<SqliteReader>, count> opened;
     for (std::unique_ptr<SqliteReader>& one : opened) {
-        Result<SqliteReader> reader = SqliteReader::open(path, limits);
+        Result<std::unique_ptr<SqliteReader>> reader = SqliteReader::open(path, limits);
         if (!reader) return reader.error();
-        one = std::make_unique<SqliteReader>(std::move(*reader));
+        one = std::move(*reader);
     }
     std::unique_ptr<SqliteReaders> readers(new SqliteReaders(std::move(opened), limits));
     for (std::size_t i = 0; i < count; ++i) {

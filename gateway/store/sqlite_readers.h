@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "gateway/store/sqlite_archive_reader.h"
 #include "gateway/store/sqlite_database.h"
 #include "gateway/store/store.h"
 
@@ -26,7 +27,14 @@ namespace causeway {
 class SqliteReader {
 public:
     /// Prepares every statement.
-    static Result<SqliteReader> open(const std::string& path, const StoreLimits& limits);
+    static Result<std::unique_ptr<SqliteReader>> open(const std::string& path,
+                                                      const StoreLimits& limits);
+    SqliteReader(const SqliteReader&) = delete;
+    SqliteReader& operator=(const SqliteReader&) = delete;
+    ~SqliteReader() = default;
+
+    /// The questions about archives.
+    SqliteArchiveReader& archive() { return archive_; }
 
     Result<std::optional<std::string>> map_get(const std::string& store, const std::string& owner,
                                                const std::string& key);
@@ -55,7 +63,8 @@ private:
         count,
     };
 
-    explicit SqliteReader(SqliteDatabase database) : database_(std::move(database)) {}
+    explicit SqliteReader(SqliteDatabase database)
+        : database_(std::move(database)), archive_(database_) {}
     /// nullopt: no row was ever written under that name.
     Result<std::optional<std::int64_t>> store_number(const std::string& name);
     /// Runs `which` for the store, and turns each row into an element of the answer.
@@ -63,6 +72,7 @@ private:
     Result<std::vector<T>> collect(Statement which, const std::string& store, Bind bind, Read read);
 
     SqliteDatabase database_;
+    SqliteArchiveReader archive_;
     std::array<SqliteStatement, static_cast<std::size_t>(Statement::count)> statements_;
     std::map<std::string, std::int64_t, std::less<>> store_numbers_;
 };

@@ -38,8 +38,14 @@ constexpr std::array statement_texts{
     std::string_view{"DELETE FROM logs WHERE store = ?1 AND owner = ?2"},
 };
 
-const std::string& store_of(const Batch::Operation& operation) {
-    return std::visit([](const auto& one) -> const std::string& { return one.store; }, operation);
+/// The name of the store of a map or a log; nullptr: the operation is an archive's.
+const std::string* store_of(const Batch::Operation& operation) {
+    return std::visit(
+        [](const auto& one) -> const std::string* {
+            if constexpr (requires { one.store; }) return &one.store;
+            return nullptr;
+        },
+        operation);
 }
 
 void post_refusal(Executor& home, Store::Committed committed, Outcome outcome) {
@@ -52,7 +58,7 @@ void post_refusal(Executor& home, Store::Committed committed, Outcome outcome) {
 }  // namespace
 
 SqliteWriter::SqliteWriter(SqliteDatabase database, const StoreLimits& limits)
-    : limits_(limits), database_(std::move(database)) {}
+    : limits_(limits), database_(std::move(database)), archive_(database_) {}
 
 SqliteWriter::~SqliteWriter() { stop(); }
 
@@ -72,6 +78,7 @@ Outcome SqliteWriter::prepare() {
         if (!statement) return statement.error();
         statements_[i] = std::move(*statement);
     }
+    if (Outcome outcome = archive_.prepare(); !outcome) return outcome;
     const Result<std::int64_t> ceiling = database_.integer("SELECT value FROM id_ceiling");
     if (!ceiling) return ceiling.error();
     id_floor_ = static_cast<std::uint64_t>(std::max<std::int64_t>(*ceiling, 0));
@@ -173,6 +180,10 @@ SqliteWriter::Failure SqliteWriter::transact(std::span<Pending> group) {
             failure.in_operation = true;
             break;
         }
+        if (failure.outcome) {
+            failure.outcome = archive_.write_totals();
+            failure.in_operation = !failure.outcome.ok();
+        }
     }
     if (failure.outcome) {
         failure.outcome = execute(statement(Statement::commit), "the store cannot commit");
@@ -184,6 +195,7 @@ SqliteWriter::Failure SqliteWriter::transact(std::span<Pending> group) {
     }
     // What was learned inside the transaction is gone with it.
     store_numbers_.clear();
+    archive_.forget();
     id_ceiling_ = ceiling;
     return failure;
 }
@@ -196,7 +208,9 @@ Outcome SqliteWriter::apply(const Batch& batch) {
 }
 
 Outcome SqliteWriter::apply(const Batch::Operation& operation) {
-    const Result<std::int64_t> store = store_number(store_of(operation));
+    const std::string* name = store_of(operation);
+    if (name == nullptr) return apply_to_archive(operation);
+    const Result<std::int64_t> store = store_number(*name);
     if (!store) return store.error();
     const auto bound = [&](Statement which, const std::string& owner) -> SqliteStatement& {
         return statement(which).bind_integer(1, *store).bind_text(2, owner);
@@ -224,6 +238,23 @@ Outcome SqliteWriter::apply(const Batch::Operation& operation) {
     auto& run = bound(Statement::log_append, append.owner);
     run.bind_integer(3, static_cast<std::int64_t>(append.row.id)).bind_integer(4, append.row.at);
     return execute(run.bind_integer(5, append.row.expires).bind_blob(6, append.row.body), doing);
+}
+
+Outcome SqliteWriter::apply_to_archive(const Batch::Operation& operation) {
+    if (const auto* append = std::get_if<Batch::ArchiveAppend>(&operation)) {
+        if (Outcome outcome = raise_id_ceiling(append->row.id); !outcome) return outcome;
+        return archive_.append(*append);
+    }
+    if (const auto* replace = std::get_if<Batch::ArchiveReplace>(&operation)) {
+        return archive_.replace(*replace);
+    }
+    if (const auto* trim = std::get_if<Batch::ArchiveTrim>(&operation)) {
+        return archive_.trim(*trim);
+    }
+    if (const auto* clear = std::get_if<Batch::ArchiveClear>(&operation)) {
+        return archive_.clear(*clear);
+    }
+    return archive_.sweep(std::get<Batch::ArchiveSweep>(operation));
 }
 
 Outcome SqliteWriter::raise_id_ceiling(std::uint64_t id) {

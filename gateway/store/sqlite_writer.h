@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "gateway/store/sqlite_archive_writer.h"
 #include "gateway/store/sqlite_database.h"
 #include "gateway/store/store.h"
 
@@ -76,6 +77,7 @@ private:
     Failure transact(std::span<Pending> group);
     Outcome apply(const Batch& batch);
     Outcome apply(const Batch::Operation& operation);
+    Outcome apply_to_archive(const Batch::Operation& operation);
     Outcome raise_id_ceiling(std::uint64_t id);
     Outcome execute(SqliteStatement& statement, std::string_view doing);
     Result<std::int64_t> store_number(const std::string& name);
@@ -89,6 +91,7 @@ private:
 
     // Used by the thread alone once it runs.
     SqliteDatabase database_;
+    SqliteArchiveWriter archive_;
     std::array<SqliteStatement, static_cast<std::size_t>(Statement::count)> statements_;
     std::map<std::string, std::int64_t, std::less<>> store_numbers_;
     std::uint64_t id_ceiling_ = 0;

@@ -95,12 +95,13 @@ public:
     void archive_append(std::string_view owner, ArchiveRow row);
     /// Another body for a row, which keeps its place. A row that is not there is no error.
     void archive_replace(std::string_view owner, std::uint64_t id, std::string body);
-    /// Erases the owner's oldest rows with ids below `before`, at most `rows` of them.
+    /// Erases the owner's oldest rows with ids below `before`, at most `rows` of them: 500 keep the
+    /// writer for some milliseconds, and the next step is best committed when this one is durable.
     void archive_trim(std::string_view owner, std::uint64_t before, std::size_t rows);
     /// The owner has no archive any more, in one small step whatever its size: nothing of it is
     /// answered again, and archive_sweep() gives the room back.
     void archive_clear(std::string_view owner);
-    /// Erases up to `rows` rows of archives that were cleared.
+    /// Erases up to `rows` rows of archives that were cleared. Steps are as with archive_trim().
     void archive_sweep(std::size_t rows);
 
     [[nodiscard]] bool empty() const { return operations_.empty(); }
@@ -121,6 +122,7 @@ struct MapEntry {
 /// Totals of one owner's rows in a Log store.
 struct LogTotals {
     std::string owner;
+    /// Bytes of bodies that the rows hold themselves; those of archived messages are not looked up.
     std::uint64_t rows = 0, bytes = 0;
     UnixMillis oldest = 0;
 };

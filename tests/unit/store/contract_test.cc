@@ -3,28 +3,10 @@
 
 #include <limits>
 
-#include "gateway/store/memory.h"
-#include "gateway/store/sqlite.h"
-#include "tests/unit/store/store_fixture.h"
+#include "tests/unit/store/backends.h"
 
 namespace causeway::test {
 namespace {
-
-struct MemoryBackend {
-    std::unique_ptr<Store> store;
-    explicit MemoryBackend(const StoreLimits& limits = {})
-        : store(std::make_unique<MemoryStore>(limits)) {}
-};
-
-struct SqliteBackend {
-    TemporaryFolder folder;
-    std::unique_ptr<Store> store;
-    explicit SqliteBackend(const StoreLimits& limits = {}) {
-        auto opened = open_sqlite(folder.file("test.db"), limits);
-        REQUIRE_MESSAGE(opened.ok(), (opened.ok() ? "" : opened.error().why()));
-        store = std::move(*opened);
-    }
-};
 
 std::vector<std::uint64_t> ids(const Result<std::vector<LogRow>>& rows) {
     REQUIRE(rows.ok());

@@ -26,6 +26,7 @@ namespace {
     while (home.run_until([&] { return sent - done < in_flight; })) {
         const std::uint64_t id = sent++;
         Batch batch = append("q", "a", row(id));
+        batch.archive_append("a", archived(id, "b"));
         batch.map_set("s", "a", std::to_string(id), "v");
         (*store)->commit(std::move(batch), home, [&done, id, out](Outcome outcome) {
             ++done;
@@ -77,6 +78,13 @@ TEST_CASE("sqlite: kill -9 loses no row whose completion ran, and leaves no half
         const auto keys = caller.map_list("s", "a");
         REQUIRE((rows.ok() && keys.ok()));
         CHECK(rows->size() == keys->size());
+        const auto page =
+            caller.archive_page({.owner = "a", .rows = 10'000'000, .bytes = SIZE_MAX});
+        REQUIRE(page.ok());
+        CHECK(page->rows.size() == rows->size());
+        CHECK(caller.archive_total("a")->rows == rows->size());
+        CHECK(caller.archive_page({.owner = "a", .with = "b", .from_end = true})->rows.back().id ==
+              rows->back().id);
         std::vector<std::uint64_t> found;
         for (const LogRow& one : *rows) found.push_back(one.id);
         CHECK(std::includes(found.begin(), found.end(), told.begin(), told.end()));

@@ -134,6 +134,32 @@ public:
             [&](auto answer) { store_.log_expired(store, now, limit, home_, std::move(answer)); });
     }
 
+    Result<ArchivePage> archive_page(ArchiveQuery query) {
+        return ask<ArchivePage>(
+            [&](auto answer) { store_.archive_page(std::move(query), home_, std::move(answer)); });
+    }
+
+    Result<std::vector<ArchiveTotals>> archive_totals(const std::string& after, std::size_t limit) {
+        return ask<std::vector<ArchiveTotals>>(
+            [&](auto answer) { store_.archive_totals(after, limit, home_, std::move(answer)); });
+    }
+
+    Result<std::uint64_t> archive_unswept() {
+        return ask<std::uint64_t>(
+            [&](auto answer) { store_.archive_unswept(home_, std::move(answer)); });
+    }
+
+    Result<ArchiveTotals> archive_total(const std::string& owner) {
+        return ask<ArchiveTotals>(
+            [&](auto answer) { store_.archive_total(owner, home_, std::move(answer)); });
+    }
+
+    Result<std::vector<std::pair<std::string, ArchiveRow>>> archive_recent(std::uint64_t after,
+                                                                           std::size_t limit) {
+        return ask<std::vector<std::pair<std::string, ArchiveRow>>>(
+            [&](auto answer) { store_.archive_recent(after, limit, home_, std::move(answer)); });
+    }
+
     ManualExecutor& home() { return home_; }
 
 private:
@@ -162,6 +188,18 @@ inline LogRow row(std::uint64_t id, UnixMillis expires = 0) {
 inline Batch append(const std::string& store, const std::string& owner, LogRow one) {
     Batch batch;
     batch.log_append(store, owner, std::move(one));
+    return batch;
+}
+
+/// An archived message whose body and direction follow from its id (even ones came for the owner).
+inline ArchiveRow archived(std::uint64_t id, const std::string& with,
+                           const std::string& resource = "") {
+    return {id, with, resource, id % 2 == 0, "message " + std::to_string(id)};
+}
+
+inline Batch archive(const std::string& owner, ArchiveRow one) {
+    Batch batch;
+    batch.archive_append(owner, std::move(one));
     return batch;
 }
 

@@ -1,0 +1,259 @@
+#include "gateway/store/sqlite_archive_writer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <vector>
+
+namespace causeway {
+namespace {
+
+// Numbers that are remembered, so that an append seldom has to look for them. When there are as
+// many, all are forgotten: what is in use is soon known again.
+constexpr std::size_t known_owners = 10'000;
+constexpr std::size_t known_conversations = 20'000;
+
+// In the order of SqliteArchiveWriter::Statement.
+constexpr std::array statement_texts{
+    std::string_view{"SELECT id FROM archive_owners WHERE jid = ?1"},
+    std::string_view{"INSERT INTO archive_owners (jid, messages, bytes) VALUES (?1, 0, 0)"},
+    std::string_view{"SELECT id FROM archive_conversations WHERE owner = ?1 AND jid = ?2"},
+    std::string_view{"INSERT INTO archive_conversations (owner, jid) VALUES (?1, ?2)"},
+    std::string_view{"INSERT INTO archive (id, owner, conversation, incoming, resource, body)"
+                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"},
+    std::string_view{"SELECT length(body) FROM archive WHERE id = ?1 AND owner = ?2"},
+    std::string_view{"UPDATE archive SET body = ?2 WHERE id = ?1"},
+    std::string_view{"SELECT id, length(body), conversation FROM archive INDEXED BY"
+                     " archive_by_owner WHERE owner = ?1 AND id <= ?2 ORDER BY id LIMIT ?3"},
+    std::string_view{"DELETE FROM archive WHERE id = ?1"},
+    std::string_view{"DELETE FROM archive_conversations WHERE id = ?1 AND NOT EXISTS (SELECT 1"
+                     " FROM archive INDEXED BY archive_by_conversation WHERE conversation = ?1)"
+                     " RETURNING jid"},
+    std::string_view{"UPDATE archive_owners SET messages = messages + ?2, bytes = bytes + ?3"
+                     " WHERE id = ?1"},
+    std::string_view{"DELETE FROM archive_owners WHERE jid = ?1 AND NOT EXISTS (SELECT 1 FROM"
+                     " archive INDEXED BY archive_by_owner WHERE owner = archive_owners.id)"},
+    std::string_view{"UPDATE archive_owners SET jid = NULL WHERE jid = ?1"},
+    std::string_view{"SELECT id FROM archive_owners WHERE jid IS NULL ORDER BY id LIMIT 1"},
+    std::string_view{"DELETE FROM archive_owners WHERE id = ?1"},
+};
+
+/// One string for both, so that the usual case makes one search.
+std::string conversation_key(std::int64_t owner, const std::string& jid) {
+    std::string key(reinterpret_cast<const char*>(&owner), sizeof owner);
+    return key += jid;
+}
+
+void remember(std::unordered_map<std::string, std::int64_t>& numbers, std::size_t most,
+              std::string key, std::int64_t number) {
+    if (numbers.size() >= most) numbers.clear();
+    numbers.emplace(std::move(key), number);
+}
+
+}  // namespace
+
+std::span<const std::string_view> SqliteArchiveWriter::texts() { return statement_texts; }
+
+Outcome SqliteArchiveWriter::prepare() {
+    static_assert(statement_texts.size() == static_cast<std::size_t>(Statement::count));
+    for (std::size_t i = 0; i < statement_texts.size(); ++i) {
+        Result<SqliteStatement> statement = database_.prepare(statement_texts[i]);
+        if (!statement) return statement.error();
+        statements_[i] = std::move(*statement);
+    }
+    return {};
+}
+
+Outcome SqliteArchiveWriter::append(const Batch::ArchiveAppend& append) {
+    const Result<std::int64_t> owner = owner_number(append.owner);
+    if (!owner) return owner.error();
+    const Result<std::int64_t> conversation = conversation_number(*owner, append.row.with);
+    if (!conversation) return conversation.error();
+    SqliteStatement& insert = statement(Statement::append);
+    insert.bind_integer(1, static_cast<std::int64_t>(append.row.id)).bind_integer(2, *owner);
+    insert.bind_integer(3, *conversation).bind_integer(4, append.row.incoming ? 1 : 0);
+    insert.bind_text(5, append.row.resource).bind_blob(6, append.row.body);
+    Outcome outcome = execute(insert);
+    if (!outcome) return outcome;
+    Change& change = changes_[*owner];
+    ++change.messages;
+    change.bytes += static_cast<std::int64_t>(append.row.body.size());
+    return {};
+}
+
+Outcome SqliteArchiveWriter::replace(const Batch::ArchiveReplace& replace) {
+    const auto owner = find_owner(replace.owner);
+    if (!owner) return owner.error();
+    if (!owner->has_value()) return {};
+    const auto id = sqlite_integer(replace.id);
+    const auto size =
+        find(statement(Statement::body_size).bind_integer(1, id).bind_integer(2, **owner));
+    if (!size) return size.error();
+    if (!size->has_value()) return {};
+    SqliteStatement& update = statement(Statement::replace);
+    Outcome outcome = execute(update.bind_integer(1, id).bind_blob(2, replace.body));
+    if (outcome) {
+        changes_[**owner].bytes += static_cast<std::int64_t>(replace.body.size()) - **size;
+    }
+    return outcome;
+}
+
+Outcome SqliteArchiveWriter::trim(const Batch::ArchiveTrim& trim) {
+    if (trim.before == 0) return {};
+    const auto owner = find_owner(trim.owner);
+    if (!owner) return owner.error();
+    if (!owner->has_value()) return {};
+    const Result<std::size_t> erased = erase_oldest(**owner, trim.before - 1, trim.rows);
+    return erased ? Outcome{} : erased.error();
+}
+
+Outcome SqliteArchiveWriter::clear(const Batch::ArchiveClear& clear) {
+    owners_.erase(clear.owner);
+    // Nobody sweeps what has no rows.
+    SqliteStatement& erase = statement(Statement::erase_empty_owner);
+    if (Outcome outcome = execute(erase.bind_text(1, clear.owner)); !outcome) return outcome;
+    return execute(statement(Statement::clear_owner).bind_text(1, clear.owner));
+}
+
+Outcome SqliteArchiveWriter::sweep(const Batch::ArchiveSweep& sweep) {
+    for (std::size_t left = sweep.rows; left > 0;) {
+        const auto owner = find(statement(Statement::find_cleared));
+        if (!owner) return owner.error();
+        if (!owner->has_value()) break;
+        const Result<std::size_t> erased = erase_oldest(**owner, ArchiveQuery::last, left);
+        if (!erased) return erased.error();
+        SqliteStatement& list = statement(Statement::list_oldest);
+        list.bind_integer(1, **owner).bind_integer(2, sqlite_integer(ArchiveQuery::last));
+        const auto more = find(list.bind_integer(3, 1));
+        if (!more) return more.error();
+        if (more->has_value()) break;
+        SqliteStatement& erase = statement(Statement::erase_owner);
+        if (Outcome outcome = execute(erase.bind_integer(1, **owner)); !outcome) return outcome;
+        left -= std::clamp<std::size_t>(*erased, 1, left);
+    }
+    return {};
+}
+
+Outcome SqliteArchiveWriter::write_totals() {
+    for (const auto& [owner, change] : changes_) {
+        SqliteStatement& update = statement(Statement::add_totals);
+        update.bind_integer(1, owner).bind_integer(2, change.messages);
+        if (Outcome outcome = execute(update.bind_integer(3, change.bytes)); !outcome) {
+            return outcome;
+        }
+    }
+    changes_.clear();
+    return {};
+}
+
+void SqliteArchiveWriter::forget() {
+    owners_.clear();
+    conversations_.clear();
+    changes_.clear();
+}
+
+Result<std::optional<std::int64_t>> SqliteArchiveWriter::find_owner(const std::string& jid) {
+    if (const auto known = owners_.find(jid); known != owners_.end()) {
+        return std::optional(known->second);
+    }
+    auto found = find(statement(Statement::find_owner).bind_text(1, jid));
+    if (found && found->has_value()) remember(owners_, known_owners, jid, **found);
+    return found;
+}
+
+Result<std::int64_t> SqliteArchiveWriter::owner_number(const std::string& jid) {
+    const auto found = find_owner(jid);
+    if (!found) return found.error();
+    if (found->has_value()) return **found;
+    Outcome outcome = execute(statement(Statement::add_owner).bind_text(1, jid));
+    if (!outcome) return outcome;
+    remember(owners_, known_owners, jid, database_.last_insert_id());
+    return database_.last_insert_id();
+}
+
+Result<std::int64_t> SqliteArchiveWriter::conversation_number(std::int64_t owner,
+                                                              const std::string& jid) {
+    std::string key = conversation_key(owner, jid);
+    if (const auto known = conversations_.find(key); known != conversations_.end()) {
+        return known->second;
+    }
+    SqliteStatement& search = statement(Statement::find_conversation);
+    const auto found = find(search.bind_integer(1, owner).bind_text(2, jid));
+    if (!found) return found.error();
+    std::int64_t number = found->value_or(0);
+    if (!found->has_value()) {
+        SqliteStatement& add = statement(Statement::add_conversation);
+        Outcome outcome = execute(add.bind_integer(1, owner).bind_text(2, jid));
+        if (!outcome) return outcome;
+        number = database_.last_insert_id();
+    }
+    remember(conversations_, known_conversations, std::move(key), number);
+    return number;
+}
+
+Result<std::size_t> SqliteArchiveWriter::erase_oldest(std::int64_t owner, std::uint64_t highest,
+                                                      std::size_t rows) {
+    std::vector<std::int64_t> ids;
+    std::set<std::int64_t> conversations;
+    Change change;
+    {
+        SqliteStatement& list = statement(Statement::list_oldest);
+        const StatementRun run(list);
+        list.bind_integer(1, owner).bind_integer(2, sqlite_integer(highest));
+        list.bind_integer(3, sqlite_integer(rows));
+        Step step = list.step();
+        for (; step == Step::row; step = list.step()) {
+            ids.push_back(list.integer(0));
+            change.bytes -= list.integer(1);
+            conversations.insert(list.integer(2));
+        }
+        if (step == Step::failed) return failure();
+    }
+    for (const std::int64_t id : ids) {
+        SqliteStatement& erase = statement(Statement::erase);
+        if (Outcome outcome = execute(erase.bind_integer(1, id)); !outcome) return outcome;
+    }
+    for (const std::int64_t conversation : conversations) {
+        Outcome outcome = erase_unused_conversation(owner, conversation);
+        if (!outcome) return outcome;
+    }
+    Change& all = changes_[owner];
+    all.messages -= static_cast<std::int64_t>(ids.size());
+    all.bytes += change.bytes;
+    return ids.size();
+}
+
+Outcome SqliteArchiveWriter::erase_unused_conversation(std::int64_t owner, std::int64_t number) {
+    SqliteStatement& erase = statement(Statement::erase_conversation);
+    const StatementRun run(erase);
+    erase.bind_integer(1, number);
+    Step step = erase.step();
+    while (step == Step::row) {
+        conversations_.erase(conversation_key(owner, std::string(erase.bytes(0))));
+        step = erase.step();
+    }
+    return step == Step::done ? Outcome{} : failure();
+}
+
+Result<std::optional<std::int64_t>> SqliteArchiveWriter::find(SqliteStatement& bound) {
+    const StatementRun run(bound);
+    switch (bound.step()) {
+        case Step::row: return std::optional(bound.integer(0));
+        case Step::done: return std::optional<std::int64_t>{};
+        case Step::failed: break;
+    }
+    return failure();
+}
+
+Outcome SqliteArchiveWriter::execute(SqliteStatement& bound) {
+    const StatementRun run(bound);
+    return bound.step() == Step::done ? Outcome{} : failure();
+}
+
+Outcome SqliteArchiveWriter::failure() const {
+    return database_.failure("the store cannot write to an archive");
+}
+
+}  // namespace causeway
