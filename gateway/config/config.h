@@ -19,13 +19,17 @@
 namespace causeway {
 
 /// A value as TOML gives it, before the option looked at it.
-using OptionValue = std::variant<std::int64_t, std::string, std::vector<std::string>>;
+using OptionValue = std::variant<std::int64_t, std::string, std::vector<std::string>, bool>;
+
+/// Options of features that the file has, by key; read through their FeatureOption.
+using FeatureValues = std::map<std::string, OptionValue, std::less<>>;
 
 /// One domain that this process serves. [[domain]]
 struct DomainConfig {
     std::string name;         ///< prepared: as the loader's DomainCheck returned it
     std::string certificate;  ///< path of a PEM chain; default tls/<name>.crt beside the file
     std::string key;          ///< path of a PEM private key; default tls/<name>.key beside the file
+    FeatureValues of_features = {};  ///< what holds for this domain alone
 };
 
 struct Config {
@@ -91,8 +95,7 @@ struct Config {
         unsigned threads = 0;  ///< shards; 0: one per core
     } server;
 
-    /// Options of features that the file has, by key; read through their FeatureOption.
-    std::map<std::string, OptionValue, std::less<>> of_features;
+    FeatureValues of_features;
 };
 
 }  // namespace causeway

@@ -8,24 +8,40 @@ std::vector<const FeatureOption*>& declared() {
     return all;
 }
 
-template <class T>
-T value_or(const Config& config, std::string_view key, T fallback) {
+/// The domain's own value, or the one of all, or nullptr.
+const OptionValue* value_of(const Config& config, std::string_view key, std::string_view domain) {
+    if (!domain.empty()) {
+        for (const DomainConfig& one : config.domains) {
+            if (one.name != domain) continue;
+            const auto own = one.of_features.find(key);
+            if (own != one.of_features.end()) return &own->second;
+        }
+    }
     const auto found = config.of_features.find(key);
-    return found == config.of_features.end() ? fallback : std::get<T>(found->second);
+    return found == config.of_features.end() ? nullptr : &found->second;
+}
+
+template <class T>
+T value_or(const OptionValue* value, T fallback) {
+    return value == nullptr ? fallback : std::get<T>(*value);
 }
 
 }  // namespace
 
-std::int64_t FeatureOption::integer(const Config& config) const {
-    return value_or<std::int64_t>(config, key, fallback);
+std::int64_t FeatureOption::integer(const Config& config, std::string_view domain) const {
+    return value_or<std::int64_t>(value_of(config, key, domain), fallback);
 }
 
-std::string FeatureOption::text(const Config& config) const {
-    return value_or<std::string>(config, key, {});
+std::string FeatureOption::text(const Config& config, std::string_view domain) const {
+    return value_or<std::string>(value_of(config, key, domain), {});
 }
 
-std::vector<std::string> FeatureOption::list(const Config& config) const {
-    return value_or<std::vector<std::string>>(config, key, {});
+std::vector<std::string> FeatureOption::list(const Config& config, std::string_view domain) const {
+    return value_or<std::vector<std::string>>(value_of(config, key, domain), {});
+}
+
+bool FeatureOption::boolean(const Config& config, std::string_view domain) const {
+    return value_or<bool>(value_of(config, key, domain), fallback != 0);
 }
 
 void declare_options(std::span<const FeatureOption* const> options) {

@@ -16,7 +16,7 @@
 namespace causeway {
 
 struct FeatureOption {
-    enum class Kind : unsigned char { integer, text, list };
+    enum class Kind : unsigned char { integer, text, list, boolean };
 
     std::string_view key;  ///< dotted: "contact.abuse"
     Kind kind = Kind::text;
@@ -24,16 +24,22 @@ struct FeatureOption {
     std::string_view form;     ///< of a text or list: what a value is
     std::string_view example;  ///< a value as TOML text
     std::string_view doc;
-    std::int64_t minimum = 0, maximum = 0, fallback = 0;  ///< of an integer
+    std::int64_t minimum = 0, maximum = 0;  ///< of an integer
+    std::int64_t fallback = 0;              ///< of an integer; of a boolean: 0 or 1
     /// Why a text, or an item of a list, is refused; nullopt: it is not.
     std::optional<std::string> (*check)(std::string_view text) = nullptr;
     /// What the section is for, if no other option is in it.
     std::string_view section_doc = {};
 
-    // The value in force; the default where the file has none.
-    [[nodiscard]] std::int64_t integer(const Config& config) const;
-    [[nodiscard]] std::string text(const Config& config) const;
-    [[nodiscard]] std::vector<std::string> list(const Config& config) const;
+    /// A [[domain]] may have a value of its own, under the same key.
+    bool per_domain = false;
+
+    // The value in force; the default where the file has none. With `domain`, that domain's.
+    [[nodiscard]] std::int64_t integer(const Config& config, std::string_view domain = {}) const;
+    [[nodiscard]] std::string text(const Config& config, std::string_view domain = {}) const;
+    [[nodiscard]] std::vector<std::string> list(const Config& config,
+                                                std::string_view domain = {}) const;
+    [[nodiscard]] bool boolean(const Config& config, std::string_view domain = {}) const;
 };
 
 /// Adds rows to the table of options. Once, when the process starts, before anything reads the

@@ -169,7 +169,11 @@ private:
         for (const auto& [key, node] : table) {
             const std::string dotted = fmt::format("{}.{}", section, key.str());
             const Option* const option = find_option(dotted);
-            if (option == nullptr) {
+            const toml::table* const inner = node.as_table();
+            if (option == nullptr && inner != nullptr && !section_doc(key.str()).empty() &&
+                target.domain != nullptr) {
+                read_table(dotted, *inner, target);
+            } else if (option == nullptr) {
                 unknown(key, dotted);
             } else {
                 if (!option->of_domain()) seen_.emplace(option->key, node.source().begin);
@@ -188,6 +192,14 @@ private:
             case Option::Kind::text:
                 if (const auto* const text = node.as_string()) {
                     return read_text(option, node.source().begin, text->get(), target);
+                }
+                break;
+            case Option::Kind::boolean:
+                if (const auto* const boolean = node.as_boolean()) {
+                    if (const auto refusal = option.set(target, boolean->get())) {
+                        refuse(option, node.source().begin, {}, *refusal);
+                    }
+                    return;
                 }
                 break;
             case Option::Kind::list:

@@ -347,53 +347,6 @@ void add_process_options(std::vector<Option>& table) {
         {std::pair{std::string_view("logfmt"), false}, std::pair{std::string_view("json"), true}}));
 }
 
-std::string toml_list(const std::vector<std::string>& items) {
-    std::string text;
-    for (const std::string& item : items) {
-        if (!text.empty()) text += ", ";
-        text += toml_quote(item);
-    }
-    return "[" + text + "]";
-}
-
-/// The row of an option that belongs to a feature.
-Option of_feature(const FeatureOption& own) {
-    Option option;
-    option.key = own.key;
-    option.kind = own.kind == FeatureOption::Kind::integer ? Kind::integer
-                  : own.kind == FeatureOption::Kind::text  ? Kind::text
-                                                           : Kind::list;
-    option.reload = own.reload;
-    option.form = own.form;
-    option.example = own.example;
-    option.doc = own.doc;
-    option.minimum = own.minimum;
-    option.maximum = own.maximum;
-    option.set = [&own](OptionTarget target, const OptionValue& value) -> Refusal {
-        if (own.check != nullptr) {
-            const auto* text = std::get_if<std::string>(&value);
-            const std::vector<std::string> one =
-                text == nullptr ? std::vector<std::string>{} : std::vector{*text};
-            const auto* items = std::get_if<std::vector<std::string>>(&value);
-            const auto& all = items == nullptr ? one : *items;
-            for (std::size_t i = 0; i < all.size(); ++i) {
-                if (auto why = own.check(all[i])) return OptionRefusal{std::move(*why), i};
-            }
-        }
-        target.config.of_features.insert_or_assign(std::string(own.key), value);
-        return {};
-    };
-    option.get = [&own](const Config& config, const DomainConfig*) {
-        switch (own.kind) {
-            case FeatureOption::Kind::integer: return fmt::format("{}", own.integer(config));
-            case FeatureOption::Kind::text: return toml_quote(own.text(config));
-            case FeatureOption::Kind::list: break;
-        }
-        return toml_list(own.list(config));
-    };
-    return option;
-}
-
 std::vector<Option> build_table() {
     std::vector<Option> table;
     add_domain_options(table);
@@ -401,7 +354,7 @@ std::vector<Option> build_table() {
     add_process_options(table);
     std::ranges::move(limit_options(), std::back_inserter(table));
     table.push_back(server_threads());
-    for (const FeatureOption* own : declared_options()) table.push_back(of_feature(*own));
+    std::ranges::move(feature_options(), std::back_inserter(table));
     return table;
 }
 

@@ -33,7 +33,7 @@ struct OptionTarget {
 };
 
 struct Option {
-    enum class Kind : unsigned char { integer, text, list };
+    enum class Kind : unsigned char { integer, text, list, boolean };
 
     std::string_view key;  ///< dotted: "c2s.listen"; "domain.name" stands in each [[domain]]
     Kind kind = Kind::text;
@@ -61,6 +61,8 @@ std::span<const Option> options();
 const Option* find_option(std::string_view key);
 /// The rows of [limits], from their own file; part of options().
 std::vector<Option> limit_options();
+/// The rows of options that features declared, from their own file; part of options().
+std::vector<Option> feature_options();
 
 /// The sections in the order of the table.
 std::vector<std::string_view> option_sections();

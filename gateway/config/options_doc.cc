@@ -98,6 +98,7 @@ std::string toml_quote(std::string_view text) {
 }
 
 std::string describe_form(const Option& option) {
+    if (option.kind == Option::Kind::boolean) return "true or false";
     if (option.kind != Option::Kind::integer) return std::string(option.form);
     return fmt::format("an integer from {} to {}", with_unit(option, option.minimum),
                        with_unit(option, option.maximum));
