@@ -145,7 +145,10 @@ void ClientSession::room_made() {
         transmit(next, next->bytes(), 0);
     }
     if (state_ == State::full && !full()) enter(State::flowing);
-    if (!crowded()) account_.inbox().room_again();
+    if (crowded()) return;
+    account_.inbox().room_again();
+    hub_.shared.features.announce(
+        {.event = LifeEvent::session_has_room, .hub = hub_, .account = &account_, .session = this});
 }
 
 void ClientSession::look_for_progress() {

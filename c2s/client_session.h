@@ -101,6 +101,7 @@ private:
     };
 
     void settled(std::uint32_t number) override;
+    void expect_again(std::uint32_t number) override;
     void flush() override;
     void on_timer(std::uint32_t which) override;
 

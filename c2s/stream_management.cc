@@ -44,6 +44,10 @@ void ClientSession::settled(std::uint32_t settled_number) {
     if (state_ == State::resuming && management_->open() == 0) finish_resumption();
 }
 
+void ClientSession::expect_again(std::uint32_t number) {
+    if (management_ != nullptr) management_->expect_again(number);
+}
+
 void ClientSession::answer_request() {
     if (stream_ == nullptr) return;
     const auto h = management_->take_answer();

@@ -330,6 +330,11 @@ void IncomingStream::settled(std::uint32_t number) {
     answer_ready_pings();
 }
 
+void IncomingStream::expect_again(std::uint32_t number) {
+    const auto found = std::ranges::find(open_, number);
+    if (found != open_.end()) open_.insert(found, number);
+}
+
 void IncomingStream::answer_ready_pings() {
     while (!pings_.empty() &&
            (open_.empty() || static_cast<std::int32_t>(open_.front() - pings_.front().after) > 0)) {

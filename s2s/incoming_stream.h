@@ -72,6 +72,7 @@ private:
     void on_stream_closed(const Outcome& why) override;
     void on_timer(std::uint32_t which) override;
     void settled(std::uint32_t number) override;
+    void expect_again(std::uint32_t number) override;
 
     void stanza_in(Element& element, Arena& arena);
     void misaddressed(const Element& element, StanzaKind kind, const Jid* from);

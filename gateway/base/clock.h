@@ -3,7 +3,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace causeway {
 
@@ -32,5 +34,11 @@ public:
 
 /// XEP-0082 date-time in UTC, such as 2026-01-31T12:00:00Z (milliseconds are dropped).
 std::string format_date_time(UnixMillis at);
+
+/// The same with milliseconds, such as 2026-01-31T12:00:00.250Z.
+std::string format_date_time_exactly(UnixMillis at);
+
+/// An XEP-0082 date-time with any offset and fraction; nullopt: it is none.
+std::optional<UnixMillis> parse_date_time(std::string_view text);
 
 }  // namespace causeway

@@ -22,6 +22,8 @@ class TicketHolder {
 public:
     /// The stanza of that number is safe. May come in any order.
     virtual void settled(std::uint32_t number) = 0;
+    /// The stanza of that number is safe only after one more settled() for it.
+    virtual void expect_again(std::uint32_t number) = 0;
 
 protected:
     ~TicketHolder() = default;

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "gateway/config/feature_option.h"
 #include "gateway/feature/command.h"
@@ -13,6 +14,7 @@
 #include "gateway/feature/metric.h"
 #include "gateway/feature/points.h"
 #include "gateway/feature/stream_feature.h"
+#include "gateway/store/store.h"
 #include "gateway/xmpp/stanza.h"
 
 namespace causeway {
@@ -55,10 +57,17 @@ struct IqHandler {
 /// A store that a feature keeps. By this list the engine removes an account's data with the
 /// account, and counts it, without knowing the feature.
 struct OwnedStore {
-    enum class Shape : unsigned char { map, log };
+    enum class Shape : unsigned char { map, log, archive };
     std::string_view name;
     Shape shape = Shape::map;
     bool of_accounts = true;  ///< its owners are bare JIDs of accounts here
+};
+
+/// What of a feature is read with an account, before the account answers anything: the entries of a
+/// Map store whose owner it is.
+struct AccountData {
+    std::string_view store;
+    void (*load)(Account& account, const std::vector<MapEntry>& entries) = nullptr;
 };
 
 struct Feature {
@@ -72,6 +81,7 @@ struct Feature {
     Points points = {};
     std::span<const StreamFeature> stream = {};
     std::span<const OwnedStore> stores = {};
+    std::span<const AccountData> account_data = {};
     std::span<const FeatureOption* const> options = {};
     std::span<const Metric* const> metrics = {};      ///< counted in Hub::metrics
     std::span<const control::Command> commands = {};  ///< of the control socket

@@ -85,6 +85,7 @@ void FeatureRegistry::add(const Feature& feature) {
     append(server_disco_, feature.server_disco);
     append(account_disco_, feature.account_disco);
     append(disco_, feature.disco);
+    append(account_data_, feature.account_data);
 }
 
 const IqHandler* FeatureRegistry::find_iq(StanzaType type, IqTarget target, std::string_view ns,

@@ -46,6 +46,7 @@ public:
     /// What every feature tells of a domain, or of an account, that `query` asks about.
     [[nodiscard]] DiscoInfo info(DiscoSource::Of of, const DiscoQuery& query) const;
     [[nodiscard]] DiscoItems items(DiscoSource::Of of, const DiscoQuery& query) const;
+    [[nodiscard]] std::span<const AccountData> account_data() const { return account_data_; }
     [[nodiscard]] std::span<const Feature* const> features() const { return features_; }
     /// Of all features; see MetricCounts.
     [[nodiscard]] std::span<const Metric* const> metrics() const { return metrics_; }
@@ -69,6 +70,7 @@ private:
     std::array<std::array<Table<StreamFeature>, 2>, 2> stream_;  ///< by side and role
     Table<std::string_view> server_disco_, account_disco_;
     Table<DiscoSource> disco_;
+    Table<AccountData> account_data_;
     Table<const Metric*> metrics_;
 };
 

@@ -35,8 +35,8 @@ void remove_claims(Element& message, const Jid& owner) {
 void add_id(Hub& hub, Stanza& stanza, std::string_view by) {
     Element& id = stanza.element.add_child(stanza.arena, ns::stanza_ids, "stanza-id");
     id.set_attribute(stanza.arena, "by", stanza.arena.copy(by));
-    id.set_attribute(stanza.arena, "id",
-                     stanza.arena.copy(fmt::format("{}", hub.shared.ids.next_id())));
+    stanza.stanza_id = hub.shared.ids.next_id();
+    id.set_attribute(stanza.arena, "id", stanza.arena.copy(fmt::format("{}", stanza.stanza_id)));
 }
 
 bool is_kept(StanzaType type) { return type == StanzaType::chat || type == StanzaType::normal; }

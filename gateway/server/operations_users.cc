@@ -120,10 +120,14 @@ private:
         for (const Feature* feature : server_.shared().features.features()) {
             for (const OwnedStore& store : feature->stores) {
                 if (!store.of_accounts) continue;
-                if (store.shape == OwnedStore::Shape::map) {
-                    batch.map_clear(store.name, account_.bare());
-                } else {
-                    batch.log_clear(store.name, account_.bare());
+                switch (store.shape) {
+                    case OwnedStore::Shape::map:
+                        batch.map_clear(store.name, account_.bare());
+                        break;
+                    case OwnedStore::Shape::log:
+                        batch.log_clear(store.name, account_.bare());
+                        break;
+                    case OwnedStore::Shape::archive: batch.archive_clear(account_.bare()); break;
                 }
             }
         }

@@ -1,8 +1,10 @@
 #include "gateway/server/server.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "gateway/features/registry.h"
+#include "gateway/session/archive_recovery.h"
 
 namespace causeway {
 
@@ -11,6 +13,7 @@ Server::Server(Outside outside, FeatureRegistry features)
       features_(std::move(features)),
       ids_(outside_.clock, outside_.store.id_floor()),
       lifetimes_(outside_.clock, outside_.last_lifetime),
+      archive_mark_(std::max(1U, outside_.shards)),
       shards_(std::max(1U, outside_.shards), outside_.clock) {
     shared_ = std::make_unique<Shared>(Shared{.clock = outside_.clock,
                                               .shards = shards_,
@@ -19,6 +22,7 @@ Server::Server(Outside outside, FeatureRegistry features)
                                               .features = features_,
                                               .ids = ids_,
                                               .lifetimes = lifetimes_,
+                                              .archive_mark = archive_mark_,
                                               .secret = outside_.secret,
                                               .hubs = {},
                                               .started = outside_.clock.now()});
@@ -70,7 +74,9 @@ Outcome Server::listen() {
             part.servers->resume_stored();
         });
     }
-    parts_.front()->hub->shard.post([&expiry = *expiry_] { expiry.start(); });
+    Hub& first = *parts_.front()->hub;
+    first.shard.post([&first, newest = ids_.next_id()] { list_after_crash(first, newest); });
+    first.shard.post([&expiry = *expiry_] { expiry.start(); });
     return {};
 }
 
@@ -101,6 +107,7 @@ void Server::stop() {
     for (unsigned i = 0; i < shards_.count(); ++i) shards_[i].stop();
     for (std::thread& thread : threads_) thread.join();
     threads_.clear();
+    if (std::exchange(stopped_, true)) return;
     for (const auto& part : parts_) part->hub->ledger.finish();
 }
 

@@ -86,12 +86,14 @@ private:
     FeatureRegistry features_;
     IdSource ids_;
     LifetimeClock lifetimes_;
+    ArchiveMark archive_mark_;
     Shards shards_;
     std::unique_ptr<Shared> shared_;
     ClientTables client_tables_;
     std::vector<std::unique_ptr<Part>> parts_;
     std::unique_ptr<Expiry> expiry_;  ///< on the first shard
     std::vector<std::thread> threads_;
+    bool stopped_ = false;
 };
 
 }  // namespace causeway

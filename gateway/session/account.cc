@@ -1,5 +1,6 @@
 #include "gateway/session/account.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "gateway/base/log.h"
@@ -13,6 +14,22 @@ namespace causeway {
 struct Account::Loading {
     std::optional<Result<std::optional<account_store::Record>>> record;
     std::optional<Result<std::vector<MapEntry>>> roster;
+    std::vector<std::optional<Result<std::vector<MapEntry>>>> of_features;  ///< as account_data()
+
+    [[nodiscard]] bool complete() const {
+        return record && roster && std::ranges::all_of(of_features, [](const auto& entries) {
+                   return entries.has_value();
+               });
+    }
+    /// Of the first question that was answered with a failure; ok if none was.
+    [[nodiscard]] Outcome failure() const {
+        if (!*record) return record->error();
+        if (!*roster) return roster->error();
+        for (const auto& entries : of_features) {
+            if (!*entries) return entries->error();
+        }
+        return {};
+    }
 };
 
 Account::Account(Hub& hub, Jid bare)
@@ -101,25 +118,38 @@ void Account::load() {
                             parts->record = std::move(record);
                             loaded_part(parts);
                         });
-    hub_.shared.store.map_list(std::string(Roster::store_name), std::string(jid_.bare()),
-                               hub_.shard, [this, parts](Result<std::vector<MapEntry>> entries) {
-                                   parts->roster = std::move(entries);
-                                   loaded_part(parts);
-                               });
+    const auto list = [&](std::string_view store, auto place) {
+        hub_.shared.store.map_list(std::string(store), std::string(jid_.bare()), hub_.shard,
+                                   [this, parts, place](Result<std::vector<MapEntry>> entries) {
+                                       place(*parts) = std::move(entries);
+                                       loaded_part(parts);
+                                   });
+    };
+    list(
+        Roster::store_name, [](Loading & all) -> auto& { return all.roster; });
+    const std::span<const AccountData> data = hub_.shared.features.account_data();
+    parts->of_features.resize(data.size());
+    for (std::size_t i = 0; i < data.size(); ++i) {
+        list(
+            data[i].store, [i](Loading & all) -> auto& { return all.of_features[i]; });
+    }
 }
 
 void Account::loaded_part(const std::shared_ptr<Loading>& parts) {
-    if (!parts->record || !parts->roster) return;
-    if (!*parts->record) {
-        finish_loading(parts->record->error(), State::fresh);
+    if (!parts->complete()) return;
+    const Outcome failure = parts->failure();
+    if (!failure) {
+        finish_loading(failure, State::fresh);
     } else if (!**parts->record) {
         finish_loading({}, State::absent);
-    } else if (!*parts->roster) {
-        finish_loading(parts->roster->error(), State::fresh);
     } else {
         const State found = (**parts->record)->disabled ? State::disabled : State::active;
         if (state_ != State::loading_outdated) {
             roster_.load(Roster::from_store(jid_.bare(), **parts->roster));
+            const std::span<const AccountData> data = hub_.shared.features.account_data();
+            for (std::size_t i = 0; i < data.size(); ++i) {
+                data[i].load(*this, **parts->of_features[i]);
+            }
         }
         finish_loading({}, found);
     }

@@ -76,7 +76,7 @@ void AccountInbox::to_session(Resource& session, const PacketRef& packet,
                               AcknowledgementTicket ticket) {
     Hub& hub = account_.hub();
     HoldId hold = 0;
-    if (packet->storable() && (ticket.owed() || session.acknowledges())) {
+    if (packet->archived() || (packet->storable() && (ticket.owed() || session.acknowledges()))) {
         hold = hub.ledger.hold(packet, ticket, store_key());
     }
     remember(packet, hold);
@@ -107,8 +107,9 @@ void AccountInbox::to_best(const PacketRef& packet, AcknowledgementTicket ticket
         return;
     }
     Hub& hub = account_.hub();
-    const bool held =
-        packet->storable() && (ticket.owed() || std::ranges::any_of(best, &Resource::acknowledges));
+    const bool held = packet->archived() ||
+                      (packet->storable() &&
+                       (ticket.owed() || std::ranges::any_of(best, &Resource::acknowledges)));
     const HoldId hold = held ? hub.ledger.hold(packet, ticket, store_key()) : 0;
     remember(packet, hold);
     // The first session that has it has it for the account.

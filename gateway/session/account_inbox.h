@@ -29,6 +29,9 @@ public:
 
     /// A session takes messages now: it gets what is stored.
     void read_stored();
+    /// A session got that row of its archive, as `packet`, on its own request. If the row waits for
+    /// a session, the hold that says when it does not any more; else 0.
+    [[nodiscard]] HoldId fetched(const PacketRef& packet, std::uint64_t row);
     /// A session that had too much before it has room again: go on with the stored messages.
     void room_again();
     /// A session ended and did not acknowledge all: another session that takes messages gets the

@@ -21,6 +21,13 @@ void AccountInbox::read_stored() {
     }
 }
 
+HoldId AccountInbox::fetched(const PacketRef& packet, std::uint64_t row) {
+    Hub& hub = account_.hub();
+    if (hub.ledger.in_flight(row)) return 0;
+    stored_.reset();  // the row goes when the client has it
+    return hub.ledger.adopt(packet, store_key(), row);
+}
+
 void AccountInbox::redeliver() {
     if (!account_.sessions().best().empty()) read_stored();
 }

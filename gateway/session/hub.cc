@@ -67,4 +67,9 @@ void Hub::settle(AcknowledgementTicket ticket) {
     if (found != ticket_holders.end()) found->second->settled(ticket.number);
 }
 
+void Hub::expect_again(AcknowledgementTicket ticket) {
+    const auto found = ticket_holders.find(ticket.holder);
+    if (found != ticket_holders.end()) found->second->expect_again(ticket.number);
+}
+
 }  // namespace causeway

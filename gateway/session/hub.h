@@ -13,9 +13,11 @@
 #include "gateway/config/config.h"
 #include "gateway/feature/acknowledgement.h"
 #include "gateway/feature/registry.h"
+#include "gateway/feature/slots.h"
 #include "gateway/net/resolver.h"
 #include "gateway/net/socket.h"
 #include "gateway/net/tls_store.h"
+#include "gateway/session/archive_mark.h"
 #include "gateway/session/ledger.h"
 #include "gateway/session/seen_messages.h"
 #include "gateway/shard/shard.h"
@@ -102,6 +104,7 @@ struct Shared {
     const FeatureRegistry& features;
     IdSource& ids;                   ///< of stored rows and of stanzas
     const LifetimeClock& lifetimes;  ///< of stored rows
+    ArchiveMark& archive_mark;
     /// Domains of their own behind this server, beside those of accounts.
     std::unordered_map<std::string, Service*> services = {};
     std::string secret;      ///< of this process start, for dialback keys and fake salts
@@ -146,6 +149,7 @@ struct Hub final : private TimerTarget {
     RemoteDomains* remote = nullptr;
     Asking* asking = nullptr;  ///< gateway/route/asking.h
     std::unordered_map<std::uint64_t, TicketHolder*> ticket_holders;
+    Slots slots;  ///< of features, on this shard
 
     /// Until the next reload; what lives longer holds shared_limits().
     [[nodiscard]] const Limits& limits() const { return config->limits; }
@@ -167,6 +171,8 @@ struct Hub final : private TimerTarget {
     void at(Hub& other, std::function<void()> task) const;
     /// Tells whoever waits for it that a stanza is safe.
     void settle(AcknowledgementTicket ticket);
+    /// The ticket will be settled once more than it would have been. On the shard of its holder.
+    void expect_again(AcknowledgementTicket ticket);
     /// Leads a stanza through the hooks of one point. False: it goes no further, and whoever sent
     /// it has been told what is to be told. `packet` is what an error answers: a PacketRef, or a
     /// function that makes it.

@@ -7,11 +7,6 @@
 #include "gateway/session/hub.h"
 
 namespace causeway {
-namespace {
-enum : std::uint32_t { wait_over, retry_due, erase_due };
-// The store refuses a batch larger than its queue: a turn that has more to store commits in parts.
-constexpr std::size_t batch_bytes = 1U << 20U;
-}  // namespace
 
 Ledger::Ledger(Hub& hub) : hub_(hub) {}
 
@@ -19,15 +14,20 @@ Ledger::~Ledger() { Flushable::unlink(); }
 
 HoldId Ledger::hold(PacketRef packet, AcknowledgementTicket ticket, StoreKey store_key) {
     const HoldId id = next_++;
-    const Entry& entry = entries_
-                             .emplace(id, Entry{.packet = std::move(packet),
-                                                .ticket = ticket,
-                                                .others = {},
-                                                .store_key = std::move(store_key),
-                                                .since = hub_.clock().now(),
-                                                .kept = {}})
-                             .first->second;
-    if (ticket.owed()) wait(id, entry);
+    Entry& entry = entries_
+                       .emplace(id, Entry{.packet = std::move(packet),
+                                          .ticket = ticket,
+                                          .others = {},
+                                          .store_key = std::move(store_key),
+                                          .since = hub_.clock().now(),
+                                          .kept = {}})
+                       .first->second;
+    if (entry.packet->archived()) {
+        make_due(id, entry);
+        send_unlisted(id, entry);
+    } else if (ticket.owed()) {
+        wait(id, entry);
+    }
     return id;
 }
 
@@ -77,6 +77,7 @@ HoldId Ledger::adopt(PacketRef packet, StoreKey store_key, std::uint64_t row) {
                                .store_key = std::move(store_key),
                                .row = row,
                                .state = State::stored,
+                               .place = Place::listed,
                                .kept = {}});
     return id;
 }
@@ -100,8 +101,10 @@ void Ledger::make_due(HoldId id, Entry& entry) {
     // A message that its owner here has given an id stands under it; else ids rise in the order of
     // keeping. Either way it is read back in the order in which it came.
     const std::uint64_t given = entry.packet->stanza_id();
-    entry.row = given != 0 ? given : hub_.shared.ids.next_id();
-    rows_.emplace(entry.row, id);
+    if (entry.place == Place::nowhere) {
+        entry.row = given != 0 ? given : hub_.shared.ids.next_id();
+        rows_.emplace(entry.row, id);
+    }
     due_.push_back(id);
     hub_.shard.mark_dirty(*this);
 }
@@ -150,12 +153,16 @@ void Ledger::confirm(HoldId id) {
     Entry& entry = found->second;
     // A row that was adopted waits for other reasons than the recipient.
     if (entry.since != TimePoint{}) pace_.acknowledged(entry.store_key.owner, age(entry));
+    if (entry.packet->archived() && entry.place == Place::nowhere) {
+        entry.confirmed = true;  // the archive is to have it as well, before anybody is told
+        return;
+    }
     settle(entry);
     if (entry.state == State::committing) {
         entry.confirmed = true;
         return;
     }
-    if (entry.state == State::stored) {
+    if (entry.place == Place::listed) {
         erase_row(entry);
     } else {
         rows_.erase(entry.row);
@@ -208,10 +215,11 @@ void Ledger::release_to(HoldId id, Kept kept) {
     }
     entry.released = true;
     entry.kept = std::move(kept);
-    if (entry.state == State::waiting) {
-        make_due(id, entry);
-    } else if (entry.state == State::stored) {
+    entry.wanted = Place::listed;
+    if (entry.state == State::stored && entry.place == Place::listed) {
         stored(id);
+    } else if (entry.state == State::waiting || entry.state == State::stored) {
+        make_due(id, entry);
     }
 }
 
@@ -222,6 +230,10 @@ void Ledger::on_timer(std::uint32_t which) {
     }
     if (which == erase_due) {
         erase_now();
+        return;
+    }
+    if (which == list_due) {
+        list_archived();
         return;
     }
     for (const HoldId id : std::exchange(retry_, {})) {
@@ -236,30 +248,47 @@ void Ledger::flush() { commit_due(); }
 
 void Ledger::commit_due() {
     erase_timer_.cancel();
+    commit_recorded();
     Batch batch = std::exchange(erased_, Batch{});
     std::vector<HoldId> ids;
-    const auto commit = [&] {
+    const auto commit_part = [&] {
         if (batch.empty()) return;
-        hub_.shared.store.commit(
-            std::exchange(batch, Batch{}), hub_.shard,
-            [this, ids = std::exchange(ids, {}), erased = std::exchange(erased_rows_, {})](
-                const Outcome& outcome) { committed(ids, erased, outcome); });
+        this->commit(std::exchange(batch, Batch{}),
+                     [this, ids = std::exchange(ids, {}), erased = std::exchange(erased_rows_, {})](
+                         const Outcome& outcome) { committed(ids, erased, outcome); });
     };
-    const UnixMillis now = hub_.clock().wall();
     for (const HoldId id : std::exchange(due_, {})) {
         const auto found = entries_.find(id);
         if (found == entries_.end() || found->second.state != State::due) continue;
         Entry& entry = found->second;
         entry.state = State::committing;
-        batch.log_append(entry.store_key.store, entry.store_key.owner,
-                         {.id = entry.row,
-                          .at = now,
-                          .expires = entry.store_key.expires,
-                          .body = std::string(entry.packet->bytes())});
+        // What its recipient has already needs no row; without an archive the row is all there is.
+        const bool archive_only = entry.confirmed && entry.packet->archived();
+        entry.committing = archive_only ? Place::archived : entry.wanted;
+        append(batch, entry);
         ids.push_back(id);
-        if (batch.bytes() >= batch_bytes) commit();
+        if (batch.bytes() >= batch_bytes) commit_part();
     }
-    commit();
+    commit_part();
+}
+
+void Ledger::commit(Batch batch, std::function<void(const Outcome&)> done) {
+    ++commits_;
+    hub_.shared.store.commit(std::move(batch), hub_.shard,
+                             [this, done = std::move(done)](const Outcome& outcome) {
+                                 --commits_;
+                                 if (done) done(outcome);
+                             });
+}
+
+void Ledger::when_readable(std::function<void()> task) {
+    if (!due_.empty() || !recorded_.batch.empty()) commit_due();
+    if (commits_ == 0) {
+        task();
+        return;
+    }
+    // The store answers in the order of the commits; one without operations costs no flush.
+    commit({}, [task = std::move(task)](const Outcome&) { task(); });
 }
 
 void Ledger::committed(const std::vector<HoldId>& ids, const std::vector<std::uint64_t>& erased,
@@ -277,13 +306,19 @@ void Ledger::committed(const std::vector<HoldId>& ids, const std::vector<std::ui
             continue;
         }
         settle(entry);
-        if (entry.confirmed) {
+        entry.place = entry.committing;
+        if (entry.confirmed && entry.place == Place::listed) {
             erase_row(entry);
             entries_.erase(found);
-        } else if (entry.released) {
+        } else if (entry.confirmed) {
+            rows_.erase(entry.row);
+            entries_.erase(found);
+        } else if (!entry.released) {
+            entry.state = State::stored;
+        } else if (entry.place == Place::listed) {
             stored(id);
         } else {
-            entry.state = State::stored;
+            make_due(id, entry);  // it was released while it was being archived
         }
     }
 }
@@ -298,8 +333,12 @@ void Ledger::stored(HoldId id) {
 }
 
 void Ledger::fail(HoldId id, Entry& entry, const Outcome& outcome) {
-    rows_.erase(entry.row);
-    if (!entry.confirmed && !entry.released) {
+    if (entry.place == Place::nowhere) rows_.erase(entry.row);
+    const bool archive_only = entry.confirmed && entry.packet->archived();
+    const bool again =
+        archive_only ? ++entry.attempts < archive_attempts : !entry.confirmed && !entry.released;
+    // What stands in the archive is safe; only the list of what waits lacks it.
+    if (again || entry.place == Place::archived) {
         entry.state = State::waiting;
         retry_.push_back(id);
         if (!retry_timer_.armed()) {
@@ -311,6 +350,10 @@ void Ledger::fail(HoldId id, Entry& entry, const Outcome& outcome) {
     entries_.erase(id);
     if (failed.confirmed) {
         // The recipient has it; only the disk does not.
+        if (archive_only) {
+            CAUSEWAY_LOG(error, "archive.not_stored", {"owner", failed.store_key.owner},
+                         {"cause", outcome.why()});
+        }
         settle(failed);
         return;
     }

@@ -5,8 +5,16 @@
 // stored at once. Everything due is committed as one batch per turn. Rows that are done with are
 // erased with the next such batch, or by themselves after a while.
 //
+// A message that its owner's archive keeps (Packet::archived) is stored in any case, and nobody
+// hears that it is safe before it is. It gets no row in the Log store as long as its recipient may
+// still acknowledge it: only what waits for a session, or has been on its way for a second, is
+// listed there, by a row without a body. So that a crash forgets nothing, the ledger remembers in
+// the store up to which id everything is either done with or listed (the archive mark); what stands
+// in the archive above that mark is listed when the process starts (archive_recovery.h).
+//
 //   hold()     the message is on its way to a recipient that will acknowledge
 //   keep()     nobody takes it now: store it
+//   record()   a message that an account sent: for its own archive
 //   adopt()    a row of the store is on its way to a recipient
 //   confirm()  the recipient has it: settle, forget the row
 //   release()  the recipient is gone and did not confirm: the row stays for the next one
@@ -23,6 +31,7 @@
 #include "gateway/base/timer_wheel.h"
 #include "gateway/feature/acknowledgement.h"
 #include "gateway/session/acknowledgement_pace.h"
+#include "gateway/session/archive_mark.h"
 #include "gateway/shard/shard.h"
 #include "gateway/store/store.h"
 #include "gateway/xmpp/packet.h"
@@ -46,12 +55,23 @@ public:
     static constexpr std::size_t erase_at_once = 1000;
     /// After a commit failed for a message that is still on its way.
     static constexpr Duration retry_after{1000};
+    /// The store refuses a batch larger than its queue: a turn that has more to store commits in
+    /// parts.
+    static constexpr std::size_t batch_bytes = 1U << 20U;
+    /// How long an archived message may be on its way before it is listed.
+    static constexpr Duration list_after{1000};
+    /// How often the archiving of a message that its recipient has is tried again.
+    static constexpr unsigned archive_attempts = 10;
 
     explicit Ledger(Hub& hub);
     ~Ledger();
 
     HoldId hold(PacketRef packet, AcknowledgementTicket ticket, StoreKey store_key);
     HoldId adopt(PacketRef packet, StoreKey store_key, std::uint64_t row);
+    /// Puts a message into the archive of `owner`, who sent it, under that id. The ticket is
+    /// settled once more for it; if the disk fails it is settled all the same, and the log says so.
+    void record(const Packet& packet, std::string_view owner, std::uint64_t id,
+                AcknowledgementTicket ticket);
     /// `kept` is called with the row's number, or with why it could not be stored (the sender has
     /// then got an error).
     using Kept = std::function<void(Result<std::uint64_t>)>;
@@ -73,13 +93,17 @@ public:
     void release(HoldId id);
     /// As release(), and tells the row once it is known to be stored.
     void release_to(HoldId id, Kept kept);
+    /// Runs `task` once all that was given to the ledger before can be read from the store, or has
+    /// failed: now, if nothing is on its way there.
+    void when_readable(std::function<void()> task);
     /// Messages without an outcome, and rows to be erased.
     [[nodiscard]] std::size_t open() const { return entries_.size() + erasing_; }
     /// Erases at the end of this turn all rows that are done with; for a server that is about to
     /// end.
     void erase_now();
-    /// Gives the store what is due and what is to be erased; for when the shard's thread has ended.
-    void finish() { commit_due(); }
+    /// Gives the store what is due, what is to be listed and what is to be erased; for when the
+    /// shard's thread has ended.
+    void finish();
     /// Whether that row is on its way to somebody, or done with and about to be erased: not to be
     /// sent again.
     [[nodiscard]] bool in_flight(std::uint64_t row) const { return rows_.contains(row); }
@@ -94,6 +118,12 @@ private:
         committing,  ///< the store is writing it
         stored,      ///< durable, and on its way to a recipient
     };
+    /// Where in the store the message stands. One that no archive keeps is listed, or nowhere.
+    enum class Place : unsigned char {
+        nowhere,
+        archived,  ///< in its owner's archive alone
+        listed,    ///< in a Log store, where the next session looks
+    };
     struct Entry {
         PacketRef packet;
         AcknowledgementTicket ticket;
@@ -102,10 +132,20 @@ private:
         TimePoint since{};  ///< given to the recipient
         std::uint64_t row = 0;
         State state = State::waiting;
-        bool confirmed = false;  ///< while committing: erase the row when done
+        Place place = Place::nowhere;       ///< now
+        Place wanted = Place::listed;       ///< after the next commit
+        Place committing = Place::nowhere;  ///< after the one that is under way
+        bool confirmed = false;  ///< the recipient has it, and a commit is still to be done
+        unsigned attempts = 0;   ///< commits that failed after that
         unsigned holders = 1;    ///< recipients that may still confirm
         bool released = false;   ///< nobody will confirm: a failed commit is the sender's to know
         Kept kept;
+    };
+
+    /// Copies for the archives of senders, for the end of this turn.
+    struct Recorded {
+        Batch batch;
+        std::vector<AcknowledgementTicket> tickets;
     };
 
     /// Messages that wait equally long, the oldest first. Some have had their outcome meanwhile.
@@ -115,6 +155,7 @@ private:
     };
     /// 10 ms, and twice as much with each: every wait is rounded up to one of these.
     static constexpr std::size_t wait_classes = 8;
+    enum TimerFor : std::uint32_t { wait_over, retry_due, erase_due, list_due };
 
     void on_timer(std::uint32_t which) override;
     void wait(HoldId id, const Entry& entry);
@@ -131,6 +172,12 @@ private:
     void make_due(HoldId id, Entry& entry);
     void settle(Entry& entry);
     void erase_row(const Entry& entry);
+    void append(Batch& batch, const Entry& entry) const;
+    void commit_recorded();
+    void commit(Batch batch, std::function<void(const Outcome&)> done);
+    void send_unlisted(HoldId id, Entry& entry);
+    void list_archived();
+    void move_mark();
 
     Hub& hub_;
     std::unordered_map<HoldId, Entry> entries_;
@@ -139,9 +186,13 @@ private:
     std::vector<HoldId> due_;
     Batch erased_;  ///< rows that are done with, erased with the next commit
     std::vector<std::uint64_t> erased_rows_;
+    std::size_t commits_ = 0;  ///< given to the store and not answered
     std::size_t erasing_ = 0;  ///< rows whose erasure is not known yet, waiting ones included
     TimePoint timer_at_{};     ///< when timer_ is due, while armed
     std::unordered_map<std::uint64_t, HoldId> rows_;
+    Recorded recorded_;
+    UnlistedMessages unlisted_;
+    Timer list_timer_;
     Timer timer_;
     Timer erase_timer_;
     Timer retry_timer_;

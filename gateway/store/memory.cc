@@ -48,6 +48,16 @@ void MemoryStore::release_commits() {
     release();
 }
 
+void MemoryStore::refuse_commits(bool refuse) {
+    const std::lock_guard lock(mutex_);
+    refusing_ = refuse;
+}
+
+std::uint64_t MemoryStore::id_floor() const {
+    const std::lock_guard lock(mutex_);
+    return tables_.highest_id;
+}
+
 std::size_t MemoryStore::held_commits() const {
     const std::lock_guard lock(mutex_);
     return held_.size();
@@ -67,7 +77,7 @@ void MemoryStore::stop() {
 void MemoryStore::commit(Batch batch, Executor& home, Committed committed) {
     Outcome outcome = check_batch(batch, limits_);
     const std::lock_guard lock(mutex_);
-    if (outcome && stopped_) outcome = Outcome::retry("the store stops");
+    if (outcome && (stopped_ || refusing_)) outcome = Outcome::retry("the store stops");
     if (outcome && holding_ &&
         (held_.size() >= limits_.queued_batches ||
          batch.bytes() > limits_.queued_bytes - held_bytes_)) {
@@ -143,8 +153,10 @@ void MemoryStore::apply(const Batch::Operation& operation) {
     } else if (const auto* log_clear = std::get_if<Batch::LogClear>(&operation)) {
         clear_owner(tables_.logs, log_clear->store, log_clear->owner, std::uint64_t{0});
     } else if (const auto* append = std::get_if<Batch::LogAppend>(&operation)) {
+        tables_.highest_id = std::max(tables_.highest_id, append->row.id);
         tables_.logs.emplace(LogKey{append->store, append->owner, append->row.id}, append->row);
     } else if (const auto* archived = std::get_if<Batch::ArchiveAppend>(&operation)) {
+        tables_.highest_id = std::max(tables_.highest_id, archived->row.id);
         tables_.archive.append(archived->owner, archived->row);
     } else if (const auto* replace = std::get_if<Batch::ArchiveReplace>(&operation)) {
         tables_.archive.replace(replace->owner, replace->id, replace->body);

@@ -29,6 +29,8 @@ public:
     void hold_commits();
     /// Applies what waited, in order, and holds no more.
     void release_commits();
+    /// Whether the process that commits is taken for dead: it is refused, and nothing changes.
+    void refuse_commits(bool refuse);
     /// Batches that wait.
     [[nodiscard]] std::size_t held_commits() const;
     /// Batches applied so far.
@@ -56,7 +58,8 @@ public:
     void archive_total(std::string owner, Executor& home, Answer<ArchiveTotals> answer) override;
     void archive_recent(std::uint64_t after, std::size_t limit, Executor& home,
                         Answer<MemoryArchive::Recent> answer) override;
-    [[nodiscard]] std::uint64_t id_floor() const override { return 0; }
+    /// The highest id so far.
+    [[nodiscard]] std::uint64_t id_floor() const override;
     /// Releases held commits first.
     void stop() override;
 
@@ -72,6 +75,7 @@ private:
         std::map<MapKey, std::string> maps;
         std::map<LogKey, LogRow> logs;
         MemoryArchive archive;
+        std::uint64_t highest_id = 0;
 
         /// The row as it is answered: with its body, wherever that stands.
         [[nodiscard]] LogRow whole(const LogKey& key, const LogRow& row) const;
@@ -98,6 +102,7 @@ private:
     Outcome commit_failure_;
     Outcome read_failure_;
     bool holding_ = false;
+    bool refusing_ = false;
     bool stopped_ = false;
 };
 

@@ -16,7 +16,14 @@ std::uint32_t StreamManagement::receive() {
     return received_;
 }
 
+void StreamManagement::expect_again(std::uint32_t number) { again_.push_back(number); }
+
 bool StreamManagement::settle(std::uint32_t number) {
+    if (const auto again = std::ranges::find(again_, number); again != again_.end()) {
+        *again = again_.back();
+        again_.pop_back();
+        return false;
+    }
     const auto found = std::ranges::find(open_, number);
     if (found == open_.end()) return false;
     open_.erase(found);

@@ -35,8 +35,10 @@ public:
     // ---- stanzas that came ----
     /// Counts a stanza, which is open until settle() is called with the number returned.
     std::uint32_t receive();
-    /// The stanza is safe. False if it was not open.
+    /// The stanza is safe. False if it was not open, or more is expected for it.
     bool settle(std::uint32_t number);
+    /// The stanza, which is open, takes one more settle().
+    void expect_again(std::uint32_t number);
     /// Stanzas counted that are not safe yet.
     [[nodiscard]] std::size_t open() const { return open_.size(); }
     /// The `h` to tell the peer: everything up to that number is safe.
@@ -94,7 +96,8 @@ private:
     }
 
     std::uint32_t received_ = 0;
-    std::deque<std::uint32_t> open_;  ///< rising
+    std::deque<std::uint32_t> open_;    ///< rising
+    std::vector<std::uint32_t> again_;  ///< of the open ones: what takes one more settle()
     Question peer_question_ = Question::none;
     std::uint32_t answer_at_ = 0;  ///< the peer's oldest question waits for this number
     std::uint32_t asked_at_ = 0;   ///< and its newest for this

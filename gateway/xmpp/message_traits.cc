@@ -10,11 +10,13 @@ struct Found {
     bool chat_state = false;
     bool substance = false;  ///< something that is of use later
     bool no_store = false;
+    bool no_permanent_store = false;
     bool store = false;
 };
 
 void look_at_hint(const Element& hint, MessageTraits& traits, Found& found) {
-    if (hint.name == "no-store" || hint.name == "no-permanent-store") found.no_store = true;
+    if (hint.name == "no-store") found.no_store = true;
+    if (hint.name == "no-permanent-store") found.no_permanent_store = true;
     if (hint.name == "store") found.store = true;
     if (hint.name == "no-copy") traits.not_copied = true;
 }
@@ -53,6 +55,7 @@ MessageTraits traits_of(const Stanza& stanza) {
     }
     const bool kept_type = stanza.type == StanzaType::normal || stanza.type == StanzaType::chat;
     traits.storable = kept_type && !found.no_store && (found.substance || found.store);
+    traits.archivable = traits.storable && !found.no_permanent_store;
     traits.only_chat_state = found.chat_state && !found.substance && !found.store;
     return traits;
 }

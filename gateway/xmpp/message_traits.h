@@ -9,6 +9,9 @@ namespace causeway {
 struct MessageTraits {
     /// Worth keeping for somebody offline (XEP-0160), as far as the sender lets it (XEP-0334).
     bool storable = false;
+    /// Worth a place in the archives of both sides (XEP-0313 §5.1.1, XEP-0334). Such a message is
+    /// storable as well.
+    bool archivable = false;
     bool has_body = false;
     /// A chat state and nothing else (XEP-0085): only the latest of a sender matters.
     bool only_chat_state = false;

@@ -91,6 +91,7 @@ PacketRef Packet::from_stanza(const Stanza& stanza) {
                   .type = stanza.type,
                   .traits = traits_of(stanza),
                   .directed = stanza.directed,
+                  .archived = false,
                   .rest_at = rest_at,
                   .resend_key = stanza.resend_key,
                   .stanza_id = 0,
@@ -120,6 +121,7 @@ PacketRef Packet::make(StanzaKind kind, StanzaType type, const Jid& from, const 
                   .type = type,
                   .traits = {},
                   .directed = false,
+                  .archived = false,
                   .rest_at = rest_at,
                   .resend_key = 0,
                   .stanza_id = 0,
@@ -178,6 +180,7 @@ PacketRef Packet::readdressed(const Jid& new_to) const {
                   .type = about_.type,
                   .traits = about_.traits,
                   .directed = false,
+                  .archived = false,
                   .rest_at = rest_at,
                   .resend_key = 0,
                   .stanza_id = 0,
@@ -216,6 +219,14 @@ PacketRef Packet::stamped(PacketRef packet, const Jid& by, std::uint64_t stanza_
         own.size_ = static_cast<std::uint32_t>(size);
     }
     const_cast<Packet&>(*packet).about_.stanza_id = stanza_id;
+    return packet;
+}
+
+PacketRef Packet::for_archive(PacketRef packet) {
+    if (packet->references_.load(std::memory_order_acquire) != 1) {
+        packet = place(packet->about_, packet->id(), packet->bytes());
+    }
+    const_cast<Packet&>(*packet).about_.archived = true;
     return packet;
 }
 

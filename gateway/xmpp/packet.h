@@ -52,6 +52,10 @@ public:
     /// known by that number. What nobody else holds is changed in place.
     static PacketRef stamped(PacketRef packet, const Jid& by, std::uint64_t stanza_id);
 
+    /// The same message, which has a number, for the archive of its recipient. What nobody else
+    /// holds is changed in place.
+    static PacketRef for_archive(PacketRef packet);
+
     [[nodiscard]] StanzaKind kind() const { return about_.kind; }
     [[nodiscard]] StanzaType type() const { return about_.type; }
     [[nodiscard]] const Jid& from() const { return about_.from; }
@@ -66,6 +70,8 @@ public:
     /// A message that is worth keeping for somebody offline (XEP-0160, XEP-0334).
     [[nodiscard]] bool storable() const { return about_.traits.storable; }
     [[nodiscard]] const MessageTraits& traits() const { return about_.traits; }
+    /// The archive of its recipient keeps it.
+    [[nodiscard]] bool archived() const { return about_.archived; }
     /// See Stanza; it does not outlive the process.
     [[nodiscard]] bool directed() const { return about_.directed; }
     [[nodiscard]] std::uint64_t resend_key() const { return about_.resend_key; }
@@ -79,6 +85,7 @@ private:
         StanzaType type = StanzaType::normal;
         MessageTraits traits;
         bool directed = false;
+        bool archived = false;
         std::uint32_t rest_at = 0;
         std::uint64_t resend_key = 0;
         std::uint64_t stanza_id = 0;

@@ -64,6 +64,8 @@ struct Stanza {
     Jid to;  ///< empty when the stanza has none
     /// Of a message from another server: by what it is known when it is sent again; 0: by nothing.
     std::uint64_t resend_key = 0;
+    /// Of a message to another domain: the number of its id in the name of its sender (XEP-0359).
+    std::uint64_t stanza_id = 0;
     /// Presence that its sender addressed itself: it hears if that domain cannot be reached.
     bool directed = false;
 

@@ -9,6 +9,7 @@
 #include "gateway/config/load.h"
 #include "gateway/server/server.h"
 #include "gateway/session/account_store.h"
+#include "gateway/store/memory.h"
 
 namespace causeway::scene {
 namespace {
@@ -140,6 +141,7 @@ std::shared_ptr<const Config> SceneServer::configuration() const {
 }
 
 void SceneServer::start() {
+    if (server_ != nullptr) end();
     const auto config = configuration();
     std::vector<std::string> warnings;
     auto tls = TlsSnapshot::load(*config, warnings);
@@ -163,6 +165,17 @@ void SceneServer::start() {
 void SceneServer::stop() {
     if (server_ == nullptr) return;
     world_.remove(*server_);
+    store_ = world_.reopen(std::move(store_), store_name_);
+    auto* const memory = dynamic_cast<MemoryStore*>(store_.get());
+    if (memory != nullptr) memory->refuse_commits(true);  // a crash writes nothing any more
+    server_.reset();
+    if (memory != nullptr) memory->refuse_commits(false);
+    world_.settle();
+}
+
+void SceneServer::end() {
+    world_.remove(*server_);
+    server_->stop();
     store_ = world_.reopen(std::move(store_), store_name_);
     server_.reset();
     world_.settle();

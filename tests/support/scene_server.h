@@ -71,6 +71,8 @@ public:
     void start();
     /// As by a power cut: connections break, nothing is said. What was committed stays.
     void stop();
+    /// In good order: what a drained server does when it ends.
+    void end();
     /// In good order: every stream is told.
     void drain();
 

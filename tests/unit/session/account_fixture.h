@@ -78,6 +78,7 @@ struct Elsewhere final : RemoteDomains, TicketHolder {
     }
     [[nodiscard]] bool stamps(std::string_view, std::string_view) override { return false; }
     std::string expired(std::string_view, std::size_t, std::size_t) override { return {}; }
+    void expect_again(std::uint32_t) override {}
     void settled(std::uint32_t number) override { safe.push_back(number); }
 
     std::vector<std::string> sent;

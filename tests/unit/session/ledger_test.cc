@@ -16,6 +16,7 @@ namespace {
 
 /// What a sender hears: which of its messages are safe, and which came back.
 struct Sender final : TicketHolder, Routing {
+    void expect_again(std::uint32_t) override {}
     void settled(std::uint32_t number) override { safe.push_back(number); }
     void from_client(Stanza&, Account&, Resource&, AcknowledgementTicket) override {}
     void from_server(Stanza&, AcknowledgementTicket) override {}

@@ -41,6 +41,7 @@ public:
     FeatureRegistry features;
     IdSource ids{clock};
     LifetimeClock lifetimes{clock};
+    ArchiveMark archive_mark{4};
     Shards shards;
     Shared shared{.clock = clock,
                   .shards = shards,
@@ -49,6 +50,7 @@ public:
                   .features = features,
                   .ids = ids,
                   .lifetimes = lifetimes,
+                  .archive_mark = archive_mark,
                   .secret = {},
                   .hubs = {}};
 };

@@ -144,16 +144,16 @@ TEST_CASE(
 }
 
 TEST_CASE("stream: what a framed stream refuses, and with which error") {
-    const std::string header(framed_header);
+    const std::string sent_header(framed_header);
     const std::pair<std::string, std::string_view> refused[] = {
-        {"<?xml version='1.0' encoding='utf-16'?>" + header, "unsupported-encoding"},
-        {"<?xml version='1.1'?>" + header, "bad-format"},
-        {"<?xml version='1.0'?><?xml version='1.0'?>" + header, "restricted-xml"},
-        {" <?xml version='1.0'?>" + header, "restricted-xml"},
-        {"<?xml-stylesheet href='x'?>" + header, "restricted-xml"},
+        {"<?xml version='1.0' encoding='utf-16'?>" + sent_header, "unsupported-encoding"},
+        {"<?xml version='1.1'?>" + sent_header, "bad-format"},
+        {"<?xml version='1.0'?><?xml version='1.0'?>" + sent_header, "restricted-xml"},
+        {" <?xml version='1.0'?>" + sent_header, "restricted-xml"},
+        {"<?xml-stylesheet href='x'?>" + sent_header, "restricted-xml"},
         {"<?xml version='1.0'?", "not-well-formed"},
-        {"\xef\xbb\xbf" + header, "bad-format"},
-        {header + header, "not-well-formed"},
+        {"\xef\xbb\xbf" + sent_header, "bad-format"},
+        {sent_header + sent_header, "not-well-formed"},
         {"<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='a.test'>", "not-well-formed"},
         {"<open to='a.test' version='1.0'/>", "invalid-namespace"},
         {"<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'/>",

@@ -23,7 +23,10 @@ TEST_CASE("what is worth keeping, and what the sender says of it") {
     CHECK_FALSE(of("<subject>s</subject>").storable);
     CHECK(of("<subject>s</subject>", "normal").storable);
     CHECK_FALSE(of("<body>x</body><no-store xmlns='urn:xmpp:hints'/>").storable);
-    CHECK_FALSE(of("<body>x</body><no-permanent-store xmlns='urn:xmpp:hints'/>").storable);
+    // XEP-0334 §5.1: kept for as long as the recipient is offline, but in no archive.
+    CHECK(of("<body>x</body><no-permanent-store xmlns='urn:xmpp:hints'/>").storable);
+    CHECK_FALSE(of("<body>x</body><no-permanent-store xmlns='urn:xmpp:hints'/>").archivable);
+    CHECK(of("<body>x</body>").archivable);
     CHECK(of("<store xmlns='urn:xmpp:hints'/>").storable);
 }
 

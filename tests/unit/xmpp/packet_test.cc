@@ -175,7 +175,7 @@ TEST_CASE("packet: what has no substance of its own is not worth keeping") {
 
 TEST_CASE("packet: the sender's hints decide (XEP-0334)") {
     CHECK(!storable("chat", "<body>x</body><no-store xmlns='urn:xmpp:hints'/>"));
-    CHECK(!storable("chat", "<no-permanent-store xmlns='urn:xmpp:hints'/><body>x</body>"));
+    CHECK(storable("chat", "<no-permanent-store xmlns='urn:xmpp:hints'/><body>x</body>"));
     CHECK(storable("chat", "<thread>1</thread><store xmlns='urn:xmpp:hints'/>"));
     CHECK(!storable("headline", "<body>x</body><store xmlns='urn:xmpp:hints'/>"));
     CHECK(!storable("chat", "<no-copy xmlns='urn:xmpp:hints'/>"));

@@ -1,0 +1,41 @@
+#include "gateway/session/archive_mark.h"
+
+#include <algorithm>
+
+namespace causeway {
+
+ArchiveMark::ArchiveMark(unsigned shards) : lowest_(shards) {
+    for (auto& one : lowest_) one.store(none);
+}
+
+bool ArchiveMark::admit(unsigned shard, std::uint64_t row, std::uint64_t lowest) {
+    if (lowest_[shard].load(std::memory_order_relaxed) > lowest) lowest_[shard].store(lowest);
+    return row > mark_.load();
+}
+
+std::optional<std::uint64_t> ArchiveMark::advance(unsigned shard, std::uint64_t lowest,
+                                                  std::uint64_t newest) {
+    lowest_[shard].store(lowest);
+    const std::lock_guard lock(moving_);
+    const auto possible = [&] {
+        std::uint64_t mark = newest;
+        for (const auto& one : lowest_) {
+            if (const std::uint64_t id = one.load(); id != none) mark = std::min(mark, id - 1);
+        }
+        return mark;
+    };
+    const std::uint64_t before = mark_.load();
+    const std::uint64_t after = possible();
+    if (after <= before) return std::nullopt;
+    mark_.store(after);
+    if (possible() >= after) return after;
+    mark_.store(before);  // one came meanwhile; the next look moves the mark
+    return std::nullopt;
+}
+
+void UnlistedMessages::add(const Message& message) {
+    messages_.push_back(message);
+    note(message.row);
+}
+
+}  // namespace causeway

@@ -1,0 +1,112 @@
+// The part of Ledger that is about archives: what senders' archives get, and the archive mark.
+#include <algorithm>
+#include <utility>
+
+#include "gateway/base/log.h"
+#include "gateway/session/hub.h"
+
+namespace causeway {
+namespace {
+
+ArchiveRow row_of(const Packet& packet, std::uint64_t id, bool incoming) {
+    const Jid& other = incoming ? packet.from() : packet.to();
+    return {.id = id,
+            .with = std::string(other.bare()),
+            .resource = std::string(other.resource()),
+            .incoming = incoming,
+            .body = std::string(packet.bytes())};
+}
+
+}  // namespace
+
+/// What the commit under way has to do so that the message stands where it is wanted.
+void Ledger::append(Batch& batch, const Entry& entry) const {
+    const Packet& packet = *entry.packet;
+    if (packet.archived() && entry.place == Place::nowhere) {
+        batch.archive_append(entry.store_key.owner, row_of(packet, entry.row, true));
+    }
+    if (entry.committing != Place::listed) return;
+    batch.log_append(entry.store_key.store, entry.store_key.owner,
+                     {.id = entry.row,
+                      .at = packet.archived() ? time_of_id(entry.row) : hub_.clock().wall(),
+                      .expires = entry.store_key.expires,
+                      .body = packet.archived() ? std::string() : std::string(packet.bytes())});
+}
+
+void Ledger::record(const Packet& packet, std::string_view owner, std::uint64_t id,
+                    AcknowledgementTicket ticket) {
+    recorded_.batch.archive_append(owner, row_of(packet, id, false));
+    if (ticket.owed()) {
+        hub_.expect_again(ticket);
+        recorded_.tickets.push_back(ticket);
+    }
+    if (recorded_.batch.bytes() >= batch_bytes) commit_recorded();
+    hub_.shard.mark_dirty(*this);
+}
+
+void Ledger::commit_recorded() {
+    if (recorded_.batch.empty()) return;
+    Recorded now = std::exchange(recorded_, Recorded{});
+    commit(std::move(now.batch), [this, tickets = std::move(now.tickets)](const Outcome& outcome) {
+        if (!outcome) {
+            CAUSEWAY_LOG(error, "archive.sent_not_stored", {"cause", outcome.why()});
+        }
+        for (const AcknowledgementTicket ticket : tickets) hub_.settle(ticket);
+    });
+}
+
+/// A message that is on its way is not listed yet, if the mark lets it.
+void Ledger::send_unlisted(HoldId id, Entry& entry) {
+    unlisted_.add({.since = entry.since, .hold = id, .row = entry.row});
+    if (hub_.shared.archive_mark.admit(hub_.shard.index(), entry.row, unlisted_.lowest())) {
+        entry.wanted = Place::archived;
+    }
+    if (!list_timer_.armed()) {
+        hub_.shard.timers().arm(list_timer_, list_after, *this, list_due);
+    }
+}
+
+/// Lists what has been on its way for a while, and moves the mark up to what is left.
+void Ledger::list_archived() {
+    const TimePoint now = hub_.clock().now();
+    unlisted_.forget([&](const UnlistedMessages::Message& message) {
+        const auto found = entries_.find(message.hold);
+        if (found == entries_.end()) return true;
+        Entry& entry = found->second;
+        if (entry.place == Place::listed) return true;
+        const bool late = message.since + list_after <= now;
+        if (late) entry.wanted = Place::listed;
+        if (late && entry.state == State::stored) make_due(message.hold, entry);
+        return false;
+    });
+    move_mark();
+    if (!unlisted_.empty()) {
+        hub_.shard.timers().arm(list_timer_, list_after, *this, list_due);
+    }
+}
+
+void Ledger::move_mark() {
+    const auto mark = hub_.shared.archive_mark.advance(hub_.shard.index(), unlisted_.lowest(),
+                                                       hub_.shared.ids.next_id());
+    if (!mark) return;
+    erased_.map_set(ArchiveMark::store, {}, ArchiveMark::key, std::to_string(*mark));
+    hub_.shard.mark_dirty(*this);
+}
+
+void Ledger::finish() {
+    for (auto& [id, entry] : entries_) {
+        if (entry.place != Place::archived || entry.state != State::stored) continue;
+        entry.wanted = Place::listed;
+        make_due(id, entry);
+    }
+    commit_due();
+    // Not before what it says is true is on its way to the disk; commits keep their order.
+    unlisted_.forget([&](const UnlistedMessages::Message& message) {
+        const auto found = entries_.find(message.hold);
+        return found == entries_.end() || found->second.wanted == Place::listed;
+    });
+    move_mark();
+    commit_due();
+}
+
+}  // namespace causeway
