@@ -20,6 +20,7 @@ extern const Feature entity_time;        // XEP-0202
 extern const Feature delay;              // XEP-0203
 extern const Feature dialback;           // XEP-0220
 extern const Feature carbons;            // XEP-0280
+extern const Feature message_archive;    // XEP-0313, XEP-0441
 extern const Feature client_state;       // XEP-0352
 extern const Feature stanza_ids;         // XEP-0359
 extern const Feature stream_limits;      // XEP-0478
@@ -42,6 +43,7 @@ std::span<const Feature* const> all_features() {
         &delay,
         &dialback,
         &carbons,
+        &message_archive,
         &client_state,
         &stanza_ids,
         &stream_limits,

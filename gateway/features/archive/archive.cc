@@ -1,0 +1,181 @@
+// XEP-0313 Message Archive Management: what accounts send and receive is kept, and their clients
+// ask for it. XEP-0441: what an account does not want to have kept is not.
+#include "gateway/features/archive/archive.h"
+
+#include <array>
+#include <charconv>
+
+#include "gateway/base/log.h"
+#include "gateway/route/router.h"
+#include "gateway/session/account.h"
+#include "gateway/xml/ns.h"
+
+namespace causeway::archive {
+
+constexpr std::string_view about_section =
+    "The archive of each account: what it sends and receives is kept, and its clients ask for it "
+    "(XEP-0313).";
+
+constexpr FeatureOption enabled{
+    .key = "archive.enabled",
+    .kind = FeatureOption::Kind::boolean,
+    .form = {},
+    .example = "false",
+    .doc =
+        "Accounts have an archive. Without it, messages are stored only until they are "
+        "delivered; what was archived before stays until it is purged.",
+    .fallback = 1,
+    .section_doc = about_section,
+    .per_domain = true};
+constexpr FeatureOption keep_days{
+    .key = "archive.keep_days",
+    .kind = FeatureOption::Kind::integer,
+    .form = {},
+    .example = "90",
+    .doc = "Days after which a message is removed from the archive; 0: never.",
+    .minimum = 0,
+    .maximum = 36500,
+    .fallback = 365,
+    .per_domain = true};
+constexpr FeatureOption bytes_per_account{
+    .key = "archive.bytes_per_account",
+    .kind = FeatureOption::Kind::integer,
+    .form = {},
+    .example = "104857600",
+    .doc =
+        "Bytes of messages that one account's archive may hold, without indexes; the oldest go "
+        "first. 0: no limit.",
+    .minimum = 0,
+    .maximum = std::int64_t{1} << 50U,
+    .fallback = std::int64_t{1} << 30U,
+    .per_domain = true};
+constexpr std::array options{&enabled, &keep_days, &bytes_per_account};
+
+bool offered(const Hub& hub, std::string_view domain) {
+    return enabled.boolean(*hub.config, domain);
+}
+
+bool keeps(const Account& account, const Jid& other) {
+    if (!offered(account.hub(), account.jid().domain())) return false;
+    const State* state = account.slots.get(preferences_slot);
+    return state == nullptr || state->preferences.keep(account, other);
+}
+
+std::string text_of(std::uint64_t id) { return std::to_string(id); }
+
+std::uint64_t id_of(std::string_view text) {
+    std::uint64_t id = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+    const bool whole = error == std::errc{} && end == text.data() + text.size();
+    return whole && id <= ArchiveQuery::last ? id : 0;
+}
+
+namespace {
+
+// ---- what is archived ----
+
+/// A message of the account to itself is archived once, when it arrives.
+Verdict keep_sent(FromClient& from) {
+    Stanza& stanza = from.stanza;
+    if (stanza.kind != StanzaKind::message || stanza.to.bare() == from.account.jid().bare() ||
+        !from.packet()->traits().archivable || !keeps(from.account, stanza.to)) {
+        return Verdict::next;
+    }
+    // Another domain sees the same number, as an id in the sender's name.
+    const std::uint64_t id =
+        stanza.stanza_id != 0 ? stanza.stanza_id : from.hub.shared.ids.next_id();
+    from.hub.ledger.record(*from.packet(), from.account.jid().bare(), id, from.ticket);
+    return Verdict::next;
+}
+
+Verdict keep_received(AtAccount& at) {
+    if (at.packet->stanza_id() != 0 && at.packet->traits().archivable &&
+        keeps(at.account, at.packet->from())) {
+        at.packet = Packet::for_archive(std::move(at.packet));
+    }
+    return Verdict::next;
+}
+
+void load(Account& account, const std::vector<MapEntry>& entries) {
+    account.slots.drop(preferences_slot);
+    for (const MapEntry& entry : entries) {
+        if (entry.key != preferences_key) continue;
+        auto preferences = ArchivePreferences::parse(entry.value);
+        if (preferences) {
+            account.slots.make(preferences_slot).preferences = std::move(*preferences);
+        } else {
+            CAUSEWAY_LOG(error, "archive.preferences_unreadable", {"jid", account.jid().bare()},
+                         {"cause", preferences.error().why()});
+        }
+    }
+}
+
+void tell_features(const DiscoQuery& query, DiscoInfo& info) {
+    if (!query.node.empty() || !offered(query.hub, query.to.domain())) return;
+    info.features.emplace_back(ns::archive);
+    info.features.emplace_back(ns::archive_extended);
+}
+
+// ---- others ask ----
+
+/// In the same words for an account that exists and for one that does not.
+void refuse_others(const IqRequest& request) {
+    IqReturn(request).error({.condition = StanzaCondition::forbidden, .text = {}});
+}
+
+constexpr IqHandler of_owner(StanzaType type, std::string_view name,
+                             void (*handle)(const IqRequest&)) {
+    return {type, ns::archive, name, IqTarget::own, handle};
+}
+
+constexpr IqHandler of_others(StanzaType type, std::string_view name) {
+    return {type,
+            ns::archive,
+            name,
+            IqTarget::account,
+            refuse_others,
+            IqAudience::anyone,
+            StanzaCondition::forbidden};
+}
+
+constexpr std::array handlers{
+    of_owner(StanzaType::set, "query", answer_query),
+    of_owner(StanzaType::get, "query", tell_form),
+    of_owner(StanzaType::get, "metadata", tell_metadata),
+    of_owner(StanzaType::get, "prefs", tell_preferences),
+    of_owner(StanzaType::set, "prefs", change_preferences),
+    of_others(StanzaType::set, "query"),
+    of_others(StanzaType::get, "query"),
+    of_others(StanzaType::get, "metadata"),
+    of_others(StanzaType::get, "prefs"),
+    of_others(StanzaType::set, "prefs"),
+};
+constexpr std::array sources{DiscoSource{.of = DiscoSource::Of::account, .info = tell_features},
+                             DiscoSource{.of = DiscoSource::Of::server, .info = tell_features}};
+constexpr std::array from_client{FromClientHook{Phase::archive, keep_sent}};
+constexpr std::array at_account{AtAccountHook{StanzaKind::message, Phase::archive, keep_received}};
+constexpr std::array life{LifeHook{LifeEvent::session_has_room, resume_queries},
+                          LifeHook{LifeEvent::started, trim}, LifeHook{LifeEvent::tick, trim}};
+constexpr std::array stores{OwnedStore{store_name, OwnedStore::Shape::map},
+                            OwnedStore{"messages", OwnedStore::Shape::archive}};
+constexpr std::array data{AccountData{store_name, load}};
+
+}  // namespace
+}  // namespace causeway::archive
+
+namespace causeway {
+
+extern const Feature message_archive;
+const Feature message_archive{.name = "message_archive",
+                              .xep = 313,
+                              .version = "1.1.3",
+                              .iq = archive::handlers,
+                              .disco = archive::sources,
+                              .points = {.from_client = archive::from_client,
+                                         .at_account = archive::at_account,
+                                         .life = archive::life},
+                              .stores = archive::stores,
+                              .account_data = archive::data,
+                              .options = archive::options};
+
+}  // namespace causeway

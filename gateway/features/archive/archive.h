@@ -1,0 +1,50 @@
+// What the files of this feature share; nothing outside this folder includes it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "gateway/config/feature_option.h"
+#include "gateway/feature/feature.h"
+#include "gateway/feature/slots.h"
+#include "gateway/features/archive/preferences.h"
+
+namespace causeway::archive {
+
+/// The Map store of preferences; its owner is the bare JID.
+inline constexpr std::string_view store_name = "archive";
+inline constexpr std::string_view preferences_key = "preferences";
+
+struct State final : SlotState {
+    ArchivePreferences preferences;
+};
+/// Of an account that has preferences of its own.
+inline constexpr Slot<State> preferences_slot{"archive"};
+
+extern const FeatureOption enabled;
+extern const FeatureOption keep_days;
+extern const FeatureOption bytes_per_account;
+
+/// Whether the accounts of that domain have an archive.
+bool offered(const Hub& hub, std::string_view domain);
+/// Whether messages with `other` are archived for the account.
+bool keeps(const Account& account, const Jid& other);
+
+/// The id as people and clients see it.
+std::string text_of(std::uint64_t id);
+/// 0: it is no id of ours.
+std::uint64_t id_of(std::string_view text);
+
+// iq handlers
+void answer_query(const IqRequest& request);
+void tell_form(const IqRequest& request);
+void tell_metadata(const IqRequest& request);
+void tell_preferences(const IqRequest& request);
+void change_preferences(const IqRequest& request);
+
+// life
+void resume_queries(const Life& life);
+void trim(const Life& life);
+
+}  // namespace causeway::archive

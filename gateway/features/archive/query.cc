@@ -1,0 +1,468 @@
+// Questions to an archive (XEP-0313 §4, §5): one at a time for each session, a page each. A page is
+// read from the store when the client has taken the one before.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <deque>
+#include <memory>
+#include <utility>
+
+#include "gateway/base/escape.h"
+#include "gateway/base/log.h"
+#include "gateway/features/archive/archive.h"
+#include "gateway/route/router.h"
+#include "gateway/session/account.h"
+#include "gateway/xml/builder.h"
+#include "gateway/xml/ns.h"
+#include "gateway/xmpp/data_form.h"
+#include "gateway/xmpp/result_set.h"
+
+namespace causeway::archive {
+namespace {
+
+constexpr std::size_t usual_page = 100;
+constexpr std::size_t largest_page = 250;
+constexpr std::size_t page_bytes = 256U << 10U;
+constexpr std::size_t most_ids = largest_page;
+/// More are not counted: a client that asks for one page must not pay for the whole archive.
+constexpr std::size_t count_up_to = 10'000;
+/// Questions of one session that may wait for their turn.
+constexpr std::size_t waiting_limit = 20;
+constexpr std::size_t longest_query_id = 256;
+
+struct Question {
+    explicit Question(IqReturn to) : back(std::move(to)) {}
+
+    IqReturn back;
+    std::string query_id;
+    ArchiveQuery query;
+    /// Ids that the question starts from: an archive without them cannot answer it.
+    std::vector<std::uint64_t> anchors;
+    bool flip = false;
+};
+
+/// Questions of one session that have no answer yet.
+struct Questions final : SlotState {
+    std::deque<std::shared_ptr<const Question>> waiting;
+    std::shared_ptr<const Question> running;
+};
+constexpr Slot<Questions> questions_slot{"archive-questions"};
+
+struct Refusal {
+    StanzaCondition condition = StanzaCondition::bad_request;
+    std::string text;
+};
+
+// ---- reading a question ----
+
+Refusal not_found() {
+    return {StanzaCondition::item_not_found, "No message with that id is in the archive."};
+}
+
+/// Ids of all moments before `at`.
+std::uint64_t first_id_of(UnixMillis at) {
+    constexpr auto latest = static_cast<UnixMillis>(time_of_id(ArchiveQuery::last));
+    const auto bounded = static_cast<std::uint64_t>(std::clamp<UnixMillis>(at, 0, latest));
+    return bounded << 20U;
+}
+
+class QuestionReader {
+public:
+    explicit QuestionReader(Question& question) : question_(question) {}
+
+    std::optional<Refusal> read(const Element& element, Arena& arena) {
+        if (element.has_attribute("node")) {
+            return Refusal{StanzaCondition::item_not_found, "An account's archive has no nodes."};
+        }
+        question_.query_id = std::string(element.attribute("queryid"));
+        if (question_.query_id.size() > longest_query_id) {
+            return Refusal{
+                .text = fmt::format("The queryid is longer than {} bytes.", longest_query_id)};
+        }
+        question_.flip = element.child(ns::archive, "flip-page") != nullptr;
+        if (const Element* form = element.child(ns::data_forms, "x")) {
+            const auto fields = read_form(*form, ns::archive, arena, most_ids);
+            if (!fields) return Refusal{.text = fields.error().why()};
+            for (const auto& [name, values] : *fields) {
+                if (auto refusal = read_field(name, values)) return refusal;
+            }
+        }
+        const auto page = read_result_set(element, arena);
+        if (!page) return Refusal{.text = page.error().why()};
+        return read_page(*page);
+    }
+
+private:
+    std::optional<Refusal> read_field(std::string_view name,
+                                      const std::vector<std::string>& values) {
+        if (name == "ids") return read_ids(values);
+        if (values.size() != 1) {
+            return Refusal{.text = fmt::format("The field \"{}\" needs one value.", name)};
+        }
+        const std::string& value = values.front();
+        ArchiveQuery& query = question_.query;
+        if (name == "with") return read_with(value);
+        if (name == "start" || name == "end") {
+            const auto at = parse_date_time(value);
+            if (!at) {
+                return Refusal{
+                    .text = fmt::format("\"{}\" is no date such as 2026-01-31T12:00:00Z.", name)};
+            }
+            if (name == "end") {
+                query.below = std::min(query.below, first_id_of(*at + 1));
+            } else if (const std::uint64_t first = first_id_of(*at); first > 0) {
+                query.above = std::max(query.above, first - 1);
+            }
+            return {};
+        }
+        if (name == "after-id" || name == "before-id") {
+            const std::uint64_t id = anchor(value);
+            if (id == 0) return not_found();
+            if (name == "after-id") query.above = std::max(query.above, id);
+            if (name == "before-id") query.below = std::min(query.below, id);
+            return {};
+        }
+        return Refusal{StanzaCondition::feature_not_implemented,
+                       fmt::format("The field \"{}\" is not known here.", cut_text(name, 80))};
+    }
+
+    std::optional<Refusal> read_with(const std::string& value) {
+        const auto with = Jid::parse(value);
+        if (!with) return Refusal{.text = "\"with\" is no address."};
+        question_.query.with = std::string(with->bare());
+        if (with->has_resource()) question_.query.resource = std::string(with->resource());
+        return {};
+    }
+
+    std::optional<Refusal> read_ids(const std::vector<std::string>& values) {
+        if (values.empty() || values.size() > most_ids) {
+            return Refusal{.text = fmt::format("\"ids\" needs 1 to {} values.", most_ids)};
+        }
+        for (const std::string& value : values) {
+            const std::uint64_t id = id_of(value);
+            if (id == 0) return not_found();
+            question_.query.ids.push_back(id);
+        }
+        auto& ids = question_.query.ids;
+        std::ranges::sort(ids);
+        ids.erase(std::ranges::unique(ids).begin(), ids.end());
+        return {};
+    }
+
+    std::optional<Refusal> read_page(const ResultSetRequest& page) {
+        ArchiveQuery& query = question_.query;
+        query.rows = std::min<std::size_t>(page.max.value_or(usual_page), largest_page);
+        if (!query.ids.empty() && !page.max) query.rows = largest_page;
+        query.bytes = page_bytes;
+        query.count_up_to = count_up_to;
+        query.from_end = page.before.has_value();
+        if (page.after) {
+            query.after = anchor(*page.after);
+            if (query.after == 0) return not_found();
+        }
+        if (page.before && !page.before->empty()) {
+            query.before = anchor(*page.before);
+            if (query.before == 0) return not_found();
+        }
+        return {};
+    }
+
+    std::uint64_t anchor(std::string_view text) {
+        const std::uint64_t id = id_of(text);
+        if (id != 0) question_.anchors.push_back(id);
+        return id;
+    }
+
+    Question& question_;
+};
+
+// ---- answering ----
+
+std::string result_of(const Question& question, const ArchiveRow& row) {
+    // The archived message stands in another namespace's element, and so declares its own.
+    std::string message("<message xmlns='jabber:client'");
+    message += std::string_view(row.body).substr(std::string_view("<message").size());
+    return XmlBuilder()
+        .open("result", ns::archive)
+        .attribute_if("queryid", question.query_id)
+        .attribute("id", text_of(row.id))
+        .open("forwarded", ns::forward)
+        .open("delay", ns::delay)
+        .attribute("stamp", format_date_time_exactly(time_of_id(row.id)))
+        .close()
+        .raw(message)
+        .take();
+}
+
+std::string fin_of(const ArchivePage& page, std::size_t sent) {
+    ResultSetPage set{.first = {}, .last = {}, .index = page.index, .count = page.count};
+    if (sent > 0) {
+        set.first = text_of(page.rows.front().id);
+        set.last = text_of(page.rows.back().id);
+    }
+    XmlBuilder xml;
+    xml.open("fin", ns::archive);
+    if (page.complete) xml.attribute("complete", "true");
+    append_result_set(xml, set);
+    return xml.take();
+}
+
+/// The session that asked, if it is still there and waits for this answer.
+Resource* asker(Account& account, const std::shared_ptr<const Question>& question) {
+    Resource* session = account.sessions().find(question->back.to.resource());
+    if (session == nullptr) return nullptr;
+    const Questions* questions = session->slots.get(questions_slot);
+    return questions != nullptr && questions->running == question ? session : nullptr;
+}
+
+void begin_next(Account& account, Resource& session);
+
+void finish(Account& account, Resource& session) {
+    session.slots.get(questions_slot)->running.reset();
+    begin_next(account, session);
+}
+
+/// Rows that wait for a session, and are fetched instead, count as delivered by that.
+void send_rows(Account& account, Resource& session, const Question& question,
+               const ArchivePage& page, const std::vector<std::uint64_t>& waiting) {
+    const auto send = [&](const ArchiveRow& row) {
+        if (!Packet::from_bytes(row.body)) {
+            CAUSEWAY_LOG(error, "archive.unreadable_row", {"jid", account.jid().bare()},
+                         {"row", row.id});
+            return;
+        }
+        const PacketRef packet =
+            Packet::make(StanzaKind::message, StanzaType::normal, account.jid(), session.jid(), {},
+                         result_of(question, row));
+        const bool waits = std::ranges::find(waiting, row.id) != waiting.end();
+        session.deliver(packet, waits ? account.inbox().fetched(packet, row.id) : 0);
+    };
+    if (question.flip) {
+        std::for_each(page.rows.rbegin(), page.rows.rend(), send);
+    } else {
+        std::for_each(page.rows.begin(), page.rows.end(), send);
+    }
+}
+
+void answer(Account& account, Resource& session, const std::shared_ptr<const Question>& question,
+            const ArchivePage& page, const std::vector<std::uint64_t>& waiting) {
+    send_rows(account, session, *question, page, waiting);
+    question->back.result(fin_of(page, page.rows.size()));
+    finish(account, session);
+}
+
+void refuse(Account& account, Resource& session, const Question& question, const Refusal& refusal) {
+    question.back.error({.condition = refusal.condition, .text = refusal.text});
+    finish(account, session);
+}
+
+/// A session that has not been available yet has not been sent what waits: what it fetches here it
+/// need not get a second time.
+void look_for_waiting(Account& account, const std::shared_ptr<const Question>& question,
+                      ArchivePage page) {
+    Resource* session = asker(account, question);
+    if (session == nullptr) return;
+    if (session->available() || page.rows.empty()) {
+        answer(account, *session, question, page, {});
+        return;
+    }
+    const std::uint64_t before = page.rows.front().id - 1;
+    account.begin_question();
+    account.hub().shared.store.log_list(
+        std::string(AccountInbox::store_name), std::string(account.jid().bare()), before,
+        account.hub().limits().offline_messages, account.hub().shard,
+        [&account, question, page = std::move(page)](const Result<std::vector<LogRow>>& rows) {
+            std::vector<std::uint64_t> waiting;
+            if (rows) {
+                for (const LogRow& row : *rows) waiting.push_back(row.id);
+            }
+            if (Resource* still = asker(account, question)) {
+                answer(account, *still, question, page, waiting);
+            }
+            account.end_question();
+        });
+}
+
+void read_page(Account& account, const std::shared_ptr<const Question>& question) {
+    account.begin_question();
+    account.hub().shared.store.archive_page(
+        question->query, account.hub().shard, [&account, question](Result<ArchivePage> page) {
+            Resource* session = asker(account, question);
+            const bool some_missing = page && !question->query.ids.empty() && page->complete &&
+                                      page->rows.size() < question->query.ids.size();
+            if (session == nullptr) {
+                // Nobody waits for it any more.
+            } else if (!page) {
+                refuse(account, *session, *question,
+                       {StanzaCondition::internal_server_error,
+                        "The archive cannot be read at the moment."});
+            } else if (some_missing && question->query.after == 0) {
+                refuse(account, *session, *question, not_found());
+            } else {
+                look_for_waiting(account, question, std::move(*page));
+            }
+            account.end_question();
+        });
+}
+
+/// XEP-0313 §4.3.2: what the question starts from must be there.
+void check_anchors(Account& account, const std::shared_ptr<const Question>& question) {
+    if (question->anchors.empty()) {
+        read_page(account, question);
+        return;
+    }
+    ArchiveQuery query{.owner = question->query.owner};
+    query.ids = question->anchors;
+    std::ranges::sort(query.ids);
+    query.ids.erase(std::ranges::unique(query.ids).begin(), query.ids.end());
+    query.bytes = std::numeric_limits<std::size_t>::max();  // four rows at most
+    account.begin_question();
+    account.hub().shared.store.archive_page(
+        std::move(query), account.hub().shard,
+        [&account, question, wanted = query.ids.size()](const Result<ArchivePage>& page) {
+            Resource* session = asker(account, question);
+            if (session != nullptr && !page) {
+                refuse(account, *session, *question,
+                       {StanzaCondition::internal_server_error,
+                        "The archive cannot be read at the moment."});
+            } else if (session != nullptr && page->rows.size() < wanted) {
+                refuse(account, *session, *question, not_found());
+            } else if (session != nullptr) {
+                read_page(account, question);
+            }
+            account.end_question();
+        });
+}
+
+void begin_next(Account& account, Resource& session) {
+    Questions& questions = *session.slots.get(questions_slot);
+    if (questions.running != nullptr || questions.waiting.empty() || session.crowded()) return;
+    questions.running = std::move(questions.waiting.front());
+    questions.waiting.pop_front();
+    // A client finds in the archive whatever it has sent or received before it asked.
+    account.begin_question();
+    account.hub().ledger.when_readable([&account, question = questions.running] {
+        if (asker(account, question) != nullptr) check_anchors(account, question);
+        account.end_question();
+    });
+}
+
+bool refuse_without_archive(const IqRequest& request) {
+    if (offered(request.hub, request.account->jid().domain())) return false;
+    IqReturn(request).error({.condition = StanzaCondition::service_unavailable, .text = {}});
+    return true;
+}
+
+/// With an open question of the account, which it ends.
+void read_metadata(const IqReturn& back, Account& account) {
+    back.hub.shared.store.archive_total(
+        std::string(account.jid().bare()), back.hub.shard,
+        [back, &account](const Result<ArchiveTotals>& total) {
+            if (total) {
+                XmlBuilder xml;
+                xml.open("metadata", ns::archive);
+                const auto end_point = [&](std::string_view name, std::uint64_t id) {
+                    if (id == 0) return;  // an empty archive has none
+                    xml.open(name)
+                        .attribute("id", text_of(id))
+                        .attribute("timestamp", format_date_time_exactly(time_of_id(id)))
+                        .close();
+                };
+                end_point("start", total->oldest);
+                end_point("end", total->newest);
+                back.result(xml.take());
+            } else {
+                back.error({.condition = StanzaCondition::internal_server_error,
+                            .text = "The archive cannot be read at the moment.",
+                            .type = "wait"});
+            }
+            account.end_question();
+        });
+}
+
+}  // namespace
+
+void resume_queries(const Life& life) {
+    if (life.session->slots.get(questions_slot) != nullptr)
+        begin_next(*life.account, *life.session);
+}
+
+void answer_query(const IqRequest& request) {
+    if (refuse_without_archive(request)) return;
+    const auto question = std::make_shared<Question>(IqReturn(request));
+    question->query.owner = std::string(request.account->jid().bare());
+    if (auto refusal = QuestionReader(*question).read(request.payload, request.stanza.arena)) {
+        question->back.error({.condition = refusal->condition, .text = std::move(refusal->text)});
+        return;
+    }
+    Questions& questions = request.sender->slots.make(questions_slot);
+    if (questions.waiting.size() >= waiting_limit) {
+        question->back.error({.condition = StanzaCondition::resource_constraint,
+                              .text = "Too many questions to the archive wait for an answer.",
+                              .type = "wait"});
+        return;
+    }
+    questions.waiting.push_back(question);
+    begin_next(*request.account, *request.sender);
+}
+
+void tell_form(const IqRequest& request) {
+    if (refuse_without_archive(request)) return;
+    XmlBuilder xml;
+    xml.open("query", ns::archive);
+    open_form(xml, "form", ns::archive);
+    add_field(xml, "with", "jid-single");
+    for (const std::string_view name : {"start", "end", "before-id", "after-id"}) {
+        add_field(xml, name, "text-single");
+    }
+    xml.open("field").attribute("var", "ids").attribute("type", "list-multi");
+    xml.open("validate", ns::form_validation).attribute("datatype", "xs:string").empty("open");
+    IqReturn(request).result(xml.take());
+}
+
+void tell_metadata(const IqRequest& request) {
+    if (refuse_without_archive(request)) return;
+    Account& account = *request.account;
+    account.begin_question();
+    request.hub.ledger.when_readable(
+        [back = IqReturn(request), &account] { read_metadata(back, account); });
+}
+
+void tell_preferences(const IqRequest& request) {
+    if (refuse_without_archive(request)) return;
+    const State* state = request.account->slots.get(preferences_slot);
+    IqReturn(request).result(state == nullptr ? ArchivePreferences{}.text()
+                                              : state->preferences.text());
+}
+
+void change_preferences(const IqRequest& request) {
+    if (refuse_without_archive(request)) return;
+    auto wanted = ArchivePreferences::read(request.payload, request.stanza.arena);
+    if (!wanted) {
+        const bool too_many = wanted.error().cause() == Cause::policy;
+        IqReturn(request).error(
+            {.condition = too_many ? StanzaCondition::not_acceptable : StanzaCondition::bad_request,
+             .text = wanted.error().why()});
+        return;
+    }
+    Account& account = *request.account;
+    Batch batch;
+    batch.map_set(store_name, account.jid().bare(), preferences_key, wanted->text());
+    account.begin_question();
+    request.hub.shared.store.commit(
+        std::move(batch), request.hub.shard,
+        [back = IqReturn(request), &account, wanted = std::move(*wanted)](const Outcome& stored) {
+            if (stored) {
+                account.slots.make(preferences_slot).preferences = wanted;
+                back.result(wanted.text());
+            } else {
+                back.error({.condition = StanzaCondition::internal_server_error,
+                            .text = "The preferences could not be stored; try again later.",
+                            .type = "wait"});
+            }
+            account.end_question();
+        });
+}
+
+}  // namespace causeway::archive

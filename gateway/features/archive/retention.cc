@@ -1,0 +1,128 @@
+// How long an archive is kept: by age and by size, as the domain's options say. Looked at once an
+// hour, in small steps one after the other, so that what is being stored and asked meanwhile hardly
+// waits. One shard does it for all.
+#include <algorithm>
+#include <memory>
+
+#include "gateway/base/log.h"
+#include "gateway/features/archive/archive.h"
+#include "gateway/session/hub.h"
+
+namespace causeway::archive {
+namespace {
+
+constexpr Duration interval = std::chrono::hours(1);
+/// Owners that are looked at with one question, and rows that one step removes.
+constexpr std::size_t owners_at_once = 100;
+constexpr std::size_t rows_at_once = 200;
+
+/// One look at all archives. It lives as long as a question of its own is open.
+class Round final : public std::enable_shared_from_this<Round> {
+public:
+    explicit Round(Hub& hub) : hub_(hub) {}
+
+    void next_owners() {
+        hub_.shared.store.archive_totals(
+            after_, owners_at_once, hub_.shard,
+            [self = shared_from_this()](Result<std::vector<ArchiveTotals>> totals) {
+                if (!totals || totals->empty()) {
+                    self->sweep();
+                    return;
+                }
+                self->after_ = totals->back().owner;
+                self->owners_ = std::move(*totals);
+                self->next_owner();
+            });
+    }
+
+private:
+    /// Rows older than that id are over for the owner.
+    [[nodiscard]] std::uint64_t cutoff(std::string_view domain) const {
+        const std::int64_t days = keep_days.integer(*hub_.config, domain);
+        if (days == 0) return 0;
+        const UnixMillis at = hub_.clock().wall() - days * 86'400'000;
+        return at <= 0 ? 0 : static_cast<std::uint64_t>(at) << 20U;
+    }
+
+    void next_owner() {
+        while (!owners_.empty()) {
+            const ArchiveTotals& total = owners_.back();
+            const auto owner = Jid::parse(total.owner);
+            const std::string_view domain = owner ? owner->domain() : std::string_view{};
+            const auto most = static_cast<std::uint64_t>(
+                std::max<std::int64_t>(0, bytes_per_account.integer(*hub_.config, domain)));
+            const bool too_old = total.oldest != 0 && total.oldest < cutoff(domain);
+            const bool too_large = most != 0 && total.bytes > most;
+            if (too_old || too_large) {
+                trim_step(total.owner, too_large ? ArchiveQuery::last : cutoff(domain));
+                return;
+            }
+            owners_.pop_back();
+        }
+        next_owners();
+    }
+
+    /// Removes a few of the oldest rows, and looks again.
+    void trim_step(const std::string& owner, std::uint64_t before) {
+        Batch batch;
+        batch.archive_trim(owner, before, rows_at_once);
+        hub_.shared.store.commit(
+            std::move(batch), hub_.shard, [self = shared_from_this()](const Outcome& trimmed) {
+                if (!trimmed) {
+                    CAUSEWAY_LOG(error, "archive.not_trimmed", {"cause", trimmed.why()});
+                    return;  // the next round tries again
+                }
+                self->look_again();
+            });
+    }
+
+    void look_again() {
+        hub_.shared.store.archive_total(
+            owners_.back().owner, hub_.shard,
+            [self = shared_from_this()](const Result<ArchiveTotals>& total) {
+                if (!total) return;
+                self->owners_.back() = *total;
+                self->next_owner();
+            });
+    }
+
+    void sweep() {
+        hub_.shared.store.archive_unswept(
+            hub_.shard, [self = shared_from_this()](const Result<std::uint64_t>& rows) {
+                if (!rows || *rows == 0) return;
+                Batch batch;
+                batch.archive_sweep(rows_at_once);
+                self->hub_.shared.store.commit(std::move(batch), self->hub_.shard,
+                                               [self](const Outcome& swept) {
+                                                   if (swept) self->sweep();
+                                               });
+            });
+    }
+
+    Hub& hub_;
+    std::string after_;
+    std::vector<ArchiveTotals> owners_;
+};
+
+/// Of the shard that does it.
+struct Rounds final : SlotState {
+    std::weak_ptr<Round> current;
+    std::optional<TimePoint> began;  ///< the last one
+};
+constexpr Slot<Rounds> rounds_slot{"archive-rounds"};
+
+}  // namespace
+
+void trim(const Life& life) {
+    Hub& hub = life.hub;
+    if (hub.shard.index() != 0) return;
+    Rounds& rounds = hub.slots.make(rounds_slot);
+    const TimePoint now = hub.clock().now();
+    if (!rounds.current.expired() || (rounds.began && now - *rounds.began < interval)) return;
+    rounds.began = now;
+    const auto round = std::make_shared<Round>(hub);
+    rounds.current = round;
+    round->next_owners();
+}
+
+}  // namespace causeway::archive
