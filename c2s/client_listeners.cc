@@ -66,7 +66,6 @@ void ClientListeners::accept_http(std::unique_ptr<Channel> channel, Kind kind) {
     }
     settings->deadline = std::chrono::duration_cast<Duration>(limits.handshake_seconds);
     settings->behind_proxy = kind == Kind::http;
-    settings->message_limit = limits.stanza_bytes_unauthenticated;
     auto connection = std::make_unique<HttpConnection>(
         hub_.shard, std::move(channel), std::move(settings),
         [this](std::unique_ptr<Channel> websocket) { table_.accept(std::move(websocket)); },

@@ -31,10 +31,6 @@ void ClientSession::write_as(const PacketRef& packet, const Jid& to) {
 }
 
 void ClientSession::send(const PacketRef& packet, std::string_view bytes, HoldId hold) {
-    if (state_ >= State::overfull) {
-        if (hold != 0) hub_.ledger.release(hold);
-        return;
-    }
     if (hold == 0 && full() && HeldPresence::can_wait(*packet)) {
         hold_back(packet);
         return;
@@ -55,7 +51,7 @@ void ClientSession::hold_back(PacketRef packet) {
 
 void ClientSession::transmit(const PacketRef& packet, std::string_view bytes, HoldId hold) {
     if (state_ >= State::overfull) {
-        if (hold != 0) hub_.ledger.release(hold);
+        hub_.ledger.release(hold);
         return;
     }
     bool answer = is_answer(*packet);
@@ -72,7 +68,7 @@ void ClientSession::transmit(const PacketRef& packet, std::string_view bytes, Ho
     }
     // One stanza always fits, however large it became.
     if (!answer && spent(false)) {
-        if (hold != 0) hub_.ledger.release(hold);
+        hub_.ledger.release(hold);
         overflow("more is waiting for the client than may");
         return;
     }

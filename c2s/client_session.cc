@@ -113,8 +113,6 @@ void ClientSession::stream_lost(ClientStream& stream, bool orderly) {
     }
     const std::string cause = stream.stream().failure();
     stream_ = nullptr;
-    silence_.timer.cancel();
-    silence_.question = Silence::Question::none;
     if (state_ >= State::overfull) return;
     if (orderly || !resumable() ||
         table_.detached_of(account_) > hub_.limits().resumable_per_account) {
@@ -137,7 +135,6 @@ void ClientSession::end(std::string_view cause) {
                      {"unacknowledged", unacked()});
     }
     enter(State::ended);
-    silence_.timer.cancel();
     account_.detach(*this);
     hub_.ticket_holders.erase(holder_id_);
     held_.reset();

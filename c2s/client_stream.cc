@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-
 #include "c2s/client_session.h"
 #include "c2s/client_table.h"
 #include "gateway/base/log.h"
@@ -198,10 +196,8 @@ void ClientStream::manage(const Element& element) {
 }
 
 void ClientStream::resume(const Element& element) {
-    const std::string_view text = element.attribute("h");
-    std::uint32_t h = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), h);
-    if (error != std::errc{} || end != text.data() + text.size()) {
+    const auto h = stanza_count(element.attribute("h"));
+    if (!h) {
         refuse_management("bad-request", "h is the number of stanzas that you handled");
         return;
     }
@@ -211,7 +207,7 @@ void ClientStream::resume(const Element& element) {
         return;
     }
     session_ = session;
-    if (!session->resume(*this, h)) session_ = nullptr;
+    if (!session->resume(*this, *h)) session_ = nullptr;
 }
 
 void ClientStream::resumed() {

@@ -1,8 +1,6 @@
 // XEP-0198 Stream Management of a client session: what its elements do, and resumption.
 #include <fmt/format.h>
 
-#include <charconv>
-
 #include "c2s/client_session.h"
 #include "c2s/client_table.h"
 #include "gateway/base/encoding.h"
@@ -12,18 +10,6 @@
 #include "gateway/xml/ns.h"
 
 namespace causeway {
-namespace {
-
-std::optional<std::uint32_t> number(std::string_view text) {
-    std::uint32_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (text.empty() || error != std::errc{} || end != text.data() + text.size()) {
-        return std::nullopt;
-    }
-    return value;
-}
-
-}  // namespace
 
 AcknowledgementTicket ClientSession::take_ticket() {
     if (management_ == nullptr) return {};
@@ -67,7 +53,7 @@ void ClientSession::manage(const Element& element) {
         management_->peer_asks();
         answer_request();
     } else if (element.name == "a") {
-        if (const auto h = number(element.attribute("h"))) {
+        if (const auto h = stanza_count(element.attribute("h"))) {
             accept_acknowledgement(*h);
         } else {
             stream_->stream().fail(stream_error::policy_violation, "an <a/> needs its h");
@@ -111,16 +97,15 @@ void ClientSession::accept_acknowledgement(std::uint32_t h) {
     switch (management_->acknowledge(h, done)) {
         case StreamManagement::Acknowledged::too_much: fail_count(stream_->stream(), h); return;
         case StreamManagement::Acknowledged::nothing: return;
-        case StreamManagement::Acknowledged::something: break;
+        case StreamManagement::Acknowledged::something:
+            acknowledged(done);
+            hub_.shard.mark_dirty(*this);
+            return;
     }
-    acknowledged(done);
-    hub_.shard.mark_dirty(*this);
 }
 
 void ClientSession::acknowledged(const std::vector<StreamManagement::Sent>& done) {
-    for (const StreamManagement::Sent& stanza : done) {
-        if (stanza.hold != 0) hub_.ledger.confirm(stanza.hold);
-    }
+    for (const StreamManagement::Sent& stanza : done) hub_.ledger.confirm(stanza.hold);
     if (state_ == State::full) progress_.acknowledged_at = hub_.clock().now();
     room_made();
 }
@@ -148,9 +133,7 @@ bool ClientSession::resume(ClientStream& stream, std::uint32_t h) {
         old->stream().fail(stream_error::conflict, "the session was resumed elsewhere");
     }
     management_->interrupted();
-    for (const StreamManagement::Sent& stanza : done) {
-        if (stanza.hold != 0) hub_.ledger.confirm(stanza.hold);
-    }
+    for (const StreamManagement::Sent& stanza : done) hub_.ledger.confirm(stanza.hold);
     resuming_ = &stream;
     enter(State::detached);
     enter(State::resuming);

@@ -40,7 +40,7 @@ void AccountInbox::deliver(const PacketRef& packet, AcknowledgementTicket ticket
     const StanzaType type = packet->type();
     if (packet->to().has_resource()) {
         if (Resource* session = account_.sessions().find(packet->to().resource())) {
-            to_session(*session, packet, ticket);
+            to_sessions({&session, 1}, packet, ticket);
             return;
         }
         // §8.5.3.2.1: only chat falls back to the account; a headline is dropped, the rest refused.
@@ -72,18 +72,24 @@ void AccountInbox::headline(const PacketRef& packet, AcknowledgementTicket ticke
     account_.hub().settle(ticket);
 }
 
-void AccountInbox::to_session(Resource& session, const PacketRef& packet,
-                              AcknowledgementTicket ticket) {
+void AccountInbox::to_sessions(std::span<Resource* const> sessions, const PacketRef& packet,
+                               AcknowledgementTicket ticket) {
     Hub& hub = account_.hub();
-    HoldId hold = 0;
-    if (packet->archived() || (packet->storable() && (ticket.owed() || session.acknowledges()))) {
-        hold = hub.ledger.hold(packet, ticket, store_key());
-    }
+    const bool held = packet->archived() ||
+                      (packet->storable() &&
+                       (ticket.owed() || std::ranges::any_of(sessions, &Resource::acknowledges)));
+    const HoldId hold = held ? hub.ledger.hold(packet, ticket, store_key()) : 0;
     remember(packet, hold);
-    session.deliver(packet, hold);
-    Resource* const taker = &session;
-    announce(packet, {&taker, 1});
-    if (hold == 0) hub.settle(ticket);
+    hand_over(packet, hold, sessions);
+    if (!held) hub.settle(ticket);
+}
+
+void AccountInbox::hand_over(const PacketRef& packet, HoldId hold,
+                             std::span<Resource* const> sessions) {
+    // The first session that has it has it for the account.
+    for (std::size_t more = 1; more < sessions.size(); ++more) account_.hub().ledger.share(hold);
+    for (Resource* session : sessions) session->deliver(packet, hold);
+    announce(packet, sessions);
 }
 
 void AccountInbox::to_best(const PacketRef& packet, AcknowledgementTicket ticket) {
@@ -102,21 +108,7 @@ void AccountInbox::to_best(const PacketRef& packet, AcknowledgementTicket ticket
         queue_behind(packet, ticket);
         return;
     }
-    if (best.size() == 1) {
-        to_session(*best.front(), packet, ticket);
-        return;
-    }
-    Hub& hub = account_.hub();
-    const bool held = packet->archived() ||
-                      (packet->storable() &&
-                       (ticket.owed() || std::ranges::any_of(best, &Resource::acknowledges)));
-    const HoldId hold = held ? hub.ledger.hold(packet, ticket, store_key()) : 0;
-    remember(packet, hold);
-    // The first session that has it has it for the account.
-    for (std::size_t more = 1; held && more < best.size(); ++more) hub.ledger.share(hold);
-    for (Resource* session : best) session->deliver(packet, hold);
-    announce(packet, best);
-    if (!held) hub.settle(ticket);
+    to_sessions(best, packet, ticket);
 }
 
 // ---- no session takes it ----
@@ -237,11 +229,7 @@ void AccountInbox::caught_up() {
         return;
     }
     for (const Behind& waiting : std::exchange(behind_, {})) {
-        for (std::size_t more = 1; more < best.size(); ++more) {
-            account_.hub().ledger.share(waiting.hold);
-        }
-        for (Resource* session : best) session->deliver(waiting.packet, waiting.hold);
-        announce(waiting.packet, best);
+        hand_over(waiting.packet, waiting.hold, best);
     }
 }
 

@@ -71,7 +71,9 @@ private:
     void announce(const PacketRef& packet, std::span<Resource* const> sessions);
     void refuse(const PacketRef& packet, AcknowledgementTicket ticket);
 
-    void to_session(Resource& session, const PacketRef& packet, AcknowledgementTicket ticket);
+    void to_sessions(std::span<Resource* const> sessions, const PacketRef& packet,
+                     AcknowledgementTicket ticket);
+    void hand_over(const PacketRef& packet, HoldId hold, std::span<Resource* const> sessions);
     void to_best(const PacketRef& packet, AcknowledgementTicket ticket);
     void to_nobody(const PacketRef& packet, AcknowledgementTicket ticket);
     void headline(const PacketRef& packet, AcknowledgementTicket ticket);

@@ -142,7 +142,7 @@ void AccountPresence::probe_contacts(const Resource& session) {
 void AccountPresence::send_requests(Resource& session) {
     // §3.1.3: every request that waits is sent again at each login, until it is answered.
     for (const auto& [key, item] : account_.roster().items().items()) {
-        if (!item.state.pending_in || item.request.empty()) continue;
+        if (item.request.empty()) continue;
         if (auto request = Packet::from_bytes(item.request)) session.deliver(*request, 0);
     }
 }

@@ -61,10 +61,10 @@ void Hub::settle(AcknowledgementTicket ticket) {
     if (ticket.shard != shard.index()) {
         Hub& home = *shared.hubs[ticket.shard];
         home.shard.post([&home, ticket] { home.settle(ticket); });
-        return;
+    } else if (const auto found = ticket_holders.find(ticket.holder);
+               found != ticket_holders.end()) {
+        found->second->settled(ticket.number);
     }
-    const auto found = ticket_holders.find(ticket.holder);
-    if (found != ticket_holders.end()) found->second->settled(ticket.number);
 }
 
 void Hub::expect_again(AcknowledgementTicket ticket) {

@@ -35,7 +35,7 @@ void Ledger::wait(HoldId id, const Entry& entry) {
     std::size_t which = 0;
     Duration length = AcknowledgementPace::shortest;
     const Duration wanted = pace_.wait_for(entry.store_key.owner);
-    for (; length < wanted && which + 1 < wait_classes; length *= 2) ++which;
+    for (; length < wanted; length *= 2) ++which;
     waiting_[which].push_back({.until = entry.since + length, .id = id});
     if (!timer_.armed() || entry.since + length < timer_at_) arm_wait_timer();
 }

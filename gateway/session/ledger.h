@@ -83,6 +83,8 @@ public:
     /// The stream that sent the message again is also told its outcome.
     void join(HoldId id, AcknowledgementTicket ticket);
 
+    // Of a message whose outcome is known, and of 0, which is none, nothing becomes.
+
     /// nullptr if its outcome is known.
     [[nodiscard]] PacketRef packet(HoldId id) const;
 
@@ -155,6 +157,8 @@ private:
     };
     /// 10 ms, and twice as much with each: every wait is rounded up to one of these.
     static constexpr std::size_t wait_classes = 8;
+    static_assert(AcknowledgementPace::shortest * (1U << (wait_classes - 1)) ==
+                  AcknowledgementPace::longest);
     enum TimerFor : std::uint32_t { wait_over, retry_due, erase_due, list_due };
 
     void on_timer(std::uint32_t which) override;

@@ -38,6 +38,11 @@ void MemoryStore::fail_next_reads(std::size_t count, Outcome outcome) {
     read_failure_ = std::move(outcome);
 }
 
+void MemoryStore::spare_next_reads(unsigned count) {
+    const std::lock_guard lock(mutex_);
+    spared_reads_ = count;
+}
+
 void MemoryStore::hold_commits() {
     const std::lock_guard lock(mutex_);
     holding_ = true;
@@ -175,6 +180,10 @@ void MemoryStore::answer_with(Executor& home, Answer<T> answer, Query query) {
     Result<T> result = [&]() -> Result<T> {
         if (stopped_) return Outcome::retry("the store stops");
         if (failing_reads_ == 0) return query(tables_);
+        if (spared_reads_ != 0) {
+            --spared_reads_;
+            return query(tables_);
+        }
         --failing_reads_;
         return read_failure_;
     }();

@@ -25,6 +25,8 @@ public:
     void fail_next_commits(std::size_t count, Outcome outcome = Outcome::retry("the disk is full"));
     /// The next `count` questions are answered with `outcome`.
     void fail_next_reads(std::size_t count, Outcome outcome = Outcome::retry("the disk fails"));
+    /// The next `count` questions are answered all the same, before those that fail.
+    void spare_next_reads(unsigned count);
     /// From now on commits wait, unapplied and within the limits, until release_commits().
     void hold_commits();
     /// Applies what waited, in order, and holds no more.
@@ -104,6 +106,7 @@ private:
     bool holding_ = false;
     bool refusing_ = false;
     bool stopped_ = false;
+    unsigned spared_reads_ = 0;
 };
 
 }  // namespace causeway

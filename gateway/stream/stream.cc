@@ -1,7 +1,6 @@
 #include "gateway/stream/stream.h"
 
 #include <fmt/format.h>
-#include <algorithm>
 
 #include <algorithm>
 

@@ -1,6 +1,7 @@
 #include "gateway/stream/stream_management.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 namespace causeway {
@@ -10,6 +11,13 @@ namespace {
 std::int32_t distance(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b); }
 
 }  // namespace
+
+std::optional<std::uint32_t> stanza_count(std::string_view text) {
+    std::uint32_t count{};
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    return count;
+}
 
 std::uint32_t StreamManagement::receive() {
     open_.push_back(++received_);

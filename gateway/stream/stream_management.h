@@ -9,12 +9,16 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gateway/session/ledger.h"
 #include "gateway/xmpp/packet.h"
 
 namespace causeway {
+
+/// The number that an `h` of the peer is; nullopt if it is none.
+[[nodiscard]] std::optional<std::uint32_t> stanza_count(std::string_view text);
 
 class StreamManagement {
 public:
