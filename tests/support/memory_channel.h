@@ -4,7 +4,9 @@
 // gone.
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -22,6 +24,8 @@ public:
         bool closing = false;
         bool framed = false;             ///< each piece is a message, as over WebSocket
         const TlsEngine* tls = nullptr;  ///< what the channel says that it runs over
+        std::string address = "192.0.2.7";
+        std::optional<std::chrono::seconds> life;  ///< what was expected of the peer last
     };
 
     MemoryChannel(Shard& shard, std::shared_ptr<Wire> wire)
@@ -44,6 +48,11 @@ public:
             handler->on_channel_closed(why);
         }
     }
+    /// The system takes so much, and no more.
+    void take(std::size_t bytes) {
+        wire_->sent += output_.substr(0, bytes);
+        output_.erase(0, bytes);
+    }
     /// The system takes output again.
     void unstall() {
         wire_->stalled = false;
@@ -55,6 +64,7 @@ public:
         output_ += bytes;
         shard_.mark_dirty(*this);
     }
+    void expect_life(std::chrono::seconds within) override { wire_->life = within; }
     [[nodiscard]] std::size_t queued() const override { return output_.size(); }
     void pause_reading() override { wire_->paused = true; }
     void resume_reading() override { wire_->paused = false; }
@@ -64,7 +74,7 @@ public:
     [[nodiscard]] bool framed() const override { return wire_->framed; }
     [[nodiscard]] TransportKind kind() const override { return TransportKind::tcp; }
     [[nodiscard]] Endpoint remote() const override {
-        return {boost::asio::ip::make_address("192.0.2.7"), 40000};
+        return {boost::asio::ip::make_address(wire_->address), 40000};
     }
     void hold() override {}
     [[nodiscard]] std::unique_ptr<DetachedChannel> detach() override { return nullptr; }

@@ -1,109 +1,13 @@
 #include "c2s/client_session.h"
 
-#include <doctest/doctest.h>
-#include <fmt/format.h>
 #include <openssl/ssl.h>
 
-#include "c2s/client_table.h"
-#include "gateway/features/registry.h"
-#include "gateway/route/router.h"
-#include "gateway/session/account_store.h"
-#include "gateway/session/accounts.h"
-#include "tests/support/memory_channel.h"
-#include "tests/unit/session/shared_fixture.h"
+#include "tests/unit/c2s/client_fixture.h"
 
 namespace causeway::test {
 namespace {
 
-std::size_t count(std::string_view text, std::string_view what) {
-    std::size_t found = 0;
-    for (std::size_t at = text.find(what); at != std::string_view::npos;
-         at = text.find(what, at + what.size())) {
-        ++found;
-    }
-    return found;
-}
-
-PacketRef presence(std::size_t contact, std::string_view inner = {}) {
-    return Packet::make(StanzaKind::presence, StanzaType::available,
-                        *Jid::parse(fmt::format("contact{}@a.test/x", contact)),
-                        *Jid::parse("romeo@a.test/x"), {}, inner);
-}
-
-PacketRef message(std::string_view from, std::size_t size = 1) {
-    return Packet::make(StanzaKind::message, StanzaType::chat, *Jid::parse(from),
-                        *Jid::parse("romeo@a.test/x"), "m",
-                        "<body>" + std::string(size, 'x') + "</body>");
-}
-
-PacketRef answer(std::size_t size) {
-    return Packet::make(StanzaKind::iq, StanzaType::result, {}, *Jid::parse("romeo@a.test/x"), "a",
-                        "<query>" + std::string(size, 'x') + "</query>");
-}
-
-std::shared_ptr<Config> make_config() {
-    auto config = std::make_shared<Config>();
-    config->domains.push_back({"a.test", {}, {}});
-    return config;
-}
-
-/// One client that is logged in, over a channel that the test can hold up.
-class Fixture : public SharedFixture {
-public:
-    explicit Fixture(bool manages, const std::shared_ptr<Config>& config = make_config(),
-                     bool framed = false)
-        : SharedFixture(1, *FeatureRegistry::build(all_features())),
-          hub(std::make_unique<Hub>(shared, shards[0], net, dns, config, nullptr)),
-          router(*hub),
-          table(*hub) {
-        shared.hubs.push_back(hub.get());
-        hub->routing = &router;
-        Batch batch;
-        account_store::plan(batch, "romeo@a.test", *make_credentials("secret", 4096), clock.wall());
-        store.commit(std::move(batch), loop, [](const Outcome& end) { CHECK(end.ok()); });
-        loop.run_until_idle();
-        MovingClient moving;
-        moving.proxy = std::make_unique<MemoryChannel>(shards[0], wire);
-        moving.domain = "a.test";
-        moving.account = *Jid::parse("romeo@a.test");
-        table.adopt(std::move(moving));
-        wire->framed = framed;
-        receive(
-            framed ? "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='a.test' version='1.0'/>"
-                   : "<stream:stream xmlns='jabber:client' "
-                     "xmlns:stream='http://etherx.jabber.org/streams' "
-                     "to='a.test' version='1.0'>");
-        receive(
-            "<iq xmlns='jabber:client' type='set' id='b'><bind "
-            "xmlns='urn:ietf:params:xml:ns:xmpp-bind'>"
-            "<resource>x</resource></bind></iq>");
-        if (manages) receive("<enable xmlns='urn:xmpp:sm:3' resume='true'/>");
-        table.each_session([this](ClientSession& made) { session = &made; });
-        REQUIRE(session != nullptr);
-        wire->sent.clear();
-    }
-
-    void receive(std::string_view bytes) {
-        REQUIRE(wire->channel != nullptr);
-        wire->channel->receive(bytes);
-        settle();
-    }
-    void pass(std::chrono::seconds time) { SharedFixture::pass(time, Duration{1000}); }
-    void acknowledge(std::size_t h) {
-        receive(fmt::format("<a xmlns='urn:xmpp:sm:3' h='{}'/>", h));
-    }
-    [[nodiscard]] bool lives() {
-        bool found = false;
-        table.each_session([&](ClientSession& one) { found = found || &one == session; });
-        return found;
-    }
-
-    std::unique_ptr<Hub> hub;
-    Router router;
-    ClientTable table;
-    std::shared_ptr<MemoryChannel::Wire> wire = std::make_shared<MemoryChannel::Wire>();
-    ClientSession* session = nullptr;
-};
+using Fixture = ClientFixture;
 
 }  // namespace
 
@@ -296,6 +200,85 @@ TEST_CASE("client session: a client that answers no more is noticed") {
     f.pass(std::chrono::seconds{46});
     CHECK_FALSE(f.lives());
     CHECK(f.wire->sent.find("<connection-timeout") != std::string::npos);
+}
+
+TEST_CASE(
+    "client session: one that is over its limit may lose its stream before the turn is over") {
+    Fixture f(false);
+    f.clock.advance(Duration(45'000));  // when it would be asked whether it is there
+    for (int i = 0; i < 5; ++i) f.session->deliver(message("contact@a.test/x", 1 << 20), 0);
+    const PacketRef late = message("contact@a.test/x");
+    f.session->deliver(late, f.hold(late));
+    f.wire->channel->end();
+    f.settle();
+    CHECK_FALSE(f.lives());
+    CHECK(f.stored() == 1);
+}
+
+TEST_CASE(
+    "client session: the transport is to notice a silent client, but for one that may sleep") {
+    using Management = Fixture::Management;
+    CHECK(Fixture(Management::none).wire->life == std::chrono::seconds{90});
+    CHECK(Fixture(Management::counts).wire->life == std::chrono::seconds{90});
+    CHECK(Fixture(Management::resumes).wire->life == std::chrono::seconds{0});
+    auto config = make_config();
+    config->limits.client_silence_seconds = std::chrono::seconds{0};
+    Fixture asks_nobody(Management::none, config);
+    CHECK_FALSE(asks_nobody.wire->life.has_value());
+    asks_nobody.pass(std::chrono::seconds{300});
+    CHECK(asks_nobody.wire->sent.empty());
+}
+
+TEST_CASE("client session: a client is asked after half of the time, counted from its last word") {
+    Fixture f(false);
+    f.pass(std::chrono::seconds{44});
+    CHECK(f.wire->sent.empty());
+    f.receive(" ");
+    f.pass(std::chrono::seconds{44});
+    CHECK(f.wire->sent.empty());
+    f.pass(std::chrono::seconds{2});
+    CHECK(count(f.wire->sent, "urn:xmpp:ping") == 1);
+    f.receive(" ");  // a sign of life, if no answer
+    f.pass(std::chrono::seconds{44});
+    CHECK(count(f.wire->sent, "urn:xmpp:ping") == 1);
+    f.pass(std::chrono::seconds{3});
+    CHECK(count(f.wire->sent, "urn:xmpp:ping") == 2);
+    CHECK(f.lives());
+}
+
+namespace {
+
+std::vector<LifeEvent>& heard() {
+    static std::vector<LifeEvent> events;
+    return events;
+}
+void note(const Life& life) { heard().push_back(life.event); }
+constexpr std::array life_hooks{
+    LifeHook{LifeEvent::session_bound, note},
+    LifeHook{LifeEvent::session_hibernates, note},
+    LifeHook{LifeEvent::session_gone, note},
+};
+const Feature listening{.name = "listening", .points = {.life = life_hooks}};
+
+}  // namespace
+
+TEST_CASE("client session: features hear that it is bound, hibernates and is gone, each once") {
+    heard().clear();
+    std::vector<const Feature*> features(all_features().begin(), all_features().end());
+    features.push_back(&listening);
+    Fixture f(Fixture::Management::resumes, make_config(), false, features);
+    CHECK(heard() == std::vector{LifeEvent::session_bound});
+    f.wire->channel->end();
+    f.settle();
+    CHECK(f.lives());
+    CHECK(f.session->detached());
+    CHECK(heard() == std::vector{LifeEvent::session_bound, LifeEvent::session_hibernates});
+    f.pass(std::chrono::seconds{299});
+    CHECK(f.lives());
+    f.pass(std::chrono::seconds{2});
+    CHECK_FALSE(f.lives());
+    CHECK(heard() == std::vector{LifeEvent::session_bound, LifeEvent::session_hibernates,
+                                 LifeEvent::session_gone});
 }
 
 }  // namespace causeway::test

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -40,8 +41,8 @@ public:
     void write_as(const PacketRef& packet, const Jid& to) override {
         write(packet->readdressed(to), 0);
     }
-    [[nodiscard]] bool acknowledges() const override { return true; }
-    [[nodiscard]] bool crowded() const override { return full; }
+    [[nodiscard]] bool acknowledges() const override { return manages; }
+    [[nodiscard]] bool crowded() const override { return full || received.size() >= full_after; }
     void evict(std::string_view condition, std::string_view) override {
         evicted = condition;
         leave();
@@ -51,6 +52,12 @@ public:
         gone = true;
         account_.detach(*this);
         for (const HoldId hold : std::exchange(holds, {})) hub_.ledger.release(hold);
+    }
+    /// Where the first of what it received that holds that text stands.
+    [[nodiscard]] std::size_t place_of(std::string_view text) const {
+        std::size_t at = 0;
+        while (at < received.size() && received[at].find(text) == std::string::npos) ++at;
+        return at;
     }
     /// How many of what it received hold that text.
     [[nodiscard]] std::size_t count(std::string_view text) const {
@@ -63,7 +70,9 @@ public:
     std::vector<HoldId> holds;  ///< of what it has not acknowledged
     std::string evicted;
     bool acknowledging = true;
+    bool manages = true;  ///< it has stream management
     bool full = false;
+    std::size_t full_after = 1'000'000;  ///< stanzas
     bool gone = false;
 
 private:
@@ -110,6 +119,17 @@ public:
         settle();
     }
     Account& account(const std::string& bare) { return hub->accounts->get(bare); }
+    /// Takes over the configuration with other limits.
+    void limit(const std::function<void(Limits&)>& change) {
+        auto made = std::make_shared<Config>(*config);
+        change(made->limits);
+        config = made;
+        hub->adopt(config, nullptr);
+    }
+    /// A sender that waits to hear that its message is safe.
+    static AcknowledgementTicket ticket(std::uint32_t number) {
+        return {.holder = 7, .shard = 0, .number = number};
+    }
 
     /// A whole stanza from elsewhere, on its way to its target.
     void arrives(const std::string& xml, AcknowledgementTicket ticket = {}) {

@@ -25,12 +25,42 @@ TEST_CASE("pace: the wait is twice the slowest acknowledgement of late") {
     CHECK(pace.wait_for("romeo@a.test") == Pace::first);
 }
 
+TEST_CASE(
+    "pace: a quicker acknowledgement takes an eighth of the difference off, and 1 ms at least") {
+    Pace pace;
+    pace.acknowledged(juliet, Duration(100));
+    pace.acknowledged(juliet, Duration(20));
+    CHECK(pace.wait_for(juliet) == Duration(180));
+    pace.acknowledged(juliet, Duration(90));  // what it is by now
+    CHECK(pace.wait_for(juliet) == Duration(180));
+    pace.acknowledged(juliet, Duration(86));
+    CHECK(pace.wait_for(juliet) == Duration(178));
+}
+
+TEST_CASE("pace: silence never makes the wait shorter") {
+    Pace pace;
+    pace.silent(juliet, Duration(100));
+    CHECK(pace.wait_for(juliet) == Duration(200));
+    pace.silent(juliet, Duration(50));
+    CHECK(pace.wait_for(juliet) == Duration(200));
+    pace.silent(juliet, Duration(3'600'000));
+    CHECK(pace.wait_for(juliet) == Pace::shortest);
+    // It counts as 2.56 s: at an eighth each, 1.28 s are reached in this many steps.
+    int needed = 0;
+    while (pace.wait_for(juliet) == Pace::shortest && ++needed < 100) {
+        pace.acknowledged(juliet, Duration(0));
+    }
+    CHECK(needed == 6);
+}
+
 TEST_CASE("pace: the wait has bounds") {
     Pace pace;
     pace.acknowledged(juliet, Duration(0));
     CHECK(pace.wait_for(juliet) == Pace::shortest);
     pace.acknowledged(juliet, Pace::longest - Duration(1));
     CHECK(pace.wait_for(juliet) == Pace::longest);
+    pace.acknowledged(juliet, Pace::longest);
+    CHECK(pace.wait_for(juliet) == Pace::shortest);
 }
 
 TEST_CASE("pace: who is too slow is not waited for, until it is quick again") {

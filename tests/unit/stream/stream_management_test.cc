@@ -25,6 +25,16 @@ Acknowledged acknowledge(StreamManagement& management, std::uint32_t h, std::siz
 
 }  // namespace
 
+TEST_CASE("stream management: a count is a number of 32 bits and nothing else") {
+    CHECK(stanza_count("0") == 0U);
+    CHECK(stanza_count("17") == 17U);
+    CHECK(stanza_count("4294967295") == 4294967295U);
+    for (const char* none : {"", " ", "4294967296", "-1", "+1", "1 ", " 1", "1x", "0x1", "one"}) {
+        CAPTURE(none);
+        CHECK_FALSE(stanza_count(none));
+    }
+}
+
 TEST_CASE("stream management: handled is everything before the oldest stanza that is open") {
     StreamManagement m;
     CHECK(m.handled() == 0);
