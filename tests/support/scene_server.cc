@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <optional>
 #include <stdexcept>
 
 #include "gateway/config/load.h"
@@ -190,14 +191,14 @@ void SceneServer::drain() {
 // ---- what it knows ----
 
 void SceneServer::commit(Batch batch) {
-    bool done = false;
-    Outcome result;
-    store_->commit(std::move(batch), world_.here(), [&](Outcome outcome) {
-        result = std::move(outcome);
-        done = true;
-    });
-    if (!world_.wait_until([&] { return done; })) throw std::runtime_error("the store is silent");
-    require(result);
+    // A store that holds its commits answers when the scene has ended.
+    const auto result = std::make_shared<std::optional<Outcome>>();
+    store_->commit(std::move(batch), world_.here(),
+                   [result](Outcome outcome) { *result = std::move(outcome); });
+    if (!world_.wait_until([&] { return result->has_value(); })) {
+        throw std::runtime_error("the store is silent: does it hold its commits?");
+    }
+    require(**result);
 }
 
 void SceneServer::add_account(const std::string& bare, const std::string& password,

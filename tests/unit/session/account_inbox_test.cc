@@ -139,6 +139,35 @@ TEST_CASE_FIXTURE(Fixture, "what waits for a client that is full goes to the nex
 }
 
 TEST_CASE_FIXTURE(Fixture,
+                  "stored messages that a full client has not taken go to another when it leaves") {
+    message("m1");
+    message("m2");
+    RecordingSession slow(*hub, "romeo@a.test/slow");
+    RecordingSession other(*hub, "romeo@a.test/other");
+    slow.full = true;
+    available(slow, 5);
+    available(other, 1);
+    CHECK(slow.count("<message") + other.count("<message") == 0);
+    SUBCASE("and another takes them") {
+        sends(slow, "<presence type='unavailable'/>");
+        settle();
+    }
+    SUBCASE("and none takes them until later") {
+        sends(other, "<presence><priority>-1</priority></presence>");
+        sends(slow, "<presence type='unavailable'/>");
+        settle();
+        CHECK(rows() == 2);
+        CHECK_FALSE(romeo().inbox().busy());
+        available(other, 1);
+    }
+    CHECK(slow.count("<message") == 0);
+    CHECK(other.count("id='m1'") == 1);
+    CHECK(other.count("id='m2'") == 1);
+    check_done();
+    CHECK(rows() == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture,
                   "what waits for a client that is full is stored when no other takes it") {
     RecordingSession slow(*hub, "romeo@a.test/slow");
     RecordingSession hidden(*hub, "romeo@a.test/hidden");
