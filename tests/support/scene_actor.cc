@@ -50,8 +50,15 @@ void SceneActor::adopt(std::unique_ptr<Socket> socket) {
     socket_ = std::move(socket);
     inbox_.clear();
     expect_new_stream();
+    reading_ = true;
     socket_->set_handler(this);
     socket_->want_read();
+}
+
+void SceneActor::set_reading(bool reading) {
+    reading_ = reading;
+    if (reading && socket_ != nullptr) socket_->want_read();
+    world_.go_on();
 }
 
 void SceneActor::drop() {
@@ -95,6 +102,7 @@ void SceneActor::over() {
 // ---- input ----
 
 void SceneActor::on_readable() {
+    if (!reading_) return;
     std::array<char, 65536> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init)
     const IoResult result = socket_->read(buffer);
     switch (result.status) {

@@ -65,6 +65,8 @@ public:
     void send_at_once(std::string_view text);
     /// What comes next belongs to a new stream.
     void expect_new_stream();
+    /// False: what comes stays in the network from here on, which holds little.
+    void set_reading(bool reading);
 
     /// Waits; nothing if nothing comes. Headers are passed over unless asked for.
     std::optional<Happening> next(bool with_headers = false);
@@ -126,6 +128,7 @@ private:
     std::string fault_;    ///< the first stanza that breaks a rule
     bool stream_over_ = false;
     bool broken_ = false;
+    bool reading_ = true;  ///< false: it takes nothing from the network
 };
 
 }  // namespace causeway::scene

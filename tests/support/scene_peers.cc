@@ -56,6 +56,13 @@ void Stage::peer_opens_connection(const Step&, const Words& words) {
     who.actor->connect(server_of(words[1]).at(SceneServer::server_port));
 }
 
+void Stage::peer_opens_tls_connection(const Step& step, const Words& words) {
+    Person& who = person(words[0]);
+    who.plan.domain = words[1];
+    who.actor->connect(server_of(words[1]).at(SceneServer::server_tls_port));
+    shakes_hands_for(step, words);
+}
+
 void Stage::peer_opens_secure_stream(const Step& step, const Words& words) {
     SceneActor& who = actor(words[0]);
     peer_opens_connection(step, words);
@@ -94,6 +101,16 @@ void Stage::peer_is_called(const Step& step, const Words& words) {
     }
     actor(words[0]).adopt(std::move(peer.waiting.front()));
     peer.waiting.erase(peer.waiting.begin());
+}
+
+/// TLS comes first (XEP-0368).
+void Stage::peer_is_called_with_tls(const Step& step, const Words& words) {
+    peer_is_called(step, words);
+    Person& who = person(words[0]);
+    const auto own = certificates_.snapshot(who.domain, who.certificate);
+    if (!who.actor->start_tls(own->first().peer_facing.get(), TlsEngine::Role::server, own, {})) {
+        throw SceneFailure(step, "  the handshake failed: " + who.actor->tls()->error());
+    }
 }
 
 void Stage::peer_is_not_called(const Step& step, const Words& words) {
@@ -160,6 +177,12 @@ void Stage::peer_accepts_stream_for_many(const Step& step, const Words& words) {
 void Stage::peer_hears_pings(const Step&, const Words& words) {
     actor(words[0]).hears_pings = true;
 }
+
+void Stage::peer_stops_reading(const Step&, const Words& words) {
+    actor(words[0]).set_reading(false);
+}
+
+void Stage::peer_reads_on(const Step&, const Words& words) { actor(words[0]).set_reading(true); }
 
 void Stage::peer_hangs_up(const Step&, const Words& words) {
     Person& peer = person(words[0]);

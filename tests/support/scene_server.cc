@@ -126,6 +126,7 @@ std::shared_ptr<const Config> SceneServer::configuration() const {
     }
     text += fmt::format("tls.trust = '{}'\n", certificates_.trust());
     for (const std::string& domain : plan_.domains) {
+        if (std::ranges::find(dropped_, domain) != dropped_.end()) continue;
         using Certificates = ServerPlan::Certificates;
         const auto& files =
             plan_.certificates == Certificates::one
@@ -188,6 +189,16 @@ void SceneServer::drain() {
     server_->drain_links();
 }
 
+void SceneServer::stop_serving(const std::string& domain) {
+    dropped_.push_back(domain);
+    const auto config = configuration();
+    std::vector<std::string> warnings;
+    auto tls = TlsSnapshot::load(*config, warnings);
+    if (!tls) throw std::runtime_error(tls.error().why());
+    server_->adopt(config, *tls);
+    world_.settle();
+}
+
 // ---- what it knows ----
 
 void SceneServer::commit(Batch batch) {
@@ -231,6 +242,48 @@ std::size_t SceneServer::rows(const std::string& log, const std::string& owner) 
         });
     if (!found) throw std::runtime_error(found.error().why());
     return found->size();
+}
+
+std::map<std::string, std::string> SceneServer::link(std::string_view local,
+                                                     std::string_view remote) {
+    std::map<std::string, std::string> told;
+    server_->home_of(remote).servers->each_pair([&](const RemotePair& pair) {
+        if (pair.local() != local || pair.remote() != remote) return;
+        const PairReport report = pair.report();
+        told = {{"state", report.state},
+                {"authentication", report.authentication},
+                {"encrypted", report.tls_version.empty() ? "no" : "yes"},
+                {"target", report.target},
+                {"address", report.address},
+                {"error", report.last_error},
+                {"waiting", fmt::format("{}", report.in_memory)},
+                {"attempts", fmt::format("{}", report.attempts)},
+                {"retry", report.next_retry == 0 ? "no" : "yes"}};
+    });
+    return told;
+}
+
+void SceneServer::close_link(std::string_view remote) {
+    (void)server_->home_of(remote).servers->close(remote);
+}
+
+void SceneServer::retry_link(std::string_view remote) {
+    server_->home_of(remote).servers->each_pair([&](RemotePair& pair) {
+        if (pair.remote() == remote) pair.retry();
+    });
+}
+
+std::optional<std::int64_t> SceneServer::counted(std::string_view metric, std::string_view value) {
+    std::vector<std::vector<std::int64_t>> shards;
+    for (unsigned i = 0; i < server_->shards().count(); ++i) {
+        shards.push_back(server_->part(i).hub->metrics.all());
+    }
+    for (const MetricSample& sample : samples_of(server_->shared().features.metrics(), shards)) {
+        if (sample.metric->name == metric && sample.value == value) {
+            return static_cast<std::int64_t>(sample.number);
+        }
+    }
+    return std::nullopt;
 }
 
 }  // namespace causeway::scene

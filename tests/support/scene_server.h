@@ -5,7 +5,9 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gateway/net/tls_store.h"
@@ -75,6 +77,8 @@ public:
     void end();
     /// In good order: every stream is told.
     void drain();
+    /// Loads a configuration without that domain, as a reload does.
+    void stop_serving(const std::string& domain);
 
     [[nodiscard]] bool serves(std::string_view domain) const;
     [[nodiscard]] const ServerPlan& plan() const { return plan_; }
@@ -88,6 +92,13 @@ public:
     Roster roster(const std::string& owner);
     /// Rows that stand in a log.
     std::size_t rows(const std::string& log, const std::string& owner);
+    /// What listings tell of a pair of domains, by name; empty if nothing is known of it.
+    std::map<std::string, std::string> link(std::string_view local, std::string_view remote);
+    /// What `causewayctl peer close` and `peer retry` do.
+    void close_link(std::string_view remote);
+    void retry_link(std::string_view remote);
+    /// The number of a feature's metric over all shards; nothing if there is none of that name.
+    std::optional<std::int64_t> counted(std::string_view metric, std::string_view value);
 
 private:
     [[nodiscard]] std::shared_ptr<const Config> configuration() const;
@@ -96,6 +107,7 @@ private:
     SceneWorld& world_;
     SceneCertificates& certificates_;
     ServerPlan plan_;
+    std::vector<std::string> dropped_;  ///< domains that it serves no more
     unsigned machine_;
     unsigned shards_;
     std::string store_name_;

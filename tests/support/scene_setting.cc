@@ -199,6 +199,40 @@ void Stage::contact_is(const Step& step, const Words& words) {
     if (!right) throw SceneFailure(step, fmt::format("  it is: {}", describe(found)));
 }
 
+/// What the administrator is told of it: a line a fact, "authentication external".
+void Stage::link_is(const Step& step, const Words& words) {
+    std::string wrong;
+    const bool right = world_.wait_until([&] {
+        const auto known = server_of(words[0]).link(words[0], words[1]);
+        wrong.clear();
+        for (const std::string& line : lines_of(filled(step.block))) {
+            const std::size_t space = line.find(' ');
+            const auto found = known.find(line.substr(0, space));
+            if (found == known.end()) {
+                wrong = "nothing is told of it";
+                return false;
+            }
+            if (found->second == (space == std::string::npos ? "" : line.substr(space + 1))) {
+                continue;
+            }
+            wrong = fmt::format("{} is: {}", found->first, found->second);
+            return false;
+        }
+        return true;
+    });
+    if (!right) throw SceneFailure(step, "  " + wrong);
+}
+
+/// A metric of a feature; a second word is the value of its label.
+void Stage::has_counted(const Step& step, const Words& words) {
+    const std::string value = words.size() > 3 ? words[3] : "";
+    const auto counted = [&] { return server_of(words[0]).counted(words[2], value); };
+    if (!counted()) throw std::runtime_error("there is no such metric");
+    if (!world_.wait_until([&] { return *counted() == number(words[1]); })) {
+        throw SceneFailure(step, fmt::format("  it is {}", *counted()));
+    }
+}
+
 // ---- what becomes of them ----
 
 void Stage::simulation_only(const Step&, const Words&) {}
@@ -211,6 +245,20 @@ void Stage::server_comes_back(const Step&, const Words& words) { server_of(words
 
 void Stage::server_shuts_down(const Step&, const Words& words) {
     server_of(words[0]).drain();
+    world_.settle();
+}
+
+void Stage::server_serves_no_more(const Step&, const Words& words) {
+    server_of(words[0]).stop_serving(words[1]);
+}
+
+void Stage::closes_link(const Step&, const Words& words) {
+    server_of(words[0]).close_link(words[1]);
+    world_.settle();
+}
+
+void Stage::tries_again(const Step&, const Words& words) {
+    server_of(words[0]).retry_link(words[1]);
     world_.settle();
 }
 

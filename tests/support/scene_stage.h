@@ -87,6 +87,9 @@ private:
     void server_goes_down(const Step& step, const Words& words);
     void server_comes_back(const Step& step, const Words& words);
     void server_shuts_down(const Step& step, const Words& words);
+    void closes_link(const Step& step, const Words& words);
+    void tries_again(const Step& step, const Words& words);
+    void server_serves_no_more(const Step& step, const Words& words);
     void server_unreachable(const Step& step, const Words& words);
     void server_reachable(const Step& step, const Words& words);
     void store_fails(const Step& step, const Words& words);
@@ -98,6 +101,8 @@ private:
     void stored_messages(const Step& step, const Words& words);
     void waiting_stanzas(const Step& step, const Words& words);
     void contact_is(const Step& step, const Words& words);
+    void link_is(const Step& step, const Words& words);
+    void has_counted(const Step& step, const Words& words);
     void dns_srv(const Step& step, const Words& words);
     void dns_address(const Step& step, const Words& words);
     void dns_absent(const Step& step, const Words& words);
@@ -143,9 +148,11 @@ private:
     // scene_peers.cc: what other servers do
     void start_peer(const Words& words, SceneCertificates::Kind certificate);
     void peer_opens_connection(const Step& step, const Words& words);
+    void peer_opens_tls_connection(const Step& step, const Words& words);
     void peer_opens_secure_stream(const Step& step, const Words& words);
     void peer_authenticates(const Step& step, const Words& words);
     void peer_is_called(const Step& step, const Words& words);
+    void peer_is_called_with_tls(const Step& step, const Words& words);
     void peer_is_not_called(const Step& step, const Words& words);
     void peer_answers_header(const Step& step, const Words& words);
     void peer_accepts_tls(const Step& step, const Words& words);
@@ -153,6 +160,8 @@ private:
     void peer_accepts_stream(const Step& step, const Words& words);
     void peer_accepts_stream_for_many(const Step& step, const Words& words);
     void peer_hears_pings(const Step& step, const Words& words);
+    void peer_stops_reading(const Step& step, const Words& words);
+    void peer_reads_on(const Step& step, const Words& words);
     void peer_hangs_up(const Step& step, const Words& words);
 
     SceneWorld& world_;
