@@ -146,10 +146,10 @@ std::string ServerTable::expired(std::string_view owner, std::size_t rows, std::
 void ServerTable::on_timer(std::uint32_t which) {
     if (which == look_again) {
         end_streams();
-        return;
+    } else {
+        forget_some();
+        hub_.shard.timers().arm(forget_timer_, forget_interval, *this, forget_due);
     }
-    forget_some();
-    hub_.shard.timers().arm(forget_timer_, forget_interval, *this, forget_due);
 }
 
 // ---- incoming ----
@@ -197,7 +197,13 @@ void ServerTable::adopt(MovingServer moving) {
         std::make_unique<StreamChannel>(hub_.shard, hub_.network, std::move(*moving.channel));
     auto stream = std::make_unique<IncomingStream>(hub_, *this, std::move(channel), moving);
     IncomingStream& its = *stream;
-    if (admit(std::move(stream))) its.go_on(std::move(moving));
+    if (moving.proof == MovingServer::Proof::given && !closing_) {
+        // Its certificate has proven a domain: it takes no place of those that have proven nothing.
+        unproven_.emplace(&its, std::move(stream));
+    } else if (!admit(std::move(stream))) {
+        return;
+    }
+    its.go_on(std::move(moving));
 }
 
 void ServerTable::proven(IncomingStream& stream, const std::string& remote) {
