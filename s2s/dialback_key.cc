@@ -12,7 +12,7 @@ namespace causeway {
 std::string dialback_key(std::string_view secret, std::string_view receiving,
                          std::string_view originating, std::string_view stream_id) {
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned length = 0;
+    unsigned length{};
     EVP_Digest(secret.data(), secret.size(), digest.data(), &length, EVP_sha256(), nullptr);
     const std::string hashed = hex_encode({reinterpret_cast<const char*>(digest.data()), length});
     std::string text;

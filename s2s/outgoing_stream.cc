@@ -273,7 +273,6 @@ void OutgoingStream::dialback(const Element& element, Arena&) {
 
 /// Without a further call: the connection of this target is left to end by itself.
 void OutgoingStream::leave_stream() {
-    timer_.cancel();
     stream_->close();
     stream_->silence();
     hub_.shard.condemn(std::make_unique<Abandoned>(std::move(stream_)));
@@ -330,7 +329,6 @@ void OutgoingStream::stop(const Outcome& why) {
     state_ = State::stopped;
     timer_.cancel();
     total_.cancel();
-    discovery_.reset();
     if (stream_ != nullptr) stream_->close();
     // A verdict on us or on a certificate outweighs that the other targets did not answer.
     const Outcome& verdict =

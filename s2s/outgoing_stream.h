@@ -58,9 +58,8 @@ public:
     };
     /// How a stream came to its end.
     enum class End : unsigned char {
-        otherwise,                ///< by us, by the network, or by the peer in good order
-        peer_error,               ///< by an error of the peer
-        peer_error_over_sharing,  ///< and another domain of ours had just asked to share it
+        otherwise,   ///< by us, by the network, or by the peer in good order
+        peer_error,  ///< by an error of the peer
     };
 
     /// `local` and `remote` are normalised domains.

@@ -21,7 +21,7 @@ Cause cause_of(std::string_view condition) {
     if (condition == stream_error::host_unknown || condition == stream_error::host_gone) {
         return Cause::absent;
     }
-    constexpr std::array<std::string_view, 6> lasting{
+    constexpr std::array lasting{
         stream_error::improper_addressing, stream_error::invalid_from,
         stream_error::not_authorized,      stream_error::unsupported_version,
         stream_error::invalid_namespace,   stream_error::policy_violation};

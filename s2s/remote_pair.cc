@@ -173,7 +173,6 @@ void RemotePair::confirmed(std::size_t count) {
 }
 
 void RemotePair::peer_is_silent() {
-    if (state_ != State::up) return;
     const Outcome silent = Outcome::retry(fmt::format("{} answers no more", remote_));
     if (own_stream_ == nullptr) {
         stream_->fail(silent);  // for all that share it; on_stopped follows
@@ -192,7 +191,7 @@ void RemotePair::confirm(std::size_t count) {
 
 /// The peer may have no way back to us: what the system took counts as arrived.
 void RemotePair::peer_cannot_answer() {
-    if (state_ == State::up && stream_->stream().channel().queued() == 0) confirm(written_.size());
+    if (stream_->stream().channel().queued() == 0) confirm(written_.size());
 }
 
 void RemotePair::on_stream_writable(OutgoingStream&) {
@@ -321,7 +320,7 @@ void RemotePair::schedule_retry() {
     const auto most = millis(limits.remote_retry_max_seconds).count();
     const auto pause = std::min(most, least << std::min(attempts_.count, 16U));
     // Jitter, so that not all servers connect at once to a domain that comes back.
-    const auto spread = static_cast<std::uint64_t>(std::max<std::int64_t>(1, pause / 4));
+    const auto spread = static_cast<std::uint64_t>(pause / 4);
     const Duration after{pause - pause / 8 + static_cast<std::int64_t>(random_below(spread))};
     attempts_.next = hub_.clock().wall() + after.count();
     hub_.shard.timers().arm(timer_, after, *this, attempt_due);
@@ -368,7 +367,7 @@ void RemotePair::bounce(const Packet& packet, const Outcome& why, Acknowledgemen
 void RemotePair::on_timer(std::uint32_t which) {
     if (which == attempt_due) {
         // While the server ends no stream is opened: what waits is for the next start.
-        if (state_ == State::waiting && !link_.closing()) connect();
+        if (!link_.closing()) connect();
     } else if (which == joining_late) {
         leave_stream();
         if (link_.closing()) {

@@ -45,9 +45,7 @@ OutgoingStream* ServerLink::stream_to_share(const RemotePair& asking) const {
 void ServerLink::stream_ended(const OutgoingStream& stream, bool own, bool in_good_order) {
     // A peer that ends a shared stream with an error hits several domains at once: from then on
     // each has its own stream.
-    const bool over_sharing = own ? stream.end() == OutgoingStream::End::peer_error_over_sharing
-                                  : stream.end() != OutgoingStream::End::otherwise;
-    if (over_sharing) {
+    if (!own && stream.end() == OutgoingStream::End::peer_error) {
         sharing_ = Sharing::refused;
     } else if (own && in_good_order) {
         sharing_ = Sharing::possible;

@@ -49,9 +49,6 @@ void OutgoingStream::sharer_answered(const Element& element) {
 }
 
 void OutgoingStream::stop_sharers(const Outcome& why) {
-    const bool asking =
-        std::ranges::any_of(sharers_, [](const Sharer& one) { return !one.proven; });
-    if (ending_ == End::peer_error && asking) ending_ = End::peer_error_over_sharing;
     for (const Sharer& sharer : std::exchange(sharers_, {})) sharer.owner->on_stopped(*this, why);
 }
 

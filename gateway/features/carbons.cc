@@ -99,8 +99,8 @@ Verdict copy_sent(FromClient& from) {
         !is_copied(*from.packet(), Direction::sent) || to_itself(*from.packet())) {
         return Verdict::next;
     }
-    Resource* const sender = &from.session;
-    send_copies(from.account, *from.packet(), Direction::sent, {&sender, 1});
+    const std::array<Resource*, 1> sender{&from.session};
+    send_copies(from.account, *from.packet(), Direction::sent, sender);
     return Verdict::next;
 }
 

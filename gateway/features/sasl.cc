@@ -33,8 +33,8 @@ public:
     Jid account;  ///< of the name that was given
     bool exists = false;
     bool disabled = false;
-    bool busy = false;  ///< an answer from store or workers is due; nothing may arrive meanwhile
-    bool started = false;
+    bool busy = false;     ///< an answer from store or workers is due; nothing may arrive meanwhile
+    bool started = false;  ///< SCRAM: its first message came
     /// What answers later holds a weak reference: after an <abort/> another exchange may be in
     /// progress, about which that answer says nothing.
     std::shared_ptr<const char> ticket = std::make_shared<const char>();
@@ -228,10 +228,9 @@ void scram_first(Negotiation& negotiation, std::string_view message) {
 void scram_final(Negotiation& negotiation, std::string_view message) {
     auto& exchange = static_cast<SaslExchange&>(*negotiation.state);
     auto proven = exchange.scram->finish(message);
-    if (!proven) {
-        fail(negotiation, proven.error());
-    } else if (!exchange.exists) {
-        fail(negotiation, {sasl_condition::not_authorized, {}});
+    if (!proven || !exchange.exists) {
+        fail(negotiation,
+             proven ? SaslFailure{sasl_condition::not_authorized, {}} : proven.error());
     } else if (exchange.disabled) {
         fail(negotiation, {sasl_condition::account_disabled, "this account is disabled"});
     } else {
@@ -279,7 +278,6 @@ void plain_check(Negotiation& negotiation, const std::shared_ptr<PlainCheck>& ch
 
 void plain(Negotiation& negotiation, std::string_view message) {
     auto& exchange = static_cast<SaslExchange&>(*negotiation.state);
-    exchange.started = true;
     auto request = parse_plain(message);
     if (!request) {
         fail(negotiation, request.error());
