@@ -64,6 +64,22 @@ TEST_CASE("many metrics do not get in each other's way") {
     }
 }
 
+TEST_CASE("metrics whose addresses lead to the same place are told apart") {
+    constexpr std::size_t apart = 64;  // a power of two that is no smaller than the table
+    const std::vector<Metric> metrics(20 * apart, Metric{.name = "x", .help = "X."});
+    std::vector<const Metric*> all;
+    for (std::size_t i = 0; i < metrics.size(); i += apart) all.push_back(&metrics[i]);
+    MetricCounts counts(all);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        counts.add(*all[i], 0, static_cast<std::int64_t>(i + 1));
+    }
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        CHECK(counts.at(*all[i]) == static_cast<std::int64_t>(i + 1));
+        CHECK(counts.all()[i] == static_cast<std::int64_t>(i + 1));
+    }
+    CHECK(counts.at(metrics[1]) == 0);
+}
+
 TEST_CASE("what shards counted is added up, by metric and label") {
     const MetricSamples samples = samples_of(game_metrics, {{1, 2, 3}, {10, 20, -1}});
     REQUIRE(samples.size() == 3);

@@ -102,6 +102,26 @@ TEST_CASE_FIXTURE(Fixture,
     CHECK_FALSE(ask().id().empty());
 }
 
+TEST_CASE_FIXTURE(Fixture,
+                  "so are all questions, and the places of those that end are free again") {
+    std::vector<Question> open;
+    for (std::size_t i = 0; i < Asking::open_in_all; ++i) {
+        open.push_back(asking->expect(*Jid::parse("a.test"),
+                                      *Jid::parse("d" + std::to_string(i / 100) + ".test"),
+                                      Duration{1000}, note()));
+    }
+    CHECK_FALSE(open.back().id().empty());
+    CHECK(ask("a.test", "other.test").id().empty());
+    open.pop_back();
+    CHECK_FALSE(ask("a.test", "other.test").id().empty());
+    pass(Duration{1200});
+    CHECK(asking->open() == 0);
+    CHECK(answers.size() == Asking::open_in_all - 1);
+    for (std::size_t i = 0; i < Asking::open_per_domain; ++i)
+        open.push_back(ask("a.test", "d1.test"));
+    CHECK_FALSE(open.back().id().empty());
+}
+
 TEST_CASE_FIXTURE(Fixture, "answers find their question through the router") {
     add_account("juliet@a.test");
     const Question by_domain = ask("a.test", "b.test");

@@ -83,6 +83,67 @@ TEST_CASE_FIXTURE(Fixture, "where nobody waits there is one question for a tenth
     CHECK(pings.size() == 3);  // at once: one to follow, and one behind it
 }
 
+TEST_CASE_FIXTURE(Fixture, "that question comes when the time is over, or when much is written") {
+    written.written(message(), 0);
+    settle();
+    answer(0);
+    written.written(message(), 0);
+    settle();
+    pass(Duration{50});
+    CHECK(pings.size() == 1);
+    pass(Duration{200});
+    CHECK(pings.size() == 2);
+    CHECK(pings[1].first == "a.test/unowed");
+    answer(1);
+    written.written(message(), 0);
+    settle();
+    REQUIRE(pings.size() == 3);
+    answer(2);
+    for (int i = 0; i < 499; ++i) written.written(message(), 0);
+    settle();
+    CHECK(pings.size() == 3);
+    written.written(message(), 0);
+    settle();
+    REQUIRE(pings.size() == 4);
+    answer(3);
+    CHECK(arrived == 503);
+    pass(Duration{1000});
+    CHECK(pings.size() == 4);
+}
+
+TEST_CASE_FIXTURE(Fixture, "messages that nobody waits for are followed up to a bound") {
+    for (int i = 0; i < 10'050; ++i) written.written(message(), 0);
+    CHECK(written.size() == 10'000);
+    written.written(message(), hold());
+    CHECK(written.size() == 10'001);
+    for (const auto& one : written.end()) {
+        if (one.hold != 0) hub->ledger.confirm(one.hold);
+    }
+    CHECK_FALSE(written.answer_is_due());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a peer that never answered is not asked again on that stream") {
+    written.written(message(), 0);
+    settle();
+    pass(Duration{19'500});
+    CHECK(mute == 0);
+    pass(Duration{1500});
+    CHECK(mute == 1);
+    written.written(message(), hold());
+    settle();
+    pass(Duration{1000});
+    CHECK(pings.size() == 1);
+    CHECK_FALSE(written.answer_is_due());
+    for (const auto& one : written.end()) {
+        if (one.hold != 0) hub->ledger.confirm(one.hold);
+    }
+    written.begin();
+    written.written(message(), 0);
+    settle();
+    CHECK(pings.size() == 2);
+    CHECK(written.answer_is_due());
+}
+
 TEST_CASE_FIXTURE(Fixture, "a broken stream gives back what is not confirmed, in order") {
     const HoldId first = hold(), second = hold();
     written.written(message(), first);

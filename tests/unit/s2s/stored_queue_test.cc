@@ -117,6 +117,45 @@ TEST_CASE_FIXTURE(Fixture, "a queue that is given up refuses each once, after th
     CHECK(queue.idle());
 }
 
+TEST_CASE_FIXTURE(Fixture, "what is wanted again while it is being given up is sent, not refused") {
+    for (const char* id : {"1", "2"}) keep(id);
+    settle();
+    queue.fail(Outcome::absent("no such domain"));
+    queue.try_again();
+    settle();
+    CHECK(refused.empty());
+    CHECK(rows() == 2);
+    up = true;
+    queue.read();
+    settle();
+    CHECK(got == Strings{"1", "2"});
+    confirm_all();
+}
+
+TEST_CASE_FIXTURE(Fixture, "a queue that is given up takes no stanza along that is not in it") {
+    queue.fail(Outcome::absent("no such domain"));
+    keep("1");
+    settle();
+    CHECK(refused.empty());
+    CHECK(rows() == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "it is idle when the store has answered, and not before") {
+    keep("1");
+    settle();
+    up = true;
+    queue.read();
+    CHECK_FALSE(queue.idle());
+    settle();
+    confirm_all();
+    CHECK(queue.idle());
+    keep("2");
+    settle();
+    queue.dropped();
+    settle();
+    CHECK(queue.idle());
+}
+
 TEST_CASE_FIXTURE(Fixture,
                   "rows of an earlier run are known once; those that expire are not missed") {
     CHECK(queue.found(2, 100));

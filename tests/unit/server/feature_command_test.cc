@@ -1,9 +1,13 @@
 // A feature that is in no list of the program: its verb asks every shard and counts a metric there.
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <fstream>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "tests/unit/server/operations_fixture.h"
@@ -60,6 +64,21 @@ TEST_CASE_FIXTURE(OperationsFixture, "a verb of a feature reaches the shards and
     control::Recorded help;
     run("help", "{}", help);
     CHECK(json::serialize(help.answer->value()).find("goes to every shard") != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(OperationsFixture, "the README names every extension that a feature implements") {
+    const char* const root = std::getenv("CAUSEWAY_SOURCE_ROOT");
+    REQUIRE(root != nullptr);
+    std::ifstream readme(std::string(root) + "/README.md");
+    std::string line;
+    while (std::getline(readme, line) && !line.starts_with("| extensions | ")) {
+    }
+    REQUIRE(readme.good());
+    for (const Feature* feature : server->shared().features.features()) {
+        if (feature->xep == 0) continue;
+        CAPTURE(feature->name);
+        CHECK(line.find(fmt::format("{:04}", feature->xep)) != std::string::npos);
+    }
 }
 
 TEST_CASE_FIXTURE(OperationsFixture, "a feature cannot take another's verb") {
