@@ -11,6 +11,8 @@ constexpr Duration patience{20'000};
 // If no sender waits for an acknowledgement, one question for many messages.
 constexpr Duration interval{100};
 constexpr std::size_t many = 500;
+// If nothing was written that has to be confirmed: how soon it is noticed that the peer is gone.
+constexpr Duration in_passing{10'000};
 // Messages without a hold, written to a peer that is slow to answer: those beyond are not sent
 // again if its stream breaks.
 constexpr std::size_t without_hold_limit = 10'000;
@@ -63,14 +65,24 @@ void Confirmations::flush() {
     if (written_.empty() || !ping_.id().empty() || peer_ == Peer::cannot_answer) return;
     const Duration since = hub_.clock().now() - last_ask_;
     if (urgency_ == Urgency::whenever && written_.size() < many && since < interval) {
-        if (!later_.armed()) hub_.shard.timers().arm(later_, interval - since, *this);
+        hub_.shard.timers().arm(later_, interval - since, *this);
         return;
     }
     ask();
 }
 
+void Confirmations::written_in_passing() {
+    if (peer_ != Peer::answers || !ping_.id().empty() || later_.armed()) return;
+    hub_.shard.timers().arm(later_, in_passing, *this);
+}
+
+void Confirmations::look_whether_there() {
+    if (peer_ == Peer::answers && ping_.id().empty()) ask();
+}
+
 void Confirmations::on_timer(std::uint32_t) {
-    if (!written_.empty() && ping_.id().empty() && peer_ != Peer::cannot_answer) ask();
+    const bool due = written_.empty() ? peer_ == Peer::answers : peer_ != Peer::cannot_answer;
+    if (due && ping_.id().empty()) ask();
 }
 
 void Confirmations::ask() {

@@ -55,6 +55,11 @@ public:
     [[nodiscard]] bool empty() const { return written_.empty(); }
     [[nodiscard]] std::size_t size() const { return written_.size(); }
     [[nodiscard]] const Written& front() const { return written_.front(); }
+    /// Asks a peer that answers pings whether it is still there, although nothing was written.
+    void look_whether_there();
+    /// Something was written that need not be sent again: if the peer answers pings, it is asked
+    /// after a while.
+    void written_in_passing();
     /// Whether it makes sense to wait for an answer.
     [[nodiscard]] bool answer_is_due() const { return !empty() && peer_ != Peer::cannot_answer; }
     [[nodiscard]] bool peer_cannot_answer() const { return peer_ == Peer::cannot_answer; }

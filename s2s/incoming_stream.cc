@@ -363,7 +363,8 @@ void IncomingStream::on_stream_closed(const Outcome& why) {
     CAUSEWAY_LOG(info, "s2s.closed", {"remote", peer_domain_}, {"direction", "in"},
                  {"cause", why.why()});
     if (holder_id_ != 0) hub_.ticket_holders.erase(holder_id_);
-    table_.remove(*this);
+    // One that we ended for a fault of the peer says nothing of whether it is there.
+    table_.remove(*this, !why.ok() && stream_.failure().empty());
 }
 
 }  // namespace causeway

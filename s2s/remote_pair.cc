@@ -14,7 +14,6 @@
 namespace causeway {
 namespace {
 
-enum : std::uint32_t { attempt_due, idle_check, joining_late };
 constexpr std::size_t memory_limit = 1000;
 constexpr std::size_t memory_bytes_limit = 4U << 20U;
 // Stored messages that are under way without an answer, beside those that are live.
@@ -22,6 +21,12 @@ constexpr std::size_t under_way = 100;
 
 Duration millis(std::chrono::seconds seconds) {
     return std::chrono::duration_cast<Duration>(seconds);
+}
+
+/// What shows that accounts here and there see each other's presence.
+bool keeps_in_touch(const Packet& packet) {
+    return packet.kind() == StanzaKind::presence && !packet.directed() &&
+           (packet.type() == StanzaType::available || packet.type() == StanzaType::probe);
 }
 
 bool durable(const Packet& packet) {
@@ -62,6 +67,7 @@ bool RemotePair::may_try_now() const {
 void RemotePair::send(PacketRef packet, AcknowledgementTicket ticket) {
     last_used_ = hub_.clock().now();
     const bool keep = durable(*packet);
+    if (keeps_in_touch(*packet)) attempts_.for_presence = true;
     // A stream that is ending takes nothing any more; the next one is opened for this.
     if (state_ == State::up && !stream_->stream().usable()) abandon_stream();
     if (state_ == State::up && (stored_.empty() || !keep)) {
@@ -134,7 +140,11 @@ void RemotePair::write(const PacketRef& packet, HoldId hold, bool keep) {
         }
         return;
     }
-    if (keep || hold != 0) written_.written(packet, hold);
+    if (keep || hold != 0) {
+        written_.written(packet, hold);
+    } else {
+        written_.written_in_passing();
+    }
     stream.send(packet->bytes());
 }
 
@@ -167,7 +177,10 @@ void RemotePair::send_ping(const Jid& from, const std::string& id) {
 }
 
 void RemotePair::confirmed(std::size_t count) {
-    if (count > 0) attempts_.count = 0;
+    if (count > 0) {
+        attempts_.count = 0;
+        attempts_.next_at_once = true;
+    }
     suspects_.confirmed(count);
     stored_.read();
 }
@@ -180,7 +193,8 @@ void RemotePair::peer_is_silent() {
     }
     note_error(silent);
     abandon_stream();
-    wait_for_next_attempt();
+    link_.stream_broke();
+    reach_again(true);
 }
 
 /// For messages that are known to be handled without an answer of the peer.
@@ -252,6 +266,7 @@ void RemotePair::on_ready(OutgoingStream&) {
         write(waiting.packet, waiting.hold, waiting.hold != 0);
     }
     stored_.read();
+    link_.contact_made();
 }
 
 void RemotePair::on_stopped(OutgoingStream& stream, const Outcome& why) {
@@ -271,27 +286,13 @@ void RemotePair::on_stopped(OutgoingStream& stream, const Outcome& why) {
         stream_broke(why, by_peer_error);
     } else {
         note_error(why);
+        link_.attempt_failed();
         if (why.ok() || why.cause() == Cause::retry) {
             fail_for_now(why.ok() ? Outcome::retry("the stream was closed") : why);
         } else {
             fail_for_good(why);
         }
     }
-}
-
-void RemotePair::stream_broke(const Outcome& why, bool by_peer_error) {
-    if (!why.ok()) note_error(why);
-    if (by_peer_error && !why.ok() && !written_.empty() && suspects_.broke(written_.size())) {
-        const Confirmations::Written& first = written_.front();
-        const PacketRef packet = first.hold != 0 ? hub_.ledger.packet(first.hold) : first.packet;
-        if (packet != nullptr) bounce(*packet, Outcome::refused(why.why()));
-        confirm(1);
-    }
-    give_back_unconfirmed();
-    if (stored_.empty() && memory_.empty()) return;
-    // It worked a moment ago: try again soon; the count grows until something is confirmed.
-    wait_for_next_attempt();
-    ++attempts_.count;
 }
 
 void RemotePair::give_back_unconfirmed() {
@@ -303,129 +304,6 @@ void RemotePair::give_back_unconfirmed() {
         }
     }
     stored_.restart();
-}
-
-// ---- failure ----
-
-void RemotePair::note_error(const Outcome& why) { last_error_ = {why.why(), hub_.clock().wall()}; }
-
-void RemotePair::wait_for_next_attempt() {
-    become(State::waiting);
-    schedule_retry();
-}
-
-void RemotePair::schedule_retry() {
-    const Limits& limits = hub_.limits();
-    const auto least = millis(limits.remote_retry_min_seconds).count();
-    const auto most = millis(limits.remote_retry_max_seconds).count();
-    const auto pause = std::min(most, least << std::min(attempts_.count, 16U));
-    // Jitter, so that not all servers connect at once to a domain that comes back.
-    const auto spread = static_cast<std::uint64_t>(pause / 4);
-    const Duration after{pause - pause / 8 + static_cast<std::int64_t>(random_below(spread))};
-    attempts_.next = hub_.clock().wall() + after.count();
-    hub_.shard.timers().arm(timer_, after, *this, attempt_due);
-}
-
-void RemotePair::fail_for_now(const Outcome& why) {
-    become(State::waiting);
-    store_memory();
-    for (const Waiting& waiting : std::exchange(memory_, {})) bounce(*waiting.packet, why);
-    memory_bytes_ = 0;
-    if (!stored_.empty()) schedule_retry();
-    ++attempts_.count;
-}
-
-void RemotePair::fail_for_good(const Outcome& why) {
-    verdict_ = why;
-    for (const Waiting& waiting : std::exchange(memory_, {})) {
-        // The sender's answer is the error: nothing is to be stored any more.
-        if (waiting.hold != 0) hub_.ledger.confirm(waiting.hold);
-        bounce(*waiting.packet, why);
-    }
-    memory_bytes_ = 0;
-    stored_.fail(why);
-}
-
-void RemotePair::bounce(const Packet& packet, const Outcome& why, AcknowledgementTicket ticket) {
-    // Presence is not answered with errors: it says how things were, and they have moved on.
-    // Directed presence is: a client that joins a room waits for an answer (RFC 6120 §10.4).
-    if (packet.kind() == StanzaKind::presence && !is_subscription(packet.type()) &&
-        !packet.directed()) {
-        hub_.settle(ticket);
-        return;
-    }
-    StanzaError error{.condition = why.cause() == Cause::absent
-                                       ? StanzaCondition::remote_server_not_found
-                                       : StanzaCondition::remote_server_timeout,
-                      .text = why.why()};
-    if (why.cause() == Cause::refused || why.cause() == Cause::policy) error.type = "cancel";
-    hub_.routing->bounce(packet, error, ticket);
-}
-
-// ---- time ----
-
-void RemotePair::on_timer(std::uint32_t which) {
-    if (which == attempt_due) {
-        // While the server ends no stream is opened: what waits is for the next start.
-        if (!link_.closing()) connect();
-    } else if (which == joining_late) {
-        leave_stream();
-        if (link_.closing()) {
-            fail_for_now(Outcome::retry("it did not answer in time"));
-        } else {
-            link_.sharing_refused();
-            connect();
-        }
-    } else if (state_ == State::up) {
-        look_whether_idle();
-    }
-}
-
-void RemotePair::look_whether_idle() {
-    const Duration idle = hub_.clock().now() - last_used_;
-    const Duration allowed = millis(hub_.limits().link_idle_seconds);
-    if (idle < allowed || !written_.empty() || is_shared()) {
-        hub_.shard.timers().arm(timer_, std::max(allowed - idle, Duration{1000}), *this,
-                                idle_check);
-    } else if (own_stream_ != nullptr) {
-        stream_->close();
-    } else {
-        abandon_stream();
-        if (!stored_.empty() || !memory_.empty()) wait_for_next_attempt();
-    }
-}
-
-void RemotePair::peer_is_back() {
-    verdict_ = {};
-    if (state_ != State::waiting) return;
-    attempts_.count = 0;
-    if (!stored_.empty() || !memory_.empty()) {
-        connect();
-        return;
-    }
-    become(State::idle);
-    attempts_.last = {};
-}
-
-void RemotePair::retry() {
-    attempts_.count = 0;
-    if (state_ == State::waiting || (state_ == State::idle && !stored_.empty())) connect();
-}
-
-bool RemotePair::close() {
-    if (own_stream_ == nullptr) return false;
-    own_stream_->close();
-    return true;
-}
-
-void RemotePair::resume_stored(std::size_t rows, std::size_t bytes) {
-    if (stored_.found(rows, bytes) && state_ == State::idle) connect();
-}
-
-void RemotePair::expired(std::size_t rows, std::size_t bytes) {
-    if (stored_.expired(rows, bytes) && state_ == State::waiting && written_.empty()) {
-        become(State::idle);
-    }
 }
 
 bool RemotePair::forgettable() const {

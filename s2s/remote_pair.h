@@ -76,6 +76,8 @@ public:
     }
     /// The control socket dropped the stored rows.
     void dropped() { stored_.dropped(); }
+    /// The peer's stream to us broke: is it still there?
+    void look_whether_there();
 
     /// Its stream is there and is not being closed.
     [[nodiscard]] bool established() const {
@@ -100,6 +102,8 @@ public:
     [[nodiscard]] TimePoint last_used() const { return last_used_; }
     /// Nothing to say and nothing to remember.
     [[nodiscard]] bool forgettable() const;
+    /// The next attempt has a time.
+    [[nodiscard]] bool attempt_is_set() const { return attempts_.next != 0; }
 
 private:
     enum class State : unsigned char {
@@ -113,10 +117,16 @@ private:
         PacketRef packet;
         HoldId hold = 0;
     };
+    enum Timers : std::uint32_t { attempt_due, idle_check, joining_late };
     struct Attempts {
         unsigned count = 0;  ///< that failed, in a row
         TimePoint last{};
-        UnixMillis next = 0;
+        UnixMillis next = 0;  ///< 0: none is set
+        /// If an established stream breaks, the next attempt does not wait.
+        bool next_at_once = true;
+        /// Subscriptions to presence, or probes, went to the domain: it is to be reached again even
+        /// if nothing waits.
+        bool for_presence = false;
     };
     struct LastError {
         std::string why;
@@ -153,10 +163,14 @@ private:
     void store_memory();
     void give_back_unconfirmed();
     void stream_broke(const Outcome& why, bool by_peer_error);
+    void reach_again(bool at_once);
     void fail_for_now(const Outcome& why);
     void fail_for_good(const Outcome& why);
     void bounce(const Packet& packet, const Outcome& why, AcknowledgementTicket ticket = {});
     void schedule_retry();
+    void attempt_after(Duration pause);
+    [[nodiscard]] bool something_waits() const { return !stored_.empty() || !memory_.empty(); }
+    [[nodiscard]] bool presence_wanted() const;
     void note_error(const Outcome& why);
     [[nodiscard]] bool may_try_now() const;
 

@@ -62,16 +62,62 @@ void ServerLink::adopt(std::unique_ptr<IncomingStream> stream) {
     incoming_.emplace(key, std::move(stream));
 }
 
-void ServerLink::remove(IncomingStream& stream) {
+void ServerLink::remove(IncomingStream& stream, bool broke) {
     const auto found = incoming_.find(&stream);
     if (found == incoming_.end()) return;
     hub_.shard.condemn(std::move(found->second));
     incoming_.erase(found);
+    if (!broke || closing()) return;
+    stream_broke();
+    for (auto& [local, pair] : pairs_) pair->look_whether_there();
 }
 
 void ServerLink::heard_from() {
     if (stamping_ == Stamping::no) stamping_ = Stamping::unknown;  // it may be another version
     for (auto& [local, pair] : pairs_) pair->peer_is_back();
+    contact_made();
+}
+
+// ---- within reach ----
+
+bool ServerLink::has_stream() const {
+    return !incoming_.empty() || std::ranges::any_of(pairs_, [](const auto& entry) {
+        return entry.second->established();
+    });
+}
+
+void ServerLink::announce(LifeEvent event) {
+    // Not from within: what a feature sends to that domain comes back to the pairs.
+    hub_.shard.post([&hub = hub_, event, domain = Jid::trusted({}, remote_)] {
+        hub.shared.features.announce({.event = event, .hub = hub, .contact = &domain});
+    });
+}
+
+void ServerLink::contact_made() {
+    if (contact_ == Contact::there) return;
+    contact_ = Contact::there;
+    announce(LifeEvent::link_up);
+}
+
+void ServerLink::contact_lost() {
+    if (contact_ == Contact::lost || contact_ == Contact::never) return;
+    contact_ = contact_ == Contact::there ? Contact::lost : Contact::never;
+    announce(LifeEvent::link_down);
+}
+
+void ServerLink::stream_broke() {
+    if (closing()) return;
+    if (has_stream()) {
+        // It is within reach, and what was said on the stream that broke may not have arrived.
+        announce(LifeEvent::link_down);
+        announce(LifeEvent::link_up);
+    } else {
+        contact_lost();
+    }
+}
+
+void ServerLink::attempt_failed() {
+    if (!closing() && !has_stream()) contact_lost();
 }
 
 bool ServerLink::stamps(const std::string& local) {
@@ -130,10 +176,12 @@ void ServerLink::each_incoming(const std::function<void(IncomingStream&)>& visit
     for (auto& [key, stream] : incoming_) visit(*stream);
 }
 
-void ServerLink::forget(TimePoint before, const std::function<void(const RemotePair&)>& visit) {
+void ServerLink::forget(TimePoint before, Forget which,
+                        const std::function<void(const RemotePair&)>& visit) {
     std::erase_if(pairs_, [&](const auto& entry) {
         const RemotePair& pair = *entry.second;
         if (!pair.forgettable() || pair.last_used() > before) return false;
+        if (which == Forget::unused && pair.attempt_is_set()) return false;
         visit(pair);
         return true;
     });

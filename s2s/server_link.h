@@ -41,10 +41,22 @@ public:
     void reached(const std::string& account);
     [[nodiscard]] bool closing() const;
 
+    // Whether it is within reach, told to the features (LifeEvent::link_up, link_down):
+    /// A stream in either direction was proven.
+    void contact_made();
+    /// A stream in either direction was established and broke, or the peer did not answer on it any
+    /// more.
+    void stream_broke();
+    /// A stream of ours could not be established.
+    void attempt_failed();
+    /// It was within reach once.
+    [[nodiscard]] bool was_there() const { return contact_ >= Contact::there; }
+
     // What it says to us:
     /// A stream on which the domain has been proven, or is about to be.
     void adopt(std::unique_ptr<IncomingStream> stream);
-    void remove(IncomingStream& stream);
+    /// `broke`: it did not end in good order.
+    void remove(IncomingStream& stream, bool broke);
     /// It has just proven itself on a stream to us.
     void heard_from();
     /// See RemoteDomains::stamps().
@@ -60,8 +72,14 @@ public:
 
     void each_pair(const std::function<void(RemotePair&)>& visit);
     void each_incoming(const std::function<void(IncomingStream&)>& visit);
-    /// Drops pairs that need not be remembered and were last used before `before`; each is shown.
-    void forget(TimePoint before, const std::function<void(const RemotePair&)>& visit);
+    /// Which pairs forget() drops.
+    enum class Forget : unsigned char {
+        unused,   ///< those that need not be remembered
+        unneeded  ///< and those that are tried again for the sake of presence alone
+    };
+    /// Drops pairs that were last used before `before`; each is shown.
+    void forget(TimePoint before, Forget which,
+                const std::function<void(const RemotePair&)>& visit);
     /// Nothing is left of it.
     [[nodiscard]] bool empty() const { return pairs_.empty() && incoming_.empty(); }
 
@@ -70,6 +88,16 @@ private:
     enum class Sharing : unsigned char { possible, refused };
     /// Whether its server says that it gives messages ids (XEP-0359).
     enum class Stamping : unsigned char { unknown, asked, yes, no };
+    /// In or out of contact.
+    enum class Contact : unsigned char {
+        unknown,  ///< nothing was tried yet
+        never,    ///< no attempt succeeded
+        there,
+        lost,  ///< it was there; no stream is, the last one broke or an attempt failed
+    };
+    [[nodiscard]] bool has_stream() const;
+    void contact_lost();
+    void announce(LifeEvent event);
 
     Hub& hub_;
     ServerTable& table_;
@@ -78,6 +106,7 @@ private:
     std::unordered_map<IncomingStream*, std::unique_ptr<IncomingStream>> incoming_;
     Sharing sharing_ = Sharing::possible;
     Stamping stamping_ = Stamping::unknown;
+    Contact contact_ = Contact::unknown;
     Question capabilities_;
 };
 

@@ -66,9 +66,11 @@ void ServerTable::forget_some() {
     if (pairs_ >= pair_limit && now - forgotten_at_ < Duration{1000}) return;
     forgotten_at_ = now;
     const auto pause = std::chrono::duration_cast<Duration>(hub_.limits().remote_retry_min_seconds);
-    const Duration kept = pairs_ >= pair_limit / 2 ? pause : std::max(pause, remembered);
+    const bool many = pairs_ >= pair_limit / 2;
+    const Duration kept = many ? pause : std::max(pause, remembered);
+    const auto which = many ? ServerLink::Forget::unneeded : ServerLink::Forget::unused;
     std::erase_if(links_, [&](const auto& entry) {
-        entry.second->forget(now - kept, [this](const RemotePair& pair) {
+        entry.second->forget(now - kept, which, [this](const RemotePair& pair) {
             --pairs_;
             reached(pair.asked_by());
         });
@@ -212,10 +214,10 @@ void ServerTable::proven(IncomingStream& stream, const std::string& remote) {
     if (node) link(remote).adopt(std::move(node.mapped()));
 }
 
-void ServerTable::remove(IncomingStream& stream) {
+void ServerTable::remove(IncomingStream& stream, bool broke) {
     admission_.leave(stream);
     if (stream.link() != nullptr) {
-        stream.link()->remove(stream);
+        stream.link()->remove(stream, broke);
         return;
     }
     auto node = unproven_.extract(&stream);

@@ -44,8 +44,8 @@ public:
     void move(IncomingStream& stream, Hub& home, MovingServer moving);
     /// It has proven a first domain: it belongs to the link of that one.
     void proven(IncomingStream& stream, const std::string& remote);
-    /// It is over; freed at the end of the turn.
-    void remove(IncomingStream& stream);
+    /// It is over; freed at the end of the turn. `broke`: it did not end in good order.
+    void remove(IncomingStream& stream, bool broke = false);
     [[nodiscard]] Admission& admission() { return admission_; }
     /// A domain that the account wrote to first is reached, or forgotten.
     void reached(const std::string& account);

@@ -128,8 +128,8 @@ enum class LifeEvent : unsigned char {
     account_removed,
     presence_changed,  ///< `packet` is what the session broadcasts
     contact_changed,   ///< `contact`: its subscription or its roster item
-    link_up,           ///< `contact` is the remote domain
-    link_down,
+    link_up,           ///< at the home of the remote domain `contact`: it is in contact (again)
+    link_down,         ///< the same: it is out of contact, or a stream broke and another is left
     configuration_changed,
     started,
     tick,  ///< once a minute on every shard

@@ -142,6 +142,7 @@ struct Hub final : private TimerTarget {
     /// What is served here, by domain; everything else is remote.
     std::unordered_map<std::string, Target, StringHash, std::equal_to<>> targets;
     MetricCounts metrics;  ///< of features, on this shard
+    Slots slots;           ///< of features, the same; outlives the accounts
     Ledger ledger;
     SeenMessages seen;  ///< of accounts whose home is here
     std::unique_ptr<Accounts> accounts;
@@ -149,7 +150,6 @@ struct Hub final : private TimerTarget {
     RemoteDomains* remote = nullptr;
     Asking* asking = nullptr;  ///< gateway/route/asking.h
     std::unordered_map<std::uint64_t, TicketHolder*> ticket_holders;
-    Slots slots;  ///< of features, on this shard
 
     /// Until the next reload; what lives longer holds shared_limits().
     [[nodiscard]] const Limits& limits() const { return config->limits; }

@@ -20,6 +20,8 @@ public:
     Resource& operator=(const Resource&) = delete;
 
     [[nodiscard]] const Jid& jid() const { return jid_; }
+    /// Of its account's home.
+    [[nodiscard]] Hub& hub() const { return home_; }
 
     /// Sends a stanza to the client, unless a feature holds or drops it (point to_client). `hold`,
     /// if any, is confirmed once the client has acknowledged the stanza (stream management), or

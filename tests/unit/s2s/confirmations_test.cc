@@ -196,5 +196,38 @@ TEST_CASE_FIXTURE(Fixture, "while too many questions are open it waits, and then
     for (const auto& one : written.end()) hub->ledger.confirm(one.hold);
 }
 
+TEST_CASE_FIXTURE(Fixture, "only a peer that answers is asked behind what is written in passing") {
+    written.written_in_passing();
+    written.look_whether_there();
+    pass(Duration{11'000});
+    CHECK(pings.empty());
+    written.written(message(), 0);
+    settle();
+    answer(0);
+    written.written_in_passing();
+    pass(Duration{9'000});
+    CHECK(pings.size() == 1);
+    pass(Duration{2'000});
+    REQUIRE(pings.size() == 2);
+    answer(1);
+    written.look_whether_there();
+    CHECK(pings.size() == 3);
+    written.look_whether_there();
+    CHECK(pings.size() == 3);  // that question is open
+    pass(Duration{21'000});
+    CHECK(silent == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a message is not asked about later for what was written in passing") {
+    written.written(message(), 0);
+    settle();
+    answer(0);
+    pass(Duration{200});
+    written.written_in_passing();
+    written.written(message(), 0);
+    settle();
+    CHECK(pings.size() == 2);
+}
+
 }  // namespace
 }  // namespace causeway::test

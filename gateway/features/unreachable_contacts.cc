@@ -1,0 +1,411 @@
+// Contacts at a domain that is out of contact. RFC 6121 §4.3 leaves open what becomes of presence
+// when a link between servers breaks: what was said meanwhile is lost in both directions.
+//
+// A domain is out of contact from the moment when no stream with it is left, in either direction,
+// because one broke or fell silent or an attempt failed, until a stream is proven again (s2s tells
+// that by link_down and link_up). If it stays so for s2s.unreachable_minutes, each session here
+// that was shown a contact there as available is shown it as unavailable. When the domain is back,
+// contacts there are probed, and the presence of the sessions here is sent to them again.
+//
+// Each session keeps which full addresses of contacts elsewhere it was shown as available; each
+// shard keeps which accounts have contacts at which domains; the home of a domain keeps since when
+// it has been out of contact.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "gateway/base/random.h"
+#include "gateway/feature/feature.h"
+#include "gateway/session/accounts.h"
+#include "gateway/xml/builder.h"
+
+namespace causeway {
+namespace {
+
+/// Available addresses that a session remembers; those beyond are not shown as unavailable.
+constexpr std::size_t shown_limit = 4000;
+/// Domains of one home that are remembered as out of contact.
+constexpr std::size_t outage_limit = 20'000;
+/// How long contacts' servers have for their answers: an address that was available before, and is
+/// not named by then although the contact's server answered, is not available any more. A domain
+/// whose link breaks again and again is not asked more often.
+constexpr Duration time_to_answer{60'000};
+/// Accounts that are seen to in one turn of the shard.
+constexpr std::size_t accounts_in_a_turn = 100;
+
+constexpr FeatureOption unreachable_minutes{
+    .key = "s2s.unreachable_minutes",
+    .kind = FeatureOption::Kind::integer,
+    .reload = Reload::live,
+    .form = {},
+    .example = "5",
+    .doc =
+        "Minutes without contact to a domain after which contacts there are shown as "
+        "unavailable, until it is back; 0 leaves them as they were.",
+    .minimum = 0,
+    .maximum = 1440,
+    .fallback = 5};
+constexpr std::array<const FeatureOption*, 1> options{&unreachable_minutes};
+
+constexpr Metric shown_unavailable{
+    .name = "contacts_shown_unreachable",
+    .help = "Presence that told a session that a contact's domain cannot be reached."};
+constexpr std::array metrics{&shown_unavailable};
+
+// ---- what a session was shown ----
+
+class Shown final : public SlotState {
+public:
+    /// Whether the contact's server has said since the domain came back that it is available.
+    enum class Word : unsigned char { given, due };
+    using Addresses = std::map<Jid, Word>;
+
+    void available(const Jid& contact) {
+        const auto domain = of_domain_.find(contact.domain());
+        if (domain != of_domain_.end()) {
+            if (const auto known = domain->second.find(contact); known != domain->second.end()) {
+                known->second = Word::given;
+                return;
+            }
+        }
+        if (count_ >= shown_limit) return;
+        of_domain_[std::string(contact.domain())].emplace(contact, Word::given);
+        ++count_;
+    }
+
+    /// `contact` may be a bare address: then none of its sessions is.
+    void unavailable(const Jid& contact) {
+        const auto domain = of_domain_.find(contact.domain());
+        if (domain == of_domain_.end()) return;
+        count_ -= std::erase_if(domain->second, [&](const auto& entry) {
+            return entry.first == contact ||
+                   (!contact.has_resource() && entry.first.bare() == contact.bare());
+        });
+        if (domain->second.empty()) of_domain_.erase(domain);
+    }
+
+    /// All that are available at that domain; they are not any more.
+    Addresses take(std::string_view domain) {
+        const auto found = of_domain_.find(domain);
+        if (found == of_domain_.end()) return {};
+        Addresses taken = std::move(found->second);
+        count_ -= taken.size();
+        of_domain_.erase(found);
+        return taken;
+    }
+
+    /// The domain is back, and its servers are asked.
+    void ask_again(std::string_view domain) {
+        const auto found = of_domain_.find(domain);
+        if (found == of_domain_.end()) return;
+        for (auto& [address, word] : found->second) word = Word::due;
+    }
+
+    /// Addresses of contacts whose server answered and did not name them. A contact whose server
+    /// said nothing is left as it is.
+    std::vector<Jid> not_named(std::string_view domain) {
+        std::vector<Jid> gone;
+        const auto found = of_domain_.find(domain);
+        if (found == of_domain_.end()) return gone;
+        std::set<std::string_view> answered;
+        for (const auto& [address, word] : found->second) {
+            if (word == Word::given) answered.insert(address.bare());
+        }
+        for (auto& [address, word] : found->second) {
+            if (word == Word::due && answered.contains(address.bare())) gone.push_back(address);
+            word = Word::given;
+        }
+        return gone;
+    }
+
+private:
+    std::map<std::string, Addresses, std::less<>> of_domain_;
+    std::size_t count_ = 0;
+};
+constexpr Slot<Shown> shown_slot{"shown_contacts"};
+
+// ---- what a shard knows ----
+
+struct Outage {
+    enum class Stage : unsigned char {
+        lost,   ///< out of contact
+        shown,  ///< and contacts there are shown as unavailable
+        back,   ///< in contact again, and contacts there are still to be asked
+        asked,
+    };
+    Stage stage = Stage::lost;
+    TimePoint since{};  ///< out of contact
+    TimePoint asked{};  ///< when its contacts were asked last, if ever
+};
+
+struct ShardState final : SlotState {
+    /// By domains that have their home here.
+    std::unordered_map<std::string, Outage, StringHash, std::equal_to<>> outages;
+    /// Domains whose contacts are shown as unavailable to the accounts here.
+    std::unordered_set<std::string, StringHash, std::equal_to<>> unreachable;
+    /// Accounts here that have sessions and contacts at a domain.
+    std::unordered_map<std::string, std::unordered_set<Account*>, StringHash, std::equal_to<>>
+        watchers;
+};
+constexpr Slot<ShardState> shard_slot{"outages"};
+
+ShardState& state_of(Hub& hub) { return hub.slots.make(shard_slot); }
+
+/// Where an account stands among the watchers.
+class Watching final : public SlotState {
+public:
+    explicit Watching(Account& account) : account_(account) {}
+    ~Watching() override {
+        ShardState& state = state_of(account_.hub());
+        for (const std::string& domain : domains_) {
+            const auto found = state.watchers.find(domain);
+            if (found == state.watchers.end()) continue;
+            found->second.erase(&account_);
+            if (found->second.empty()) state.watchers.erase(found);
+        }
+    }
+
+    void add(std::string_view domain) {
+        if (domains_.contains(domain)) return;
+        domains_.emplace(domain);
+        state_of(account_.hub()).watchers[std::string(domain)].insert(&account_);
+    }
+
+private:
+    Account& account_;
+    std::set<std::string, std::less<>> domains_;
+};
+constexpr Slot<Watching> watching_slot{"watched_domains"};
+
+// ---- what is learnt on the way of presence ----
+
+/// What is sent to contacts elsewhere, or asked of them.
+Verdict sent_to_contact(ToServer& outgoing) {
+    const Packet& packet = *outgoing.packet;
+    if (packet.kind() != StanzaKind::presence || packet.directed() ||
+        (packet.type() != StanzaType::available && packet.type() != StanzaType::probe)) {
+        return Verdict::next;
+    }
+    if (Account* account = outgoing.hub.accounts->find(packet.from().bare())) {
+        account->slots.make(watching_slot, *account).add(packet.to().domain());
+    }
+    return Verdict::next;
+}
+
+bool is_contact(const Account& account, const Jid& who) {
+    const auto& items = account.roster().items().items();
+    const auto found = items.find(who.bare());
+    return found != items.end() && found->second.state.to;
+}
+
+ClientVerdict shown_to_client(const ToClient& outgoing) {
+    const Packet& packet = *outgoing.packet;
+    if (packet.kind() != StanzaKind::presence) return ClientVerdict::now;
+    Resource& session = outgoing.session;
+    Hub& hub = session.hub();
+    if (hub.serves(packet.from().domain())) return ClientVerdict::now;
+    if (packet.type() == StanzaType::unavailable) {
+        if (Shown* shown = session.slots.get(shown_slot)) shown->unavailable(packet.from());
+    } else if (packet.type() == StanzaType::available) {
+        Account* account = hub.accounts->find(session.jid().bare());
+        if (account != nullptr && is_contact(*account, packet.from())) {
+            session.slots.make(shown_slot).available(packet.from());
+            account->slots.make(watching_slot, *account).add(packet.from().domain());
+        }
+    }
+    return ClientVerdict::now;
+}
+
+void presence_changed(const Life& life) {
+    if (!life.session->available()) life.session->slots.drop(shown_slot);
+}
+
+void session_gone(const Life& life) {
+    if (life.account->sessions().empty()) life.account->slots.drop(watching_slot);
+}
+
+// ---- what is done for the accounts of a shard ----
+
+void show_unavailable(Resource& session, const Jid& contact) {
+    session.hub().metrics.add(shown_unavailable);
+    session.deliver(
+        Packet::make(StanzaKind::presence, StanzaType::unavailable, contact, session.jid(), {},
+                     XmlBuilder()
+                         .element("status", fmt::format("{} cannot be reached.", contact.domain()))
+                         .take()),
+        0);
+}
+
+void show_all_unavailable(Account& account, std::string_view domain) {
+    for (Resource* session : account.sessions().all()) {
+        Shown* shown = session->slots.get(shown_slot);
+        if (shown == nullptr || !session->available()) continue;
+        for (const auto& [contact, word] : shown->take(domain)) show_unavailable(*session, contact);
+    }
+}
+
+/// RFC 6121 §4.3.1, §4.2.2, as at a first presence; the answers go to every session.
+void ask_contacts(Account& account, std::string_view domain) {
+    std::vector<const Resource*> available;
+    for (Resource* session : account.sessions().all()) {
+        if (!session->available()) continue;
+        available.push_back(session);
+        if (Shown* shown = session->slots.get(shown_slot)) shown->ask_again(domain);
+    }
+    if (available.empty()) return;
+    Routing& routing = *account.hub().routing;
+    for (const auto& [key, item] : account.roster().items().items()) {
+        if (item.jid.domain() != domain) continue;
+        if (item.state.to) {
+            routing.route(Packet::make(StanzaKind::presence, StanzaType::probe, account.jid(),
+                                       item.jid, random_token(6), {}));
+        }
+        if (!item.state.from) continue;
+        for (const Resource* session : available) {
+            routing.route(session->presence->readdressed(item.jid));
+        }
+    }
+}
+
+void show_not_named(Account& account, std::string_view domain) {
+    for (Resource* session : account.sessions().all()) {
+        Shown* shown = session->slots.get(shown_slot);
+        if (shown == nullptr || !session->available()) continue;
+        for (const Jid& contact : shown->not_named(domain)) show_unavailable(*session, contact);
+    }
+}
+
+/// Visits the accounts of one shard that have contacts at a domain, some in each turn, as long as
+/// the domain stays reachable or not.
+class Round : public std::enable_shared_from_this<Round> {
+public:
+    using Visit = void (*)(Account& account, std::string_view domain);
+
+    Round(Hub& hub, std::string domain, Visit visit)
+        : hub_(hub), domain_(std::move(domain)), visit_(visit), reachable_(reachable()) {
+        const auto& watchers = state_of(hub_).watchers;
+        const auto found = watchers.find(domain_);
+        if (found == watchers.end()) return;
+        for (const Account* account : found->second) accounts_.emplace_back(account->jid().bare());
+    }
+
+    void go_on() {
+        if (reachable() != reachable_) return;
+        for (std::size_t i = 0; i < accounts_in_a_turn && !accounts_.empty(); ++i) {
+            if (Account* account = hub_.accounts->find(accounts_.back())) visit_(*account, domain_);
+            accounts_.pop_back();
+        }
+        if (!accounts_.empty()) hub_.shard.post([self = shared_from_this()] { self->go_on(); });
+    }
+
+private:
+    [[nodiscard]] bool reachable() const { return !state_of(hub_).unreachable.contains(domain_); }
+
+    Hub& hub_;
+    const std::string domain_;
+    const Visit visit_;
+    const bool reachable_;
+    std::vector<std::string> accounts_;
+};
+
+/// On every shard, for the accounts there. `reachable`: as the domain is from now on.
+void everywhere(const Hub& from, const std::string& domain, bool reachable, Round::Visit visit) {
+    for (Hub* hub : from.shared.hubs) {
+        from.at(*hub, [hub, domain, reachable, visit] {
+            if (reachable) {
+                state_of(*hub).unreachable.erase(domain);
+            } else {
+                state_of(*hub).unreachable.insert(domain);
+            }
+            std::make_shared<Round>(*hub, domain, visit)->go_on();
+        });
+    }
+}
+
+// ---- what becomes of a domain, at its home ----
+
+void ask(const Hub& hub, const std::string& domain, Outage& outage) {
+    outage.stage = Outage::Stage::asked;
+    outage.asked = hub.clock().now();
+    everywhere(hub, domain, true, ask_contacts);
+}
+
+bool may_ask(const Hub& hub, const Outage& outage) {
+    return outage.asked == TimePoint{} || hub.clock().now() - outage.asked >= time_to_answer;
+}
+
+void link_down(const Life& life) {
+    auto& outages = state_of(life.hub).outages;
+    std::string domain(life.contact->domain());
+    const auto known = outages.find(domain);
+    if (known == outages.end() && outages.size() >= outage_limit) return;
+    Outage& outage = known == outages.end() ? outages[std::move(domain)] : known->second;
+    if (known != outages.end() && outage.stage < Outage::Stage::back) return;
+    outage.stage = Outage::Stage::lost;
+    outage.since = life.hub.clock().now();
+}
+
+void link_up(const Life& life) {
+    auto& outages = state_of(life.hub).outages;
+    const auto found = outages.find(life.contact->domain());
+    if (found == outages.end()) return;
+    if (may_ask(life.hub, found->second)) {
+        ask(life.hub, found->first, found->second);
+    } else {
+        found->second.stage = Outage::Stage::back;
+    }
+}
+
+/// Once a minute. True: nothing is left to be done for the domain.
+bool look_at(const Hub& hub, const std::string& domain, Outage& outage) {
+    const std::chrono::minutes patience(unreachable_minutes.integer(*hub.config));
+    const TimePoint now = hub.clock().now();
+    switch (outage.stage) {
+        case Outage::Stage::lost:
+            if (patience.count() == 0 || now - outage.since < patience) return false;
+            outage.stage = Outage::Stage::shown;
+            everywhere(hub, domain, false, show_all_unavailable);
+            return false;
+        case Outage::Stage::shown: return false;
+        case Outage::Stage::back:
+            if (may_ask(hub, outage)) ask(hub, domain, outage);
+            return false;
+        case Outage::Stage::asked: break;
+    }
+    if (now - outage.asked < time_to_answer) return false;
+    everywhere(hub, domain, true, show_not_named);
+    return true;
+}
+
+void tick(const Life& life) {
+    auto& outages = state_of(life.hub).outages;
+    for (auto at = outages.begin(); at != outages.end();) {
+        at = look_at(life.hub, at->first, at->second) ? outages.erase(at) : std::next(at);
+    }
+}
+
+constexpr std::array to_server{ToServerHook{Phase::copy, sent_to_contact}};
+constexpr std::array to_client{ToClientHook{Phase::check, shown_to_client}};
+constexpr std::array life{LifeHook{LifeEvent::presence_changed, presence_changed},
+                          LifeHook{LifeEvent::session_gone, session_gone},
+                          LifeHook{LifeEvent::link_down, link_down},
+                          LifeHook{LifeEvent::link_up, link_up}, LifeHook{LifeEvent::tick, tick}};
+
+}  // namespace
+
+extern const Feature unreachable_contacts;
+const Feature unreachable_contacts{
+    .name = "unreachable_contacts",
+    .points = {.to_client = to_client, .to_server = to_server, .life = life},
+    .options = options,
+    .metrics = metrics};
+
+}  // namespace causeway

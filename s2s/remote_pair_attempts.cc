@@ -1,0 +1,202 @@
+// RemotePair, its attempts: what a failed one means for what waits, and when the next one is due.
+#include <algorithm>
+#include <utility>
+
+#include "gateway/base/random.h"
+#include "s2s/remote_pair.h"
+#include "s2s/server_link.h"
+
+namespace causeway {
+namespace {
+
+Duration millis(std::chrono::seconds seconds) {
+    return std::chrono::duration_cast<Duration>(seconds);
+}
+
+// A stream that lasted so long was no failure.
+constexpr Duration steady{60'000};
+
+}  // namespace
+
+void RemotePair::stream_broke(const Outcome& why, bool by_peer_error) {
+    if (!why.ok()) note_error(why);
+    if (by_peer_error && !why.ok() && !written_.empty() && suspects_.broke(written_.size())) {
+        const Confirmations::Written& first = written_.front();
+        const PacketRef packet = first.hold != 0 ? hub_.ledger.packet(first.hold) : first.packet;
+        if (packet != nullptr) bounce(*packet, Outcome::refused(why.why()));
+        confirm(1);
+    }
+    give_back_unconfirmed();
+    if (!why.ok()) link_.stream_broke();
+    // Presence alone is no reason to open again what was closed in good order.
+    if (something_waits() || (!why.ok() && presence_wanted())) reach_again(!by_peer_error);
+}
+
+/// It worked a moment ago: once at once, then with pauses that grow until something is confirmed.
+void RemotePair::reach_again(bool at_once) {
+    if (hub_.clock().now() - attempts_.last >= steady) {
+        attempts_.count = 0;
+        attempts_.next_at_once = true;
+    }
+    if (at_once && !link_.closing() && std::exchange(attempts_.next_at_once, false)) {
+        connect();
+        return;
+    }
+    wait_for_next_attempt();
+    ++attempts_.count;
+}
+
+/// Somebody here and somebody there may see each other's presence, and that was of use not so long
+/// ago that it need not be looked after any more.
+bool RemotePair::presence_wanted() const {
+    return attempts_.for_presence &&
+           hub_.clock().now() - last_used_ < millis(hub_.limits().remote_queue_seconds);
+}
+
+void RemotePair::look_whether_there() {
+    if (state_ == State::up) {
+        written_.look_whether_there();
+    } else if (state_ == State::idle && verdict_.ok() && presence_wanted()) {
+        connect();
+    }
+}
+
+// ---- failure ----
+
+void RemotePair::note_error(const Outcome& why) { last_error_ = {why.why(), hub_.clock().wall()}; }
+
+void RemotePair::wait_for_next_attempt() {
+    become(State::waiting);
+    schedule_retry();
+}
+
+void RemotePair::schedule_retry() {
+    const Limits& limits = hub_.limits();
+    const auto least = millis(limits.remote_retry_min_seconds).count();
+    const auto most = millis(limits.remote_retry_max_seconds).count();
+    const auto pause = std::min(most, least << std::min(attempts_.count, 16U));
+    // Jitter, so that not all servers connect at once to a domain that comes back.
+    const auto spread = static_cast<std::uint64_t>(std::max<std::int64_t>(1, pause / 4));
+    const Duration after{pause - pause / 8 + static_cast<std::int64_t>(random_below(spread))};
+    attempt_after(after);
+}
+
+void RemotePair::attempt_after(Duration pause) {
+    attempts_.next = hub_.clock().wall() + pause.count();
+    hub_.shard.timers().arm(timer_, pause, *this, attempt_due);
+}
+
+void RemotePair::fail_for_now(const Outcome& why) {
+    become(State::waiting);
+    store_memory();
+    for (const Waiting& waiting : std::exchange(memory_, {})) bounce(*waiting.packet, why);
+    memory_bytes_ = 0;
+    if (something_waits() || presence_wanted()) schedule_retry();
+    ++attempts_.count;
+}
+
+void RemotePair::fail_for_good(const Outcome& why) {
+    verdict_ = why;
+    for (const Waiting& waiting : std::exchange(memory_, {})) {
+        // The sender's answer is the error: nothing is to be stored any more.
+        if (waiting.hold != 0) hub_.ledger.confirm(waiting.hold);
+        bounce(*waiting.packet, why);
+    }
+    memory_bytes_ = 0;
+    stored_.fail(why);
+    // A certificate, say, may be renewed; those who saw each other shall see each other again.
+    if (presence_wanted() && link_.was_there() && !link_.closing()) {
+        attempt_after(millis(hub_.limits().remote_retry_max_seconds));
+    }
+}
+
+void RemotePair::bounce(const Packet& packet, const Outcome& why, AcknowledgementTicket ticket) {
+    // Presence is not answered with errors: it says how things were, and they have moved on.
+    // Directed presence is: a client that joins a room waits for an answer (RFC 6120 §10.4).
+    if (packet.kind() == StanzaKind::presence && !is_subscription(packet.type()) &&
+        !packet.directed()) {
+        hub_.settle(ticket);
+        return;
+    }
+    StanzaError error{.condition = why.cause() == Cause::absent
+                                       ? StanzaCondition::remote_server_not_found
+                                       : StanzaCondition::remote_server_timeout,
+                      .text = why.why()};
+    if (why.cause() == Cause::refused || why.cause() == Cause::policy) error.type = "cancel";
+    hub_.routing->bounce(packet, error, ticket);
+}
+
+// ---- time ----
+
+void RemotePair::on_timer(std::uint32_t which) {
+    if (which == attempt_due) {
+        // While the server ends no stream is opened: what waits is for the next start.
+        attempts_.next = 0;
+        const bool given_up = state_ == State::idle && !verdict_.ok();
+        if ((state_ == State::waiting || given_up) && !link_.closing()) connect();
+    } else if (which == joining_late) {
+        leave_stream();
+        if (link_.closing()) {
+            fail_for_now(Outcome::retry("it did not answer in time"));
+        } else {
+            link_.sharing_refused();
+            connect();
+        }
+    } else if (state_ == State::up) {
+        look_whether_idle();
+    }
+}
+
+void RemotePair::look_whether_idle() {
+    const Duration idle = hub_.clock().now() - last_used_;
+    const Duration allowed = millis(hub_.limits().link_idle_seconds);
+    if (idle < allowed || !written_.empty() || is_shared()) {
+        hub_.shard.timers().arm(timer_, std::max(allowed - idle, Duration{1000}), *this,
+                                idle_check);
+    } else if (own_stream_ != nullptr) {
+        stream_->close();
+    } else {
+        abandon_stream();
+        if (!stored_.empty() || !memory_.empty()) wait_for_next_attempt();
+    }
+}
+
+void RemotePair::peer_is_back() {
+    verdict_ = {};
+    if (state_ == State::idle) become(State::idle);  // an attempt that was set is not needed
+    if (state_ != State::waiting) return;
+    attempts_.count = 0;
+    attempts_.next_at_once = true;
+    if (something_waits()) {
+        connect();
+        return;
+    }
+    become(State::idle);
+    attempts_.last = {};
+}
+
+void RemotePair::retry() {
+    attempts_.count = 0;
+    attempts_.next_at_once = true;
+    const bool worthwhile = !stored_.empty() || presence_wanted() || !verdict_.ok();
+    if (state_ == State::waiting || (state_ == State::idle && worthwhile)) connect();
+}
+
+bool RemotePair::close() {
+    if (own_stream_ == nullptr) return false;
+    own_stream_->close();
+    return true;
+}
+
+void RemotePair::resume_stored(std::size_t rows, std::size_t bytes) {
+    if (stored_.found(rows, bytes) && state_ == State::idle) connect();
+}
+
+void RemotePair::expired(std::size_t rows, std::size_t bytes) {
+    if (stored_.expired(rows, bytes) && state_ == State::waiting && written_.empty() &&
+        !presence_wanted()) {
+        become(State::idle);
+    }
+}
+
+}  // namespace causeway
