@@ -14,6 +14,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "gateway/session/hub.h"
@@ -142,6 +143,7 @@ private:
     [[nodiscard]] bool takes_stored() const override;
     void write_stored(const PacketRef& packet, HoldId hold, std::uint64_t row) override;
     void refuse_stored(const Packet& packet, const Outcome& why) override { bounce(packet, why); }
+    [[nodiscard]] std::optional<std::string> why_delayed() const override;
     // Confirmations::Owner
     void send_ping(const Jid& from, const std::string& id) override;
     void confirmed(std::size_t count) override;

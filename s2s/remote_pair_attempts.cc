@@ -63,6 +63,10 @@ void RemotePair::look_whether_there() {
 
 // ---- failure ----
 
+std::optional<std::string> RemotePair::why_delayed() const {
+    return state_ == State::up ? std::nullopt : std::optional(last_error_.why);
+}
+
 void RemotePair::note_error(const Outcome& why) { last_error_ = {why.why(), hub_.clock().wall()}; }
 
 void RemotePair::wait_for_next_attempt() {

@@ -21,7 +21,11 @@ std::string StoredQueue::queue_owner(std::string_view remote, std::string_view l
 }
 
 StoredQueue::StoredQueue(Hub& hub, std::string local, std::string remote, Owner& owner)
-    : hub_(hub), local_(std::move(local)), queue_(queue_owner(remote, local_)), owner_(owner) {}
+    : hub_(hub),
+      local_(std::move(local)),
+      queue_(queue_owner(remote, local_)),
+      owner_(owner),
+      notices_(hub, store_name, local_, queue_, owner) {}
 
 StoreKey StoredQueue::key() const {
     const auto kept = std::chrono::duration_cast<Duration>(hub_.limits().remote_queue_seconds);
@@ -36,7 +40,7 @@ Outcome StoredQueue::keep(const PacketRef& packet, AcknowledgementTicket ticket)
     }
     ++rows_;
     bytes_ += size;
-    if (state_ == State::empty) state_ = State::stored;
+    filled(DelayedNotices::Rows::fresh);
     ++keeping_;
     hub_.ledger.keep(packet, ticket, key(), arrival(size));
     return {};
@@ -47,7 +51,7 @@ void StoredQueue::give_back(HoldId hold) {
     const std::size_t size = packet == nullptr ? 0 : packet->bytes().size();
     ++rows_;
     bytes_ += size;
-    if (state_ == State::empty) state_ = State::stored;
+    filled(DelayedNotices::Rows::fresh);
     ++keeping_;
     hub_.ledger.release_to(hold, arrival(size));
 }
@@ -73,10 +77,17 @@ void StoredQueue::go_on_later() { hub_.shard.timers().arm(later_, asked_again, *
 
 bool StoredQueue::found(std::size_t rows, std::size_t bytes) {
     if (!empty()) return false;
-    state_ = State::stored;
+    filled(DelayedNotices::Rows::of_earlier_run);
     rows_ = rows;
     bytes_ = bytes;
     return true;
+}
+
+/// Something is, or is about to be, in the store.
+void StoredQueue::filled(DelayedNotices::Rows rows) {
+    if (!empty()) return;
+    state_ = State::stored;
+    notices_.begin(rows);
 }
 
 void StoredQueue::fewer(std::size_t rows, std::size_t bytes) {
@@ -94,13 +105,14 @@ bool StoredQueue::expired(std::size_t rows, std::size_t bytes) {
 void StoredQueue::dropped() {
     read_until_ = 0;
     rows_ = bytes_ = 0;
-    if (keeping_ == 0 && !reading()) state_ = State::empty;
+    if (!reading()) emptied();
 }
 
 void StoredQueue::emptied() {
     if (keeping_ != 0) return;
     state_ = State::empty;
     rows_ = bytes_ = 0;
+    notices_.end();
 }
 
 void StoredQueue::restart() {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gateway/session/hub.h"
+#include "s2s/delayed_notices.h"
 
 namespace causeway {
 
@@ -16,7 +17,7 @@ public:
     static constexpr std::string_view store_name = "outbound";
     static std::string queue_owner(std::string_view remote, std::string_view local);
 
-    class Owner {
+    class Owner : public DelayedNotices::Owner {
     public:
         /// Whether a stored stanza may be written to the stream now. If not, read() is called again
         /// when that has changed.
@@ -62,7 +63,7 @@ public:
     /// Rows are, or may be, in the store.
     [[nodiscard]] bool empty() const { return state_ == State::empty; }
     /// Nothing is in the store or on its way there or from there.
-    [[nodiscard]] bool idle() const { return empty() && open_ == 0; }
+    [[nodiscard]] bool idle() const { return empty() && open_ == 0 && !notices_.busy(); }
 
 private:
     enum class State : unsigned char {
@@ -73,6 +74,7 @@ private:
     };
 
     void on_timer(std::uint32_t) override { go_on(); }
+    void filled(DelayedNotices::Rows rows);
     void go_on();
     void go_on_later();
     [[nodiscard]] Ledger::Kept arrival(std::size_t bytes);
@@ -98,6 +100,7 @@ private:
     std::uint64_t readings_ = 0;                 ///< counts the times that reading began anew
     Outcome given_up_;                           ///< why rows are refused; ok: they are to be sent
     std::unordered_set<std::uint64_t> refused_;  ///< rows that are being erased for that
+    DelayedNotices notices_;
     Timer later_;  ///< after the store could not be read, or a page of it erased
 };
 

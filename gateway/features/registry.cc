@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "gateway/config/peer_options.h"
+
 namespace causeway {
 
 // One line a feature. Each is defined at the bottom of the file of that name.
@@ -55,6 +57,7 @@ std::span<const Feature* const> all_features() {
 
 void declare_feature_options() {
     for (const Feature* feature : all_features()) declare_options(feature->options);
+    declare_options(peer_options);
 }
 
 }  // namespace causeway

@@ -17,6 +17,9 @@ struct Fixture : AccountFixture, StoredQueue::Owner {
     void refuse_stored(const Packet& packet, const Outcome& why) override {
         refused.push_back(std::string(packet.id()) + ": " + why.why());
     }
+    [[nodiscard]] std::optional<std::string> why_delayed() const override {
+        return up ? std::nullopt : std::optional<std::string>("it is down");
+    }
 
     void keep(const std::string& id) {
         CHECK(queue
@@ -162,6 +165,47 @@ TEST_CASE_FIXTURE(Fixture,
     CHECK_FALSE(queue.found(2, 100));
     CHECK_FALSE(queue.expired(1, 50));
     CHECK(queue.expired(1, 50));
+    CHECK(queue.idle());
+}
+
+TEST_CASE_FIXTURE(Fixture, "senders hear of a delay once, also if that cannot be remembered") {
+    add_account("juliet@a.test");
+    RecordingSession juliet(*hub, "juliet@a.test/balcony");
+    settle();
+    sends(juliet, "<presence/>");
+    const auto told = [&] { return juliet.count("has not been delivered yet: it is down"); };
+    keep("1");
+    settle();
+    store.fail_next_commits(1);
+    pass(std::chrono::minutes(15) + Duration{1000}, Duration{1000});
+    CHECK(told() == 0);
+    pass(Duration{61'000}, Duration{1000});
+    CHECK(told() == 1);
+    keep("2");
+    pass(std::chrono::hours(2), Duration{60'000});
+    CHECK(told() == 1);
+    CHECK_FALSE(queue.idle());
+}
+
+TEST_CASE_FIXTURE(Fixture, "nothing is said of what is being delivered") {
+    add_account("juliet@a.test");
+    RecordingSession juliet(*hub, "juliet@a.test/balcony");
+    settle();
+    sends(juliet, "<presence/>");
+    keep("1");
+    settle();
+    up = true;
+    pass(std::chrono::minutes(20), Duration{1000});
+    CHECK(juliet.count("delivered yet") == 0);
+    up = false;
+    pass(Duration{61'000}, Duration{1000});
+    CHECK(juliet.count("delivered yet") == 1);
+    up = true;
+    queue.read();
+    settle();
+    confirm_all();
+    queue.read();
+    settle();
     CHECK(queue.idle());
 }
 

@@ -1,0 +1,26 @@
+// Options of [s2s] that the links with other servers read. They are declared like those of a
+// feature; see declare_feature_options().
+#pragma once
+
+#include <array>
+
+#include "gateway/config/feature_option.h"
+
+namespace causeway {
+
+inline constexpr FeatureOption delayed_notice_minutes{
+    .key = "s2s.delayed_notice_minutes",
+    .kind = FeatureOption::Kind::integer,
+    .reload = Reload::live,
+    .form = {},
+    .example = "15",
+    .doc =
+        "Minutes that a message waits for another server before its sender is told, once for "
+        "each recipient and outage; 0 tells nobody.",
+    .minimum = 0,
+    .maximum = 10'080,
+    .fallback = 15};
+
+inline constexpr std::array<const FeatureOption*, 1> peer_options{&delayed_notice_minutes};
+
+}  // namespace causeway
