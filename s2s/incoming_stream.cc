@@ -7,6 +7,7 @@
 #include "gateway/base/encoding.h"
 #include "gateway/base/log.h"
 #include "gateway/base/random.h"
+#include "gateway/config/peer_options.h"
 #include "gateway/net/network_prefix.h"
 #include "gateway/net/system_network.h"
 #include "gateway/xml/ns.h"
@@ -147,6 +148,8 @@ void IncomingStream::proven(const Pair& pair, std::string_view how) {
     if (first) {
         table_.proven(*this, pair.remote);
         timer_.cancel();
+        stream_.channel().expect_life(
+            std::chrono::seconds(link_silence_seconds.integer(*hub_.config)));
     }
     touch();
     // The reason why we could not reach that domain may be gone.

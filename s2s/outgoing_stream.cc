@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "gateway/base/log.h"
+#include "gateway/config/peer_options.h"
 #include "gateway/net/stream_channel.h"
 #include "gateway/net/system_network.h"
 #include "gateway/xml/builder.h"
@@ -296,6 +297,8 @@ void OutgoingStream::ready() {
         expect_progress(hub_.limits().connect_seconds);
     } else {
         timer_.cancel();
+        stream_->channel().expect_life(
+            std::chrono::seconds(link_silence_seconds.integer(*hub_.config)));
     }
     total_.cancel();
     state_ = State::established;

@@ -21,6 +21,21 @@ inline constexpr FeatureOption delayed_notice_minutes{
     .maximum = 10'080,
     .fallback = 15};
 
-inline constexpr std::array<const FeatureOption*, 1> peer_options{&delayed_notice_minutes};
+inline constexpr FeatureOption link_silence_seconds{
+    .key = "s2s.silence_seconds",
+    .kind = FeatureOption::Kind::integer,
+    .reload = Reload::new_streams,
+    .form = {},
+    .example = "60",
+    .doc =
+        "Time after which a connection with another server counts as dead whose machine "
+        "acknowledges neither what is sent nor, in silence, the system's probes; 0 leaves it to "
+        "the system.",
+    .minimum = 0,
+    .maximum = 3600,
+    .fallback = 60};
+
+inline constexpr std::array<const FeatureOption*, 2> peer_options{&delayed_notice_minutes,
+                                                                  &link_silence_seconds};
 
 }  // namespace causeway

@@ -1,7 +1,7 @@
 """All groups of interop cases."""
 
 from . import (client_programs, clients, crash, discovery, federation, judgement, outage,
-               several_domains)
+               several_domains, silence)
 
 GROUPS = [
     federation.Certificates,
@@ -12,6 +12,7 @@ GROUPS = [
     several_domains.SeveralDomains,
     several_domains.SeveralDomainsByDialback,
     outage.Outage,
+    silence.Silence,
     crash.Crash,
     clients.Clients,
     client_programs.ClientPrograms,
