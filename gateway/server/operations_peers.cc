@@ -10,6 +10,7 @@
 #include "gateway/net/system_network.h"
 #include "gateway/server/operations.h"
 #include "gateway/server/operations_gather.h"
+#include "gateway/server/queue_page.h"
 
 namespace causeway {
 namespace {
@@ -165,26 +166,6 @@ std::vector<TargetRow> targets_of(const std::vector<ShardPeers>& peers) {
     return rows;
 }
 
-QueuedStanza row_of(const LogRow& stored, std::uint64_t attempts, const LifetimeClock& lifetimes) {
-    QueuedStanza row;
-    row.id = stored.id;
-    row.at = stored.at;
-    row.expires = lifetimes.as_wall(stored.expires);
-    row.attempts = attempts;
-    row.bytes = stored.body.size();
-    const Outcome read = Packet::visit_bytes(stored.body, [&](Stanza& stanza) {
-        row.from = stanza.from.full();
-        row.to = stanza.to.full();
-        row.kind = to_string(stanza.kind);
-        if (const auto type = to_string(stanza.type); !type.empty()) {
-            row.kind += ' ';
-            row.kind += type;
-        }
-    });
-    if (!read) row.kind = "unreadable";
-    return row;
-}
-
 Result<std::string> domain_of(std::string_view text) {
     auto domain = prepare_domain(text);
     if (!domain) {
@@ -193,71 +174,6 @@ Result<std::string> domain_of(std::string_view text) {
     }
     return domain;
 }
-
-/// Reads one page of several queues in the order of their arrival.
-class QueuePage : public std::enable_shared_from_this<QueuePage> {
-public:
-    QueuePage(Shared& shared, Executor& home, PageRequest page, std::uint64_t attempts,
-              Answer<Page<QueuedStanza>> answer)
-        : store_(shared.store),
-          lifetimes_(shared.lifetimes),
-          home_(home),
-          limit_(std::max<std::size_t>(page.limit, 1)),
-          attempts_(attempts),
-          answer_(std::move(answer)) {
-        std::from_chars(page.after.data(), page.after.data() + page.after.size(), after_);
-    }
-
-    void read(const std::vector<std::string>& owners) {
-        missing_ = owners.size();
-        if (missing_ == 0) finish();
-        for (const std::string& owner : owners) {
-            store_.log_list(std::string(RemotePair::store_name), owner, after_, limit_, home_,
-                            [self = shared_from_this()](Result<std::vector<LogRow>> rows) {
-                                self->take(std::move(rows));
-                            });
-        }
-    }
-
-private:
-    void take(Result<std::vector<LogRow>> rows) {
-        if (rows) {
-            more_ = more_ || rows->size() >= limit_;
-            std::ranges::move(*rows, std::back_inserter(rows_));
-        } else {
-            failure_ = rows.error();
-        }
-        if (--missing_ == 0) finish();
-    }
-
-    void finish() {
-        if (!failure_) {
-            answer_(failure_);
-            return;
-        }
-        std::ranges::sort(rows_, {}, &LogRow::id);
-        if (rows_.size() > limit_) {
-            rows_.resize(limit_);
-            more_ = true;
-        }
-        Page<QueuedStanza> page;
-        for (const LogRow& row : rows_) page.rows.push_back(row_of(row, attempts_, lifetimes_));
-        if (more_) page.next = fmt::format("{}", rows_.back().id);
-        answer_(std::move(page));
-    }
-
-    Store& store_;
-    const LifetimeClock& lifetimes_;
-    Executor& home_;
-    const std::size_t limit_;
-    const std::uint64_t attempts_;
-    const Answer<Page<QueuedStanza>> answer_;
-    std::uint64_t after_ = 0;
-    std::vector<LogRow> rows_;
-    std::size_t missing_ = 0;
-    bool more_ = false;
-    Outcome failure_;
-};
 
 }  // namespace
 
