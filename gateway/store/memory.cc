@@ -329,4 +329,30 @@ void MemoryStore::archive_recent(std::uint64_t after, std::size_t limit, Executo
                 [&](const Tables& tables) { return tables.archive.recent(after, limit); });
 }
 
+void MemoryStore::backup(std::string /*path*/, Executor& home, StoreJob /*job*/,
+                         Answer<StoreBackup> answer) {
+    home.post([answer = std::move(answer)] {
+        answer(Outcome::refused("this store is in memory alone: there is nothing to back up"));
+    });
+}
+
+void MemoryStore::check(StoreCheck what, Executor& home, StoreJob /*job*/,
+                        Answer<StoreReport> answer) {
+    answer_with(home, std::move(answer), [&](const Tables& tables) {
+        StoreReport report;
+        StoreSize archive{.name = "archive"};
+        for (const ArchiveTotals& one : tables.archive.totals("", SIZE_MAX)) {
+            ++archive.owners;
+            archive.rows += one.rows;
+            archive.bytes += one.bytes;
+            if (report.largest.size() < what.largest) {
+                report.largest.push_back({one.owner, 1, one.rows, one.bytes});
+            }
+        }
+        report.stores.push_back(archive);
+        report.file_bytes = archive.bytes;
+        return report;
+    });
+}
+
 }  // namespace causeway

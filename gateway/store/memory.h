@@ -60,6 +60,11 @@ public:
     void archive_total(std::string owner, Executor& home, Answer<ArchiveTotals> answer) override;
     void archive_recent(std::uint64_t after, std::size_t limit, Executor& home,
                         Answer<MemoryArchive::Recent> answer) override;
+    /// Refused.
+    void backup(std::string path, Executor& home, StoreJob job,
+                Answer<StoreBackup> answer) override;
+    /// Nothing is ever wrong; sizes are those of the archive.
+    void check(StoreCheck what, Executor& home, StoreJob job, Answer<StoreReport> answer) override;
     /// The highest id so far.
     [[nodiscard]] std::uint64_t id_floor() const override;
     /// Releases held commits first.

@@ -4,7 +4,10 @@
 
 #include <utility>
 
+#include "gateway/store/sqlite_backup.h"
 #include "gateway/store/sqlite_database.h"
+#include "gateway/store/sqlite_inspect.h"
+#include "gateway/store/sqlite_jobs.h"
 #include "gateway/store/sqlite_migrate.h"
 #include "gateway/store/sqlite_readers.h"
 #include "gateway/store/sqlite_writer.h"
@@ -17,9 +20,13 @@ using Kind = SqliteReaders::Kind;
 
 class SqliteStore final : public Store {
 public:
-    SqliteStore(StoreLock lock, std::unique_ptr<SqliteWriter> writer,
-                std::unique_ptr<SqliteReaders> readers)
-        : lock_(std::move(lock)), writer_(std::move(writer)), readers_(std::move(readers)) {}
+    SqliteStore(std::string path, const StoreLimits& limits, StoreLock lock,
+                std::unique_ptr<SqliteWriter> writer, std::unique_ptr<SqliteReaders> readers)
+        : path_(std::move(path)),
+          limits_(limits),
+          lock_(std::move(lock)),
+          writer_(std::move(writer)),
+          readers_(std::move(readers)) {}
 
     void commit(Batch batch, Executor& home, Committed committed) override {
         writer_->commit(std::move(batch), home, std::move(committed));
@@ -114,14 +121,44 @@ public:
             [after, limit](SqliteReader& reader) { return reader.archive().recent(after, limit); });
     }
 
+    void backup(std::string path, Executor& home, StoreJob job,
+                Answer<StoreBackup> answer) override {
+        run_job(home, std::move(job), std::move(answer),
+                [this, path = std::move(path)](SqliteJobContext& context) {
+                    return back_up_sqlite(path_, path, limits_, context);
+                });
+    }
+
+    void check(StoreCheck what, Executor& home, StoreJob job, Answer<StoreReport> answer) override {
+        run_job(home, std::move(job), std::move(answer),
+                [this, what = std::move(what)](SqliteJobContext& context) {
+                    return inspect_sqlite(path_, what, limits_, context);
+                });
+    }
+
     [[nodiscard]] std::uint64_t id_floor() const override { return writer_->id_floor(); }
 
     void stop() override {
+        jobs_.stop();
         writer_->stop();
         readers_->stop();
     }
 
 private:
+    /// `work(context)` gives the Result that `answer` gets, at home.
+    template <class T, class Work>
+    void run_job(Executor& home, StoreJob job, Answer<T> answer, Work work) {
+        Outcome started =
+            jobs_.start(home, std::move(job), [answer, work](SqliteJobContext& context) {
+                return SqliteJobs::Answer(
+                    [answer, result = work(context)]() mutable { answer(std::move(result)); });
+            });
+        if (started) return;
+        home.post([answer = std::move(answer), started = std::move(started)]() mutable {
+            answer(std::move(started));
+        });
+    }
+
     /// `query(reader)` gives the Result that `answer` gets, at home.
     template <class T, class Query>
     void ask(Kind kind, Executor& home, Answer<T> answer, Query query) {
@@ -136,9 +173,12 @@ private:
 
     // Destroyed from the bottom: the last connection to close copies the log back into the file,
     // and that must be the writer's.
+    const std::string path_;
+    const StoreLimits limits_;
     StoreLock lock_;
     std::unique_ptr<SqliteWriter> writer_;
     std::unique_ptr<SqliteReaders> readers_;
+    SqliteJobs jobs_;
 };
 
 Outcome named(const std::string& path, const Outcome& outcome) {
@@ -163,8 +203,8 @@ Result<std::unique_ptr<Store>> open_sqlite(const std::string& path, const StoreL
     if (!writer) return named(path, writer.error());
     Result<std::unique_ptr<SqliteReaders>> readers = SqliteReaders::start(path, limits);
     if (!readers) return named(path, readers.error());
-    return std::unique_ptr<Store>(
-        std::make_unique<SqliteStore>(std::move(*lock), std::move(*writer), std::move(*readers)));
+    return std::unique_ptr<Store>(std::make_unique<SqliteStore>(
+        path, limits, std::move(*lock), std::move(*writer), std::move(*readers)));
 }
 
 }  // namespace causeway

@@ -45,7 +45,8 @@ constexpr std::array statement_texts{
                      " (SELECT id FROM archive WHERE owner = o.id ORDER BY id LIMIT 1),"
                      " (SELECT id FROM archive WHERE owner = o.id ORDER BY id DESC LIMIT 1)"
                      " FROM archive_owners AS o WHERE jid = ?1"},
-    std::string_view{"SELECT sum(messages) FROM archive_owners WHERE jid IS NULL"},
+    // A cleared archive has rows until it goes, whatever is noted of it.
+    std::string_view{"SELECT sum(max(messages, 1)) FROM archive_owners WHERE jid IS NULL"},
     std::string_view{"SELECT a.id, a.incoming, a.resource, NULL, c.jid, o.jid FROM archive AS a"
                      " CROSS JOIN archive_owners AS o ON o.id = a.owner"
                      " LEFT JOIN archive_conversations AS c ON c.id = a.conversation"

@@ -19,6 +19,7 @@ namespace {
 constexpr int checkpoint_pages = 2000;
 constexpr int log_size_kept = 32 << 20;
 constexpr int page_size = 4096;
+constexpr int instructions_between_questions = 100'000;
 // Negative: in KiB, as SQLite takes it.
 constexpr int write_cache = -16384;
 constexpr int read_cache = -4096;
@@ -199,6 +200,15 @@ bool SqliteDatabase::moved() const {
     return code == SQLITE_OK && moved != 0;
 }
 
+void SqliteDatabase::ask_meanwhile(std::function<bool()> goes_on) {
+    goes_on_ = std::make_unique<std::function<bool()>>(std::move(goes_on));
+    const auto asked = [](void* function) {
+        return (*static_cast<std::function<bool()>*>(function))() ? 0 : 1;
+    };
+    sqlite3_progress_handler(connection_.get(), instructions_between_questions, asked,
+                             goes_on_.get());
+}
+
 bool SqliteDatabase::in_transaction() const {
     return sqlite3_get_autocommit(connection_.get()) == 0;
 }
@@ -210,6 +220,32 @@ std::int64_t SqliteDatabase::last_insert_id() const {
 Outcome SqliteDatabase::failure(std::string_view doing) const {
     const int code = sqlite3_errcode(connection_.get());
     return {cause_of(code & 0xff), fmt::format("{}: {}", doing, sqlite3_errmsg(connection_.get()))};
+}
+
+SqliteCopy::SqliteCopy(SqliteDatabase& source, SqliteDatabase& destination)
+    : copy_(sqlite3_backup_init(destination.connection_.get(), "main", source.connection_.get(),
+                                "main")) {}
+
+void SqliteCopy::Finish::operator()(sqlite3_backup* copy) const { sqlite3_backup_finish(copy); }
+
+Step SqliteCopy::step(int pages) {
+    if (copy_ == nullptr) return Step::failed;
+    switch (sqlite3_backup_step(copy_.get(), pages)) {
+        case SQLITE_OK: return Step::row;
+        case SQLITE_DONE: return Step::done;
+        default: break;
+    }
+    // It tells its failure to the destination only at its end.
+    copy_.reset();
+    return Step::failed;
+}
+
+int SqliteCopy::remaining() const {
+    return copy_ == nullptr ? 0 : sqlite3_backup_remaining(copy_.get());
+}
+
+int SqliteCopy::total() const {
+    return copy_ == nullptr ? 0 : sqlite3_backup_pagecount(copy_.get());
 }
 
 Outcome create_database_file(const std::string& path) {

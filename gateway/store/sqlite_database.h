@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <string>
@@ -14,6 +15,7 @@
 #include "gateway/store/limits.h"
 
 struct sqlite3;
+struct sqlite3_backup;
 struct sqlite3_stmt;
 
 namespace causeway {
@@ -94,6 +96,9 @@ public:
     /// The file is no longer at its path: it was removed or replaced, and what is written to it now
     /// would be gone with this process.
     [[nodiscard]] bool moved() const;
+    /// Asks `goes_on` every now and then while a statement runs; a statement that is not to go on
+    /// fails. Not within the check of one tree.
+    void ask_meanwhile(std::function<bool()> goes_on);
     /// False once SQLite has rolled a transaction back by itself, as it may on a full disk.
     [[nodiscard]] bool in_transaction() const;
     [[nodiscard]] std::int64_t last_insert_id() const;
@@ -103,13 +108,33 @@ public:
     [[nodiscard]] Outcome failure(std::string_view doing) const;
 
 private:
+    friend class SqliteCopy;
     struct Close {
         void operator()(sqlite3* connection) const;
     };
     explicit SqliteDatabase(sqlite3* connection) : connection_(connection) {}
     Outcome configure(Access access, const StoreLimits& limits);
 
+    std::unique_ptr<std::function<bool()>> goes_on_;  ///< SQLite has its address
     std::unique_ptr<sqlite3, Close> connection_;
+};
+
+/// Copies all pages of one database into another, in steps. Both are borrowed.
+class SqliteCopy {
+public:
+    SqliteCopy(SqliteDatabase& source, SqliteDatabase& destination);
+
+    /// Copies up to `pages` more. A failure stands in the destination.
+    Step step(int pages);
+    /// Pages, as of the latest step.
+    [[nodiscard]] int remaining() const;
+    [[nodiscard]] int total() const;
+
+private:
+    struct Finish {
+        void operator()(sqlite3_backup* copy) const;
+    };
+    std::unique_ptr<sqlite3_backup, Finish> copy_;
 };
 
 /// Creates the file with mode 0600 and makes its name durable, or narrows the mode of the file that

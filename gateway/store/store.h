@@ -23,6 +23,7 @@
 #include "gateway/base/executor.h"
 #include "gateway/base/outcome.h"
 #include "gateway/store/archive.h"
+#include "gateway/store/store_job.h"
 
 namespace causeway {
 
@@ -95,8 +96,8 @@ public:
     void archive_append(std::string_view owner, ArchiveRow row);
     /// Another body for a row, which keeps its place. A row that is not there is no error.
     void archive_replace(std::string_view owner, std::uint64_t id, std::string body);
-    /// Erases the owner's oldest rows with ids below `before`, at most `rows` of them: 500 keep the
-    /// writer for some milliseconds, and the next step is best committed when this one is durable.
+    /// Erases the owner's oldest rows with ids below `before`, at most `rows` of them: 100 keep the
+    /// writer for a few milliseconds, and the next step is best committed when this one is durable.
     void archive_trim(std::string_view owner, std::uint64_t before, std::size_t rows);
     /// The owner has no archive any more, in one small step whatever its size: nothing of it is
     /// answered again, and archive_sweep() gives the room back.
@@ -182,6 +183,17 @@ public:
     /// Incoming messages of all owners with id > after, in the order of their ids; without `body`.
     virtual void archive_recent(std::uint64_t after, std::size_t limit, Executor& home,
                                 Answer<std::vector<std::pair<std::string, ArchiveRow>>> answer) = 0;
+
+    /// Copies all that is committed when it begins into the new file `path`, absolute and of the
+    /// server's machine, which any start can use as its store. Everybody goes on reading and
+    /// writing meanwhile. Failures: refused (something stands there, no permission, no room, a
+    /// store that cannot), malformed (no absolute path), retry (another job runs, cancelled, a disk
+    /// that fails); after each of them nothing of it is left.
+    virtual void backup(std::string path, Executor& home, StoreJob job,
+                        Answer<StoreBackup> answer) = 0;
+    /// Looks for damage and for what belongs to nobody, and adds up sizes. Reads everything.
+    virtual void check(StoreCheck what, Executor& home, StoreJob job,
+                       Answer<StoreReport> answer) = 0;
 
     /// No row id above this one was committed before this store was opened: where IdSource starts.
     [[nodiscard]] virtual std::uint64_t id_floor() const = 0;

@@ -243,8 +243,11 @@ TEST_CASE("archive: damage costs what it hits, and is told as damage") {
         run_sql(path, "UPDATE archive_owners SET messages = -7, bytes = -7");
         CHECK(caller.archive_total(juliet)->rows == 0);
         REQUIRE(caller.commit(clear(juliet)).ok());
-        CHECK(*caller.archive_unswept() == 0);
+        CHECK(*caller.archive_unswept() == 1);
+        REQUIRE(caller.commit(sweep(2)).ok());
+        CHECK(*caller.archive_unswept() == 1);
         REQUIRE(caller.commit(sweep(100)).ok());
+        CHECK(*caller.archive_unswept() == 0);
         CHECK(number(path, "SELECT count(*) FROM archive") == 5);
     }
 }

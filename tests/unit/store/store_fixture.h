@@ -160,6 +160,16 @@ public:
             [&](auto answer) { store_.archive_recent(after, limit, home_, std::move(answer)); });
     }
 
+    Result<StoreBackup> backup(const std::string& path, StoreJob job = {}) {
+        return ask<StoreBackup>(
+            [&](auto answer) { store_.backup(path, home_, std::move(job), std::move(answer)); });
+    }
+
+    Result<StoreReport> check(StoreCheck what) {
+        return ask<StoreReport>(
+            [&](auto answer) { store_.check(std::move(what), home_, {}, std::move(answer)); });
+    }
+
     ManualExecutor& home() { return home_; }
 
 private:
