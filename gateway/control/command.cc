@@ -83,6 +83,16 @@ std::optional<std::string> check_string(const Param& param, const json::value& v
     return std::nullopt;
 }
 
+std::optional<std::string> check_path(const Param& param, const json::value& value) {
+    if (auto wrong = check_string(param, value)) {
+        return wrong;
+    }
+    if (value.get_string().front() != '/') {
+        return quoted(param.name) + " must be an absolute path";
+    }
+    return std::nullopt;
+}
+
 std::optional<std::string> check_integer(const Param& param, const json::value& value) {
     const std::int64_t* number = value.if_int64();
     if (number == nullptr || *number < 0 || static_cast<std::uint64_t>(*number) > param.at_most) {
@@ -114,6 +124,7 @@ std::optional<std::string> check(const Param& param, const json::value& value) {
     switch (param.type) {
         case ParamType::string:
         case ParamType::password: return check_string(param, value);
+        case ParamType::path: return check_path(param, value);
         case ParamType::integer: return check_integer(param, value);
         case ParamType::accounts: return check_accounts(param, value);
     }
@@ -181,6 +192,7 @@ json::object describe(const View& shown) {
     object.emplace("sentence", view(shown.sentence));
     object.emplace("rows", view(shown.rows));
     object.emplace("empty", view(shown.empty));
+    object.emplace("fault", view(shown.fault));
     return object;
 }
 
@@ -219,6 +231,7 @@ std::string_view to_string(ParamType type) {
         case ParamType::string: return "string";
         case ParamType::integer: return "integer";
         case ParamType::password: return "password";
+        case ParamType::path: return "path";
         case ParamType::accounts: return "accounts";
     }
     return "unknown";

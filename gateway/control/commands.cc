@@ -111,7 +111,8 @@ constexpr std::array commands{
 std::span<const Command> process_commands() { return commands; }
 
 Outcome add_engine_commands(CommandTable& table) {
-    for (const auto rows : {process_commands(), user_commands(), peer_commands()}) {
+    for (const auto rows :
+         {process_commands(), user_commands(), peer_commands(), store_commands()}) {
         if (Outcome added = table.add(rows); !added) {
             return added;
         }

@@ -11,6 +11,7 @@ namespace causeway::control {
 std::span<const Command> process_commands();  ///< status, reload, log.level, shutdown
 std::span<const Command> user_commands();     ///< user.*, session.*
 std::span<const Command> peer_commands();     ///< peer.*, queue.*
+std::span<const Command> store_commands();    ///< backup, store.*
 
 /// Adds all of these. Refused if a name is taken: a mistake in the program.
 Outcome add_engine_commands(CommandTable& table);

@@ -17,6 +17,7 @@ enum class ParamType : unsigned char {
     string,    ///< not empty
     integer,   ///< 0 to Param::at_most
     password,  ///< a string that causewayctl asks for: it never stands on a command line
+    path,      ///< of a file, absolute; causewayctl takes one that goes from its own folder
     accounts,  ///< an array of [jid, password], 1 to Param::at_most of them; for programs only
 };
 
@@ -54,6 +55,8 @@ struct View {
     std::string_view sentence = {};  ///< a template; what a change without fields did
     std::string_view rows = {};      ///< the member of the result that holds the rows of a table
     std::string_view empty = {};     ///< said instead of a table without rows
+    /// The member that says what is wrong: causewayctl ends with status 1 unless it is empty.
+    std::string_view fault = {};
 };
 
 struct Command {

@@ -65,6 +65,16 @@ Result<json::value> result_of(json::object& reply) {
     return Outcome::refused(std::string(message->get_string().c_str()));
 }
 
+/// The number in a notification's params; 0 if there is none.
+std::uint64_t number_of(const json::object& line, std::string_view name) {
+    const json::value* params = line.if_contains("params");
+    const json::object* body = params == nullptr ? nullptr : params->if_object();
+    const json::value* number = body == nullptr ? nullptr : body->if_contains(name);
+    return number != nullptr && number->is_int64() && number->get_int64() > 0
+               ? static_cast<std::uint64_t>(number->get_int64())
+               : 0;
+}
+
 json::array* rows_of(json::object& line) {
     json::value* params = line.if_contains("params");
     json::object* body = params == nullptr ? nullptr : params->if_object();
@@ -149,6 +159,8 @@ Result<Client::Answer> Client::receive(const Rows& rows) {
             json::array* streamed = rows_of(*object);
             if (streamed != nullptr && rows) {
                 rows(*streamed);
+            } else if (progress_ && object->at("method") == "progress") {
+                progress_(number_of(*object, "done"), number_of(*object, "total"));
             }
             continue;
         }

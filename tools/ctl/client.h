@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "gateway/base/outcome.h"
 
@@ -35,6 +36,10 @@ public:
 
     static Result<std::unique_ptr<Client>> connect(const std::string& path, Seconds timeout);
 
+    /// How far a long request is, of how much, as the server tells it.
+    using Progress = std::function<void(std::uint64_t done, std::uint64_t total)>;
+    void on_progress(Progress progress) { progress_ = std::move(progress); }
+
     /// Sends a request and waits for its answer; `rows` gets what a list streams before it.
     Result<boost::json::value> call(std::string_view method, boost::json::object params,
                                     const Rows& rows = {});
@@ -57,6 +62,7 @@ private:
     boost::asio::local::stream_protocol::socket socket_;
     std::string input_;
     std::int64_t last_id_ = 0;
+    Progress progress_;
 };
 
 }  // namespace causeway::ctl

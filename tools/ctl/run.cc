@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -13,6 +14,7 @@
 #include "gateway/base/clock.h"
 #include "tools/ctl/bulk.h"
 #include "tools/ctl/password.h"
+#include "tools/ctl/template.h"
 #include "tools/ctl/text.h"
 #include "tools/ctl/views.h"
 
@@ -56,7 +58,14 @@ int print(const Verb& verb, const json::value& result, const json::array& rows, 
         std::cout << view(verb, result, rows, SystemClock().wall());
     }
     std::cout.flush();
-    return std::cout ? done : complain(Outcome::retry("cannot write to standard output"));
+    if (!std::cout) return complain(Outcome::retry("cannot write to standard output"));
+    const json::value* fault = verb.fault.empty() ? nullptr : member(result, verb.fault);
+    return says_something(fault) ? failed : done;
+}
+
+/// A line that is written over.
+void show_progress(std::uint64_t part, std::uint64_t total) {
+    std::cerr << "\r" << part * 100 / std::max<std::uint64_t>(total, 1) << " %" << std::flush;
 }
 
 /// Asks for what never stands on a command line. Whose it is, the first argument says.
@@ -80,7 +89,10 @@ int run_verb(Client& client, const Verb& verb, const Given& given, const Options
             }
             params.emplace(param.name, *password);
         } else if (const auto text = given.texts.find(param.name); text != given.texts.end()) {
-            params.emplace(param.name, text->second);
+            // The server's own folder is another one.
+            params.emplace(param.name, param.type == "path"
+                                           ? std::filesystem::absolute(text->second).string()
+                                           : text->second);
         } else if (const auto number = given.numbers.find(param.name);
                    number != given.numbers.end()) {
             params.emplace(param.name, number->second);
@@ -90,7 +102,18 @@ int run_verb(Client& client, const Verb& verb, const Given& given, const Options
     const auto keep = [&rows](json::array& some) {
         std::move(some.begin(), some.end(), std::back_inserter(rows));
     };
+    bool shown = false;
+    if (::isatty(STDERR_FILENO) == 1) {
+        client.on_progress([&shown](std::uint64_t part, std::uint64_t total) {
+            shown = true;
+            show_progress(part, total);
+        });
+    }
     const auto result = client.call(verb.method, std::move(params), keep);
+    client.on_progress({});
+    if (shown) {
+        std::cerr << "\r\033[K" << std::flush;
+    }
     return result ? print(verb, *result, rows, options.as_json) : complain(result.error());
 }
 

@@ -73,11 +73,13 @@ Verb verb_of(const json::value& of) {
     verb.sentence = text_of(of, "view.sentence");
     verb.rows = text_of(of, "view.rows");
     verb.empty = text_of(of, "view.empty");
+    verb.fault = text_of(of, "view.fault");
     return verb;
 }
 
 bool can_be_typed(const Param& param) {
-    return param.type == "string" || param.type == "integer" || param.type == "password";
+    return param.type == "string" || param.type == "integer" || param.type == "password" ||
+           param.type == "path";
 }
 
 /// A verb is words that are no options, and takes what a command line can carry.

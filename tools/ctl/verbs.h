@@ -15,7 +15,8 @@ namespace causeway::ctl {
 
 struct Param {
     std::string name;
-    std::string type;  ///< "string", "integer", "password", or one that only programs can give
+    std::string
+        type;  ///< "string", "integer", "password", "path", or one that only programs can give
     std::string doc;
     bool required = true;
     bool option = false;  ///< "--name VALUE"
@@ -43,6 +44,7 @@ struct Verb {
     std::string sentence;
     std::string rows;
     std::string empty;
+    std::string fault;  ///< the member that must be empty for the exit status to be 0
 };
 
 /// The verbs that people can type, from the result of `help`. Malformed if it is none.

@@ -27,6 +27,7 @@ constexpr std::array params{Param{"name", ParamType::string, true, "which thing"
                                   .doc = "how often",
                                   .at_most = 9,
                                   .option = true},
+                            Param{"file", ParamType::path, false, "where to", 9},
                             Param{"accounts", ParamType::accounts, false, "for whom", 2}};
 constexpr std::array fields{Field{.title = "NAME", .text = "{name}", .each = "things"}};
 constexpr std::array example{Command{.name = "thing.do",
@@ -77,6 +78,10 @@ TEST_CASE("parameters that do not fit are rejected by name") {
         CHECK(rejection(R"({"name":"x","times":)" + std::string(times) + "}") ==
               "thing.do: \"times\" must be an integer from 0 to 9");
     }
+    CHECK(rejection(R"({"name":"x","file":"/a"})").empty());
+    CHECK(rejection(R"({"name":"x","file":"a"})") ==
+          "thing.do: \"file\" must be an absolute path");
+    CHECK(rejection(R"({"name":"x","file":""})") == "thing.do: \"file\" must have 1 to 9 bytes");
     for (const char* accounts : {"[]", "{}", R"([["a","b"],["a","b"],["a","b"]])"}) {
         CHECK(rejection(R"({"name":"x","accounts":)" + std::string(accounts) + "}") ==
               "thing.do: \"accounts\" must be an array of 1 to 2 accounts");
@@ -89,7 +94,7 @@ TEST_CASE("parameters that do not fit are rejected by name") {
 
 TEST_CASE("an unknown parameter is rejected with those that there are") {
     CHECK(rejection(R"({"name":"x","tims":1})") ==
-          "thing.do: no parameter \"tims\"; it takes \"name\", \"times\", \"accounts\"");
+          "thing.do: no parameter \"tims\"; it takes \"name\", \"times\", \"file\", \"accounts\"");
     const Table table;
     const RpcRequest request{RpcId(1), "help", json::parse(R"({"x":1})").as_object()};
     const auto match = table.commands.match(request);
@@ -122,7 +127,7 @@ TEST_CASE("help lists the table") {
     REQUIRE(commands.size() == 2);
     CHECK(commands[0].at("name") == "help");
     CHECK(commands[1].at("name") == "thing.do");
-    CHECK(commands[1].at("params").as_array().size() == 3);
+    CHECK(commands[1].at("params").as_array().size() == 4);
     CHECK(
         commands[1].at("params").as_array()[1] ==
         json::parse(
@@ -130,7 +135,7 @@ TEST_CASE("help lists the table") {
     CHECK(
         commands[1].at("view") ==
         json::parse(
-            R"({"fields":[{"title":"NAME","text":"{name}","each":"things","when":""}],"sentence":"","rows":"","empty":"no things"})"));
+            R"({"fields":[{"title":"NAME","text":"{name}","each":"things","when":""}],"sentence":"","rows":"","empty":"no things","fault":""})"));
 }
 
 TEST_CASE("a reply is given once") {

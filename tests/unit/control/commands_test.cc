@@ -111,9 +111,10 @@ TEST_CASE("the schema names every method with its parameters, and no other") {
             CAPTURE(of);
             REQUIRE(properties.contains(of));
             const json::object& shape = properties.at(of).as_object();
-            constexpr std::array<std::pair<const char*, const char*>, 4> forms{
+            constexpr std::array<std::pair<const char*, const char*>, 5> forms{
                 {{"string", "maxLength"},
                  {"integer", "maximum"},
+                 {"string", "maxLength"},
                  {"string", "maxLength"},
                  {"array", "maxItems"}}};
             const auto& [type, bound] = forms.at(static_cast<std::size_t>(param.type));

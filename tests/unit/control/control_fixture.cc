@@ -55,6 +55,18 @@ void show_garden(const CommandRequest& request) {
 
 void plant(const CommandRequest& request) { request.reply(json::value(request.naming("name"))); }
 
+void weed(const CommandRequest& request) {
+    json::object params;
+    params.emplace("done", 1);
+    params.emplace("total", 2);
+    request.reply.notify("progress", std::move(params));
+    json::object result = request.naming("plan");
+    result.emplace("weeds", request.text("plan").ends_with("/clean")
+                                ? json::array()
+                                : json::array{"nettle", "thistle"});
+    request.reply(json::value(std::move(result)));
+}
+
 constexpr std::array plant_params{
     Param{"bed", ParamType::string, true, "the bed", 9},
     Param{"colour", ParamType::string, false, "only of this colour", 9, true},
@@ -68,7 +80,14 @@ constexpr std::array garden_sheet{
     Field{"paths", "{}", "paths"},     Field{"gate", "{gate.open?open|closed}"}};
 constexpr std::array plant_name{Param{"name", ParamType::string, true, "its name", 9},
                                 Param{"secret", ParamType::password, true, "its secret", 9}};
+constexpr std::array weed_plan{Param{"plan", ParamType::path, true, "a drawing of it", 99}};
+constexpr std::array weed_sheet{Field{"plan", "{plan}"}, Field{"weed", "{}", "weeds"}};
 constexpr std::array test_commands{
+    Command{.name = "garden.weed",
+            .params = weed_plan,
+            .doc = "looks for weeds",
+            .run = weed,
+            .view = {.fields = weed_sheet, .fault = "weeds"}},
     Command{.name = "live", .doc = "a view that goes on until cancelled", .run = live_view},
     Command{.name = "garden.plants",
             .params = plant_params,

@@ -23,6 +23,7 @@ struct Recorded {
     bool abandoned = false;
     bool cancelled = false;
     std::vector<boost::json::array> lines;  ///< the rows of each notification
+    std::vector<boost::json::object> news;  ///< the params of other notifications
     std::deque<std::function<void()>> waiting;
     std::function<void()> on_cancel;
 
@@ -47,8 +48,12 @@ public:
     explicit Recorder(Recorded& into) : into_(into) {}
     void finish(Result<boost::json::value> result) override { into_.answer = std::move(result); }
     void abandon() override { into_.abandoned = true; }
-    bool notify(std::string_view, boost::json::object params) override {
-        into_.lines.push_back(params.at("rows").as_array());
+    bool notify(std::string_view method, boost::json::object params) override {
+        if (method == "rows") {
+            into_.lines.push_back(params.at("rows").as_array());
+        } else {
+            into_.news.push_back(std::move(params));
+        }
         return true;
     }
     void when_writable(std::function<void()> task) override {

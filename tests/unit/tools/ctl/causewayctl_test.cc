@@ -73,6 +73,23 @@ TEST_CASE("each list is a table, and one JSON array") {
     }
 }
 
+TEST_CASE("a file is named from the caller's folder, and what is wrong is in the exit status") {
+    const ControlFixture fixture;
+    const std::string here = std::filesystem::current_path().string();
+    const Ran weeds = run(fixture, {"garden", "weed", "some/plan"});
+    CHECK(weeds.status == 1);
+    CHECK(weeds.err.empty());
+    CHECK(contains(weeds.out, "plan:  " + here + "/some/plan\n"));
+    CHECK(contains(weeds.out, "thistle"));
+    const Ran document = run(fixture, {"garden", "weed", "plan", "--json"});
+    CHECK(document.status == 1);
+    CHECK(json::parse(document.out).at("weeds").as_array().size() == 2);
+    const Ran clean = run(fixture, {"garden", "weed", "/clean"});
+    CHECK(clean.status == 0);
+    CHECK(clean.out == "plan:  /clean\nweed:  -\n");
+    CHECK(contains(run(fixture, {"garden", "weed", "--help"}).out, "a drawing of it"));
+}
+
 TEST_CASE("sessions are shown with all that the contract names") {
     const ControlFixture fixture;
     const Ran table = run(fixture, {"session", "list"});
@@ -173,9 +190,9 @@ TEST_CASE("bad usage is exit status 2 and changes nothing") {
         CHECK(ran.out.empty());
         CHECK(ran.err.starts_with("causewayctl: "));
     }
-    CHECK(contains(
-        run(fixture, {"frob"}).err,
-        "there is no verb \"frob\" here; the verbs of \"causewayctl\" are: garden, help, "));
+    CHECK(contains(run(fixture, {"frob"}).err,
+                   "there is no verb \"frob\" here; the verbs of \"causewayctl\" are: backup, "
+                   "garden, help, "));
     CHECK(contains(run(fixture, {"user"}).err,
                    "\"causewayctl user\" needs one of these verbs: add, disable, "));
     CHECK(contains(run(fixture, {"garden", "frob"}).err, "are: plant, plants, show"));
@@ -216,7 +233,7 @@ TEST_CASE("a verb of which only the server knows is one like any other") {
     const json::value raw = json::parse(run(fixture, {"help", "--json"}).out);
     CHECK(raw.at("commands").as_array().size() == fixture.table.rows().size());
     CHECK(contains(run(fixture, {"garden", "plants", "--help"}).out, "only of this colour"));
-    CHECK(contains(run(fixture, {"--help"}).out, "plant, plants, show\n"));
+    CHECK(contains(run(fixture, {"--help"}).out, "plant, plants, show, weed\n"));
 }
 
 TEST_CASE("bash completes the verbs that the server has") {
