@@ -224,10 +224,7 @@ void AccountInbox::sessions_changed() {
 
 void AccountInbox::caught_up() {
     const AccountSessions::Some best = account_.sessions().best();
-    if (best.empty()) {
-        store_behind();
-        return;
-    }
+    if (best.empty()) store_behind();
     for (const Behind& waiting : std::exchange(behind_, {})) {
         hand_over(waiting.packet, waiting.hold, best);
     }
