@@ -150,8 +150,8 @@ class Workshop:
         for name, mode in SCENE_MODES:
             yield name, [str(place / "scenes"), "--first-failure", *mode, *scenes]
         for program, folders in self.programs.items():
-            for folder in sorted(folders) if path is None else ["server"]:
-                if folder in folders:
+            for folder in sorted(folders):
+                if path is None or folder != pathlib.PurePath(path).parent.name:
                     yield self._units(program, folder, place)
 
     @staticmethod
