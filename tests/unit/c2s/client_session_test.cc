@@ -281,4 +281,34 @@ TEST_CASE("client session: features hear that it is bound, hibernates and is gon
                                  LifeEvent::session_gone});
 }
 
+TEST_CASE("client session: an error, a ping and held presence hold no message in the ledger") {
+    auto config = make_config();
+    config->limits.unacked_stanzas = 100;
+    Fixture f(true, config);
+    const HoldId first = f.hold(message("contact@a.test/x"));  // on its way to somebody else
+    REQUIRE(first == 1);
+    f.receive("<iq type='shout' id='i1'/>");
+    f.receive("<message to='@@' id='m1'/>");
+    f.receive("<message to='romeo@a.test' id='m2'><body>" + std::string(300'000, 'x') +
+              "</body></message>");
+    CHECK(count(f.wire->sent, "type='error'") == 3);
+    for (std::size_t i = 0; i < 120; ++i) f.session->deliver(presence(i), 0);
+    f.session->deliver(message("contact119@a.test/y"), 0);
+    f.settle();
+    f.acknowledge(f.session->unacked());
+    f.wire->channel->end();
+    f.pass(std::chrono::seconds{400});
+    CHECK_FALSE(f.lives());
+    CHECK(f.hub->ledger.packet(first) != nullptr);
+}
+
+TEST_CASE("client session: a client without stream management is asked by a ping that holds none") {
+    Fixture f(false);
+    const HoldId first = f.hold(message("contact@a.test/x"));
+    REQUIRE(first == 1);
+    f.pass(std::chrono::seconds{50});
+    CHECK(count(f.wire->sent, "urn:xmpp:ping") == 1);
+    CHECK(f.hub->ledger.packet(first) != nullptr);
+}
+
 }  // namespace causeway::test

@@ -78,6 +78,94 @@ TEST_CASE_FIXTURE(LifeFixture, "hub: features hear what becomes of accounts and 
     CHECK(heard() == Names{"gone"});  // an account that does not exist is not loaded
 }
 
+namespace {
+
+std::vector<std::string>& takers() {
+    static std::vector<std::string> names;
+    return names;
+}
+void note_takers(const Delivered& delivered) {
+    std::string all(delivered.packet->id());
+    for (const Resource* session : delivered.sessions) {
+        all += ' ' + std::string(session->jid().resource());
+    }
+    takers().push_back(all);
+}
+constexpr std::array delivered_hooks{DeliveredHook{Phase::copy, note_takers}};
+const Feature copying{.name = "copying", .points = {.delivered = delivered_hooks}};
+
+struct CopyFixture : AccountFixture {
+    CopyFixture() : AccountFixture({&copying}) { takers().clear(); }
+    void message(std::string_view id, std::string_view type, std::string_view to = "") {
+        arrives("<message from='nurse@b.test/x' to='romeo@a.test" + std::string(to) + "' type='" +
+                std::string(type) + "' id='" + std::string(id) + "'><body>x</body></message>");
+        settle();
+    }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(CopyFixture, "account: features hear which sessions got a message, if any did") {
+    add_account("romeo@a.test");
+    message("early", "headline");
+    message("stored", "chat");
+    RecordingSession one(*hub, "romeo@a.test/one");
+    RecordingSession two(*hub, "romeo@a.test/two");
+    RecordingSession hidden(*hub, "romeo@a.test/hidden");
+    sends(one, "<presence><priority>1</priority></presence>");
+    sends(two, "<presence/>");
+    sends(hidden, "<presence><priority>-1</priority></presence>");
+    settle();
+    message("m1", "headline");
+    message("m2", "chat");
+    message("m3", "chat", "/hidden");
+    sends(two, "<presence><priority>1</priority></presence>");
+    settle();
+    message("m4", "normal");
+    message("m5", "groupchat");
+    sends(two, "<presence/>");
+    settle();
+    one.full = true;
+    message("m6", "chat");
+    CHECK(takers().size() == 4);
+    one.full = false;
+    account("romeo@a.test").inbox().room_again();
+    settle();
+    CHECK(takers() == Names{"m1 one two", "m2 one", "m3 hidden", "m4 one two", "m6 one"});
+}
+
+TEST_CASE_FIXTURE(AccountFixture, "account: what is not a message holds none in the ledger") {
+    add_account("romeo@a.test");
+    // The first entry of the ledger is another's, and on its way.
+    const HoldId first = hub->ledger.hold(
+        *Packet::from_bytes("<message from='nurse@b.test/x' to='tybalt@a.test/x'/>"), {},
+        {AccountInbox::store_name, "tybalt@a.test", 0});
+    REQUIRE(first == 1);
+    RecordingSession romeo(*hub, "romeo@a.test/orchard");
+    RecordingSession other(*hub, "romeo@a.test/other");
+    romeo.interested = true;
+    settle();
+    arrives("<presence type='subscribe' from='nurse@b.test' to='romeo@a.test'/>");
+    settle();
+    sends(romeo, "<presence/>");
+    sends(other, "<presence/>");
+    sends(romeo, "<presence><priority>high</priority></presence>");
+    sends(romeo, "<presence type='subscribe' to='tybalt@b.test'/>");
+    sends(romeo, "<iq type='get' id='i'><query xmlns='urn:example:nothing'/></iq>");
+    arrives("<presence type='subscribe' from='tybalt@b.test' to='romeo@a.test'/>");
+    arrives("<presence from='nurse@b.test/x' to='romeo@a.test'/>");
+    arrives("<presence from='nurse@b.test/x' to='romeo@a.test/orchard'/>");
+    arrives("<message type='headline' from='nurse@b.test/x' to='romeo@a.test'/>");
+    arrives(
+        "<iq type='get' id='i' from='nurse@b.test/x' to='romeo@a.test/orchard'><q "
+        "xmlns='q'/></iq>");
+    arrives("<iq type='result' id='i' from='nurse@b.test/x' to='romeo@a.test/orchard'/>");
+    settle();
+    CHECK(romeo.received.size() >= 10);
+    CHECK(hub->ledger.packet(first) != nullptr);
+    CHECK(hub->ledger.open() == 1);
+}
+
 TEST_CASE("hub: a ticket is settled where its holder lives") {
     struct Holder final : TicketHolder {
         void expect_again(std::uint32_t) override {}

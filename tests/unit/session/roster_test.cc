@@ -93,5 +93,121 @@ TEST_CASE("a row that cannot be read is passed over") {
     CHECK(Roster::from_store("o", entries).items().size() == 2);
 }
 
+void remove(Roster& roster, std::vector<Batch>& batches, const char* jid) {
+    Batch batch;
+    RosterItem item;
+    item.jid = *Jid::parse(jid);
+    item.removed = true;
+    roster.apply(roster.plan(batch, "o", item, true));
+    batches.push_back(std::move(batch));
+}
+
+TEST_CASE("a version after the latest, or with anything behind its number, is not known") {
+    Roster roster;
+    std::vector<Batch> batches;
+    change(roster, batches, "one@a.test");
+    const std::string first = roster.version_text(1);
+    CHECK(roster.since(first) == 1U);
+    CHECK_FALSE(roster.since(roster.version_text(2)));
+    CHECK_FALSE(roster.since(first + "0"));
+    CHECK_FALSE(roster.since(first + "x"));
+    CHECK_FALSE(roster.since(first.substr(0, first.size() - 1)));
+    CHECK_FALSE(roster.since("x" + first));
+}
+
+TEST_CASE("contacts are counted while they are listed, and requests while they wait") {
+    Roster roster;
+    std::vector<Batch> batches;
+    change(roster, batches, "one@a.test");
+    change(roster, batches, "two@a.test");
+    change(roster, batches, "two@a.test");
+    CHECK(roster.listed_count() == 2);
+    Batch batch;
+    RosterItem asks;
+    asks.jid = *Jid::parse("three@a.test");
+    asks.state.pending_in = true;
+    roster.apply(roster.plan(batch, "o", asks, false));
+    batches.push_back(std::move(batch));
+    CHECK(roster.listed_count() == 2);
+    CHECK(roster.request_count() == 1);
+    CHECK(roster.version() == 3);
+    remove(roster, batches, "two@a.test");
+    CHECK(roster.listed_count() == 1);
+    const Roster again = Roster::from_store("o", entries_of(batches));
+    CHECK(again.listed_count() == 1);
+    CHECK(again.request_count() == 1);
+    CHECK(again.items().size() == 3);
+    CHECK(again.version() == 4);
+}
+
+TEST_CASE("what nothing is left of is not stored") {
+    Roster roster;
+    std::vector<Batch> batches;
+    Batch asked, answered;
+    RosterItem item;
+    item.jid = *Jid::parse("one@a.test");
+    item.state.pending_in = true;
+    roster.apply(roster.plan(asked, "o", item, false));
+    item.state.pending_in = false;
+    roster.apply(roster.plan(answered, "o", item, false));
+    batches.push_back(std::move(asked));
+    CHECK(entries_of(batches).size() == 1);
+    batches.push_back(std::move(answered));
+    CHECK(entries_of(batches).empty());
+    CHECK(roster.items().empty());
+}
+
+TEST_CASE("removed contacts are remembered for older versions, up to a bound") {
+    Roster roster;
+    std::vector<Batch> batches;
+    change(roster, batches, "stays@a.test");
+    const std::string before = roster.version_text(roster.version());
+    const auto come_and_go = [&](std::size_t number) {
+        const std::string jid = "c" + std::to_string(number) + "@a.test";
+        change(roster, batches, jid.c_str());
+        remove(roster, batches, jid.c_str());
+    };
+    for (std::size_t i = 0; i < Roster::tombstone_limit; ++i) come_and_go(i);
+    CHECK(roster.since(before) == 1U);
+    CHECK(roster.items().size() == 1 + Roster::tombstone_limit);
+    const std::string full = roster.version_text(roster.version());
+    come_and_go(Roster::tombstone_limit);
+    CHECK_FALSE(roster.since(before));
+    CHECK_FALSE(roster.since(full));
+    CHECK(roster.since(roster.version_text(roster.version())) == roster.version());
+    CHECK(roster.items().size() == 1);
+    // The store remembers the same.
+    const Roster again = Roster::from_store("o", entries_of(batches));
+    CHECK(again.items().size() == 1);
+    CHECK(again.version() == roster.version());
+    CHECK_FALSE(again.since(full));
+    CHECK(again.since(roster.version_text(roster.version())) == roster.version());
+}
+
+TEST_CASE("an item comes back from the store as it was") {
+    Roster roster;
+    Batch batch;
+    RosterItem item = listed("nurse@a.test");
+    item.name = "Angelica \"Nurse\"";
+    item.groups = {"Servants", "Capulet"};
+    item.state = {.to = true, .from = true, .pending_out = true, .pending_in = true};
+    item.state.approved = true;
+    item.request = "<presence type='subscribe'/>";
+    roster.apply(roster.plan(batch, "o", item, true));
+    std::vector<Batch> batches;
+    batches.push_back(std::move(batch));
+    const Roster again = Roster::from_store("o", entries_of(batches));
+    const RosterItem* found = again.find(*Jid::parse("nurse@a.test/x"));
+    REQUIRE(found != nullptr);
+    CHECK(found->name == item.name);
+    CHECK(found->groups == item.groups);
+    CHECK(found->state == item.state);
+    CHECK(found->request == item.request);
+    CHECK(found->listed);
+    CHECK_FALSE(found->removed);
+    CHECK(found->version == 1);
+    CHECK(again.find(*Jid::parse("tybalt@a.test")) == nullptr);
+}
+
 }  // namespace
 }  // namespace causeway
