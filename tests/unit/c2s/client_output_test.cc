@@ -215,9 +215,9 @@ TEST_CASE("client output: a session that is over its limit is sent its error and
 TEST_CASE("client output: a message for a session that has just ended is stored") {
     Fixture f(false);
     f.session->evict(stream_error::conflict, "another client took this resource");
+    f.session->evict(stream_error::conflict, "once more");
     const PacketRef late = message("contact@a.test/x");
     f.session->deliver(late, f.hold(late));
-    f.session->evict(stream_error::conflict, "once more");
     f.settle();
     CHECK(f.stored() == 1);
     CHECK(f.hub->ledger.open() == 0);
