@@ -1,0 +1,16 @@
+// An account's archive as a file.
+#pragma once
+
+#include <string>
+
+#include "gateway/control/command.h"
+
+namespace causeway {
+
+/// Writes the archive of `owner` into the new file that the request names (mode 0600), page by
+/// page, and answers how many messages. One XML document as in XEP-0227 §Archived messages, each
+/// message as a result of XEP-0313: what other servers and clients read. A failure, or a client
+/// that leaves, leaves no file.
+void start_archive_export(const std::string& owner, const control::CommandRequest& request);
+
+}  // namespace causeway

@@ -1,0 +1,127 @@
+// The archive's verbs, over a Server with a store in memory.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "gateway/features/archive/commands.h"
+#include "tests/unit/server/operations_fixture.h"
+#include "tests/unit/store/store_fixture.h"
+
+namespace causeway::test {
+namespace {
+
+namespace json = boost::json;
+
+struct ArchiveCommands : OperationsFixture {
+    TemporaryFolder folder;
+    control::CommandTable table{control::CommandHost{*operations, &server->shared(), &loop}};
+
+    ArchiveCommands() {
+        REQUIRE(table.add(archive_commands()).ok());
+        clock.advance(std::chrono::hours(24 * 30));
+        const std::uint64_t now = id_distance(Duration{clock.wall()});
+        std::uint64_t rows_made = 0;
+        Batch batch;
+        for (std::uint64_t i = 1; i <= 30; ++i) {
+            for (const std::string owner : {"juliet@a.test", "nurse@a.test", "romeo@b.test"}) {
+                const std::uint64_t id =
+                    now - id_distance(Duration{(31 - i) * 86'400'000}) + ++rows_made;
+                batch.archive_append(
+                    owner, {.id = id,
+                            .with = i % 2 == 0 ? "peter@a.test" : "tybalt@c.test",
+                            .resource = "hall",
+                            .incoming = true,
+                            .body = "<message to='" + owner + "' from='peter@a.test/hall'><body>" +
+                                    std::to_string(i) + " &lt;&amp;</body></message>"});
+            }
+        }
+        commit(std::move(batch));
+    }
+
+    control::Recorded run_verb(const std::string& method, const std::string& params) {
+        control::Recorded recorded;
+        control::run(table, method, params, recorded);
+        settle();
+        recorded.run_waiting();
+        REQUIRE(recorded.answer);
+        return recorded;
+    }
+    std::string refusal(const std::string& method, const std::string& params) {
+        const auto recorded = run_verb(method, params);
+        return recorded.answer->ok() ? "" : recorded.answer->error().why();
+    }
+    /// What people wrote, in the order in which it is shown.
+    std::string texts(const std::string& params) {
+        const auto recorded = run_verb("archive.show", params);
+        REQUIRE(recorded.answer->ok());
+        std::string all;
+        for (const json::array& line : recorded.lines) {
+            for (const json::value& row : line)
+                all += std::string(row.at("text").as_string()) + "|";
+        }
+        return all;
+    }
+    std::uint64_t rows(const std::string& owner) {
+        std::uint64_t count = 0;
+        store.archive_total(owner, loop,
+                            [&](const Result<ArchiveTotals>& total) { count = total->rows; });
+        settle();
+        return count;
+    }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(ArchiveCommands, "archive show: the newest, in their order") {
+    CHECK(texts(R"({"jid":"Juliet@A.test","last":2})") == "29 <&|30 <&|");
+    CHECK(texts(R"({"jid":"juliet@a.test","with":"peter@a.test","last":2})") == "28 <&|30 <&|");
+    CHECK(texts(R"({"jid":"juliet@a.test"})").starts_with("11 <&|"));
+    CHECK(texts(R"({"jid":"juliet@a.test","last":1000})").starts_with("1 <&|2 <&|"));
+    CHECK(texts(R"({"jid":"juliet@a.test","last":0})").empty());
+    CHECK(texts(R"({"jid":"nobody@a.test"})").empty());
+    CHECK_FALSE(refusal("archive.show", R"({"jid":"a.test"})").empty());
+}
+
+TEST_CASE_FIXTURE(ArchiveCommands, "archive export: one document, and no file without it") {
+    const std::string file = folder.file("juliet.xml");
+    const std::string params = R"({"jid":"juliet@a.test","file":")" + file + R"("})";
+    const auto recorded = run_verb("archive.export", params);
+    REQUIRE(recorded.answer->ok());
+    CHECK(recorded.answer->value().at("messages") == 30);
+    std::ifstream in(file);
+    const std::string text{std::istreambuf_iterator<char>(in), {}};
+    CHECK(text.find("<host jid='a.test'><user name='juliet'><archive") != std::string::npos);
+    CHECK(text.find("<message xmlns='jabber:client' to='juliet@a.test'") != std::string::npos);
+    CHECK(text.find("<body>30 &lt;&amp;</body></message></forwarded></result>\n</archive>") !=
+          std::string::npos);
+    CHECK(text.ends_with("</server-data>\n"));
+    CHECK(refusal("archive.export", params).find("File exists") != std::string::npos);
+    const std::string other = folder.file("nurse.xml");
+    store.fail_next_reads(1);
+    CHECK_FALSE(
+        refusal("archive.export", R"({"jid":"nurse@a.test","file":")" + other + R"("})").empty());
+    CHECK_FALSE(std::filesystem::exists(other));
+}
+
+TEST_CASE_FIXTURE(ArchiveCommands, "archive purge: of an account, by age, of a domain") {
+    auto done = run_verb("archive.purge", R"({"jid":"juliet@a.test","older-than":10})");
+    REQUIRE(done.answer->ok());
+    CHECK(done.answer->value().at("archives") == 1);
+    CHECK(done.answer->value().at("erased") == 20);
+    CHECK(rows("juliet@a.test") == 10);
+    done = run_verb("archive.purge", R"({"jid":"a.test"})");
+    REQUIRE(done.answer->ok());
+    CHECK(done.answer->value().at("archives") == 2);
+    CHECK(done.answer->value().at("erased") == 40);
+    CHECK(rows("juliet@a.test") + rows("nurse@a.test") == 0);
+    CHECK(rows("romeo@b.test") == 30);
+    done = run_verb("archive.purge", R"({"jid":"romeo@b.test"})");
+    CHECK(done.answer->value().at("erased") == 30);
+    CHECK_FALSE(refusal("archive.purge", R"({"jid":"romeo@b.test/hall"})").empty());
+    store.fail_next_reads(1);
+    CHECK_FALSE(refusal("archive.purge", R"({"jid":"b.test"})").empty());
+}
+
+}  // namespace causeway::test
