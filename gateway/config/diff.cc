@@ -14,6 +14,13 @@ const DomainConfig* find_domain(const Config& config, std::string_view name) {
     return found == config.domains.end() ? nullptr : &*found;
 }
 
+/// Whether the domain only follows what is said for all, before and after.
+bool follows(const Option& option, const DomainConfig& before, const DomainConfig& after) {
+    return option.name().find('.') != std::string_view::npos &&
+           !before.of_features.contains(option.name()) &&
+           !after.of_features.contains(option.name());
+}
+
 std::string domain_key(const DomainConfig& domain) {
     return fmt::format("domain.{}", toml_quote(domain.name));
 }
@@ -30,7 +37,7 @@ void diff_domains(const Config& old_config, const Config& new_config,
             continue;
         }
         for (const Option& option : options()) {
-            if (!option.of_domain()) continue;
+            if (!option.of_domain() || follows(option, domain, *now)) continue;
             std::string before = option.get(old_config, &domain);
             std::string after = option.get(new_config, now);
             if (before == after) continue;

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "gateway/base/log.h"
+#include "gateway/features/archive/commands.h"
 #include "gateway/route/router.h"
 #include "gateway/session/account.h"
 #include "gateway/xml/ns.h"
@@ -176,6 +177,7 @@ const Feature message_archive{.name = "message_archive",
                                          .life = archive::life},
                               .stores = archive::stores,
                               .account_data = archive::data,
-                              .options = archive::options};
+                              .options = archive::options,
+    .commands = archive_commands()};
 
 }  // namespace causeway

@@ -284,10 +284,11 @@ void look_for_waiting(Account& account, const std::shared_ptr<const Question>& q
         });
 }
 
-void read_page(Account& account, const std::shared_ptr<const Question>& question) {
+void read_page(Account& account, const std::shared_ptr<const Question>& question,
+               ArchiveQuery query) {
     account.begin_question();
     account.hub().shared.store.archive_page(
-        question->query, account.hub().shard, [&account, question](Result<ArchivePage> page) {
+        query, account.hub().shard, [&account, question, query](Result<ArchivePage> page) {
             Resource* session = asker(account, question);
             const bool some_missing = page && !question->query.ids.empty() && page->complete &&
                                       page->rows.size() < question->query.ids.size();
@@ -299,6 +300,11 @@ void read_page(Account& account, const std::shared_ptr<const Question>& question
                         "The archive cannot be read at the moment."});
             } else if (some_missing && question->query.after == 0) {
                 refuse(account, *session, *question, not_found());
+            } else if (page->rows.empty() && !page->complete && query.rows > 0) {
+                // Only a part was looked through; a client could not go on from an empty page.
+                ArchiveQuery rest = query;
+                (rest.from_end ? rest.before : rest.after) = page->reached;
+                read_page(account, question, std::move(rest));
             } else {
                 look_for_waiting(account, question, std::move(*page));
             }
@@ -309,7 +315,7 @@ void read_page(Account& account, const std::shared_ptr<const Question>& question
 /// XEP-0313 §4.3.2: what the question starts from must be there.
 void check_anchors(Account& account, const std::shared_ptr<const Question>& question) {
     if (question->anchors.empty()) {
-        read_page(account, question);
+        read_page(account, question, question->query);
         return;
     }
     ArchiveQuery query{.owner = question->query.owner};
@@ -329,7 +335,7 @@ void check_anchors(Account& account, const std::shared_ptr<const Question>& ques
             } else if (session != nullptr && page->rows.size() < wanted) {
                 refuse(account, *session, *question, not_found());
             } else if (session != nullptr) {
-                read_page(account, question);
+                read_page(account, question, question->query);
             }
             account.end_question();
         });

@@ -85,7 +85,7 @@ TEST_CASE("an integer's default lies in its range, and both ends can be set") {
 
 TEST_CASE("no two limits share a member") {
     for (const Option& one : options()) {
-        if (one.kind != Option::Kind::integer) continue;
+        if (one.kind != Option::Kind::integer || one.of_domain()) continue;
         Config config;
         const std::int64_t other_value =
             std::stoll(one.get(config, nullptr)) == one.minimum ? one.maximum : one.minimum;

@@ -24,6 +24,7 @@ struct StoreCommands : OperationsFixture {
                   server->shared().features,
                   server->shared().ids,
                   server->shared().lifetimes,
+                  server->shared().archive_mark,
                   {},
                   server->shared().secret,
                   server->shared().hubs,

@@ -17,9 +17,9 @@ std::vector<std::string>& heard() {
 
 template <LifeEvent event>
 void note(const Life&) {
-    constexpr std::array names{"bound",   "resumed",  "hibernates", "gone",    "loaded",
-                               "removed", "presence", "contact",    "link up", "link down",
-                               "changed", "started",  "tick",       "draining"};
+    constexpr std::array names{"bound",     "resumed", "hibernates", "room",    "gone",
+                               "loaded",    "removed", "presence",   "contact", "link up",
+                               "link down", "changed", "started",    "tick",    "draining"};
     heard().emplace_back(names[static_cast<std::size_t>(event)]);
 }
 
