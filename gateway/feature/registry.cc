@@ -34,6 +34,11 @@ Result<FeatureRegistry> FeatureRegistry::build(std::span<const Feature* const> f
     FeatureRegistry registry;
     for (const Feature* feature : features) {
         for (const IqHandler& handler : feature->iq) {
+            if (handler.type != StanzaType::get && handler.type != StanzaType::set) {
+                return Outcome::malformed(
+                    fmt::format("feature {}: its handler of {} is neither for get nor for set",
+                                feature->name, handler.ns));
+            }
             const std::string key = iq_key(handler.type, handler.target, handler.ns, handler.name);
             if (!registry.iq_.emplace(key, handler).second) {
                 return Outcome::malformed(

@@ -17,8 +17,8 @@ namespace causeway {
 
 class FeatureRegistry {
 public:
-    /// Two handlers for the same request, or two metrics of one name, are an error of the program:
-    /// malformed, naming the feature.
+    /// Two handlers for the same request, a handler of what is no request, or two metrics of one
+    /// name are an error of the program: malformed, naming the feature.
     static Result<FeatureRegistry> build(std::span<const Feature* const> features);
 
     /// nullptr if no feature handles such a request.

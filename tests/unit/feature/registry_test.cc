@@ -53,6 +53,18 @@ TEST_CASE("two handlers of one request are an error of the program") {
     CHECK(built.error().why().ends_with("urn:a query is handled twice"));
 }
 
+constexpr std::array answers{
+    IqHandler{StanzaType::result, "urn:a", "query", IqTarget::server, first}};
+constexpr Feature waiter{.name = "waiter", .iq = answers};
+
+TEST_CASE("so is a handler of answers: those belong to whoever asked") {
+    const std::array features{&waiter};
+    const auto built = FeatureRegistry::build(features);
+    REQUIRE_FALSE(built.ok());
+    CHECK(built.error().why() ==
+          "feature waiter: its handler of urn:a is neither for get nor for set");
+}
+
 // ---- points ----
 
 /// Which hooks ran; each leaves its mark.
