@@ -293,9 +293,8 @@ bool OutgoingStream::without_external() {
 }
 
 void OutgoingStream::ready() {
-    if (has(stream_bits::only_asks)) {
-        expect_progress(hub_.limits().connect_seconds);
-    } else {
+    // Where a question is asked the time for its answer runs since the features came.
+    if (!has(stream_bits::only_asks)) {
         timer_.cancel();
         stream_->channel().expect_life(
             std::chrono::seconds(link_silence_seconds.integer(*hub_.config)));
