@@ -220,7 +220,8 @@ class BenchCauseway(Pinned, Causeway):
         self.settings = {
             "log": {"level": "warn"},
             "server": {"threads": 1},
-            # Shapers off, as with the peers.
+            # Archive and shapers off, as with the peers.
+            "archive": {"enabled": False},
             "limits": {"client_read_bytes_per_second": 0, "server_read_bytes_per_second": 0},
         }
         super().configure()

@@ -43,4 +43,26 @@ TEST_CASE("clock: the machine's clocks tell the machine's time") {
     CHECK(clock.now() >= first);
 }
 
+TEST_CASE("clock: dates are read as XEP-0082 has them") {
+    CHECK(parse_date_time("1970-01-01T00:00:00Z") == 0);
+    CHECK(parse_date_time("2026-01-31T12:00:00Z") == 1'769'860'800'000);
+    CHECK(parse_date_time("2026-01-31T12:00:00.5Z") == 1'769'860'800'500);
+    CHECK(parse_date_time("2026-01-31T12:00:00.123987Z") == 1'769'860'800'123);
+    CHECK(parse_date_time("2026-01-31T14:30:00+02:30") == 1'769'860'800'000);
+    CHECK(parse_date_time("2026-01-31T11:00:00-01:00") == 1'769'860'800'000);
+    CHECK(parse_date_time("2016-12-31T23:59:60Z") == 1'483'228'800'000);  // a leap second
+    CHECK(parse_date_time("1969-12-31T23:59:59Z") == -1000);
+    for (const char* bad :
+         {"", "2026", "2026-01-31", "2026-01-31T12:00:00", "2026-01-31 12:00:00Z",
+          "2026-13-01T00:00:00Z", "2026-02-29T00:00:00Z", "2026-01-31T25:00:00Z",
+          "2026-01-31T12:60:00Z", "2026-01-31T12:00:61Z", "2026-01-31T12:00:00.Z",
+          "2026-01-31T12:00:00+24:00", "2026-01-31T12:00:00+0100", "2026-01-31T12:00:00Zx",
+          "+026-01-31T12:00:00Z", "20260131T12:00:00", "99999-01-01T00:00:00Z"}) {
+        CAPTURE(bad);
+        CHECK_FALSE(parse_date_time(bad).has_value());
+    }
+    CHECK(format_date_time_exactly(1'769'860'800'007) == "2026-01-31T12:00:00.007Z");
+    CHECK(format_date_time_exactly(-1) == "1969-12-31T23:59:59.999Z");
+}
+
 }  // namespace causeway::test

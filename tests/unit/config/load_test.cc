@@ -8,6 +8,7 @@
 #include <string>
 
 #include "gateway/config/endpoint.h"
+#include "gateway/config/options.h"
 
 using causeway::Cause;
 using causeway::Config;
@@ -335,4 +336,28 @@ TEST_CASE("a file is read, and one that cannot be says so") {
     REQUIRE_FALSE(large.ok());
     CHECK(large.error().why().find("larger than 1048576 bytes") != std::string::npos);
     std::filesystem::remove_all(directory);
+}
+
+TEST_CASE("an option of a feature may stand in a domain, and holds for that domain alone") {
+    const Config config = parsed(
+        "archive.keep_days = 7\n[[domain]]\nname = \"a.test\"\n[[domain]]\nname = \"b.test\"\n"
+        "archive.enabled = false\narchive.keep_days = 30\n");
+    const auto value = [&](const char* key, const char* domain) {
+        const causeway::Option* option = causeway::find_option(key);
+        REQUIRE(option != nullptr);
+        for (const auto& one : config.domains) {
+            if (one.name == domain) return option->get(config, &one);
+        }
+        return option->get(config, nullptr);
+    };
+    CHECK(value("archive.enabled", "") == "true");
+    CHECK(value("archive.enabled", "a.test") == "true");
+    CHECK(value("archive.enabled", "b.test") == "false");
+    CHECK(value("archive.keep_days", "") == "7");
+    CHECK(value("archive.keep_days", "a.test") == "7");
+    CHECK(value("archive.keep_days", "b.test") == "30");
+    CHECK(refused("archive.enabled = 1\n").find("true or false") != std::string::npos);
+    CHECK(refused("archive.enabeld = true\n").find("archive.enabled") != std::string::npos);
+    CHECK(refused("log.level = \"debug\"\n").find("unknown key") != std::string::npos);
+    CHECK(refused("archive = 3\n").find("unknown key") != std::string::npos);
 }

@@ -1,0 +1,99 @@
+// Data forms and result sets, as a server reads and writes them.
+#include <doctest/doctest.h>
+
+#include <functional>
+#include <string>
+
+#include "gateway/xml/ns.h"
+#include "gateway/xmpp/data_form.h"
+#include "gateway/xmpp/packet.h"
+#include "gateway/xmpp/result_set.h"
+
+namespace causeway::test {
+namespace {
+
+void visit(const std::string& inner, const std::function<void(Element&, Arena&)>& look) {
+    const Outcome visited =
+        Packet::visit_bytes("<iq type='set' id='x'>" + inner + "</iq>",
+                            [&](Stanza& stanza) { look(*stanza.payload(), stanza.arena); });
+    REQUIRE(visited.ok());
+}
+
+Result<FormValues> form(const std::string& fields, const std::string& type = "submit",
+                        std::size_t most = 4) {
+    Result<FormValues> read = FormValues{};
+    visit("<x xmlns='jabber:x:data' type='" + type + "'>" + fields + "</x>",
+          [&](Element& element, Arena& arena) { read = read_form(element, "f", arena, most); });
+    return read;
+}
+
+Result<ResultSetRequest> set(const std::string& inner) {
+    Result<ResultSetRequest> read = ResultSetRequest{};
+    visit("<query xmlns='q'>" + inner + "</query>",
+          [&](Element& element, Arena& arena) { read = read_result_set(element, arena); });
+    return read;
+}
+
+std::string rsm(const std::string& inner) {
+    return "<set xmlns='http://jabber.org/protocol/rsm'>" + inner + "</set>";
+}
+
+const std::string head = "<field var='FORM_TYPE'><value>f</value></field>";
+
+}  // namespace
+
+TEST_CASE("form: fields with their values, in any order, without FORM_TYPE") {
+    const auto read = form("<field var='b'><value>1</value><value>2</value></field>" + head +
+                           "<field var='a'/><other/>");
+    REQUIRE(read.ok());
+    CHECK(read->size() == 2);
+    CHECK(read->at("b") == std::vector<std::string>{"1", "2"});
+    CHECK(read->at("a").empty());
+}
+
+TEST_CASE("form: what is refused") {
+    CHECK_FALSE(form(head, "form").ok());
+    CHECK_FALSE(form(head, "cancel").ok());
+    CHECK_FALSE(form("").ok());
+    CHECK_FALSE(form("<field var='FORM_TYPE'><value>g</value></field>").ok());
+    CHECK_FALSE(form("<field var='FORM_TYPE'><value>f</value><value>f</value></field>").ok());
+    CHECK_FALSE(form(head + "<field><value>1</value></field>").ok());
+    CHECK_FALSE(form(head + "<field var='a'/><field var='a'/>").ok());
+    CHECK(form(head + "<field var='a'/><field var='b'/><field var='c'/>").ok());
+    CHECK_FALSE(
+        form(head + "<field var='a'/><field var='b'/><field var='c'/><field var='d'/>").ok());
+    const std::string value = "<value>1</value>";
+    CHECK(form(head + "<field var='a'>" + value + value + value + value + "</field>").ok());
+    CHECK_FALSE(
+        form(head + "<field var='a'>" + value + value + value + value + value + "</field>").ok());
+}
+
+TEST_CASE("result set: which page is asked for") {
+    CHECK_FALSE(set("")->max.has_value());
+    const auto first = set(rsm("<max>10</max><after>a</after>"));
+    REQUIRE(first.ok());
+    CHECK(first->max == 10);
+    CHECK(first->after == "a");
+    CHECK_FALSE(first->before.has_value());
+    CHECK(set(rsm("<before/>"))->before == "");
+    CHECK(set(rsm("<before>b</before>"))->before == "b");
+    CHECK_FALSE(set(rsm("<after/>"))->after.has_value());
+    for (const char* bad : {"<max>-1</max>", "<max>x</max>", "<max/>", "<max>4294967296</max>",
+                            "<max>1 </max>", "<index>0</index>"}) {
+        CAPTURE(bad);
+        CHECK_FALSE(set(rsm(bad)).ok());
+    }
+}
+
+TEST_CASE("result set: what was given") {
+    XmlBuilder full;
+    append_result_set(full, {.first = "a", .last = "b", .index = 3, .count = 9});
+    CHECK(full.take() ==
+          "<set xmlns='http://jabber.org/protocol/rsm'><first index='3'>a</first><last>b</last>"
+          "<count>9</count></set>");
+    XmlBuilder empty;
+    append_result_set(empty, {.first = {}, .last = {}, .index = 0, .count = 0});
+    CHECK(empty.take() == "<set xmlns='http://jabber.org/protocol/rsm'><count>0</count></set>");
+}
+
+}  // namespace causeway::test
