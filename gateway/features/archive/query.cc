@@ -1,16 +1,13 @@
 // Questions to an archive (XEP-0313 §4, §5): one at a time for each session, a page each. A page is
 // read from the store when the client has taken the one before.
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <array>
 #include <deque>
 #include <memory>
 #include <utility>
 
-#include "gateway/base/escape.h"
 #include "gateway/base/log.h"
 #include "gateway/features/archive/archive.h"
+#include "gateway/features/archive/question.h"
 #include "gateway/route/router.h"
 #include "gateway/session/account.h"
 #include "gateway/xml/builder.h"
@@ -21,26 +18,8 @@
 namespace causeway::archive {
 namespace {
 
-constexpr std::size_t usual_page = 100;
-constexpr std::size_t largest_page = 250;
-constexpr std::size_t page_bytes = 256U << 10U;
-constexpr std::size_t most_ids = largest_page;
-/// More are not counted: a client that asks for one page must not pay for the whole archive.
-constexpr std::size_t count_up_to = 10'000;
 /// Questions of one session that may wait for their turn.
 constexpr std::size_t waiting_limit = 20;
-constexpr std::size_t longest_query_id = 256;
-
-struct Question {
-    explicit Question(IqReturn to) : back(std::move(to)) {}
-
-    IqReturn back;
-    std::string query_id;
-    ArchiveQuery query;
-    /// Ids that the question starts from: an archive without them cannot answer it.
-    std::vector<std::uint64_t> anchors;
-    bool flip = false;
-};
 
 /// Questions of one session that have no answer yet.
 struct Questions final : SlotState {
@@ -48,134 +27,6 @@ struct Questions final : SlotState {
     std::shared_ptr<const Question> running;
 };
 constexpr Slot<Questions> questions_slot{"archive-questions"};
-
-struct Refusal {
-    StanzaCondition condition = StanzaCondition::bad_request;
-    std::string text;
-};
-
-// ---- reading a question ----
-
-Refusal not_found() {
-    return {StanzaCondition::item_not_found, "No message with that id is in the archive."};
-}
-
-/// Ids of all moments before `at`.
-std::uint64_t first_id_of(UnixMillis at) {
-    constexpr auto latest = static_cast<UnixMillis>(time_of_id(ArchiveQuery::last));
-    const auto bounded = static_cast<std::uint64_t>(std::clamp<UnixMillis>(at, 0, latest));
-    return bounded << 20U;
-}
-
-class QuestionReader {
-public:
-    explicit QuestionReader(Question& question) : question_(question) {}
-
-    std::optional<Refusal> read(const Element& element, Arena& arena) {
-        if (element.has_attribute("node")) {
-            return Refusal{StanzaCondition::item_not_found, "An account's archive has no nodes."};
-        }
-        question_.query_id = std::string(element.attribute("queryid"));
-        if (question_.query_id.size() > longest_query_id) {
-            return Refusal{
-                .text = fmt::format("The queryid is longer than {} bytes.", longest_query_id)};
-        }
-        question_.flip = element.child(ns::archive, "flip-page") != nullptr;
-        if (const Element* form = element.child(ns::data_forms, "x")) {
-            const auto fields = read_form(*form, ns::archive, arena, most_ids);
-            if (!fields) return Refusal{.text = fields.error().why()};
-            for (const auto& [name, values] : *fields) {
-                if (auto refusal = read_field(name, values)) return refusal;
-            }
-        }
-        const auto page = read_result_set(element, arena);
-        if (!page) return Refusal{.text = page.error().why()};
-        return read_page(*page);
-    }
-
-private:
-    std::optional<Refusal> read_field(std::string_view name,
-                                      const std::vector<std::string>& values) {
-        if (name == "ids") return read_ids(values);
-        if (values.size() != 1) {
-            return Refusal{.text = fmt::format("The field \"{}\" needs one value.", name)};
-        }
-        const std::string& value = values.front();
-        ArchiveQuery& query = question_.query;
-        if (name == "with") return read_with(value);
-        if (name == "start" || name == "end") {
-            const auto at = parse_date_time(value);
-            if (!at) {
-                return Refusal{
-                    .text = fmt::format("\"{}\" is no date such as 2026-01-31T12:00:00Z.", name)};
-            }
-            if (name == "end") {
-                query.below = std::min(query.below, first_id_of(*at + 1));
-            } else if (const std::uint64_t first = first_id_of(*at); first > 0) {
-                query.above = std::max(query.above, first - 1);
-            }
-            return {};
-        }
-        if (name == "after-id" || name == "before-id") {
-            const std::uint64_t id = anchor(value);
-            if (id == 0) return not_found();
-            if (name == "after-id") query.above = std::max(query.above, id);
-            if (name == "before-id") query.below = std::min(query.below, id);
-            return {};
-        }
-        return Refusal{StanzaCondition::feature_not_implemented,
-                       fmt::format("The field \"{}\" is not known here.", cut_text(name, 80))};
-    }
-
-    std::optional<Refusal> read_with(const std::string& value) {
-        const auto with = Jid::parse(value);
-        if (!with) return Refusal{.text = "\"with\" is no address."};
-        question_.query.with = std::string(with->bare());
-        if (with->has_resource()) question_.query.resource = std::string(with->resource());
-        return {};
-    }
-
-    std::optional<Refusal> read_ids(const std::vector<std::string>& values) {
-        if (values.empty() || values.size() > most_ids) {
-            return Refusal{.text = fmt::format("\"ids\" needs 1 to {} values.", most_ids)};
-        }
-        for (const std::string& value : values) {
-            const std::uint64_t id = id_of(value);
-            if (id == 0) return not_found();
-            question_.query.ids.push_back(id);
-        }
-        auto& ids = question_.query.ids;
-        std::ranges::sort(ids);
-        ids.erase(std::ranges::unique(ids).begin(), ids.end());
-        return {};
-    }
-
-    std::optional<Refusal> read_page(const ResultSetRequest& page) {
-        ArchiveQuery& query = question_.query;
-        query.rows = std::min<std::size_t>(page.max.value_or(usual_page), largest_page);
-        if (!query.ids.empty() && !page.max) query.rows = largest_page;
-        query.bytes = page_bytes;
-        query.count_up_to = count_up_to;
-        query.from_end = page.before.has_value();
-        if (page.after) {
-            query.after = anchor(*page.after);
-            if (query.after == 0) return not_found();
-        }
-        if (page.before && !page.before->empty()) {
-            query.before = anchor(*page.before);
-            if (query.before == 0) return not_found();
-        }
-        return {};
-    }
-
-    std::uint64_t anchor(std::string_view text) {
-        const std::uint64_t id = id_of(text);
-        if (id != 0) question_.anchors.push_back(id);
-        return id;
-    }
-
-    Question& question_;
-};
 
 // ---- answering ----
 
@@ -398,7 +249,7 @@ void answer_query(const IqRequest& request) {
     if (refuse_without_archive(request)) return;
     const auto question = std::make_shared<Question>(IqReturn(request));
     question->query.owner = std::string(request.account->jid().bare());
-    if (auto refusal = QuestionReader(*question).read(request.payload, request.stanza.arena)) {
+    if (auto refusal = read_question(*question, request.payload, request.stanza.arena)) {
         question->back.error({.condition = refusal->condition, .text = std::move(refusal->text)});
         return;
     }

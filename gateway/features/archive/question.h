@@ -1,0 +1,40 @@
+// A question to an archive (XEP-0313 §4), as it is read from the client's request.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gateway/route/router.h"
+#include "gateway/store/archive.h"
+#include "gateway/xml/element.h"
+#include "gateway/xmpp/errors.h"
+
+namespace causeway::archive {
+
+struct Question {
+    explicit Question(IqReturn to) : back(std::move(to)) {}
+
+    IqReturn back;
+    std::string query_id;
+    ArchiveQuery query;
+    /// Ids that the question starts from: an archive without them cannot answer it.
+    std::vector<std::uint64_t> anchors;
+    bool flip = false;
+};
+
+/// Why a question has no answer.
+struct Refusal {
+    StanzaCondition condition = StanzaCondition::bad_request;
+    std::string text;
+};
+
+/// The answer where an id that is asked for is not in the archive.
+Refusal not_found();
+
+/// Fills `question` from `<query/>`; its query has its owner already.
+std::optional<Refusal> read_question(Question& question, const Element& element, Arena& arena);
+
+}  // namespace causeway::archive
