@@ -137,6 +137,43 @@ class Clients(Group):
         await bob.become_available()
         await bob.nothing(lambda s: s.name == "message", "offline message a second time")
 
+    async def case_archive(self):
+        """slixmpp's own plugin pages through what two devices and both sides have in common."""
+        plugins = ("xep_0030", "xep_0199", "xep_0313")
+        alice = await self.a.login(await self._new_user("alice"), plugins=plugins)
+        name = await self._new_user("bob")
+        bare = f"{name}@a.test"
+        for number in range(25):
+            alice.say(bare, f"line {number}")
+        await alice.barrier()
+        bob = await self.a.login(name, plugins=plugins)
+        wanted = [f"line {number}" for number in range(25)]
+        for client in (bob, alice):
+            told = [self._archived(message)
+                    async for message in client["xep_0313"].iterate(rsm={"max": 10})]
+            check(told == wanted, f"{client.boundjid} was told {told}")
+        # What it fetched does not come again when it is available.
+        await bob.become_available()
+        await bob.nothing(lambda s: s.name == "message"
+                          and s.xml.find("{urn:xmpp:mam:2}result") is None,
+                          "a message that was fetched from the archive")
+        phone = await self.a.login(name, plugins=plugins)
+        await phone.become_available()
+        alice.say(bare, "to both")
+        await phone.message(sender=alice.boundjid.full)
+        told = [self._archived(message) async for message in phone["xep_0313"].iterate(
+            reverse=True, rsm={"max": 2}, total=2)]
+        check(sorted(told) == ["line 24", "to both"], f"the last page is {told}")
+
+    async def _new_user(self, kind):
+        name = self.fresh(kind)
+        await self.a.add_user(name)
+        return name
+
+    @staticmethod
+    def _archived(message):
+        return message["mam_result"]["forwarded"]["stanza"]["body"]
+
     async def case_resumption(self):
         alice = await self.a.user(self.fresh("alice"))
         bob = await self.a.user(self.fresh("bob"), stream_management=True)
