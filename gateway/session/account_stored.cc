@@ -89,6 +89,14 @@ bool AccountInbox::deliver_row(Resource& session, const LogRow& row) {
     if (hub.ledger.in_flight(row.id) || hub.shared.lifetimes.over(row.expires)) {
         return false;
     }
+    if (row.body.empty()) {
+        // The archive gave the message up before anybody came for it.
+        Batch batch;
+        batch.log_erase(store_name, account_.jid().bare(), row.id);
+        hub.shared.store.commit(std::move(batch), hub.shard, {});
+        stored_.reset();
+        return false;
+    }
     auto packet = Packet::from_bytes(row.body);
     if (!packet) {
         CAUSEWAY_LOG(error, "offline.unreadable_row", {"jid", account_.jid().bare()},

@@ -163,6 +163,7 @@ void Expiry::tell_senders(Hub& home, const ExpiringStore& store, const Rows& row
         for (const LogRow* row : gone) bytes += row->body.size();
         const StanzaError error = store.gone(home, owner, gone.size(), bytes);
         for (const LogRow* row : gone) {
+            if (row->body.empty()) continue;  // the archive gave it up: there is nobody to tell
             if (const auto packet = Packet::from_bytes(row->body)) {
                 home.routing->bounce(**packet, error);
             } else {
