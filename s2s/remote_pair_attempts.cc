@@ -57,7 +57,11 @@ void RemotePair::look_whether_there() {
     if (state_ == State::up) {
         written_.look_whether_there();
     } else if (state_ == State::idle && verdict_.ok() && presence_wanted()) {
-        connect();
+        if (may_try_now()) {
+            connect();
+        } else {
+            wait_for_next_attempt();
+        }
     }
 }
 
@@ -169,8 +173,8 @@ void RemotePair::peer_is_back() {
     verdict_ = {};
     if (state_ == State::idle) become(State::idle);  // an attempt that was set is not needed
     if (state_ != State::waiting) return;
+    // No attempt at once beside this one: its stream to us may break as soon as ours does.
     attempts_.count = 0;
-    attempts_.next_at_once = true;
     if (something_waits()) {
         connect();
         return;

@@ -67,7 +67,9 @@ void ServerLink::remove(IncomingStream& stream, bool broke) {
     if (found == incoming_.end()) return;
     hub_.shard.condemn(std::move(found->second));
     incoming_.erase(found);
-    if (!broke || closing()) return;
+    // Whether the domain is within reach is known where it is at home. A stream that proved more
+    // than one domain before it could move may have one of them elsewhere.
+    if (!broke || closing() || &hub_.home_of(remote_) != &hub_) return;
     stream_broke();
     for (auto& [local, pair] : pairs_) pair->look_whether_there();
 }

@@ -70,6 +70,8 @@ public:
     [[nodiscard]] bool exists() const {
         return state_ == State::active || state_ == State::disabled;
     }
+    /// What the store has of it is known.
+    [[nodiscard]] bool loaded() const { return state_ >= State::absent; }
     /// Known to be removed or disabled: nobody may log in.
     [[nodiscard]] bool barred() const {
         return state_ == State::absent || state_ == State::disabled;
@@ -105,7 +107,6 @@ private:
     };
     struct Loading;
 
-    [[nodiscard]] bool loaded() const { return state_ >= State::absent; }
     void load();
     void loaded_part(const std::shared_ptr<Loading>& parts);
     void finish_loading(const Outcome& outcome, State found);

@@ -16,6 +16,7 @@ bool ArchiveMark::admit(unsigned shard, std::uint64_t row, std::uint64_t lowest)
 std::optional<std::uint64_t> ArchiveMark::advance(unsigned shard, std::uint64_t lowest,
                                                   std::uint64_t newest) {
     lowest_[shard].store(lowest);
+    if (recovering_) return std::nullopt;
     const std::lock_guard lock(moving_);
     const auto possible = [&] {
         std::uint64_t mark = newest;

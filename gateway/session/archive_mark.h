@@ -37,6 +37,9 @@ public:
     /// above every id that was allotted. Where the mark stands now, if it could be moved.
     std::optional<std::uint64_t> advance(unsigned shard, std::uint64_t lowest,
                                          std::uint64_t newest);
+    /// What the run before left above the mark is listed (archive_recovery.h): from now on the mark
+    /// may move.
+    void recovered() { recovering_ = false; }
 
 private:
     // Written by one shard each and read by the one that moves the mark. That shard publishes the
@@ -44,6 +47,7 @@ private:
     // afterwards; so at least one of two that meet sees the other.
     std::vector<std::atomic<std::uint64_t>> lowest_;
     std::atomic<std::uint64_t> mark_{0};
+    std::atomic<bool> recovering_{true};
     std::mutex moving_;
 };
 

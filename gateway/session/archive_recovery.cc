@@ -2,54 +2,64 @@
 
 #include <charconv>
 #include <map>
-#include <memory>
 #include <set>
 #include <utility>
 
 #include "gateway/base/log.h"
+#include "gateway/base/timer_wheel.h"
 #include "gateway/session/accounts.h"
 
 namespace causeway {
 namespace {
 
 constexpr std::size_t rows_at_once = 500;
+/// Rows of one owner that are looked at to find out what is listed already.
+constexpr std::size_t listed_looked_at = 10'000;
+/// After a question or a commit failed.
+constexpr Duration again_after{5000};
 
 using Rows = std::vector<std::pair<std::string, ArchiveRow>>;
 
-/// Lives as long as one of its questions is open.
-class Recovery final : public std::enable_shared_from_this<Recovery> {
+/// Of the shard that does it, which outlives its questions.
+class Recovery final : public SlotState, private TimerTarget {
 public:
     Recovery(Hub& hub, std::uint64_t newest) : hub_(hub), newest_(newest) {}
 
     void begin() {
+        by_owner_.clear();
         hub_.shared.store.map_get(
             std::string(ArchiveMark::store), {}, std::string(ArchiveMark::key), hub_.shard,
-            [self = shared_from_this()](const Result<std::optional<std::string>>& mark) {
-                if (!mark) return self->fail(mark.error());
+            [this](const Result<std::optional<std::string>>& mark) {
+                if (!mark) return fail(mark.error());
                 if (mark->has_value()) {
                     const std::string& text = **mark;
-                    std::from_chars(text.data(), text.data() + text.size(), self->after_);
+                    std::from_chars(text.data(), text.data() + text.size(), after_);
                 }
-                self->next_rows();
+                next_rows();
             });
     }
 
 private:
+    void on_timer(std::uint32_t) override { begin(); }
+
+    /// Until it is done the mark stays where it is, so nothing is forgotten by another crash.
     void fail(const Outcome& outcome) {
         CAUSEWAY_LOG(error, "archive.recovery_failed", {"cause", outcome.why()});
+        hub_.shard.timers().arm(timer_, again_after, *this);
     }
 
     void next_rows() {
         hub_.shared.store.archive_recent(after_, rows_at_once, hub_.shard,
-                                         [self = shared_from_this()](Result<Rows> rows) {
-                                             if (!rows) return self->fail(rows.error());
-                                             self->sort_out(std::move(*rows));
+                                         [this](Result<Rows> rows) {
+                                             if (!rows) return fail(rows.error());
+                                             sort_out(std::move(*rows));
                                          });
     }
 
     void sort_out(Rows rows) {
         std::erase_if(rows, [&](const auto& row) { return row.second.id > newest_; });
         if (rows.empty()) {
+            hub_.shared.archive_mark.recovered();
             if (listed_ > 0) CAUSEWAY_LOG(info, "archive.recovered", {"messages", listed_});
             return;
         }
@@ -65,10 +75,10 @@ private:
             return;
         }
         hub_.shared.store.log_list(std::string(AccountInbox::store_name), by_owner_.begin()->first,
-                                   first_ - 1, hub_.limits().offline_messages, hub_.shard,
-                                   [self = shared_from_this()](Result<std::vector<LogRow>> rows) {
-                                       if (!rows) return self->fail(rows.error());
-                                       self->list_missing(*rows);
+                                   first_ - 1, listed_looked_at, hub_.shard,
+                                   [this](const Result<std::vector<LogRow>>& rows) {
+                                       if (!rows) return fail(rows.error());
+                                       list_missing(*rows);
                                    });
     }
 
@@ -90,20 +100,25 @@ private:
                               .expires = hub_.shared.lifetimes.after(kept),
                               .body = {}});
         }
-        hub_.shared.store.commit(std::move(batch), hub_.shard,
-                                 [self = shared_from_this(), owner = owner,
-                                  count = missing.size()](const Outcome& outcome) {
-                                     if (!outcome) return self->fail(outcome);
-                                     self->listed_ += count;
-                                     Hub& home = self->hub_.home_of(owner);
-                                     self->hub_.at(home, [&home, owner] {
-                                         if (Account* account = home.accounts->find(owner)) {
-                                             account->inbox().recount();
-                                             account->inbox().redeliver();
-                                         }
-                                     });
-                                     self->next_owner();
-                                 });
+        hub_.shared.store.commit(
+            std::move(batch), hub_.shard,
+            [this, owner = owner, count = missing.size()](const Outcome& outcome) {
+                // One owner's rows are not everybody's trouble.
+                if (!outcome && outcome.cause() != Cause::policy) return fail(outcome);
+                if (outcome) tell(owner, count);
+                next_owner();
+            });
+    }
+
+    void tell(const std::string& owner, std::size_t count) {
+        listed_ += count;
+        Hub& home = hub_.home_of(owner);
+        hub_.at(home, [&home, owner] {
+            if (Account* account = home.accounts->find(owner)) {
+                account->inbox().recount();
+                account->inbox().redeliver();
+            }
+        });
     }
 
     Hub& hub_;
@@ -112,12 +127,14 @@ private:
     std::uint64_t first_ = 0;  ///< of the rows that are being looked at
     std::map<std::string, std::vector<std::uint64_t>> by_owner_;
     std::size_t listed_ = 0;
+    Timer timer_;
 };
+constexpr Slot<Recovery> recovery_slot{"archive-recovery"};
 
 }  // namespace
 
 void list_after_crash(Hub& hub, std::uint64_t newest) {
-    std::make_shared<Recovery>(hub, newest)->begin();
+    hub.slots.make(recovery_slot, hub, newest).begin();
 }
 
 }  // namespace causeway

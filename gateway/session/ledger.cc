@@ -261,6 +261,13 @@ void Ledger::commit_due() {
         const auto found = entries_.find(id);
         if (found == entries_.end() || found->second.state != State::due) continue;
         Entry& entry = found->second;
+        if (entry.confirmed && entry.place == Place::archived) {
+            // It was to be listed, and its recipient has it meanwhile: nothing is left to be done.
+            settle(entry);
+            rows_.erase(entry.row);
+            entries_.erase(found);
+            continue;
+        }
         entry.state = State::committing;
         // What its recipient has already needs no row; without an archive the row is all there is.
         const bool archive_only = entry.confirmed && entry.packet->archived();

@@ -8,6 +8,9 @@
 namespace causeway {
 namespace {
 
+/// Messages that surely fit into one batch when they are listed.
+constexpr std::size_t finish_at_once = 1000;
+
 ArchiveRow row_of(const Packet& packet, std::uint64_t id, bool incoming) {
     const Jid& other = incoming ? packet.from() : packet.to();
     return {.id = id,
@@ -95,17 +98,22 @@ void Ledger::move_mark() {
 
 void Ledger::finish() {
     for (auto& [id, entry] : entries_) {
-        if (entry.place != Place::archived || entry.state != State::stored) continue;
+        if (entry.place != Place::archived || entry.confirmed) continue;
+        if (entry.state != State::stored && entry.state != State::waiting) continue;
         entry.wanted = Place::listed;
         make_due(id, entry);
     }
-    commit_due();
-    // Not before what it says is true is on its way to the disk; commits keep their order.
+    // What is listed by this very batch, or by one that is under way, is past; nothing else is.
     unlisted_.forget([&](const UnlistedMessages::Message& message) {
         const auto found = entries_.find(message.hold);
-        return found == entries_.end() || found->second.wanted == Place::listed;
+        if (found == entries_.end()) return true;
+        const Entry& entry = found->second;
+        return entry.place == Place::listed ||
+               (entry.state == State::due && entry.wanted == Place::listed) ||
+               (entry.state == State::committing && entry.committing == Place::listed);
     });
-    move_mark();
+    // More than one batch may fail in part: then the next start looks at what stands above.
+    if (due_.size() <= finish_at_once) move_mark();
     commit_due();
 }
 

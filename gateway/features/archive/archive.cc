@@ -75,17 +75,33 @@ namespace {
 
 // ---- what is archived ----
 
+void record(Account& account, const Packet& packet, std::uint64_t id,
+            AcknowledgementTicket ticket) {
+    if (!keeps(account, packet.to())) return;
+    account.hub().ledger.record(packet, account.jid().bare(), id, ticket);
+}
+
 /// A message of the account to itself is archived once, when it arrives.
 Verdict keep_sent(FromClient& from) {
     Stanza& stanza = from.stanza;
     if (stanza.kind != StanzaKind::message || stanza.to.bare() == from.account.jid().bare() ||
-        !from.packet()->traits().archivable || !keeps(from.account, stanza.to)) {
+        !from.packet()->traits().archivable) {
         return Verdict::next;
     }
     // Another domain sees the same number, as an id in the sender's name.
     const std::uint64_t id =
         stanza.stanza_id != 0 ? stanza.stanza_id : from.hub.shared.ids.next_id();
-    from.hub.ledger.record(*from.packet(), from.account.jid().bare(), id, from.ticket);
+    if (from.account.loaded()) {
+        record(from.account, *from.packet(), id, from.ticket);
+        return Verdict::next;
+    }
+    // Its preferences are not known yet. If they cannot be read, nothing is kept against them.
+    if (from.ticket.owed()) from.hub.expect_again(from.ticket);
+    from.account.when_loaded([&account = from.account, packet = from.packet(), id,
+                              ticket = from.ticket](const Outcome& loaded) {
+        if (loaded) record(account, *packet, id, ticket);
+        account.hub().settle(ticket);
+    });
     return Verdict::next;
 }
 
@@ -178,6 +194,6 @@ const Feature message_archive{.name = "message_archive",
                               .stores = archive::stores,
                               .account_data = archive::data,
                               .options = archive::options,
-    .commands = archive_commands()};
+                              .commands = archive_commands()};
 
 }  // namespace causeway

@@ -138,7 +138,7 @@ public:
           domain_(target.local().empty() ? "@" + std::string(target.domain()) : "") {
         if (const auto days = request.number("older-than")) {
             const UnixMillis before = request.host.shared->clock.wall() - *days * day;
-            before_ = id_distance(Duration{std::max<UnixMillis>(before, 0)});
+            before_ = id_distance(Duration{std::max<UnixMillis>(before, 1)});
         }
         if (domain_.empty()) owners_.push_back({.owner = std::string(target.bare())});
     }

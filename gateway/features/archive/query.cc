@@ -141,6 +141,8 @@ void read_page(Account& account, const std::shared_ptr<const Question>& question
     account.hub().shared.store.archive_page(
         query, account.hub().shard, [&account, question, query](Result<ArchivePage> page) {
             Resource* session = asker(account, question);
+            const bool first_page =
+                question->query.after == 0 && question->query.before == ArchiveQuery::last;
             const bool some_missing = page && !question->query.ids.empty() && page->complete &&
                                       page->rows.size() < question->query.ids.size();
             if (session == nullptr) {
@@ -149,7 +151,7 @@ void read_page(Account& account, const std::shared_ptr<const Question>& question
                 refuse(account, *session, *question,
                        {StanzaCondition::internal_server_error,
                         "The archive cannot be read at the moment."});
-            } else if (some_missing && question->query.after == 0) {
+            } else if (some_missing && first_page) {
                 refuse(account, *session, *question, not_found());
             } else if (page->rows.empty() && !page->complete && query.rows > 0) {
                 // Only a part was looked through; a client could not go on from an empty page.
@@ -174,10 +176,11 @@ void check_anchors(Account& account, const std::shared_ptr<const Question>& ques
     std::ranges::sort(query.ids);
     query.ids.erase(std::ranges::unique(query.ids).begin(), query.ids.end());
     query.bytes = std::numeric_limits<std::size_t>::max();  // four rows at most
+    const std::size_t wanted = query.ids.size();
     account.begin_question();
     account.hub().shared.store.archive_page(
         std::move(query), account.hub().shard,
-        [&account, question, wanted = query.ids.size()](const Result<ArchivePage>& page) {
+        [&account, question, wanted](const Result<ArchivePage>& page) {
             Resource* session = asker(account, question);
             if (session != nullptr && !page) {
                 refuse(account, *session, *question,

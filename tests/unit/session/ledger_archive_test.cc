@@ -244,6 +244,8 @@ TEST_CASE("recovery: what stands above the mark and is not listed is listed; not
 
 TEST_CASE("archive mark: no shard's message is passed by") {
     ArchiveMark mark(2);
+    CHECK_FALSE(mark.advance(0, ArchiveMark::none, 5).has_value());  // not before it is recovered
+    mark.recovered();
     CHECK(mark.admit(0, 10, 10));
     CHECK(mark.admit(1, 20, 20));
     CHECK(mark.advance(1, 20, 100) == 9);
@@ -252,6 +254,34 @@ TEST_CASE("archive mark: no shard's message is passed by") {
     CHECK_FALSE(mark.admit(0, 15, 15));  // it is listed, and holds up nothing
     CHECK(mark.advance(0, ArchiveMark::none, 100) == std::nullopt);
     CHECK(mark.advance(1, ArchiveMark::none, 100) == 100);
+}
+
+TEST_CASE("ledger: confirmed while its listing fails: nothing is left open") {
+    Fixture f;
+    const HoldId hold = f.hold_archived(1);
+    f.settle();
+    f.store.hold_commits();
+    f.pass(Duration(2100));
+    f.ledger().confirm(hold);
+    f.store.fail_next_commits(1);
+    f.store.release_commits();
+    f.settle();
+    f.pass(Duration(3000));
+    CHECK(f.ledger().open() == 0);
+    CHECK(f.rows().empty());
+}
+
+TEST_CASE("ledger: given back at the end, while it is being archived: the mark stays below it") {
+    Fixture f;
+    f.store.hold_commits();
+    const HoldId hold = f.hold_archived(1);
+    f.settle();
+    f.ledger().release(hold);
+    f.ledger().finish();
+    f.store.release_commits();
+    const auto rows = f.archive();
+    REQUIRE(rows.size() == 1);
+    CHECK(f.mark() < rows[0].id);
 }
 
 }  // namespace causeway::test

@@ -41,6 +41,7 @@ class LedgerFixture : public SharedFixture {
 public:
     LedgerFixture() : SharedFixture(1, *FeatureRegistry::build({})) {
         hub->routing = &sender;
+        archive_mark.recovered();
         hub->ticket_holders.emplace(7, &sender);
     }
 
