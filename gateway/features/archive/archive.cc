@@ -194,6 +194,6 @@ const Feature message_archive{.name = "message_archive",
                               .stores = archive::stores,
                               .account_data = archive::data,
                               .options = archive::options,
-                              .commands = archive_commands()};
+                              .commands = archive_commands};
 
 }  // namespace causeway

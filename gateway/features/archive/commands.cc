@@ -281,7 +281,9 @@ constexpr std::array row_fields{Field{"TIME", "{at:date}"}, Field{"", "{incoming
                                 Field{"WITH", "{with}[/{resource}]"}, Field{"TEXT", "{text}"},
                                 Field{"ID", "{id}"}};
 
-constexpr std::array commands{
+}  // namespace
+
+extern constinit const std::array<Command, 3> archive_commands{
     Command{.name = "archive.show",
             .params = show_params,
             .doc = "the newest archived messages of an account",
@@ -302,9 +304,5 @@ constexpr std::array commands{
             .view = {.sentence = "erased of {jid}: {erased:count} messages in {archives:count} "
                                  "archives"}},
 };
-
-}  // namespace
-
-std::span<const control::Command> archive_commands() { return commands; }
 
 }  // namespace causeway

@@ -2,12 +2,12 @@
 // on the store alone.
 #pragma once
 
-#include <span>
+#include <array>
 
 #include "gateway/feature/command.h"
 
 namespace causeway {
 
-std::span<const control::Command> archive_commands();
+extern const std::array<control::Command, 3> archive_commands;
 
 }  // namespace causeway

@@ -19,7 +19,7 @@ struct ArchiveCommands : OperationsFixture {
     control::CommandTable table{control::CommandHost{*operations, &server->shared(), &loop}};
 
     ArchiveCommands() {
-        REQUIRE(table.add(archive_commands()).ok());
+        REQUIRE(table.add(archive_commands).ok());
         clock.advance(std::chrono::hours(24 * 30));
         const std::uint64_t now = id_distance(Duration{clock.wall()});
         std::uint64_t rows_made = 0;
