@@ -21,11 +21,10 @@ constexpr std::size_t most_ids = largest_page;
 constexpr std::size_t count_up_to = 10'000;
 constexpr std::size_t longest_query_id = 256;
 
-/// Ids of all moments before `at`.
+/// The lowest id that a message of that moment or later can have.
 std::uint64_t first_id_of(UnixMillis at) {
     constexpr auto latest = static_cast<UnixMillis>(time_of_id(ArchiveQuery::last));
-    const auto bounded = static_cast<std::uint64_t>(std::clamp<UnixMillis>(at, 0, latest));
-    return bounded << 20U;
+    return id_distance(Duration{std::clamp<UnixMillis>(at, 0, latest)});
 }
 
 class QuestionReader {

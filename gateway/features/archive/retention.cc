@@ -41,7 +41,7 @@ private:
         const std::int64_t days = keep_days.integer(*hub_.config, domain);
         if (days == 0) return 0;
         const UnixMillis at = hub_.clock().wall() - days * 86'400'000;
-        return at <= 0 ? 0 : static_cast<std::uint64_t>(at) << 20U;
+        return at <= 0 ? 0 : id_distance(Duration{at});
     }
 
     void next_owner() {
