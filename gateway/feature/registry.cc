@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_map>
+#include <utility>
+#include <vector>
 
 namespace causeway {
 namespace {
@@ -30,83 +33,142 @@ void in_phases(std::vector<HookType>& table) {
 
 }  // namespace
 
-Result<FeatureRegistry> FeatureRegistry::build(std::span<const Feature* const> features) {
-    FeatureRegistry registry;
-    for (const Feature* feature : features) {
-        for (const IqHandler& handler : feature->iq) {
-            if (handler.type != StanzaType::get && handler.type != StanzaType::set) {
-                return Outcome::malformed(
-                    fmt::format("feature {}: its handler of {} is neither for get nor for set",
-                                feature->name, handler.ns));
-            }
-            const std::string key = iq_key(handler.type, handler.target, handler.ns, handler.name);
-            if (!registry.iq_.emplace(key, handler).second) {
-                return Outcome::malformed(
-                    fmt::format("feature {}: {} is handled twice", feature->name, key));
-            }
-        }
-        for (const Metric* metric : feature->metrics) {
-            if (std::ranges::find(registry.metrics_, metric->name, &Metric::name) !=
-                registry.metrics_.end()) {
-                return Outcome::malformed(fmt::format("feature {}: the metric {} is there already",
-                                                      feature->name, metric->name));
-            }
-            registry.metrics_.push_back(metric);
-        }
-        registry.add(*feature);
+struct FeatureRegistry::Tables {
+    void add(const Feature& feature);
+    Outcome add_requests(const Feature& feature);
+    Outcome add_metrics(const Feature& feature);
+    void put_in_order();
+
+    std::vector<const Feature*> features;
+    std::unordered_map<std::string, IqHandler> iq;
+    std::vector<FromClientHook> from_client;
+    std::vector<FromServerHook> from_server;
+    std::array<std::vector<AtAccountHook>, stanza_kinds> at_account;
+    std::vector<DeliveredHook> delivered;
+    std::vector<UndeliveredHook> undelivered;
+    std::vector<ToClientHook> to_client;
+    std::vector<ToServerHook> to_server;
+    std::array<std::vector<void (*)(const Life&)>, life_events> life;
+    std::array<std::array<std::vector<StreamFeature>, 2>, 2> stream;
+    std::vector<std::string_view> server_disco, account_disco;
+    std::vector<DiscoSource> disco;
+    std::vector<AccountData> account_data;
+    std::vector<const Metric*> metrics;
+};
+
+FeatureRegistry::FeatureRegistry(std::unique_ptr<Tables> tables)
+    : tables_(std::move(tables)),
+      features_(tables_->features),
+      from_client_(tables_->from_client),
+      from_server_(tables_->from_server),
+      delivered_(tables_->delivered),
+      undelivered_(tables_->undelivered),
+      to_client_(tables_->to_client),
+      to_server_(tables_->to_server),
+      account_data_(tables_->account_data),
+      metrics_(tables_->metrics) {
+    std::ranges::copy(tables_->at_account, at_account_.begin());
+    std::ranges::copy(tables_->life, life_.begin());
+    for (std::size_t side = 0; side < stream_.size(); ++side) {
+        std::ranges::copy(tables_->stream[side], stream_[side].begin());
     }
-    in_phases(registry.from_client_);
-    in_phases(registry.from_server_);
-    for (auto& table : registry.at_account_) in_phases(table);
-    in_phases(registry.delivered_);
-    in_phases(registry.undelivered_);
-    in_phases(registry.to_client_);
-    in_phases(registry.to_server_);
-    for (auto* list : {&registry.server_disco_, &registry.account_disco_}) {
+}
+
+FeatureRegistry::FeatureRegistry(FeatureRegistry&& other) noexcept = default;
+FeatureRegistry& FeatureRegistry::operator=(FeatureRegistry&& other) noexcept = default;
+FeatureRegistry::~FeatureRegistry() = default;
+
+Result<FeatureRegistry> FeatureRegistry::build(std::span<const Feature* const> features) {
+    auto tables = std::make_unique<Tables>();
+    for (const Feature* feature : features) {
+        if (Outcome added = tables->add_requests(*feature); !added) return added;
+        if (Outcome added = tables->add_metrics(*feature); !added) return added;
+        tables->add(*feature);
+    }
+    tables->put_in_order();
+    return FeatureRegistry(std::move(tables));
+}
+
+Outcome FeatureRegistry::Tables::add_requests(const Feature& feature) {
+    for (const IqHandler& handler : feature.iq) {
+        if (handler.type != StanzaType::get && handler.type != StanzaType::set) {
+            return Outcome::malformed(
+                fmt::format("feature {}: its handler of {} is neither for get nor for set",
+                            feature.name, handler.ns));
+        }
+        const std::string key = iq_key(handler.type, handler.target, handler.ns, handler.name);
+        if (!iq.emplace(key, handler).second) {
+            return Outcome::malformed(
+                fmt::format("feature {}: {} is handled twice", feature.name, key));
+        }
+    }
+    return {};
+}
+
+Outcome FeatureRegistry::Tables::add_metrics(const Feature& feature) {
+    for (const Metric* metric : feature.metrics) {
+        if (std::ranges::find(metrics, metric->name, &Metric::name) != metrics.end()) {
+            return Outcome::malformed(fmt::format("feature {}: the metric {} is there already",
+                                                  feature.name, metric->name));
+        }
+        metrics.push_back(metric);
+    }
+    return {};
+}
+
+void FeatureRegistry::Tables::add(const Feature& feature) {
+    features.push_back(&feature);
+    append(from_client, feature.points.from_client);
+    append(from_server, feature.points.from_server);
+    for (const AtAccountHook& hook : feature.points.at_account) {
+        at_account[static_cast<std::size_t>(hook.kind)].push_back(hook);
+    }
+    append(delivered, feature.points.delivered);
+    append(undelivered, feature.points.undelivered);
+    append(to_client, feature.points.to_client);
+    append(to_server, feature.points.to_server);
+    for (const LifeHook& hook : feature.points.life) {
+        life[static_cast<std::size_t>(hook.event)].push_back(hook.run);
+    }
+    for (const StreamFeature& one : feature.stream) {
+        stream[static_cast<std::size_t>(one.side)][static_cast<std::size_t>(one.role)].push_back(
+            one);
+    }
+    append(server_disco, feature.server_disco);
+    append(account_disco, feature.account_disco);
+    append(disco, feature.disco);
+    append(account_data, feature.account_data);
+}
+
+void FeatureRegistry::Tables::put_in_order() {
+    in_phases(from_client);
+    in_phases(from_server);
+    for (auto& table : at_account) in_phases(table);
+    in_phases(delivered);
+    in_phases(undelivered);
+    in_phases(to_client);
+    in_phases(to_server);
+    for (auto* list : {&server_disco, &account_disco}) {
         std::ranges::sort(*list);
         list->erase(std::ranges::unique(*list).begin(), list->end());
     }
-    return registry;
-}
-
-void FeatureRegistry::add(const Feature& feature) {
-    features_.push_back(&feature);
-    append(from_client_, feature.points.from_client);
-    append(from_server_, feature.points.from_server);
-    for (const AtAccountHook& hook : feature.points.at_account) {
-        at_account_[static_cast<std::size_t>(hook.kind)].push_back(hook);
-    }
-    append(delivered_, feature.points.delivered);
-    append(undelivered_, feature.points.undelivered);
-    append(to_client_, feature.points.to_client);
-    append(to_server_, feature.points.to_server);
-    for (const LifeHook& hook : feature.points.life) {
-        life_[static_cast<std::size_t>(hook.event)].push_back(hook.run);
-    }
-    for (const StreamFeature& stream : feature.stream) {
-        stream_[static_cast<std::size_t>(stream.side)][static_cast<std::size_t>(stream.role)]
-            .push_back(stream);
-    }
-    append(server_disco_, feature.server_disco);
-    append(account_disco_, feature.account_disco);
-    append(disco_, feature.disco);
-    append(account_data_, feature.account_data);
 }
 
 const IqHandler* FeatureRegistry::find_iq(StanzaType type, IqTarget target, std::string_view ns,
                                           std::string_view name) const {
-    const auto found = iq_.find(iq_key(type, target, ns, name));
-    return found == iq_.end() ? nullptr : &found->second;
+    const auto found = tables_->iq.find(iq_key(type, target, ns, name));
+    return found == tables_->iq.end() ? nullptr : &found->second;
 }
 
 DiscoInfo FeatureRegistry::info(DiscoSource::Of of, const DiscoQuery& query) const {
     DiscoInfo info;
     if (query.node.empty()) {
         info.found = true;
-        const auto& known = of == DiscoSource::Of::server ? server_disco_ : account_disco_;
+        const auto& known =
+            of == DiscoSource::Of::server ? tables_->server_disco : tables_->account_disco;
         info.features.assign(known.begin(), known.end());
     }
-    for (const DiscoSource& source : disco_) {
+    for (const DiscoSource& source : tables_->disco) {
         if (source.of == of && source.info != nullptr) source.info(query, info);
     }
     std::ranges::sort(info.features);
@@ -117,7 +179,7 @@ DiscoInfo FeatureRegistry::info(DiscoSource::Of of, const DiscoQuery& query) con
 DiscoItems FeatureRegistry::items(DiscoSource::Of of, const DiscoQuery& query) const {
     DiscoItems items;
     items.found = query.node.empty();
-    for (const DiscoSource& source : disco_) {
+    for (const DiscoSource& source : tables_->disco) {
         if (source.of == of && source.items != nullptr) source.items(query, items);
     }
     return items;

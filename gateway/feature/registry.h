@@ -4,11 +4,10 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
-#include <vector>
 
 #include "gateway/base/outcome.h"
 #include "gateway/feature/feature.h"
@@ -20,6 +19,9 @@ public:
     /// Two handlers for the same request, a handler of what is no request, or two metrics of one
     /// name are an error of the program: malformed, naming the feature.
     static Result<FeatureRegistry> build(std::span<const Feature* const> features);
+    FeatureRegistry(FeatureRegistry&& other) noexcept;
+    FeatureRegistry& operator=(FeatureRegistry&& other) noexcept;
+    ~FeatureRegistry();
 
     /// nullptr if no feature handles such a request.
     [[nodiscard]] const IqHandler* find_iq(StanzaType type, IqTarget target, std::string_view ns,
@@ -52,26 +54,25 @@ public:
     [[nodiscard]] std::span<const Metric* const> metrics() const { return metrics_; }
 
 private:
-    template <class T>
-    using Table = std::vector<T>;
+    // The lists themselves, filled while it is built. What includes this header reads them through
+    // the spans below; how a vector of hooks is made and destroyed is compiled in one place.
+    struct Tables;
 
-    void add(const Feature& feature);
+    explicit FeatureRegistry(std::unique_ptr<Tables> tables);
 
-    std::vector<const Feature*> features_;
-    std::unordered_map<std::string, IqHandler> iq_;
-    Table<FromClientHook> from_client_;
-    Table<FromServerHook> from_server_;
-    std::array<Table<AtAccountHook>, stanza_kinds> at_account_;
-    Table<DeliveredHook> delivered_;
-    Table<UndeliveredHook> undelivered_;
-    Table<ToClientHook> to_client_;
-    Table<ToServerHook> to_server_;
-    std::array<Table<void (*)(const Life&)>, life_events> life_;
-    std::array<std::array<Table<StreamFeature>, 2>, 2> stream_;  ///< by side and role
-    Table<std::string_view> server_disco_, account_disco_;
-    Table<DiscoSource> disco_;
-    Table<AccountData> account_data_;
-    Table<const Metric*> metrics_;
+    std::unique_ptr<Tables> tables_;
+    std::span<const Feature* const> features_;
+    std::span<const FromClientHook> from_client_;
+    std::span<const FromServerHook> from_server_;
+    std::array<std::span<const AtAccountHook>, stanza_kinds> at_account_;
+    std::span<const DeliveredHook> delivered_;
+    std::span<const UndeliveredHook> undelivered_;
+    std::span<const ToClientHook> to_client_;
+    std::span<const ToServerHook> to_server_;
+    std::array<std::span<void (*const)(const Life&)>, life_events> life_;
+    std::array<std::array<std::span<const StreamFeature>, 2>, 2> stream_;  ///< by side and role
+    std::span<const AccountData> account_data_;
+    std::span<const Metric* const> metrics_;
 };
 
 }  // namespace causeway

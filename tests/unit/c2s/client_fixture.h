@@ -62,7 +62,7 @@ public:
                            const std::shared_ptr<Config>& config = make_config(),
                            bool framed = false,
                            std::span<const Feature* const> all = all_features())
-        : SharedFixture(1, *FeatureRegistry::build(all)),
+        : SharedFixture(1, std::move(*FeatureRegistry::build(all))),
           hub(std::make_unique<Hub>(shared, shards[0], net, dns, config, nullptr)),
           router(*hub),
           table(*hub) {

@@ -90,7 +90,7 @@ private:
 /// A server of two shards; connections arrive on the first.
 class Fixture : public SharedFixture {
 public:
-    Fixture() : SharedFixture(2, *FeatureRegistry::build(all_features())) {
+    Fixture() : SharedFixture(2, std::move(*FeatureRegistry::build(all_features()))) {
         auto made = std::make_shared<Config>();
         const TestCertificate certificate = issue({.dns = {"a.test"}});
         made->domains.push_back({"a.test", directory.write("a.crt", certificate.certificate_pem()),

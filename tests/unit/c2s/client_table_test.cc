@@ -82,7 +82,7 @@ TEST_CASE_FIXTURE(Fixture,
 }
 
 TEST_CASE("client table: each shard takes its part, and one of each network at least") {
-    SharedFixture f(2, *FeatureRegistry::build(all_features()));
+    SharedFixture f(2, std::move(*FeatureRegistry::build(all_features())));
     auto config = make_config();
     config->limits.unauthenticated_connections = 4;
     config->limits.unauthenticated_connections_per_prefix = 1;

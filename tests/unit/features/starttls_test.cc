@@ -15,7 +15,7 @@ namespace {
 
 /// A server with certificates for b.test alone.
 struct Serving : SharedFixture {
-    Serving() : SharedFixture(1, *FeatureRegistry::build(all_features())) {
+    Serving() : SharedFixture(1, std::move(*FeatureRegistry::build(all_features()))) {
         auto config = std::make_shared<Config>();
         const TestCertificate certificate = issue({.dns = {"b.test"}});
         config->domains.push_back({"b.test",

@@ -97,7 +97,7 @@ struct Elsewhere final : RemoteDomains, TicketHolder {
 class AccountFixture : public SharedFixture {
 public:
     explicit AccountFixture(std::vector<const Feature*> all = {})
-        : SharedFixture(1, *FeatureRegistry::build(all)) {
+        : SharedFixture(1, std::move(*FeatureRegistry::build(all))) {
         auto made = std::make_shared<Config>();
         made->domains.emplace_back().name = "a.test";
         config = made;

@@ -44,7 +44,7 @@ struct Heard final : Routing, RemoteDomains {
 /// Two shards, so that rows are at home elsewhere than where the Expiry lives.
 class Fixture : public SharedFixture {
 public:
-    Fixture() : SharedFixture(2, *FeatureRegistry::build({})) {
+    Fixture() : SharedFixture(2, std::move(*FeatureRegistry::build({}))) {
         for (unsigned i = 0; i < 2; ++i) {
             hubs.push_back(std::make_unique<Hub>(shared, shards[i], net, dns,
                                                  std::make_shared<const Config>(), nullptr));

@@ -172,7 +172,7 @@ TEST_CASE("hub: a ticket is settled where its holder lives") {
         void settled(std::uint32_t number) override { safe.push_back(number); }
         std::vector<std::uint32_t> safe;
     };
-    SharedFixture f(2, *FeatureRegistry::build({}));
+    SharedFixture f(2, std::move(*FeatureRegistry::build({})));
     std::vector<std::unique_ptr<Hub>> hubs;
     for (unsigned i = 0; i < 2; ++i) {
         hubs.push_back(std::make_unique<Hub>(f.shared, f.shards[i], f.net, f.dns,

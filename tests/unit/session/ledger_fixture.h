@@ -39,7 +39,7 @@ using Numbers = std::vector<std::uint32_t>;
 /// One hub with nothing but its ledger in use.
 class LedgerFixture : public SharedFixture {
 public:
-    LedgerFixture() : SharedFixture(1, *FeatureRegistry::build({})) {
+    LedgerFixture() : SharedFixture(1, std::move(*FeatureRegistry::build({}))) {
         hub->routing = &sender;
         archive_mark.recovered();
         hub->ticket_holders.emplace(7, &sender);
