@@ -74,6 +74,7 @@ void ClientSession::transmit(const PacketRef& packet, std::string_view bytes, Ho
     }
     if (management_ != nullptr) {
         management_->sent({refusal == nullptr ? packet : refusal, hold, answer});
+        if (record_ != nullptr && hold != 0) note_sent(hold);
         // First on the list, so that our <r/> leaves in the same record.
         if (stream_ != nullptr) hub_.shard.mark_dirty(*this);
     } else if (hold != 0) {
@@ -82,12 +83,13 @@ void ClientSession::transmit(const PacketRef& packet, std::string_view bytes, Ho
     if (stream_ == nullptr) return;
     if (answer && management_ == nullptr) progress_.answers += bytes.size();
     progress_.written += bytes.size();
-    stream_->stream().send(bytes);
+    emit(bytes);
     after_output();
 }
 
 std::size_t ClientSession::queued() const {
-    return stream_ == nullptr ? 0 : stream_->stream().channel().queued();
+    if (stream_ == nullptr) return 0;
+    return stream_->stream().channel().queued() + (record_ == nullptr ? 0 : record_->output.size());
 }
 
 bool ClientSession::full() const {

@@ -91,7 +91,7 @@ void ClientSession::flush() {
     }
     if (management_ == nullptr || stream_ == nullptr || !management_->should_ask()) return;
     management_->asked();
-    stream_->stream().send(XmlBuilder().empty("r", ns::stream_management).take());
+    emit(XmlBuilder().empty("r", ns::stream_management).take());
 }
 
 void ClientSession::evict(std::string_view condition, std::string_view text) {
@@ -113,6 +113,7 @@ void ClientSession::stream_lost(ClientStream& stream, bool orderly) {
     }
     const std::string cause = stream.stream().failure();
     stream_ = nullptr;
+    if (record_ != nullptr) record_->output.clear();
     if (state_ >= State::overfull) return;
     if (orderly || !resumable() ||
         table_.detached_of(account_) > hub_.limits().resumable_per_account) {
@@ -137,6 +138,9 @@ void ClientSession::end(std::string_view cause) {
     enter(State::ended);
     account_.detach(*this);
     hub_.ticket_holders.erase(holder_id_);
+    if (std::exchange(record_, nullptr) != nullptr) {
+        hub_.stream_records.forget(holder_id_, std::string(jid().bare()));
+    }
     held_.reset();
     // What the client never acknowledged goes to the store, and from there to another resource.
     std::vector<HoldId> holds = std::exchange(in_transit_, {});
@@ -181,7 +185,7 @@ void ClientSession::skipped_in(const Element& start) {
         return;
     }
     CAUSEWAY_LOG(info, "c2s.skipped", {"jid", jid().full()}, {"kind", start.name});
-    const AcknowledgementTicket ticket = take_ticket();
+    const AcknowledgementTicket ticket = take_ticket(*kind);
     const std::string_view type = start.attribute("type");
     if (type != "error" && type != "result") {
         std::string inner;
@@ -214,7 +218,7 @@ void ClientSession::stanza_in(Element& element, Arena& arena) {
     }
     const auto type = stanza_type(*kind, element);
     if (!type) {
-        const AcknowledgementTicket ticket = take_ticket();
+        const AcknowledgementTicket ticket = take_ticket(*kind);
         refuse(element, *kind, StanzaCondition::bad_request, "That type is not known.");
         if (ticket.owed()) settled(ticket.number);
         return;
@@ -223,7 +227,7 @@ void ClientSession::stanza_in(Element& element, Arena& arena) {
     if (const std::string_view to = element.attribute("to"); !to.empty()) {
         auto parsed = Jid::parse(to);
         if (!parsed) {
-            const AcknowledgementTicket ticket = take_ticket();
+            const AcknowledgementTicket ticket = take_ticket(*kind);
             if (*type != StanzaType::error && *type != StanzaType::result) {
                 refuse(element, *kind, StanzaCondition::jid_malformed, parsed.error().why());
             }
@@ -235,7 +239,12 @@ void ClientSession::stanza_in(Element& element, Arena& arena) {
     // RFC 6121 §4.6: a contact hears if presence that was addressed to it cannot be delivered.
     stanza.directed =
         *kind == StanzaKind::presence && *type == StanzaType::available && !stanza.to.empty();
-    hub_.routing->from_client(stanza, account_, *this, take_ticket());
+    const AcknowledgementTicket ticket = take_ticket(*kind);
+    if (record_ != nullptr && repeats(stanza, ticket.number)) {
+        settled(ticket.number);
+        return;
+    }
+    hub_.routing->from_client(stanza, account_, *this, ticket);
 }
 
 }  // namespace causeway

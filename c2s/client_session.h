@@ -17,6 +17,7 @@
 
 #include "c2s/client_stream.h"
 #include "c2s/held_presence.h"
+#include "c2s/session_record.h"
 #include "gateway/session/account.h"
 #include "gateway/session/resource.h"
 #include "gateway/stream/stream_management.h"
@@ -68,6 +69,12 @@ public:
     [[nodiscard]] bool detached() const { return stream_ == nullptr; }
     [[nodiscard]] UnixMillis since() const { return since_; }
 
+    /// Of a new session: goes on over that stream with what an earlier process kept. `h`: stanzas
+    /// that the client has.
+    void take_over(const KeptStream& kept, std::string_view token, ClientStream& stream,
+                   std::uint32_t h);
+    [[nodiscard]] bool has_record() const { return record_ != nullptr; }
+
     /// How long a client that resumes waits for what it sent before to be safe.
     static constexpr Duration resume_patience{10'000};
 
@@ -102,6 +109,8 @@ private:
 
     void settled(std::uint32_t number) override;
     void expect_again(std::uint32_t number) override;
+    void noted(std::uint32_t number, std::uint32_t handled) override;
+    void written(bool durable) override;
     void flush() override;
     void on_timer(std::uint32_t which) override;
 
@@ -111,7 +120,7 @@ private:
     // From the client
     void refuse(const Element& element, StanzaKind kind, StanzaCondition condition,
                 std::string text);
-    AcknowledgementTicket take_ticket();
+    AcknowledgementTicket take_ticket(StanzaKind kind);
 
     // Towards the client (client_output.cc)
     void send(const PacketRef& packet, std::string_view bytes, HoldId hold);
@@ -137,8 +146,19 @@ private:
     void acknowledged(const std::vector<StreamManagement::Sent>& done);
     void answer_request();
     void finish_resumption();
+    void go_on_resuming();
     void give_up_resumption();
     void fail_count(XmppStream& stream, std::uint32_t h);
+
+    // Its record in the store (kept_session.cc)
+    void begin_record(std::uint64_t id);
+    void emit(std::string_view bytes);
+    void note_sent(HoldId hold);
+    void note_handled();
+    [[nodiscard]] std::uint32_t handled_with_state() const;
+    void save_state();
+    [[nodiscard]] bool repeats(const Stanza& stanza, std::uint32_t number);
+    void come_back();
 
     Hub& hub_;
     ClientTable& table_;
@@ -147,7 +167,8 @@ private:
     ClientStream* resuming_ = nullptr;  ///< in that state: the stream that waits
     std::unique_ptr<StreamManagement> management_;
     std::unique_ptr<HeldPresence> held_;
-    std::vector<HoldId> in_transit_;  ///< without stream management: confirmed when drained
+    std::unique_ptr<SessionRecord> record_;  ///< if it can go on after a restart
+    std::vector<HoldId> in_transit_;         ///< without stream management: confirmed when drained
     std::uint64_t holder_id_ = 0;
     UnixMillis since_;
     Timer timer_;  ///< of the state

@@ -51,7 +51,7 @@ void ClientSession::silent() {
         // It has never answered anything: only TCP can tell.
     } else if (management_ != nullptr) {
         management_->asked();
-        stream_->stream().send(XmlBuilder().empty("r", ns::stream_management).take());
+        emit(XmlBuilder().empty("r", ns::stream_management).take());
     } else {
         random_bytes({reinterpret_cast<unsigned char*>(&silence_.ping), sizeof silence_.ping});
         deliver(Packet::make(StanzaKind::iq, StanzaType::get, account_.jid().domain_jid(), jid(),

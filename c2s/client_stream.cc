@@ -123,6 +123,10 @@ void ClientStream::move_home() {
 }
 
 void ClientStream::bind(std::string_view resource, std::string_view iq_id) {
+    if (looking_) {
+        stream_.fail(stream_error::policy_violation, "wait for the answer to your <resume/>");
+        return;
+    }
     std::string prepared = random_token(9);
     const auto refuse = [&](StanzaCondition condition, std::string text) {
         std::string inner;
@@ -185,7 +189,9 @@ void ClientStream::refuse_management(std::string_view condition, std::string_vie
 }
 
 void ClientStream::manage(const Element& element) {
-    if (element.name == "resume" && session_ == nullptr) {
+    if (looking_) {
+        stream_.fail(stream_error::policy_violation, "wait for the answer to your <resume/>");
+    } else if (element.name == "resume" && session_ == nullptr) {
         resume(element);
     } else if (has(stream_bits::bound) && session_ != nullptr && element.name != "resume") {
         session_->manage(element);
@@ -203,7 +209,7 @@ void ClientStream::resume(const Element& element) {
     }
     ClientSession* session = table_.find_resumable(account_, element.attribute("previd"));
     if (session == nullptr) {
-        refuse_management("item-not-found", "there is no such session to resume");
+        look_for_kept(std::string(element.attribute("previd")), *h);
         return;
     }
     session_ = session;

@@ -16,6 +16,7 @@ namespace causeway {
 
 class ClientSession;
 class ClientTable;
+struct KeptStream;
 
 /// A client stream between two shards.
 struct MovingClient {
@@ -75,6 +76,11 @@ private:
     void bound(ClientSession& session);
     void resume(const Element& element);
 
+    // A session of an earlier process (kept_session.cc)
+    void look_for_kept(std::string token, std::uint32_t h);
+    void found_kept(const KeptStream& kept, std::string_view token, std::uint32_t h);
+    void none_to_resume();
+
     ClientTable& table_;
     XmppStream stream_;
     ClientSession* session_ = nullptr;
@@ -83,6 +89,7 @@ private:
     std::string mechanism_;
     UnixMillis since_;
     bool moving_ = false;
+    bool looking_ = false;  ///< for a session of an earlier process
 };
 
 }  // namespace causeway

@@ -93,6 +93,13 @@ std::size_t ClientTable::detached_of(Account& user) const {
         }));
 }
 
+std::size_t ClientTable::kept_of(const Account& user) const {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(user.sessions().all(), [](const Resource* resource) {
+            return static_cast<const ClientSession*>(resource)->has_record();
+        }));
+}
+
 void ClientTable::remove(ClientStream& stream) {
     authenticated(stream);
     const auto found = streams_.find(&stream);

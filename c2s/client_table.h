@@ -30,6 +30,8 @@ public:
     ClientSession& create(Jid full);
     /// The session that `token` resumes, among those of the account; nullptr if there is none.
     [[nodiscard]] ClientSession* find_resumable(const Jid& account, std::string_view token);
+    /// How many of its sessions can go on after a restart.
+    [[nodiscard]] std::size_t kept_of(const Account& user) const;
     /// How many sessions of the account are waiting to be resumed.
     [[nodiscard]] std::size_t detached_of(Account& user) const;
 

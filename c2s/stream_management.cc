@@ -11,14 +11,20 @@
 
 namespace causeway {
 
-AcknowledgementTicket ClientSession::take_ticket() {
+AcknowledgementTicket ClientSession::take_ticket(StanzaKind kind) {
     if (management_ == nullptr) return {};
+    const std::uint32_t handled = record_ == nullptr ? 0 : handled_with_state();
     const std::uint32_t number = management_->receive();
+    if (record_ != nullptr && kind != StanzaKind::message) record_->changed(number);
     // A client that sends faster than the disk writes is read no further.
     if (management_->open() >= hub_.limits().stanzas_in_progress && stream_ != nullptr) {
         stream_->stream().pause(XmppStream::Pause::progress);
     }
-    return {.holder = holder_id_, .shard = hub_.shard.index(), .number = number};
+    return {.holder = holder_id_,
+            .shard = hub_.shard.index(),
+            .number = number,
+            .handled = handled,
+            .kept = record_ != nullptr};
 }
 
 void ClientSession::settled(std::uint32_t settled_number) {
@@ -27,7 +33,7 @@ void ClientSession::settled(std::uint32_t settled_number) {
         stream_->stream().resume(XmppStream::Pause::progress);
     }
     answer_request();
-    if (state_ == State::resuming && management_->open() == 0) finish_resumption();
+    if (state_ == State::resuming) go_on_resuming();
 }
 
 void ClientSession::expect_again(std::uint32_t number) {
@@ -37,8 +43,9 @@ void ClientSession::expect_again(std::uint32_t number) {
 void ClientSession::answer_request() {
     if (stream_ == nullptr) return;
     const auto h = management_->take_answer();
+    if (!h && management_->wants_note()) note_handled();
     if (!h) return;
-    stream_->stream().send(
+    emit(
         XmlBuilder().open("a", ns::stream_management).attribute("h", fmt::format("{}", *h)).take());
 }
 
@@ -67,18 +74,22 @@ void ClientSession::manage(const Element& element) {
 void ClientSession::enable(const Element& element) {
     management_ = std::make_unique<StreamManagement>();
     holder_id_ = hub_.next_id();
-    hub_.ticket_holders.emplace(holder_id_, static_cast<TicketHolder*>(this));
     stream_->gain(stream_bits::managed);
     const std::string_view wish = element.attribute("resume");
     const bool possible = hub_.limits().resume_seconds.count() > 0;
     XmlBuilder enabled;
     enabled.open("enabled", ns::stream_management);
     if (possible && (wish == "true" || wish == "1")) {
-        management_->allow_resumption(random_token());
+        if (table_.kept_of(account_) < hub_.limits().kept_streams_per_account) {
+            begin_record(random_stream_id());
+        }
+        management_->allow_resumption(make_stream_token(holder_id_));
+        save_state();
         enabled.attribute("id", management_->token())
             .attribute("resume", "true")
             .attribute("max", fmt::format("{}", hub_.limits().resume_seconds.count()));
     }
+    hub_.ticket_holders.emplace(holder_id_, static_cast<TicketHolder*>(this));
     stream_->stream().send(enabled.take());
     watch_silence();
 }
@@ -106,6 +117,7 @@ void ClientSession::accept_acknowledgement(std::uint32_t h) {
 
 void ClientSession::acknowledged(const std::vector<StreamManagement::Sent>& done) {
     for (const StreamManagement::Sent& stanza : done) hub_.ledger.confirm(stanza.hold);
+    if (record_ != nullptr) hub_.stream_records.acknowledged(holder_id_, management_->confirmed());
     if (state_ == State::full) progress_.acknowledged_at = hub_.clock().now();
     room_made();
 }
@@ -135,10 +147,24 @@ bool ClientSession::resume(ClientStream& stream, std::uint32_t h) {
     management_->interrupted();
     for (const StreamManagement::Sent& stanza : done) hub_.ledger.confirm(stanza.hold);
     resuming_ = &stream;
+    if (record_ != nullptr) {
+        hub_.stream_records.acknowledged(holder_id_, h);
+        record_->output.clear();
+    }
     enter(State::detached);
     enter(State::resuming);
-    if (management_->open() == 0) finish_resumption();
+    go_on_resuming();
     return true;
+}
+
+/// The `h` of <resumed/> has to be final, and in the record.
+void ClientSession::go_on_resuming() {
+    if (management_->open() != 0) return;
+    if (management_->noted() && (record_ == nullptr || record_->h_round == 0)) {
+        finish_resumption();
+    } else {
+        note_handled();
+    }
 }
 
 void ClientSession::finish_resumption() {
@@ -146,20 +172,20 @@ void ClientSession::finish_resumption() {
     enter(State::flowing);
     stream_->resumed();
     progress_ = {};
-    XmppStream& stream = stream_->stream();
-    stream.send(XmlBuilder()
-                    .open("resumed", ns::stream_management)
-                    .attribute("h", fmt::format("{}", management_->handled()))
-                    .attribute("previd", management_->token())
-                    .take());
+    emit(XmlBuilder()
+             .open("resumed", ns::stream_management)
+             .attribute("h", fmt::format("{}", management_->handled()))
+             .attribute("previd", management_->token())
+             .take());
     for (const StreamManagement::Sent& left : management_->unacknowledged()) {
         progress_.written += left.packet->bytes().size();
-        stream.send(left.packet->bytes());
+        emit(left.packet->bytes());
     }
     CAUSEWAY_LOG(info, "c2s.resumed", {"jid", jid().full()}, {"sent_again", unacked()});
     after_output();
     hub_.shared.features.announce(
         {.event = LifeEvent::session_resumed, .hub = hub_, .account = &account_, .session = this});
+    come_back();
     room_made();
     watch_silence();
     hub_.shard.mark_dirty(*this);

@@ -34,6 +34,7 @@ struct Limits {
     std::size_t sessions_per_account = 20;
     std::size_t resumable_per_account = 5;
     seconds resume_seconds{300};
+    std::size_t kept_streams_per_account = 5;
     std::size_t unacked_stanzas = 2000;
     std::size_t unacked_bytes = 1 * mib;
     seconds unacked_seconds{120};

@@ -100,6 +100,10 @@ std::vector<Option> account_limits() {
               "Disconnected sessions of one account that wait to be resumed (XEP-0198)."),
         limit("limits.resume_seconds", &L::resume_seconds, {0, 600}, new_streams,
               "How long a disconnected session can be resumed; 0 turns resumption off."),
+        limit("limits.kept_streams_per_account", &L::kept_streams_per_account, {0, 100},
+              new_streams,
+              "Sessions of one account that can be resumed after the server was restarted too; 0 "
+              "turns that off."),
         limit(
             "limits.unacked_stanzas", &L::unacked_stanzas, {100, 100'000}, new_streams,
             "Stanzas sent to a client that it has not acknowledged (XEP-0198) above which presence "

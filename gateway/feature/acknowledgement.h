@@ -13,6 +13,10 @@ struct AcknowledgementTicket {
     std::uint64_t holder = 0;  ///< 0: no acknowledgement is owed
     std::uint32_t shard = 0;
     std::uint32_t number = 0;
+    // Of a stream that has a record in the store (gateway/session/stream_records.h):
+    std::uint32_t handled = 0;  ///< every stanza up to that number was safe when this one came
+    bool kept = false;          ///< it has one
+    bool noted = false;         ///< that this stanza is safe was noted with what makes it safe
 
     [[nodiscard]] bool owed() const { return holder != 0; }
 };
@@ -22,6 +26,14 @@ class TicketHolder {
 public:
     /// The stanza of that number is safe. May come in any order.
     virtual void settled(std::uint32_t number) = 0;
+    /// Its record says that the stanza of that number is safe, and all up to `handled`; settled()
+    /// follows.
+    virtual void noted(std::uint32_t number, std::uint32_t handled) {
+        static_cast<void>(number);
+        static_cast<void>(handled);
+    }
+    /// A commit of what was to be noted about the stream is over; false: it failed.
+    virtual void written(bool durable) { static_cast<void>(durable); }
     /// The stanza of that number is safe only after one more settled() for it.
     virtual void expect_again(std::uint32_t number) = 0;
 

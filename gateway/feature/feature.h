@@ -70,6 +70,15 @@ struct AccountData {
     void (*load)(Account& account, const std::vector<MapEntry>& entries) = nullptr;
 };
 
+/// What of a session's state is kept with its stream, so that it is there again when the session
+/// goes on after the end of the process (XEP-0198 §5).
+struct SessionData {
+    std::string_view name;  ///< a word
+    /// Empty: the session has nothing of it.
+    std::string (*save)(const Resource& session) = nullptr;
+    void (*restore)(Resource& session, std::string_view saved) = nullptr;
+};
+
 struct Feature {
     std::string_view name;
     unsigned xep = 0;  ///< 0: part of an RFC
@@ -82,6 +91,7 @@ struct Feature {
     std::span<const StreamFeature> stream = {};
     std::span<const OwnedStore> stores = {};
     std::span<const AccountData> account_data = {};
+    std::span<const SessionData> session_data = {};
     std::span<const FeatureOption* const> options = {};
     std::span<const Metric* const> metrics = {};      ///< counted in Hub::metrics
     std::span<const control::Command> commands = {};  ///< of the control socket

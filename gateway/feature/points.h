@@ -122,7 +122,7 @@ enum class LifeEvent : unsigned char {
     session_bound,
     session_resumed,
     session_hibernates,  ///< its stream broke, and it may be resumed
-    session_has_room,  ///< it took much of what was waiting for it
+    session_has_room,    ///< it took much of what was waiting for it
     session_gone,
     account_loaded,
     account_removed,

@@ -53,6 +53,7 @@ struct FeatureRegistry::Tables {
     std::vector<std::string_view> server_disco, account_disco;
     std::vector<DiscoSource> disco;
     std::vector<AccountData> account_data;
+    std::vector<SessionData> session_data;
     std::vector<const Metric*> metrics;
 };
 
@@ -66,6 +67,7 @@ FeatureRegistry::FeatureRegistry(std::unique_ptr<Tables> tables)
       to_client_(tables_->to_client),
       to_server_(tables_->to_server),
       account_data_(tables_->account_data),
+      session_data_(tables_->session_data),
       metrics_(tables_->metrics) {
     std::ranges::copy(tables_->at_account, at_account_.begin());
     std::ranges::copy(tables_->life, life_.begin());
@@ -138,6 +140,7 @@ void FeatureRegistry::Tables::add(const Feature& feature) {
     append(account_disco, feature.account_disco);
     append(disco, feature.disco);
     append(account_data, feature.account_data);
+    append(session_data, feature.session_data);
 }
 
 void FeatureRegistry::Tables::put_in_order() {

@@ -49,6 +49,7 @@ public:
     [[nodiscard]] DiscoInfo info(DiscoSource::Of of, const DiscoQuery& query) const;
     [[nodiscard]] DiscoItems items(DiscoSource::Of of, const DiscoQuery& query) const;
     [[nodiscard]] std::span<const AccountData> account_data() const { return account_data_; }
+    [[nodiscard]] std::span<const SessionData> session_data() const { return session_data_; }
     [[nodiscard]] std::span<const Feature* const> features() const { return features_; }
     /// Of all features; see MetricCounts.
     [[nodiscard]] std::span<const Metric* const> metrics() const { return metrics_; }
@@ -72,6 +73,7 @@ private:
     std::array<std::span<void (*const)(const Life&)>, life_events> life_;
     std::array<std::array<std::span<const StreamFeature>, 2>, 2> stream_;  ///< by side and role
     std::span<const AccountData> account_data_;
+    std::span<const SessionData> session_data_;
     std::span<const Metric* const> metrics_;
 };
 

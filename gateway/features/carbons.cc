@@ -20,6 +20,10 @@ constexpr Slot<Enabled> enabled_slot{"carbons"};
 
 bool wants_copies(const Resource& session) { return session.slots.get(enabled_slot) != nullptr; }
 
+std::string save(const Resource& session) { return wants_copies(session) ? "on" : ""; }
+void restore(Resource& session, std::string_view) { session.slots.make(enabled_slot); }
+constexpr std::array session_data{SessionData{.name = "carbons", .save = save, .restore = restore}};
+
 constexpr std::array<std::string_view, 2> directions{"sent", "received"};  // as Direction
 constexpr Metric copies{
     .name = "carbons_copies",
@@ -199,6 +203,7 @@ const Feature carbons{.name = "carbons",
                                  .from_server = from_server,
                                  .delivered = delivered,
                                  .undelivered = undelivered},
+                      .session_data = session_data,
                       .metrics = metrics};
 
 }  // namespace causeway

@@ -1,6 +1,11 @@
-// XEP-0198 Stream Management: offered to clients; the session in c2s counts the stanzas.
+// XEP-0198 Stream Management: offered to clients; the session in c2s counts the stanzas. What an
+// earlier process left of streams that nobody came back to is erased once the time for that is
+// over.
 #include <array>
+#include <charconv>
 
+#include "gateway/base/log.h"
+#include "gateway/session/hub.h"
 #include "gateway/stream/negotiation.h"
 #include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
@@ -22,10 +27,72 @@ constexpr std::array features{
                   .handle = handle},
 };
 
+constexpr std::array stores{OwnedStore{StreamRecords::store, OwnedStore::Shape::map}};
+
+/// Of the first shard.
+class Sweep final : public SlotState, private TimerTarget {
+public:
+    explicit Sweep(Hub& hub) : hub_(hub) {
+        // A stream can be resumed as long after the start as after a break.
+        hub_.shard.timers().arm(
+            timer_, std::chrono::duration_cast<Duration>(hub_.limits().resume_seconds), *this);
+    }
+
+private:
+    static constexpr std::size_t page = 500;
+    static constexpr Duration again_after{60'000};
+
+    void on_timer(std::uint32_t) override { next_page(); }
+
+    void next_page() {
+        hub_.shared.store.map_scan(std::string(StreamRecords::store), owner_, key_, page,
+                                   hub_.shard,
+                                   [this](const Result<std::vector<MapEntry>>& entries) {
+                                       if (!entries) {
+                                           CAUSEWAY_LOG(error, "stream_management.unreadable",
+                                                        {"cause", entries.error().why()});
+                                           hub_.shard.timers().arm(timer_, again_after, *this);
+                                           return;
+                                       }
+                                       for (const MapEntry& entry : *entries) look_at(entry);
+                                       if (entries->size() < page) return;
+                                       owner_ = entries->back().owner;
+                                       key_ = entries->back().key;
+                                       next_page();
+                                   });
+    }
+
+    void look_at(const MapEntry& entry) {
+        std::uint64_t stream = 0;
+        static_cast<void>(std::from_chars(
+            entry.key.data(), entry.key.data() + std::min<std::size_t>(entry.key.size(), 16),
+            stream, 16));
+        Hub& home = hub_.home_of(entry.owner);
+        hub_.at(home, [&home, stream, owner = entry.owner, key = entry.key] {
+            if (!home.stream_records.known(stream)) home.stream_records.erase_left(owner, key);
+        });
+    }
+
+    Hub& hub_;
+    std::string owner_, key_;
+    Timer timer_;
+};
+constexpr Slot<Sweep> sweep_slot{"stream-management-sweep"};
+
+void started(const Life& life) {
+    if (life.hub.shard.index() == 0) life.hub.slots.make(sweep_slot, life.hub);
+}
+
+constexpr std::array life{LifeHook{LifeEvent::started, started}};
+
 }  // namespace
 
 extern const Feature stream_management;
-const Feature stream_management{
-    .name = "stream_management", .xep = 198, .version = "1.6.3", .stream = features};
+const Feature stream_management{.name = "stream_management",
+                                .xep = 198,
+                                .version = "1.6.3",
+                                .points = {.life = life},
+                                .stream = features,
+                                .stores = stores};
 
 }  // namespace causeway

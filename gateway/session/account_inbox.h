@@ -32,6 +32,10 @@ public:
     /// A session got that row of its archive, as `packet`, on its own request. If the row waits for
     /// a session, the hold that says when it does not any more; else 0.
     [[nodiscard]] HoldId fetched(const PacketRef& packet, std::uint64_t row);
+    /// A session of an earlier process is back: which rows were sent to it as which stanza, and up
+    /// to which stanza its client has them.
+    void received(const std::vector<std::pair<std::uint32_t, std::uint64_t>>& sent,
+                  std::uint32_t h);
     /// A session that had too much before it has room again: go on with the stored messages.
     void room_again();
     /// A session ended and did not acknowledge all: another session that takes messages gets the

@@ -28,6 +28,15 @@ HoldId AccountInbox::fetched(const PacketRef& packet, std::uint64_t row) {
     return hub.ledger.adopt(packet, store_key(), row);
 }
 
+void AccountInbox::received(const std::vector<std::pair<std::uint32_t, std::uint64_t>>& sent,
+                            std::uint32_t h) {
+    const StoreKey key = store_key();
+    for (const auto& [number, row] : sent) {
+        if (static_cast<std::int32_t>(number - h) <= 0) account_.hub().ledger.erase(key, row);
+    }
+    stored_.reset();
+}
+
 void AccountInbox::redeliver() {
     if (!account_.sessions().best().empty()) read_stored();
 }

@@ -39,4 +39,25 @@ void UnlistedMessages::add(const Message& message) {
     note(message.row);
 }
 
+void ArchiveMark::recovered() {
+    std::vector<std::pair<Executor*, std::function<void()>>> waiting;
+    {
+        const std::lock_guard lock(moving_);
+        recovering_ = false;
+        waiting.swap(waiting_);
+    }
+    for (auto& [home, task] : waiting) home->post(std::move(task));
+}
+
+void ArchiveMark::when_recovered(Executor& home, std::function<void()> task) {
+    {
+        const std::lock_guard lock(moving_);
+        if (recovering_) {
+            waiting_.emplace_back(&home, std::move(task));
+            return;
+        }
+    }
+    task();
+}
+
 }  // namespace causeway

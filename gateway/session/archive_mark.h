@@ -8,13 +8,16 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <limits>
 #include <mutex>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "gateway/base/clock.h"
+#include "gateway/base/executor.h"
 #include "gateway/feature/acknowledgement.h"
 
 namespace causeway {
@@ -39,7 +42,9 @@ public:
                                          std::uint64_t newest);
     /// What the run before left above the mark is listed (archive_recovery.h): from now on the mark
     /// may move.
-    void recovered() { recovering_ = false; }
+    void recovered();
+    /// Runs `task` on that executor once it is: now, if it is already.
+    void when_recovered(Executor& home, std::function<void()> task);
 
 private:
     // Written by one shard each and read by the one that moves the mark. That shard publishes the
@@ -49,6 +54,7 @@ private:
     std::atomic<std::uint64_t> mark_{0};
     std::atomic<bool> recovering_{true};
     std::mutex moving_;
+    std::vector<std::pair<Executor*, std::function<void()>>> waiting_;  ///< guarded by moving_
 };
 
 /// Archived messages of one shard that are on their way and not listed.

@@ -14,6 +14,7 @@ Hub::Hub(Shared& shared_parts, Shard& own_shard, Network& own_network, Resolver&
       network(own_network),
       resolver(own_resolver),
       metrics(shared_parts.features.metrics()),
+      stream_records(*this),
       ledger(*this),
       accounts(std::make_unique<Accounts>(*this)),
       next_id_(own_shard.index()) {
@@ -63,6 +64,7 @@ void Hub::settle(AcknowledgementTicket ticket) {
         home.shard.post([&home, ticket] { home.settle(ticket); });
     } else if (const auto found = ticket_holders.find(ticket.holder);
                found != ticket_holders.end()) {
+        if (ticket.noted) found->second->noted(ticket.number, ticket.handled);
         found->second->settled(ticket.number);
     }
 }

@@ -20,6 +20,7 @@
 #include "gateway/session/archive_mark.h"
 #include "gateway/session/ledger.h"
 #include "gateway/session/seen_messages.h"
+#include "gateway/session/stream_records.h"
 #include "gateway/shard/shard.h"
 #include "gateway/shard/workers.h"
 #include "gateway/store/ids.h"
@@ -143,6 +144,7 @@ struct Hub final : private TimerTarget {
     std::unordered_map<std::string, Target, StringHash, std::equal_to<>> targets;
     MetricCounts metrics;  ///< of features, on this shard
     Slots slots;           ///< of features, the same; outlives the accounts
+    StreamRecords stream_records;
     Ledger ledger;
     SeenMessages seen;  ///< of accounts whose home is here
     std::unique_ptr<Accounts> accounts;

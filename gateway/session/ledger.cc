@@ -120,6 +120,13 @@ void Ledger::share(HoldId id) {
     if (const auto found = entries_.find(id); found != entries_.end()) ++found->second.holders;
 }
 
+std::uint64_t Ledger::row(HoldId id) const {
+    const auto found = entries_.find(id);
+    if (found == entries_.end()) return 0;
+    const Entry& entry = found->second;
+    return entry.packet->archived() || entry.place == Place::listed ? entry.row : 0;
+}
+
 PacketRef Ledger::packet(HoldId id) const {
     const auto found = entries_.find(id);
     return found == entries_.end() ? nullptr : found->second.packet;
@@ -157,6 +164,7 @@ void Ledger::confirm(HoldId id) {
         entry.confirmed = true;  // the archive is to have it as well, before anybody is told
         return;
     }
+    unnote(entry);  // what a commit under way notes is not durable yet
     settle(entry);
     if (entry.state == State::committing) {
         entry.confirmed = true;
@@ -189,13 +197,27 @@ void Ledger::erase_row(const Entry& entry) {
     ++erasing_;
     if (erased_rows_.size() >= erase_at_once) {
         erase_now();
-    } else if (!erase_timer_.armed()) {
+    } else {
+        commit_soon();
+    }
+}
+
+void Ledger::commit_now() { hub_.shard.mark_dirty(*this); }
+
+void Ledger::commit_soon() {
+    if (!erase_timer_.armed()) {
         hub_.shard.timers().arm(erase_timer_, erase_within, *this, erase_due);
     }
 }
 
+void Ledger::erase(const StoreKey& key, std::uint64_t row) {
+    erased_.log_erase(key.store, key.owner, row);
+    commit_soon();
+}
+
 void Ledger::erase_now() {
-    if (erased_rows_.empty()) return;
+    hub_.stream_records.hurry();
+    if (erased_.empty() && !hub_.stream_records.pending()) return;
     erase_timer_.cancel();
     hub_.shard.mark_dirty(*this);
 }
@@ -251,11 +273,17 @@ void Ledger::commit_due() {
     commit_recorded();
     Batch batch = std::exchange(erased_, Batch{});
     std::vector<HoldId> ids;
+    StreamRecords& records = hub_.stream_records;
     const auto commit_part = [&] {
-        if (batch.empty()) return;
+        const bool notes = records.urgent() || (records.pending() && !batch.empty());
+        const StreamRecords::Round round = notes ? records.write(batch) : 0;
+        if (batch.empty() && !notes) return;
         this->commit(std::exchange(batch, Batch{}),
-                     [this, ids = std::exchange(ids, {}), erased = std::exchange(erased_rows_, {})](
-                         const Outcome& outcome) { committed(ids, erased, outcome); });
+                     [this, round, ids = std::exchange(ids, {}),
+                      erased = std::exchange(erased_rows_, {})](const Outcome& outcome) {
+                         committed(ids, erased, outcome);
+                         if (round != 0) hub_.stream_records.written(round, outcome);
+                     });
     };
     for (const HoldId id : std::exchange(due_, {})) {
         const auto found = entries_.find(id);
@@ -273,6 +301,7 @@ void Ledger::commit_due() {
         const bool archive_only = entry.confirmed && entry.packet->archived();
         entry.committing = archive_only ? Place::archived : entry.wanted;
         append(batch, entry);
+        if (entry.place == Place::nowhere) note_done(entry);
         ids.push_back(id);
         if (batch.bytes() >= batch_bytes) commit_part();
     }
@@ -330,6 +359,24 @@ void Ledger::committed(const std::vector<HoldId>& ids, const std::vector<std::ui
     }
 }
 
+/// The batch that makes the message safe says so in the records of the streams that sent it.
+void Ledger::note_done(Entry& entry) {
+    hub_.stream_records.done(entry.ticket, *entry.packet);
+    for (AcknowledgementTicket& other : entry.others) {
+        hub_.stream_records.done(other, *entry.packet);
+    }
+}
+
+void Ledger::unnote(Entry& entry) {
+    entry.ticket.noted = false;
+    for (AcknowledgementTicket& other : entry.others) other.noted = false;
+}
+
+void Ledger::note_undone(Entry& entry) {
+    hub_.stream_records.undone(entry.ticket);
+    for (AcknowledgementTicket& other : entry.others) hub_.stream_records.undone(other);
+}
+
 void Ledger::stored(HoldId id) {
     const auto found = entries_.find(id);
     const Kept kept = std::move(found->second.kept);
@@ -346,6 +393,7 @@ void Ledger::fail(HoldId id, Entry& entry, const Outcome& outcome) {
         archive_only ? ++entry.attempts < archive_attempts : !entry.confirmed && !entry.released;
     // What stands in the archive is safe; only the list of what waits lacks it.
     if (again || entry.place == Place::archived) {
+        if (entry.place == Place::nowhere) note_undone(entry);
         entry.state = State::waiting;
         retry_.push_back(id);
         if (!retry_timer_.armed()) {
@@ -355,6 +403,7 @@ void Ledger::fail(HoldId id, Entry& entry, const Outcome& outcome) {
     }
     Entry failed = std::move(entry);
     entries_.erase(id);
+    unnote(failed);
     if (failed.confirmed) {
         // The recipient has it; only the disk does not.
         if (archive_only) {

@@ -87,6 +87,8 @@ public:
 
     /// nullptr if its outcome is known.
     [[nodiscard]] PacketRef packet(HoldId id) const;
+    /// Under which it stands in the store, or is about to; 0 if it does not, or that is not known.
+    [[nodiscard]] std::uint64_t row(HoldId id) const;
 
     void confirm(HoldId id);
     /// The system took the bytes for a recipient that does not acknowledge. If a sender waits, the
@@ -103,6 +105,11 @@ public:
     /// Erases at the end of this turn all rows that are done with; for a server that is about to
     /// end.
     void erase_now();
+    /// Something else is to be written with what is due: with this turn, or within a second.
+    void commit_now();
+    void commit_soon();
+    /// Erases a row that nobody here has been given, with the next commit.
+    void erase(const StoreKey& key, std::uint64_t row);
     /// Gives the store what is due, what is to be listed and what is to be erased; for when the
     /// shard's thread has ended.
     void finish();
@@ -172,6 +179,10 @@ private:
     void committed(const std::vector<HoldId>& ids, const std::vector<std::uint64_t>& erased,
                    const Outcome& outcome);
     void stored(HoldId id);
+    void note_done(Entry& entry);
+    void note_undone(Entry& entry);
+    /// Its senders' records are not known to say that it is safe.
+    static void unnote(Entry& entry);
     void fail(HoldId id, Entry& entry, const Outcome& outcome);
     void make_due(HoldId id, Entry& entry);
     void settle(Entry& entry);

@@ -35,7 +35,40 @@ bool StreamManagement::settle(std::uint32_t number) {
     const auto found = std::ranges::find(open_, number);
     if (found == open_.end()) return false;
     open_.erase(found);
+    if (record_ == Record::none) return true;
+    if (const auto noted = std::ranges::find(noted_, number); noted != noted_.end()) {
+        noted_.erase(noted);
+    } else {
+        const auto after = std::ranges::find_if(
+            unnoted_, [number](std::uint32_t other) { return distance(other, number) > 0; });
+        unnoted_.insert(after, number);
+    }
     return true;
+}
+
+void StreamManagement::note(std::uint32_t number) {
+    if (std::ranges::find(open_, number) != open_.end()) noted_.push_back(number);
+}
+
+void StreamManagement::note_up_to(std::uint32_t number) {
+    while (!unnoted_.empty() && distance(number, unnoted_.front()) >= 0) unnoted_.pop_front();
+}
+
+bool StreamManagement::noted() const {
+    return unnoted_.empty() || distance(unnoted_.front(), handled()) > 0;
+}
+
+bool StreamManagement::wants_note() const {
+    return !noted() && (answer_due() || unnoted_.size() >= note_after);
+}
+
+bool StreamManagement::answer_due() const {
+    return peer_question_ != Question::none && distance(handled(), answer_at_) >= 0;
+}
+
+void StreamManagement::go_on(std::uint32_t handled, std::uint32_t acknowledged) {
+    received_ = handled;
+    sent_ = acknowledged;
 }
 
 void StreamManagement::peer_asks() {
@@ -46,7 +79,7 @@ void StreamManagement::peer_asks() {
 
 std::optional<std::uint32_t> StreamManagement::take_answer() {
     const std::uint32_t h = handled();
-    if (peer_question_ == Question::none || distance(h, answer_at_) < 0) return std::nullopt;
+    if (!answer_due() || !noted()) return std::nullopt;
     peer_question_ = distance(asked_at_, h) > 0 ? Question::open : Question::none;
     answer_at_ = asked_at_;
     return h;

@@ -41,6 +41,18 @@ public:
     std::uint32_t receive();
     /// The stanza is safe. False if it was not open, or more is expected for it.
     bool settle(std::uint32_t number);
+    // What the stream's record in the store says of it (gateway/session/stream_records.h). The peer
+    // is told no `h` that the record does not have: the next process could not go on from it.
+    /// The stream has a record, in which everything up to `number` is noted.
+    void keep_record() { record_ = Record::kept; }
+    /// That the open stanza of that number is safe is noted with what made it safe.
+    void note(std::uint32_t number);
+    /// That everything up to that number is safe is noted.
+    void note_up_to(std::uint32_t number);
+    /// Whether the record has handled().
+    [[nodiscard]] bool noted() const;
+    /// An answer is due but for the record, or much has come since the record was written.
+    [[nodiscard]] bool wants_note() const;
     /// The stanza, which is open, takes one more settle().
     void expect_again(std::uint32_t number);
     /// Stanzas counted that are not safe yet.
@@ -68,6 +80,10 @@ public:
     [[nodiscard]] const std::deque<Sent>& unacknowledged() const { return unacknowledged_; }
     /// Everything that is not acknowledged, which is over: the session has ended.
     [[nodiscard]] std::deque<Sent> take_unacknowledged();
+    /// Stanzas sent that the peer has acknowledged, in all.
+    [[nodiscard]] std::uint32_t confirmed() const {
+        return sent_ - static_cast<std::uint32_t>(unacknowledged_.size());
+    }
     /// Stanzas sent in all; the `send-count` of an error.
     [[nodiscard]] std::uint32_t sent_count() const { return sent_; }
     /// Memory for stanzas that are not acknowledged: their bytes, and something for each.
@@ -84,6 +100,11 @@ public:
     /// By which a client resumes the session; empty if that is not possible.
     [[nodiscard]] const std::string& token() const { return token_; }
 
+    /// Goes on where an earlier process stopped: stanzas handled, and acknowledged by the peer.
+    void go_on(std::uint32_t handled, std::uint32_t acknowledged);
+
+    /// Stanzas that are safe and not noted, after which a note is wanted although nobody asks.
+    static constexpr std::size_t note_after = 256;
     /// What one stanza costs beside its bytes.
     static constexpr std::size_t overhead = 64;
     /// Stanzas after which an <r/> is due although no sender waits for an acknowledgement.
@@ -99,6 +120,12 @@ private:
         return stanza.packet->bytes().size() + overhead;
     }
 
+    enum class Record : unsigned char { none, kept };
+    [[nodiscard]] bool answer_due() const;
+
+    Record record_ = Record::none;
+    std::vector<std::uint32_t> noted_;   ///< open ones that are noted
+    std::deque<std::uint32_t> unnoted_;  ///< safe ones that are not; rising
     std::uint32_t received_ = 0;
     std::deque<std::uint32_t> open_;    ///< rising
     std::vector<std::uint32_t> again_;  ///< of the open ones: what takes one more settle()

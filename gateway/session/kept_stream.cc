@@ -1,0 +1,166 @@
+#include "gateway/session/kept_stream.h"
+
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include <array>
+#include <charconv>
+
+#include "gateway/base/encoding.h"
+#include "gateway/base/random.h"
+#include "gateway/session/stream_records.h"
+
+namespace causeway {
+namespace {
+
+constexpr std::string_view of_feature = "feature:";
+
+std::int32_t distance(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b); }
+
+template <class Number>
+bool read_number(std::string_view text, Number& number, int base = 10) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
+    return error == std::errc{} && end == text.data() + text.size();
+}
+
+/// Up to the next `separator`, which is taken as well; all if there is none.
+std::string_view take_up_to(std::string_view& text, char separator) {
+    const std::size_t at = text.find(separator);
+    const std::string_view taken = text.substr(0, at);
+    text = at == std::string_view::npos ? std::string_view{} : text.substr(at + 1);
+    return taken;
+}
+
+// An item of a state: name, length, a line end, the value, a line end.
+void append_item(std::string& text, std::string_view name, std::string_view value) {
+    text += fmt::format("{} {}\n{}\n", name, value.size(), value);
+}
+
+/// What one process after another noted about a stream.
+class Notes {
+public:
+    explicit Notes(KeptStream& stream) : stream_(stream) {}
+
+    /// A line that cannot be read says nothing.
+    void read(std::string_view notes) {
+        while (!notes.empty()) {
+            std::string_view line = take_up_to(notes, '\n');
+            const std::string_view kind = take_up_to(line, ' ');
+            std::uint32_t number{};
+            if (!read_number(take_up_to(line, ' '), number)) continue;
+            std::uint64_t detail{};
+            if (kind == "h") {
+                if (distance(number, stream_.handled) > 0) stream_.handled = number;
+            } else if (kind == "d" && read_number(line, detail, 16)) {
+                stream_.safe[number] = detail;
+            } else if (kind == "u") {
+                stream_.safe.erase(number);
+            } else if (kind == "s" && read_number(line, detail)) {
+                stream_.sent.emplace_back(number, detail);
+            }
+        }
+    }
+
+    /// What is handled without a gap is one number.
+    void finish() {
+        while (stream_.safe.contains(stream_.handled + 1)) ++stream_.handled;
+        std::erase_if(stream_.safe, [&](const auto& entry) {
+            return distance(entry.first, stream_.handled) <= 0;
+        });
+    }
+
+private:
+    KeptStream& stream_;
+};
+
+}  // namespace
+
+std::string StreamState::text() const {
+    std::string text;
+    append_item(text, "resource", resource);
+    append_item(text, "token", token_hash);
+    if (interested) append_item(text, "interested", {});
+    if (!presence.empty()) append_item(text, "presence", presence);
+    for (const std::string& to : directed) append_item(text, "directed", to);
+    for (const auto& [name, value] : of_features) {
+        append_item(text, std::string(of_feature) + name, value);
+    }
+    return text;
+}
+
+std::optional<StreamState> StreamState::parse(std::string_view text) {
+    StreamState state;
+    while (!text.empty()) {
+        std::string_view head = take_up_to(text, '\n');
+        const std::string_view name = take_up_to(head, ' ');
+        std::size_t size{};
+        if (!read_number(head, size) || size >= text.size() || text[size] != '\n') {
+            return std::nullopt;
+        }
+        std::string value(text.substr(0, size));
+        text.remove_prefix(size + 1);
+        if (name == "resource") state.resource = std::move(value);
+        if (name == "token") state.token_hash = std::move(value);
+        if (name == "interested") state.interested = true;
+        if (name == "presence") state.presence = std::move(value);
+        if (name == "directed") state.directed.push_back(std::move(value));
+        if (name.starts_with(of_feature)) {
+            state.of_features.emplace_back(name.substr(of_feature.size()), std::move(value));
+        }
+    }
+    if (state.resource.empty() || state.token_hash.empty()) return std::nullopt;
+    return state;
+}
+
+std::string KeptStream::notes() const {
+    std::string text = fmt::format("h {}\n", handled);
+    for (const auto& [number, fingerprint] : safe) {
+        text += fmt::format("d {} {:x}\n", number, fingerprint);
+    }
+    return text;
+}
+
+std::uint64_t random_stream_id() {
+    std::uint64_t id = 0;
+    random_bytes({reinterpret_cast<unsigned char*>(&id), sizeof id});
+    return id | (std::uint64_t{1} << 63U);  // and none that counts from 1
+}
+
+std::string make_stream_token(std::uint64_t stream) {
+    return fmt::format("{:016x}", stream) + random_token();
+}
+
+std::string hash_of_token(std::string_view token) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned size = 0;
+    EVP_Digest(token.data(), token.size(), digest.data(), &size, EVP_sha256(), nullptr);
+    return hex_encode({reinterpret_cast<const char*>(digest.data()), size});
+}
+
+std::optional<KeptStream> find_kept_stream(const std::vector<MapEntry>& entries,
+                                           std::string_view token) {
+    KeptStream stream;
+    if (!read_number(token.substr(0, 16), stream.id, 16)) return std::nullopt;
+    const std::string prefix = stream_key_prefix(stream.id);
+    const std::string state_key = stream_state_key(stream.id);
+    Notes notes(stream);
+    bool known = false;
+    for (const MapEntry& entry : entries) {
+        if (entry.key == state_key) {
+            auto state = StreamState::parse(entry.value);
+            if (!state || !equal_in_constant_time(state->token_hash, hash_of_token(token))) {
+                return std::nullopt;
+            }
+            stream.state = std::move(*state);
+            known = true;
+        } else if (entry.key.starts_with(prefix)) {
+            notes.read(entry.value);
+            stream.note_keys.push_back(entry.key);
+        }
+    }
+    if (!known) return std::nullopt;
+    notes.finish();
+    return stream;
+}
+
+}  // namespace causeway

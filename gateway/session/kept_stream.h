@@ -1,0 +1,55 @@
+// KeptStream: what the store has of a client stream of an earlier process (stream_records.h), read
+// so that its session can go on (XEP-0198 §5).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "gateway/store/store.h"
+
+namespace causeway {
+
+/// What a session is, apart from what it sends and receives.
+struct StreamState {
+    std::string resource;
+    std::string token_hash;  ///< of what the client resumes it by
+    bool interested = false;
+    std::string presence;               ///< as it was sent; empty: not available
+    std::vector<std::string> directed;  ///< whom it sent presence to
+    std::vector<std::pair<std::string, std::string>> of_features;
+
+    [[nodiscard]] std::string text() const;
+    /// nullopt: that is no such text.
+    [[nodiscard]] static std::optional<StreamState> parse(std::string_view text);
+};
+
+struct KeptStream {
+    std::uint64_t id = 0;
+    StreamState state;
+    /// Every stanza of the client up to that number is handled.
+    std::uint32_t handled = 0;
+    /// Messages beyond it that are safe, with their fingerprints.
+    std::map<std::uint32_t, std::uint64_t> safe;
+    /// Messages that were sent to the client: number of the stanza, row.
+    std::vector<std::pair<std::uint32_t, std::uint64_t>> sent;
+    std::vector<std::string> note_keys;  ///< the entries with its notes
+
+    /// The notes that say the same.
+    [[nodiscard]] std::string notes() const;
+};
+
+/// An id that no stream of another process has.
+[[nodiscard]] std::uint64_t random_stream_id();
+/// A new token for a stream with that id: by it the client resumes the session.
+[[nodiscard]] std::string make_stream_token(std::uint64_t stream);
+[[nodiscard]] std::string hash_of_token(std::string_view token);
+/// The stream that `token` resumes among the entries of an account; nullopt if there is none.
+[[nodiscard]] std::optional<KeptStream> find_kept_stream(const std::vector<MapEntry>& entries,
+                                                         std::string_view token);
+
+}  // namespace causeway

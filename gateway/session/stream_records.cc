@@ -1,0 +1,234 @@
+#include "gateway/session/stream_records.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/session/hub.h"
+
+namespace causeway {
+namespace {
+
+/// How far `a` is beyond `b`; counters wrap (XEP-0198 §4).
+std::int32_t distance(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b); }
+
+/// How long what a client acknowledged stays noted: the archive mark may still be below it, and
+/// then the next start lists it as waiting.
+constexpr UnixMillis noted_for = 5000;
+
+}  // namespace
+
+std::string stream_key_prefix(std::uint64_t stream) { return fmt::format("{:016x}.", stream); }
+
+std::string stream_state_key(std::uint64_t stream) { return stream_key_prefix(stream) + "state"; }
+
+std::string StreamRecords::chunk_key(std::uint64_t stream, std::uint64_t chunk) const {
+    return fmt::format("{}{}.{}", stream_key_prefix(stream), hub_.shard.index(), chunk);
+}
+
+std::uint64_t StreamRecords::fingerprint(const Jid& to, std::string_view id) {
+    if (id.empty()) return 0;
+    // FNV-1a: the same in every build, which std::hash is not. Nobody gains by two that are alike:
+    // both are messages of the same client.
+    std::uint64_t hash = 0xcbf29ce484222325U;
+    const auto add = [&hash](std::string_view text) {
+        for (const char byte : text) {
+            hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3U;
+        }
+    };
+    add(to.full());
+    add(std::string_view("\0", 1));
+    add(id);
+    return hash == 0 ? 1 : hash;
+}
+
+// ---- from a stream's session ----
+
+void StreamRecords::begin(std::uint64_t stream, std::string_view owner) {
+    records_[stream].owner = owner;
+}
+
+void StreamRecords::go_on(std::uint64_t stream, std::string_view owner,
+                          const std::vector<std::string>& left, std::string notes) {
+    begin(stream, owner);
+    Record& record = records_[stream];
+    for (const std::string& key : left) erased_.emplace_back(record.owner, key);
+    record.chunks.push_back({.notes = std::move(notes), .written = false});
+    mark(stream, record);
+}
+
+void StreamRecords::set_state(std::uint64_t stream, std::string value) {
+    const auto found = records_.find(stream);
+    if (found == records_.end()) return;
+    found->second.state = std::move(value);
+    mark(stream, found->second);
+    hub_.ledger.commit_soon();
+}
+
+StreamRecords::Round StreamRecords::handled(std::uint64_t stream, std::uint32_t number) {
+    const auto found = records_.find(stream);
+    if (found == records_.end()) return over_;
+    note(stream, found->second, fmt::format("h {}\n", number));
+    found->second.handled = number;
+    urgent_ = true;
+    hub_.ledger.commit_now();
+    return next_;
+}
+
+StreamRecords::Round StreamRecords::sent(std::uint64_t stream, std::uint32_t number,
+                                         std::uint64_t row) {
+    const auto found = records_.find(stream);
+    if (found == records_.end()) return over_;
+    Chunk& chunk = note(stream, found->second, fmt::format("s {} {}\n", number, row));
+    chunk.sent = number;
+    chunk.row = std::max(chunk.row, row);
+    urgent_ = true;
+    hub_.ledger.commit_now();
+    return next_;
+}
+
+void StreamRecords::acknowledged(std::uint64_t stream, std::uint32_t number) {
+    if (const auto found = records_.find(stream); found != records_.end()) {
+        found->second.acknowledged = number;
+    }
+}
+
+void StreamRecords::forget(std::uint64_t stream, const std::string& owner) {
+    for (Hub* other : hub_.shared.hubs) {
+        hub_.at(*other, [other, stream] { other->stream_records.drop(stream); });
+    }
+    erased_.emplace_back(owner, stream_state_key(stream));
+    hub_.ledger.commit_soon();
+}
+
+void StreamRecords::drop(std::uint64_t stream) {
+    ended_.push_back(stream);
+    if (ended_.size() > ended_at_most) ended_.pop_front();
+    const auto found = records_.find(stream);
+    if (found == records_.end()) return;
+    for (std::size_t i = 0; i < found->second.chunks.size(); ++i) {
+        erased_.emplace_back(found->second.owner, chunk_key(stream, found->second.first + i));
+    }
+    records_.erase(found);
+    hub_.ledger.commit_soon();
+}
+
+bool StreamRecords::known(std::uint64_t stream) const {
+    return records_.contains(stream) || std::ranges::find(ended_, stream) != ended_.end();
+}
+
+void StreamRecords::erase_left(const std::string& owner, const std::string& key) {
+    erased_.emplace_back(owner, key);
+    hub_.ledger.commit_soon();
+}
+
+// ---- notes ----
+
+StreamRecords::Chunk& StreamRecords::note(std::uint64_t stream, Record& record,
+                                          std::string_view text) {
+    if (record.chunks.empty() || record.chunks.back().count >= chunk_notes) {
+        erase_past(stream, record);
+        if (record.chunks.size() >= chunks_at_most) {
+            erased_.emplace_back(record.owner, chunk_key(stream, record.first++));
+            record.chunks.pop_front();
+        }
+        record.chunks.emplace_back();
+    }
+    Chunk& chunk = record.chunks.back();
+    chunk.notes += text;
+    chunk.written = false;
+    ++chunk.count;
+    mark(stream, record);
+    return chunk;
+}
+
+void StreamRecords::mark(std::uint64_t stream, Record& record) {
+    if (record.dirty) return;
+    record.dirty = true;
+    dirty_.push_back(stream);
+}
+
+bool StreamRecords::past(const Record& record, const Chunk& chunk) const {
+    const bool sent_is_past =
+        chunk.row == 0 || (distance(record.acknowledged, chunk.sent) >= 0 &&
+                           time_of_id(chunk.row) + noted_for < hub_.clock().wall());
+    return chunk.written && sent_is_past && distance(record.handled, chunk.done) >= 0;
+}
+
+/// The last chunk stays: it has the latest `h`.
+void StreamRecords::erase_past(std::uint64_t stream, Record& record) {
+    while (record.chunks.size() > 1 && past(record, record.chunks.front())) {
+        erased_.emplace_back(record.owner, chunk_key(stream, record.first++));
+        record.chunks.pop_front();
+    }
+}
+
+void StreamRecords::done(AcknowledgementTicket& ticket, const Packet& packet) {
+    if (!ticket.kept) return;
+    // A stream that has ended has nothing to note, although messages of it are still on their way.
+    if (!records_.contains(ticket.holder) && known(ticket.holder)) return;
+    const auto [found, first] = records_.try_emplace(ticket.holder);
+    Record& record = found->second;
+    if (first) record.owner = packet.from().bare();
+    std::string text;
+    if (distance(ticket.handled, record.handled) > 0 || first) {
+        record.handled = ticket.handled;
+        text = fmt::format("h {}\n", ticket.handled);
+    }
+    text += fmt::format("d {} {:x}\n", ticket.number, fingerprint(packet.to(), packet.id()));
+    note(ticket.holder, record, text).done = ticket.number;
+    ticket.noted = true;
+}
+
+void StreamRecords::undone(AcknowledgementTicket& ticket) {
+    if (!std::exchange(ticket.noted, false)) return;
+    const auto found = records_.find(ticket.holder);
+    if (found == records_.end()) return;
+    note(ticket.holder, found->second, fmt::format("u {}\n", ticket.number));
+}
+
+// ---- writing ----
+
+StreamRecords::Round StreamRecords::write(Batch& batch) {
+    urgent_ = false;
+    for (const auto& [owner, key] : std::exchange(erased_, {})) batch.map_erase(store, owner, key);
+    std::vector<std::uint64_t> streams = std::exchange(dirty_, {});
+    for (const std::uint64_t stream : streams) {
+        const auto found = records_.find(stream);
+        if (found == records_.end()) continue;
+        Record& record = found->second;
+        record.dirty = false;
+        if (!record.state.empty()) {
+            batch.map_set(store, record.owner, stream_state_key(stream),
+                          std::exchange(record.state, {}));
+        }
+        std::uint64_t number = record.first;
+        for (Chunk& chunk : record.chunks) {
+            if (!std::exchange(chunk.written, true)) {
+                batch.map_set(store, record.owner, chunk_key(stream, number), chunk.notes);
+            }
+            ++number;
+        }
+    }
+    under_way_.emplace_back(next_, std::move(streams));
+    return next_++;
+}
+
+void StreamRecords::written(Round round, const Outcome& outcome) {
+    over_ = round;
+    std::vector<std::uint64_t> streams = std::move(under_way_.front().second);
+    under_way_.pop_front();
+    for (const std::uint64_t stream : streams) {
+        const auto found = records_.find(stream);
+        if (!outcome && found != records_.end()) {
+            // Nobody waits for it any longer; the next commit has it again.
+            for (Chunk& chunk : found->second.chunks) chunk.written = false;
+            mark(stream, found->second);
+        }
+        const auto holder = hub_.ticket_holders.find(stream);
+        if (holder != hub_.ticket_holders.end()) holder->second->written(outcome.ok());
+    }
+}
+
+}  // namespace causeway

@@ -1,0 +1,140 @@
+// StreamRecords: what client streams that can be resumed leave in the store, so that the end of the
+// process is to them a break like any other (XEP-0198 §5). Per stream the store has its state,
+// which the session writes (kept_stream.h reads it), and notes: which stanzas of the client are
+// handled, and which messages were sent to it under which number. A note stands in the same batch
+// as what makes it true, so the two are durable together or not at all.
+//
+// The notes of one shard about one stream stand in chunks, each an entry of a Map store that is
+// written anew with every note until it is full, and erased when all in it is past:
+//
+//   h N      every stanza of the client up to N is handled
+//   d N F    the message that was its stanza N, with fingerprint F, is safe
+//   u N      it is not: it could not be stored, and is tried again
+//   s N ROW  the message that waits under that row was sent to the client as stanza N
+//
+// One StreamRecords per shard: a message is safe on its recipient's shard, and noted there.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "gateway/base/outcome.h"
+#include "gateway/feature/acknowledgement.h"
+#include "gateway/store/store.h"
+#include "gateway/xmpp/packet.h"
+
+namespace causeway {
+
+struct Hub;
+
+class StreamRecords {
+public:
+    /// The Map store; owners are bare JIDs, keys begin with the stream's id.
+    static constexpr std::string_view store = "streams";
+    /// Notes in one chunk.
+    static constexpr std::size_t chunk_notes = 64;
+    /// Chunks of one stream on one shard: the oldest is given up for a new one. What is noted there
+    /// may come twice after a restart.
+    static constexpr std::size_t chunks_at_most = 64;
+
+    explicit StreamRecords(Hub& hub) : hub_(hub) {}
+
+    /// Streams that have ended and are remembered as such.
+    static constexpr std::size_t ended_at_most = 1024;
+
+    /// Names what the next commit writes.
+    using Round = std::uint64_t;
+
+    // ---- from a stream's session, on its shard ----
+
+    /// The stream has a record from now on. `owner`: the account.
+    void begin(std::uint64_t stream, std::string_view owner);
+    /// It has one of an earlier process: `left` names the chunks that stood there, which the next
+    /// commit replaces by one of these notes.
+    void go_on(std::uint64_t stream, std::string_view owner, const std::vector<std::string>& left,
+               std::string notes);
+    /// Its state; written with the next commit, within a second.
+    void set_state(std::uint64_t stream, std::string value);
+    /// Notes `h`, to be written with this turn; the session hears written().
+    Round handled(std::uint64_t stream, std::uint32_t number);
+    /// Notes `s`, likewise.
+    Round sent(std::uint64_t stream, std::uint32_t number, std::uint64_t row);
+    /// The client has acknowledged up to that number.
+    void acknowledged(std::uint64_t stream, std::uint32_t number);
+    /// The session has ended: all shards erase what they have of it.
+    void forget(std::uint64_t stream, const std::string& owner);
+    /// Whether that commit is over.
+    [[nodiscard]] bool over(Round round) const { return round <= over_; }
+    /// The stream is one of this process, or was.
+    [[nodiscard]] bool known(std::uint64_t stream) const;
+    /// Erases entries of `owner` that an earlier process left and nobody came for.
+    void erase_left(const std::string& owner, const std::string& key);
+
+    // ---- from the ledger ----
+
+    /// Notes `d`, for the batch that makes the message safe, and says so in the ticket.
+    void done(AcknowledgementTicket& ticket, const Packet& packet);
+    /// That batch failed, and the message is tried again.
+    void undone(AcknowledgementTicket& ticket);
+    /// Something is to be written, with the next commit.
+    [[nodiscard]] bool pending() const { return !dirty_.empty() || !erased_.empty(); }
+    /// Somebody waits for it: it needs a commit of its own if there is no other.
+    [[nodiscard]] bool urgent() const { return urgent_; }
+    /// It has waited for another commit long enough.
+    void hurry() { urgent_ = pending(); }
+    /// Adds what is to be written to a batch, which is about to be committed.
+    Round write(Batch& batch);
+    /// That batch is durable, or failed.
+    void written(Round round, const Outcome& outcome);
+
+    /// What a client's message has in common with the same message when it is sent again: 0, and
+    /// its number alone counts, if it has no id.
+    [[nodiscard]] static std::uint64_t fingerprint(const Jid& to, std::string_view id);
+
+private:
+    struct Chunk {
+        std::string notes;
+        std::size_t count = 0;
+        std::uint32_t sent = 0;  ///< the highest of `s`
+        std::uint64_t row = 0;   ///< likewise
+        std::uint32_t done = 0;  ///< the highest of `d`
+        bool written = true;     ///< the store has it as it is
+    };
+    struct Record {
+        std::string owner;
+        std::deque<Chunk> chunks;
+        std::uint64_t first = 0;  ///< the number of the first chunk
+        std::string state;        ///< to be written, if it is not empty
+        std::uint32_t handled = 0;
+        std::uint32_t acknowledged = 0;
+        bool dirty = false;
+    };
+
+    Chunk& note(std::uint64_t stream, Record& record, std::string_view text);
+    void mark(std::uint64_t stream, Record& record);
+    void erase_past(std::uint64_t stream, Record& record);
+    [[nodiscard]] bool past(const Record& record, const Chunk& chunk) const;
+    void drop(std::uint64_t stream);
+    [[nodiscard]] std::string chunk_key(std::uint64_t stream, std::uint64_t chunk) const;
+
+    Hub& hub_;
+    std::unordered_map<std::uint64_t, Record> records_;
+    std::vector<std::uint64_t> dirty_;
+    std::vector<std::pair<std::string, std::string>> erased_;  ///< owner and key
+    std::deque<std::uint64_t> ended_;
+    bool urgent_ = false;
+    Round next_ = 1;
+    Round over_ = 0;
+    std::deque<std::pair<Round, std::vector<std::uint64_t>>> under_way_;
+};
+
+/// The key of a stream's state, and the beginning of all its keys.
+[[nodiscard]] std::string stream_state_key(std::uint64_t stream);
+[[nodiscard]] std::string stream_key_prefix(std::uint64_t stream);
+
+}  // namespace causeway
