@@ -23,7 +23,6 @@ HoldId Ledger::hold(PacketRef packet, AcknowledgementTicket ticket, StoreKey sto
                                           .kept = {}})
                        .first->second;
     if (entry.packet->archived()) {
-        make_due(id, entry);
         send_unlisted(id, entry);
     } else if (ticket.owed()) {
         wait(id, entry);
@@ -57,10 +56,12 @@ void Ledger::end_waits() {
         // What has had its outcome is dropped on the way, also ahead of its time.
         for (; !queue.empty(); queue.pop_front()) {
             const auto found = entries_.find(queue.front().id);
-            if (found == entries_.end() || found->second.state != State::waiting) continue;
+            if (found == entries_.end() || found->second.state != LedgerState::waiting) {
+                continue;
+            }
             if (queue.front().until > now) break;
             pace_.silent(found->second.store_key.owner, age(found->second));
-            make_due(found->first, found->second);
+            happened(found->first, found->second, LedgerEvent::store);
         }
     }
     arm_wait_timer();
@@ -76,8 +77,7 @@ HoldId Ledger::adopt(PacketRef packet, StoreKey store_key, std::uint64_t row) {
                                .others = {},
                                .store_key = std::move(store_key),
                                .row = row,
-                               .state = State::stored,
-                               .place = Place::listed,
+                               .state = LedgerState::listed,
                                .kept = {}});
     return id;
 }
@@ -89,19 +89,37 @@ HoldId Ledger::keep(PacketRef packet, AcknowledgementTicket ticket, StoreKey sto
                                           .ticket = ticket,
                                           .others = {},
                                           .store_key = std::move(store_key),
-                                          .released = true,
                                           .kept = std::move(kept)})
                        .first->second;
-    make_due(id, entry);
+    happened(id, entry, LedgerEvent::release);
     return id;
 }
 
+void Ledger::happened(HoldId id, Entry& entry, LedgerEvent event, const Outcome& why) {
+    const LedgerState before = entry.state;
+    const LedgerStep step = next(before, event, entry.packet->archived());
+    entry.state = step.state;
+    if (event == LedgerEvent::failed && is_to_try_again(step.state) && !in_store(step.state)) {
+        note_undone(entry);
+    } else if (event != LedgerEvent::stored && (step.settles || is_end(step.state))) {
+        unnote(entry);  // only a commit makes a note durable
+    }
+    if (step.settles) settle(entry);
+    if (step.state == before) return;
+    if (is_end(step.state)) {
+        end(id, why);
+    } else if (is_due(step.state)) {
+        if (!is_due(before)) make_due(id, entry);
+    } else if (is_to_try_again(step.state)) {
+        try_again_later(id, entry);
+    }
+}
+
 void Ledger::make_due(HoldId id, Entry& entry) {
-    entry.state = State::due;
     // A message that its owner here has given an id stands under it; else ids rise in the order of
     // keeping. Either way it is read back in the order in which it came.
     const std::uint64_t given = entry.packet->stanza_id();
-    if (entry.place == Place::nowhere) {
+    if (!in_store(entry.state)) {
         entry.row = given != 0 ? given : hub_.shared.ids.next_id();
         rows_.emplace(entry.row, id);
     }
@@ -109,11 +127,47 @@ void Ledger::make_due(HoldId id, Entry& entry) {
     hub_.shard.mark_dirty(*this);
 }
 
+void Ledger::try_again_later(HoldId id, const Entry& entry) {
+    if (!in_store(entry.state)) rows_.erase(entry.row);
+    retry_.push_back(id);
+    if (!retry_timer_.armed()) {
+        hub_.shard.timers().arm(retry_timer_, retry_after, *this, retry_due);
+    }
+}
+
+void Ledger::end(HoldId id, const Outcome& why) {
+    const auto found = entries_.find(id);
+    Entry ended = std::move(found->second);
+    entries_.erase(found);
+    if (ended.state == LedgerState::erased) {
+        erase_row(ended);
+    } else {
+        rows_.erase(ended.row);
+    }
+    Result<std::uint64_t> row = Outcome::absent("its recipient has it");
+    switch (ended.state) {
+        case LedgerState::kept: row = ended.row; break;
+        case LedgerState::refused:
+            hub_.routing->bounce(*ended.packet,
+                                 {.condition = StanzaCondition::resource_constraint,
+                                  .text = "The message could not be stored: try again later."});
+            settle(ended);
+            row = why;
+            break;
+        case LedgerState::lost:
+            CAUSEWAY_LOG(error, "archive.not_stored", {"owner", ended.store_key.owner},
+                         {"cause", why.why()});
+            break;
+        default: break;
+    }
+    if (ended.kept) ended.kept(row);
+}
+
 bool Ledger::arriving(std::uint64_t row) const {
     const auto known = rows_.find(row);
     if (known == rows_.end()) return false;
     const auto found = entries_.find(known->second);
-    return found != entries_.end() && found->second.released && !found->second.confirmed;
+    return found != entries_.end() && is_kept(found->second.state);
 }
 
 void Ledger::share(HoldId id) {
@@ -124,7 +178,7 @@ std::uint64_t Ledger::row(HoldId id) const {
     const auto found = entries_.find(id);
     if (found == entries_.end()) return 0;
     const Entry& entry = found->second;
-    return entry.packet->archived() || entry.place == Place::listed ? entry.row : 0;
+    return entry.packet->archived() || entry.state == LedgerState::listed ? entry.row : 0;
 }
 
 PacketRef Ledger::packet(HoldId id) const {
@@ -134,8 +188,8 @@ PacketRef Ledger::packet(HoldId id) const {
 
 void Ledger::join(HoldId id, AcknowledgementTicket ticket) {
     const auto found = entries_.find(id);
-    // An entry that is gone, or stored, has had its outcome.
-    if (found == entries_.end() || found->second.state == State::stored) {
+    // A message that is gone, or stored, has had its outcome.
+    if (found == entries_.end() || in_store(found->second.state)) {
         hub_.settle(ticket);
         return;
     }
@@ -146,7 +200,7 @@ void Ledger::join(HoldId id, AcknowledgementTicket ticket) {
         return;
     }
     entry.ticket = ticket;
-    if (entry.state == State::waiting) make_due(id, entry);
+    happened(id, entry, LedgerEvent::store);
 }
 
 void Ledger::settle(Entry& entry) {
@@ -160,22 +214,7 @@ void Ledger::confirm(HoldId id) {
     Entry& entry = found->second;
     // A row that was adopted waits for other reasons than the recipient.
     if (entry.since != TimePoint{}) pace_.acknowledged(entry.store_key.owner, age(entry));
-    if (entry.packet->archived() && entry.place == Place::nowhere) {
-        entry.confirmed = true;  // the archive is to have it as well, before anybody is told
-        return;
-    }
-    unnote(entry);  // what a commit under way notes is not durable yet
-    settle(entry);
-    if (entry.state == State::committing) {
-        entry.confirmed = true;
-        return;
-    }
-    if (entry.place == Place::listed) {
-        erase_row(entry);
-    } else {
-        rows_.erase(entry.row);
-    }
-    entries_.erase(found);
+    happened(id, entry, LedgerEvent::confirm);
 }
 
 void Ledger::written(HoldId id) {
@@ -183,12 +222,7 @@ void Ledger::written(HoldId id) {
     if (found == entries_.end()) return;
     Entry& entry = found->second;
     entry.since = {};  // the system took the bytes; the recipient says nothing
-    if (!entry.ticket.owed() || entry.state == State::stored) {
-        confirm(id);
-        return;
-    }
-    entry.confirmed = true;
-    if (entry.state == State::waiting) make_due(id, entry);
+    happened(id, entry, entry.ticket.owed() ? LedgerEvent::written : LedgerEvent::confirm);
 }
 
 void Ledger::erase_row(const Entry& entry) {
@@ -235,14 +269,12 @@ void Ledger::release_to(HoldId id, Kept kept) {
         if (kept) kept(Outcome::absent("another recipient has it"));
         return;
     }
-    entry.released = true;
-    entry.kept = std::move(kept);
-    entry.wanted = Place::listed;
-    if (entry.state == State::stored && entry.place == Place::listed) {
-        stored(id);
-    } else if (entry.state == State::waiting || entry.state == State::stored) {
-        make_due(id, entry);
+    if (recipient_has(entry.state)) {
+        if (kept) kept(Outcome::absent("another recipient has it"));
+        return;
     }
+    entry.kept = std::move(kept);
+    happened(id, entry, LedgerEvent::release);
 }
 
 void Ledger::on_timer(std::uint32_t which) {
@@ -260,9 +292,7 @@ void Ledger::on_timer(std::uint32_t which) {
     }
     for (const HoldId id : std::exchange(retry_, {})) {
         const auto found = entries_.find(id);
-        if (found != entries_.end() && found->second.state == State::waiting) {
-            make_due(id, found->second);
-        }
+        if (found != entries_.end()) happened(id, found->second, LedgerEvent::store);
     }
 }
 
@@ -287,25 +317,33 @@ void Ledger::commit_due() {
     };
     for (const HoldId id : std::exchange(due_, {})) {
         const auto found = entries_.find(id);
-        if (found == entries_.end() || found->second.state != State::due) continue;
+        if (found == entries_.end() || !is_due(found->second.state)) continue;
         Entry& entry = found->second;
-        if (entry.confirmed && entry.place == Place::archived) {
-            // It was to be listed, and its recipient has it meanwhile: nothing is left to be done.
-            settle(entry);
-            rows_.erase(entry.row);
-            entries_.erase(found);
-            continue;
-        }
-        entry.state = State::committing;
-        // What its recipient has already needs no row; without an archive the row is all there is.
-        const bool archive_only = entry.confirmed && entry.packet->archived();
-        entry.committing = archive_only ? Place::archived : entry.wanted;
+        happened(id, entry, LedgerEvent::commit);
         append(batch, entry);
-        if (entry.place == Place::nowhere) note_done(entry);
+        if (!in_store(entry.state)) note_done(entry);
         ids.push_back(id);
         if (batch.bytes() >= batch_bytes) commit_part();
     }
     commit_part();
+}
+
+/// The batch that makes the message safe says so in the records of the streams that sent it.
+void Ledger::note_done(Entry& entry) {
+    hub_.stream_records.done(entry.ticket, *entry.packet);
+    for (AcknowledgementTicket& other : entry.others) {
+        hub_.stream_records.done(other, *entry.packet);
+    }
+}
+
+void Ledger::note_undone(Entry& entry) {
+    hub_.stream_records.undone(entry.ticket);
+    for (AcknowledgementTicket& other : entry.others) hub_.stream_records.undone(other);
+}
+
+void Ledger::unnote(Entry& entry) {
+    entry.ticket.noted = false;
+    for (AcknowledgementTicket& other : entry.others) other.noted = false;
 }
 
 void Ledger::commit(Batch batch, std::function<void(const Outcome&)> done) {
@@ -337,87 +375,13 @@ void Ledger::committed(const std::vector<HoldId>& ids, const std::vector<std::ui
         const auto found = entries_.find(id);
         if (found == entries_.end()) continue;
         Entry& entry = found->second;
-        if (!outcome) {
-            fail(id, entry, outcome);
+        if (outcome) {
+            happened(id, entry, LedgerEvent::stored);
             continue;
         }
-        settle(entry);
-        entry.place = entry.committing;
-        if (entry.confirmed && entry.place == Place::listed) {
-            erase_row(entry);
-            entries_.erase(found);
-        } else if (entry.confirmed) {
-            rows_.erase(entry.row);
-            entries_.erase(found);
-        } else if (!entry.released) {
-            entry.state = State::stored;
-        } else if (entry.place == Place::listed) {
-            stored(id);
-        } else {
-            make_due(id, entry);  // it was released while it was being archived
-        }
+        const bool given_up = recipient_has(entry.state) && ++entry.attempts >= archive_attempts;
+        happened(id, entry, given_up ? LedgerEvent::given_up : LedgerEvent::failed, outcome);
     }
-}
-
-/// The batch that makes the message safe says so in the records of the streams that sent it.
-void Ledger::note_done(Entry& entry) {
-    hub_.stream_records.done(entry.ticket, *entry.packet);
-    for (AcknowledgementTicket& other : entry.others) {
-        hub_.stream_records.done(other, *entry.packet);
-    }
-}
-
-void Ledger::unnote(Entry& entry) {
-    entry.ticket.noted = false;
-    for (AcknowledgementTicket& other : entry.others) other.noted = false;
-}
-
-void Ledger::note_undone(Entry& entry) {
-    hub_.stream_records.undone(entry.ticket);
-    for (AcknowledgementTicket& other : entry.others) hub_.stream_records.undone(other);
-}
-
-void Ledger::stored(HoldId id) {
-    const auto found = entries_.find(id);
-    const Kept kept = std::move(found->second.kept);
-    const std::uint64_t row = found->second.row;
-    entries_.erase(found);
-    rows_.erase(row);
-    if (kept) kept(row);
-}
-
-void Ledger::fail(HoldId id, Entry& entry, const Outcome& outcome) {
-    if (entry.place == Place::nowhere) rows_.erase(entry.row);
-    const bool archive_only = entry.confirmed && entry.packet->archived();
-    const bool again =
-        archive_only ? ++entry.attempts < archive_attempts : !entry.confirmed && !entry.released;
-    // What stands in the archive is safe; only the list of what waits lacks it.
-    if (again || entry.place == Place::archived) {
-        if (entry.place == Place::nowhere) note_undone(entry);
-        entry.state = State::waiting;
-        retry_.push_back(id);
-        if (!retry_timer_.armed()) {
-            hub_.shard.timers().arm(retry_timer_, retry_after, *this, retry_due);
-        }
-        return;
-    }
-    Entry failed = std::move(entry);
-    entries_.erase(id);
-    unnote(failed);
-    if (failed.confirmed) {
-        // The recipient has it; only the disk does not.
-        if (archive_only) {
-            CAUSEWAY_LOG(error, "archive.not_stored", {"owner", failed.store_key.owner},
-                         {"cause", outcome.why()});
-        }
-        settle(failed);
-        return;
-    }
-    hub_.routing->bounce(*failed.packet,
-                         {.condition = StanzaCondition::resource_constraint,
-                          .text = "The message could not be stored: try again later."});
-    settle(failed);
-    if (failed.kept) failed.kept(outcome);
 }
 
 }  // namespace causeway

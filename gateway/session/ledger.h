@@ -32,6 +32,7 @@
 #include "gateway/feature/acknowledgement.h"
 #include "gateway/session/acknowledgement_pace.h"
 #include "gateway/session/archive_mark.h"
+#include "gateway/session/ledger_state.h"
 #include "gateway/shard/shard.h"
 #include "gateway/store/store.h"
 #include "gateway/xmpp/packet.h"
@@ -121,18 +122,6 @@ public:
     [[nodiscard]] bool arriving(std::uint64_t row) const;
 
 private:
-    enum class State : unsigned char {
-        waiting,     ///< not stored; on its way to a recipient
-        due,         ///< to be stored at the end of this turn
-        committing,  ///< the store is writing it
-        stored,      ///< durable, and on its way to a recipient
-    };
-    /// Where in the store the message stands. One that no archive keeps is listed, or nowhere.
-    enum class Place : unsigned char {
-        nowhere,
-        archived,  ///< in its owner's archive alone
-        listed,    ///< in a Log store, where the next session looks
-    };
     struct Entry {
         PacketRef packet;
         AcknowledgementTicket ticket;
@@ -140,14 +129,9 @@ private:
         StoreKey store_key;
         TimePoint since{};  ///< given to the recipient
         std::uint64_t row = 0;
-        State state = State::waiting;
-        Place place = Place::nowhere;       ///< now
-        Place wanted = Place::listed;       ///< after the next commit
-        Place committing = Place::nowhere;  ///< after the one that is under way
-        bool confirmed = false;  ///< the recipient has it, and a commit is still to be done
-        unsigned attempts = 0;   ///< commits that failed after that
-        unsigned holders = 1;    ///< recipients that may still confirm
-        bool released = false;   ///< nobody will confirm: a failed commit is the sender's to know
+        LedgerState state = LedgerState::waiting;
+        unsigned attempts = 0;  ///< commits that failed since the recipient has it
+        unsigned holders = 1;   ///< recipients that may still confirm
         Kept kept;
     };
 
@@ -178,13 +162,16 @@ private:
     void commit_due();
     void committed(const std::vector<HoldId>& ids, const std::vector<std::uint64_t>& erased,
                    const Outcome& outcome);
-    void stored(HoldId id);
+    /// Leads the message on to its next state; `why` is the failure, if that is the event. The
+    /// entry may be gone afterwards.
+    void happened(HoldId id, Entry& entry, LedgerEvent event, const Outcome& why = {});
+    void make_due(HoldId id, Entry& entry);
     void note_done(Entry& entry);
     void note_undone(Entry& entry);
     /// Its senders' records are not known to say that it is safe.
     static void unnote(Entry& entry);
-    void fail(HoldId id, Entry& entry, const Outcome& outcome);
-    void make_due(HoldId id, Entry& entry);
+    void try_again_later(HoldId id, const Entry& entry);
+    void end(HoldId id, const Outcome& why);
     void settle(Entry& entry);
     void erase_row(const Entry& entry);
     void append(Batch& batch, const Entry& entry) const;

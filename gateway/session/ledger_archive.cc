@@ -25,10 +25,10 @@ ArchiveRow row_of(const Packet& packet, std::uint64_t id, bool incoming) {
 /// What the commit under way has to do so that the message stands where it is wanted.
 void Ledger::append(Batch& batch, const Entry& entry) const {
     const Packet& packet = *entry.packet;
-    if (packet.archived() && entry.place == Place::nowhere) {
+    if (packet.archived() && !in_store(entry.state)) {
         batch.archive_append(entry.store_key.owner, row_of(packet, entry.row, true));
     }
-    if (entry.committing != Place::listed) return;
+    if (!makes_row(entry.state)) return;
     batch.log_append(entry.store_key.store, entry.store_key.owner,
                      {.id = entry.row,
                       .at = packet.archived() ? time_of_id(entry.row) : hub_.clock().wall(),
@@ -60,10 +60,11 @@ void Ledger::commit_recorded() {
 
 /// A message that is on its way is not listed yet, if the mark lets it.
 void Ledger::send_unlisted(HoldId id, Entry& entry) {
-    unlisted_.add({.since = entry.since, .hold = id, .row = entry.row});
-    if (hub_.shared.archive_mark.admit(hub_.shard.index(), entry.row, unlisted_.lowest())) {
-        entry.wanted = Place::archived;
-    }
+    const std::uint64_t row = entry.packet->stanza_id();
+    unlisted_.add({.since = entry.since, .hold = id, .row = row});
+    const bool admitted =
+        hub_.shared.archive_mark.admit(hub_.shard.index(), row, unlisted_.lowest());
+    happened(id, entry, admitted ? LedgerEvent::archive : LedgerEvent::store);
     if (!list_timer_.armed()) {
         hub_.shard.timers().arm(list_timer_, list_after, *this, list_due);
     }
@@ -76,10 +77,8 @@ void Ledger::list_archived() {
         const auto found = entries_.find(message.hold);
         if (found == entries_.end()) return true;
         Entry& entry = found->second;
-        if (entry.place == Place::listed) return true;
-        const bool late = message.since + list_after <= now;
-        if (late) entry.wanted = Place::listed;
-        if (late && entry.state == State::stored) make_due(message.hold, entry);
+        if (entry.state == LedgerState::listed || recipient_has(entry.state)) return true;
+        if (message.since + list_after <= now) happened(message.hold, entry, LedgerEvent::list);
         return false;
     });
     move_mark();
@@ -98,19 +97,16 @@ void Ledger::move_mark() {
 
 void Ledger::finish() {
     for (auto& [id, entry] : entries_) {
-        if (entry.place != Place::archived || entry.confirmed) continue;
-        if (entry.state != State::stored && entry.state != State::waiting) continue;
-        entry.wanted = Place::listed;
-        make_due(id, entry);
+        // Neither ends the entry.
+        happened(id, entry, LedgerEvent::list);
+        if (entry.state != LedgerState::waiting) happened(id, entry, LedgerEvent::store);
     }
     // What is listed by this very batch, or by one that is under way, is past; nothing else is.
     unlisted_.forget([&](const UnlistedMessages::Message& message) {
         const auto found = entries_.find(message.hold);
         if (found == entries_.end()) return true;
-        const Entry& entry = found->second;
-        return entry.place == Place::listed ||
-               (entry.state == State::due && entry.wanted == Place::listed) ||
-               (entry.state == State::committing && entry.committing == Place::listed);
+        const LedgerState state = found->second.state;
+        return state == LedgerState::listed || makes_row(state) || recipient_has(state);
     });
     // More than one batch may fail in part: then the next start looks at what stands above.
     if (due_.size() <= finish_at_once) move_mark();
