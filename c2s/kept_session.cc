@@ -194,7 +194,11 @@ void ClientSession::take_over(const KeptStream& kept, std::string_view token, Cl
             if (name == data.name) data.restore(*this, saved);
         }
     }
-    account_.inbox().received(kept.sent, h);
+    std::vector<std::uint64_t> arrived;
+    for (const auto& [number, row] : kept.sent) {
+        (distance(number, h) <= 0 ? arrived : record_->missed).push_back(row);
+    }
+    account_.inbox().received(arrived);
     hub_.stream_records.go_on(kept.id, jid().bare(), kept.note_keys, kept.notes());
     record_->state.clear();
     resuming_ = &stream;
@@ -203,12 +207,21 @@ void ClientSession::take_over(const KeptStream& kept, std::string_view token, Cl
     CAUSEWAY_LOG(info, "c2s.went_on", {"jid", jid().full()}, {"handled", kept.handled});
 }
 
-/// The session of an earlier process is back: its contacts hear of it, and it of them.
+/// The session of an earlier process is back: it gets what it missed, its contacts hear of it, and
+/// it of them.
 void ClientSession::come_back() {
-    if (record_ == nullptr || record_->presence.empty()) return;
-    const std::string bytes = std::exchange(record_->presence, {});
-    static_cast<void>(Packet::visit_bytes(
-        bytes, [this](Stanza& stanza) { hub_.routing->from_client(stanza, account_, *this, {}); }));
+    if (record_ == nullptr || (record_->presence.empty() && record_->missed.empty())) return;
+    account_.inbox().send_again(
+        *this, std::exchange(record_->missed, {}),
+        [&hub = hub_, address = jid(), bytes = std::exchange(record_->presence, {})] {
+            Account* const account = hub.accounts->find(address.bare());
+            Resource* const session =
+                account == nullptr ? nullptr : account->sessions().find(address.resource());
+            if (session == nullptr || bytes.empty()) return;
+            static_cast<void>(Packet::visit_bytes(bytes, [&](Stanza& stanza) {
+                hub.routing->from_client(stanza, *account, *session, {});
+            }));
+        });
 }
 
 }  // namespace causeway

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <span>
 #include <utility>
@@ -32,10 +33,13 @@ public:
     /// A session got that row of its archive, as `packet`, on its own request. If the row waits for
     /// a session, the hold that says when it does not any more; else 0.
     [[nodiscard]] HoldId fetched(const PacketRef& packet, std::uint64_t row);
-    /// A session of an earlier process is back: which rows were sent to it as which stanza, and up
-    /// to which stanza its client has them.
-    void received(const std::vector<std::pair<std::uint32_t, std::uint64_t>>& sent,
-                  std::uint32_t h);
+    /// A session of an earlier process is back, whose client has those rows: they wait no more.
+    void received(const std::vector<std::uint64_t>& rows);
+    /// The same session was sent these rows, which its client has not got: those that do not wait,
+    /// because another client of the account has them, are sent to it alone. Then `then` runs, even
+    /// if they cannot be read.
+    void send_again(const Resource& session, std::vector<std::uint64_t> rows,
+                    std::function<void()> then);
     /// A session that had too much before it has room again: go on with the stored messages.
     void room_again();
     /// A session ended and did not acknowledge all: another session that takes messages gets the
@@ -90,6 +94,9 @@ private:
 
     void queue_behind(const PacketRef& packet, AcknowledgementTicket ticket);
     void store_behind();
+    void send_archived(const std::string& resource, ArchiveQuery query, std::function<void()> then);
+    [[nodiscard]] PacketRef delayed(const std::string& body, std::uint64_t row,
+                                    UnixMillis at) const;
     void read_page();
     void deliver_page(const std::vector<LogRow>& rows);
     bool deliver_row(Resource& session, const LogRow& row);

@@ -1,5 +1,6 @@
 // The part of AccountInbox that reads stored messages: in pages, in order, as fast as the client
 // takes them, and before anything that came later (RFC 6120 §10.1).
+#include <algorithm>
 #include <utility>
 
 #include "gateway/base/log.h"
@@ -10,6 +11,8 @@
 namespace causeway {
 namespace {
 constexpr std::size_t page_size = 100;
+/// Rows that are looked at to find out what waits, when a session of an earlier process is back.
+constexpr std::size_t again_at_most = 10'000;
 }  // namespace
 
 void AccountInbox::read_stored() {
@@ -28,13 +31,65 @@ HoldId AccountInbox::fetched(const PacketRef& packet, std::uint64_t row) {
     return hub.ledger.adopt(packet, store_key(), row);
 }
 
-void AccountInbox::received(const std::vector<std::pair<std::uint32_t, std::uint64_t>>& sent,
-                            std::uint32_t h) {
+void AccountInbox::received(const std::vector<std::uint64_t>& rows) {
     const StoreKey key = store_key();
-    for (const auto& [number, row] : sent) {
-        if (static_cast<std::int32_t>(number - h) <= 0) account_.hub().ledger.erase(key, row);
-    }
+    for (const std::uint64_t row : rows) account_.hub().ledger.erase(key, row);
     stored_.reset();
+}
+
+void AccountInbox::send_again(const Resource& session, std::vector<std::uint64_t> rows,
+                              std::function<void()> then) {
+    if (rows.empty()) {
+        then();
+        return;
+    }
+    std::ranges::sort(rows);
+    const std::uint64_t before = rows.front() - 1;
+    const auto listed = [this, resource = std::string(session.jid().resource()),
+                         rows = std::move(rows),
+                         then = std::move(then)](const Result<std::vector<LogRow>>& waiting) {
+        account_.begin_question();
+        ArchiveQuery query{.owner = std::string(account_.jid().bare()),
+                           .above = rows.front() - 1,
+                           .below = rows.back() + 1,
+                           .ids = rows};
+        if (waiting) {
+            for (const LogRow& row : *waiting) std::erase(query.ids, row.id);
+        }
+        if (waiting && !query.ids.empty()) {
+            send_archived(resource, std::move(query), then);
+        } else {
+            then();
+        }
+        account_.end_question();
+    };
+    account_.hub().shared.store.log_list(std::string(store_name),
+                                         std::string(account_.jid().bare()), before, again_at_most,
+                                         account_.hub().shard, listed);
+}
+
+void AccountInbox::send_archived(const std::string& resource, ArchiveQuery query,
+                                 std::function<void()> then) {
+    const auto answered = [this, resource, query,
+                           then = std::move(then)](const Result<ArchivePage>& page) mutable {
+        account_.begin_question();
+        Resource* const session = account_.sessions().find(resource);
+        if (page && session != nullptr) {
+            for (const ArchiveRow& row : page->rows) {
+                const PacketRef packet =
+                    row.incoming ? delayed(row.body, row.id, time_of_id(row.id)) : nullptr;
+                if (packet != nullptr) session->deliver(packet, Ledger::nothing_open);
+            }
+        }
+        if (page && session != nullptr && !page->complete) {
+            query.after = page->reached;
+            send_archived(resource, std::move(query), std::move(then));
+        } else {
+            then();
+        }
+        account_.end_question();
+    };
+    account_.hub().shared.store.archive_page(query, account_.hub().shard, answered);
 }
 
 void AccountInbox::redeliver() {
@@ -106,21 +161,26 @@ bool AccountInbox::deliver_row(Resource& session, const LogRow& row) {
         stored_.reset();
         return false;
     }
-    auto packet = Packet::from_bytes(row.body);
-    if (!packet) {
-        CAUSEWAY_LOG(error, "offline.unreadable_row", {"jid", account_.jid().bare()},
-                     {"row", row.id}, {"cause", packet.error().why()});
-        return false;
-    }
+    const PacketRef packet = delayed(row.body, row.id, row.at);
+    if (packet == nullptr) return false;
     stored_.reset();  // the row goes when the client has it
-    const PacketRef delayed =
-        (*packet)->with_child(XmlBuilder()
-                                  .open("delay", ns::delay)
-                                  .attribute("from", account_.jid().domain())
-                                  .attribute("stamp", format_date_time(row.at))
-                                  .take());
-    session.deliver(delayed, hub.ledger.adopt(delayed, store_key(), row.id));
+    session.deliver(packet, hub.ledger.adopt(packet, store_key(), row.id));
     return true;
+}
+
+/// nullptr: it cannot be read.
+PacketRef AccountInbox::delayed(const std::string& body, std::uint64_t row, UnixMillis at) const {
+    auto packet = Packet::from_bytes(body);
+    if (!packet) {
+        CAUSEWAY_LOG(error, "offline.unreadable_row", {"jid", account_.jid().bare()}, {"row", row},
+                     {"cause", packet.error().why()});
+        return nullptr;
+    }
+    return (*packet)->with_child(XmlBuilder()
+                                     .open("delay", ns::delay)
+                                     .attribute("from", account_.jid().domain())
+                                     .attribute("stamp", format_date_time(at))
+                                     .take());
 }
 
 }  // namespace causeway

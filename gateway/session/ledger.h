@@ -61,6 +61,8 @@ public:
     static constexpr std::size_t batch_bytes = 1U << 20U;
     /// How long an archived message may be on its way before it is listed.
     static constexpr Duration list_after{1000};
+    /// For a recipient that is given what has had its outcome: nothing becomes of it.
+    static constexpr HoldId nothing_open = ~HoldId{0};
     /// How often the archiving of a message that its recipient has is tried again.
     static constexpr unsigned archive_attempts = 10;
 
