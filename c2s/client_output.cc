@@ -3,6 +3,7 @@
 
 #include "c2s/client_session.h"
 #include "c2s/client_table.h"
+#include "c2s/session_trace.h"
 
 namespace causeway {
 namespace {
@@ -80,7 +81,10 @@ void ClientSession::transmit(const PacketRef& packet, std::string_view bytes, Ho
     } else if (hold != 0) {
         in_transit_.push_back(hold);
     }
-    if (stream_ == nullptr) return;
+    if (stream_ == nullptr) {
+        session_trace::no_connection(hub_, jid(), *packet);
+        return;
+    }
     if (answer && management_ == nullptr) progress_.answers += bytes.size();
     progress_.written += bytes.size();
     emit(bytes);

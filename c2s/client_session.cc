@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "c2s/client_table.h"
+#include "c2s/session_trace.h"
 #include "gateway/base/log.h"
 #include "gateway/session/accounts.h"
 #include "gateway/xml/builder.h"
@@ -121,6 +122,7 @@ void ClientSession::stream_lost(ClientStream& stream, bool orderly) {
         return;
     }
     management_->interrupted();
+    session_trace::interrupted(hub_, jid(), *management_);
     hub_.shared.features.announce({.event = LifeEvent::session_hibernates,
                                    .hub = hub_,
                                    .account = &account_,
@@ -147,6 +149,7 @@ void ClientSession::end(std::string_view cause) {
     if (management_ != nullptr) {
         for (const StreamManagement::Sent& left : management_->take_unacknowledged()) {
             if (left.hold != 0) {
+                session_trace::given_back(hub_, jid(), *left.packet);
                 holds.push_back(left.hold);
             } else if (expects_word(*left.packet)) {
                 hub_.routing->bounce(
@@ -171,7 +174,9 @@ void ClientSession::end(std::string_view cause) {
 void ClientSession::refuse(const Element& element, StanzaKind kind, StanzaCondition condition,
                            std::string text) {
     std::string inner;
-    append_error(inner, {.condition = condition, .text = std::move(text)});
+    const StanzaError error{.condition = condition, .text = std::move(text)};
+    append_error(inner, error);
+    session_trace::refused(hub_, jid(), element, kind, error);
     deliver(Packet::make(kind, StanzaType::error, account_.jid().domain_jid(), jid(),
                          element.attribute("id"), inner),
             0);
@@ -189,9 +194,11 @@ void ClientSession::skipped_in(const Element& start) {
     const std::string_view type = start.attribute("type");
     if (type != "error" && type != "result") {
         std::string inner;
-        append_error(inner, {.condition = StanzaCondition::policy_violation,
-                             .text = "The stanza was larger than what is allowed here.",
-                             .type = "modify"});
+        const StanzaError error{.condition = StanzaCondition::policy_violation,
+                                .text = "The stanza was larger than what is allowed here.",
+                                .type = "modify"};
+        append_error(inner, error);
+        session_trace::refused(hub_, jid(), start, *kind, error);
         const auto to = Jid::parse(start.attribute("to"));
         deliver(Packet::make(*kind, StanzaType::error, to ? *to : account_.jid(), jid(),
                              start.attribute("id"), inner),

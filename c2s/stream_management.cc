@@ -3,6 +3,7 @@
 
 #include "c2s/client_session.h"
 #include "c2s/client_table.h"
+#include "c2s/session_trace.h"
 #include "gateway/base/encoding.h"
 #include "gateway/base/log.h"
 #include "gateway/base/random.h"
@@ -116,6 +117,7 @@ void ClientSession::accept_acknowledgement(std::uint32_t h) {
 }
 
 void ClientSession::acknowledged(const std::vector<StreamManagement::Sent>& done) {
+    session_trace::acknowledged(hub_, jid(), done);
     for (const StreamManagement::Sent& stanza : done) hub_.ledger.confirm(stanza.hold);
     if (record_ != nullptr) hub_.stream_records.acknowledged(holder_id_, management_->confirmed());
     if (state_ == State::full) progress_.acknowledged_at = hub_.clock().now();
@@ -145,6 +147,7 @@ bool ClientSession::resume(ClientStream& stream, std::uint32_t h) {
         old->stream().fail(stream_error::conflict, "the session was resumed elsewhere");
     }
     management_->interrupted();
+    session_trace::acknowledged(hub_, jid(), done);
     for (const StreamManagement::Sent& stanza : done) hub_.ledger.confirm(stanza.hold);
     resuming_ = &stream;
     if (record_ != nullptr) {
@@ -179,6 +182,7 @@ void ClientSession::finish_resumption() {
              .take());
     for (const StreamManagement::Sent& left : management_->unacknowledged()) {
         progress_.written += left.packet->bytes().size();
+        session_trace::sent_again(hub_, jid(), *left.packet);
         emit(left.packet->bytes());
     }
     CAUSEWAY_LOG(info, "c2s.resumed", {"jid", jid().full()}, {"sent_again", unacked()});

@@ -105,6 +105,7 @@ void Confirmations::told(const IqAnswer& answer, std::size_t covers) {
     ping_.drop();
     if (answer.kind != IqAnswer::Kind::nothing) {
         peer_ = Peer::answers;
+        for (std::size_t i = 0; i < covers && i < written_.size(); ++i) note_confirmed(written_[i]);
         confirm(covers);
         if (!written_.empty()) hub_.shard.mark_dirty(*this);
         owner_.confirmed(covers);
@@ -115,8 +116,19 @@ void Confirmations::told(const IqAnswer& answer, std::size_t covers) {
     } else {
         CAUSEWAY_LOG(info, "s2s.ping_unanswered", {"remote", remote_.domain()});
         peer_ = Peer::cannot_answer;
+        for (const Written& written : written_) note_confirmed(written);
         owner_.peer_cannot_answer();
     }
+}
+
+void Confirmations::note_confirmed(const Written& written) {
+    const PacketRef packet = written.hold == 0 ? written.packet : hub_.ledger.packet(written.hold);
+    if (packet == nullptr) return;
+    const bool silent = peer_ == Peer::cannot_answer;
+    hub_.trace.note(*packet, {.stage = TraceStage::to_server,
+                              .verdict = silent ? TraceVerdict::written : TraceVerdict::confirmed,
+                              .where = remote_.domain(),
+                              .reason = silent ? "that server answers no pings" : ""});
 }
 
 void Confirmations::confirm(std::size_t count) {

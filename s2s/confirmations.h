@@ -79,6 +79,7 @@ private:
     void flush() override;
     void on_timer(std::uint32_t which) override;
     void ask();
+    void note_confirmed(const Written& written);
     void told(const IqAnswer& answer, std::size_t covers);
     [[nodiscard]] Question question(Urgency urgency, Asking::Done done);
 

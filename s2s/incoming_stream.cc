@@ -213,6 +213,13 @@ void IncomingStream::stanza_in(Element& element, Arena& arena) {
         if (known && !hub_.serves(to->domain())) {
             stream_.fail(stream_error::host_unknown, "that domain is not served here");
         } else {
+            hub_.trace.note(TraceSubject{.kind = *kind,
+                                         .type = StanzaType::normal,
+                                         .from = *from,
+                                         .to = *to,
+                                         .id = element.attribute("id")},
+                            {TraceStage::from_server, TraceVerdict::dropped, peer_domain_,
+                             "its sender's domain was not proven on that stream, which was ended"});
             CAUSEWAY_LOG(warn, "s2s.forged", {"from", from->full()}, {"to", to->full()},
                          {"remote", peer_domain_});
             stream_.fail(stream_error::invalid_from, "that domain was not proven on this stream");
@@ -225,6 +232,8 @@ void IncomingStream::stanza_in(Element& element, Arena& arena) {
     Stanza stanza{element,          arena,         *kind, type.value_or(StanzaType::error),
                   std::move(*from), std::move(*to)};
     if (!type) {
+        hub_.trace.note(stanza, {TraceStage::from_server, TraceVerdict::refused, peer_domain_,
+                                 "its type is not known"});
         std::string inner;
         append_error(
             inner, {.condition = StanzaCondition::bad_request, .text = "That type is not known."});
@@ -283,6 +292,15 @@ void IncomingStream::on_skipped(const Element& start) {
     CAUSEWAY_LOG(info, "s2s.skipped", {"remote", peer_domain_},
                  {"from", proven ? from->full() : std::string_view{}},
                  {"to", proven ? to->full() : std::string_view{}});
+    if (proven) {
+        hub_.trace.note(TraceSubject{.kind = *kind,
+                                     .type = StanzaType::normal,
+                                     .from = *from,
+                                     .to = *to,
+                                     .id = start.attribute("id")},
+                        {TraceStage::from_server, TraceVerdict::refused, peer_domain_,
+                         "it is larger than what is allowed here"});
+    }
     if (!proven || *kind == StanzaKind::presence || type == "error" || type == "result") return;
     std::string inner;
     append_error(inner, {.condition = StanzaCondition::policy_violation,

@@ -105,15 +105,17 @@ void RemotePair::hold_in_memory(const PacketRef& packet, AcknowledgementTicket t
     }
     if (!keep) hub_.settle(ticket);
     memory_bytes_ += packet->bytes().size();
+    note(*packet, TraceVerdict::waiting, "a stream to it is being opened");
     memory_.push_back({packet, keep ? hub_.ledger.hold(packet, ticket, stored_.key()) : 0});
 }
 
 void RemotePair::store(const PacketRef& packet, AcknowledgementTicket ticket) {
     if (const Outcome kept = stored_.keep(packet, ticket); !kept) {
         bounce(*packet, kept, ticket);
-    } else if (state_ == State::waiting && !timer_.armed()) {
-        schedule_retry();
+        return;
     }
+    note(*packet, TraceVerdict::kept, last_error_.why);
+    if (state_ == State::waiting && !timer_.armed()) schedule_retry();
 }
 
 /// What can be kept goes to the store; the rest goes on waiting.
@@ -122,6 +124,7 @@ void RemotePair::store_memory() {
         if (waiting.hold == 0) {
             memory_.push_back(waiting);
         } else {
+            note(*waiting.packet, TraceVerdict::kept, last_error_.why);
             stored_.give_back(waiting.hold);
         }
     }
@@ -134,6 +137,7 @@ void RemotePair::write(const PacketRef& packet, HoldId hold, bool keep) {
     if (stream.channel().queued() > hub_.limits().server_queue_hard_bytes) {
         // A peer that does not read: new stanzas are refused before memory is spent on them.
         if (hold != 0) {
+            note(*packet, TraceVerdict::kept, "the other server does not take what is sent to it");
             stored_.give_back(hold);
         } else {
             bounce(*packet, Outcome::policy("the other server does not take what is sent to it"));
@@ -145,6 +149,8 @@ void RemotePair::write(const PacketRef& packet, HoldId hold, bool keep) {
     } else {
         written_.written_in_passing();
     }
+    note(*packet, TraceVerdict::written,
+         written_.peer_cannot_answer() ? "that server answers no pings" : "");
     stream.send(packet->bytes());
 }
 
@@ -298,6 +304,9 @@ void RemotePair::on_stopped(OutgoingStream& stream, const Outcome& why) {
 void RemotePair::give_back_unconfirmed() {
     for (const Confirmations::Written& written : written_.end()) {
         if (written.hold != 0) {
+            if (const PacketRef packet = hub_.ledger.packet(written.hold)) {
+                note(*packet, TraceVerdict::returned, "the stream ended before it was confirmed");
+            }
             stored_.give_back(written.hold);
         } else {
             store(written.packet, {});

@@ -169,6 +169,8 @@ private:
     void fail_for_now(const Outcome& why);
     void fail_for_good(const Outcome& why);
     void bounce(const Packet& packet, const Outcome& why, AcknowledgementTicket ticket = {});
+    /// For the trace.
+    void note(const Packet& packet, TraceVerdict verdict, std::string_view reason = {}) const;
     void schedule_retry();
     void attempt_after(Duration pause);
     [[nodiscard]] bool something_waits() const { return !stored_.empty() || !memory_.empty(); }

@@ -1,4 +1,6 @@
 // RemotePair, its attempts: what a failed one means for what waits, and when the next one is due.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -23,7 +25,12 @@ void RemotePair::stream_broke(const Outcome& why, bool by_peer_error) {
     if (by_peer_error && !why.ok() && !written_.empty() && suspects_.broke(written_.size())) {
         const Confirmations::Written& first = written_.front();
         const PacketRef packet = first.hold != 0 ? hub_.ledger.packet(first.hold) : first.packet;
-        if (packet != nullptr) bounce(*packet, Outcome::refused(why.why()));
+        if (packet != nullptr) {
+            bounce(*packet, Outcome::refused(why.why()));
+            note(*packet, TraceVerdict::refused,
+                 fmt::format("{}; that happened {} times with this message on its way", why.why(),
+                             Suspects::most_breaks));
+        }
         confirm(1);
     }
     give_back_unconfirmed();
@@ -123,9 +130,11 @@ void RemotePair::bounce(const Packet& packet, const Outcome& why, Acknowledgemen
     // Directed presence is: a client that joins a room waits for an answer (RFC 6120 §10.4).
     if (packet.kind() == StanzaKind::presence && !is_subscription(packet.type()) &&
         !packet.directed()) {
+        note(packet, TraceVerdict::dropped, why.why());
         hub_.settle(ticket);
         return;
     }
+    note(packet, TraceVerdict::refused, why.why());
     StanzaError error{.condition = why.cause() == Cause::absent
                                        ? StanzaCondition::remote_server_not_found
                                        : StanzaCondition::remote_server_timeout,

@@ -1,4 +1,4 @@
-// RemotePair, as listings show it.
+// RemotePair, as listings show it, and what it tells the trace.
 #include "gateway/net/system_network.h"
 #include "s2s/remote_pair.h"
 
@@ -7,6 +7,12 @@ namespace {
 // How it is proven on a stream that another of our domains opened.
 constexpr std::string_view shared_authentication = "dialback";
 }  // namespace
+
+void RemotePair::note(const Packet& packet, TraceVerdict verdict, std::string_view reason) const {
+    const bool stored = verdict == TraceVerdict::kept || verdict == TraceVerdict::returned;
+    hub_.trace.note(packet,
+                    {stored ? TraceStage::queue : TraceStage::to_server, verdict, remote_, reason});
+}
 
 PairReport RemotePair::report() const {
     PairReport report{.local = local_, .remote = remote_};

@@ -83,6 +83,8 @@ void ServerTable::send(PacketRef packet, AcknowledgementTicket ticket) {
     const std::string local(packet->from().domain());
     if (!hub_.serves(local)) {
         // Never speak for a domain that is not ours: a stanza from elsewhere is not relayed.
+        hub_.trace.note(*packet, {TraceStage::to_server, TraceVerdict::dropped, remote,
+                                  "neither its sender nor its recipient is of this server"});
         hub_.settle(ticket);
         return;
     }
@@ -98,6 +100,8 @@ void ServerTable::send(PacketRef packet, AcknowledgementTicket ticket) {
     const Outcome room =
         closing_ ? Outcome::retry("The server is shutting down.") : room_for_one_more(account);
     if (!room) {
+        hub_.trace.note(*packet,
+                        {TraceStage::to_server, TraceVerdict::refused, remote, room.why()});
         hub_.routing->bounce(
             *packet,
             {.condition = StanzaCondition::resource_constraint, .text = room.why(), .type = "wait"},

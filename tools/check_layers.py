@@ -24,6 +24,7 @@ LAYERS = [
     "gateway/shard",
     "gateway/net",
     "gateway/store",
+    "gateway/trace",
     "gateway/feature",
     "gateway/session",
     "gateway/stream",

@@ -76,6 +76,9 @@ struct Limits {
     seconds dns_positive_max_seconds{3600};
     seconds dns_negative_max_seconds{300};
 
+    // What is remembered of decisions about stanzas, per thread.
+    std::size_t trace_bytes = 4 * mib;
+
     // The control socket, the store's writer, and the end of the process.
     std::size_t control_connections = 16;
     std::size_t control_line_bytes = 1 * mib;

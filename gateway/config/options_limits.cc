@@ -193,6 +193,9 @@ std::vector<Option> process_limits() {
               "Longest time that records are remembered, whatever their TTL."),
         limit("limits.dns_negative_max_seconds", &L::dns_negative_max_seconds, {0, day}, live,
               "Longest time that the absence of records is remembered."),
+        limit("limits.trace_bytes", &L::trace_bytes, {0, gib}, live,
+              "Bytes in which each thread remembers what was decided about stanzas, for "
+              "\"causewayctl why\"; 0: none. A message takes about 400."),
         limit("limits.control_connections", &L::control_connections, {1, 1000}, live,
               "Connections to the control socket."),
         limit("limits.control_line_bytes", &L::control_line_bytes, {4 * kib, 64 * mib}, live,

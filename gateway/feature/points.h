@@ -17,8 +17,10 @@
 
 #include <cstddef>
 #include <span>
+#include <string_view>
 
 #include "gateway/feature/acknowledgement.h"
+#include "gateway/trace/event.h"
 #include "gateway/xmpp/errors.h"
 #include "gateway/xmpp/packet.h"
 #include "gateway/xmpp/stanza.h"
@@ -54,6 +56,7 @@ struct PointContext {
 /// A client sent it; `stanza` may be edited until packet() is called. Its `to` is set, but for
 /// presence that the client broadcasts.
 struct FromClient : PointContext {
+    static constexpr TraceStage stage = TraceStage::from_client;
     Account& account;
     Resource& session;
     Stanza& stanza;
@@ -68,12 +71,14 @@ struct FromClient : PointContext {
 
 /// Another server sent it; the pair of its domains was proven. `stanza` may be edited.
 struct FromServer : PointContext {
+    static constexpr TraceStage stage = TraceStage::from_server;
     Stanza& stanza;
 };
 
 /// It has reached its recipient's account. `packet` may be replaced, but for presence that goes to
 /// many: that has one packet for all.
 struct AtAccount : PointContext {
+    static constexpr TraceStage stage = TraceStage::account;
     Account& account;
     PacketRef packet;
 };
@@ -87,6 +92,7 @@ struct Delivered {
 
 /// No session takes a message.
 struct Undelivered : PointContext {
+    static constexpr TraceStage stage = TraceStage::offline;
     enum class Reason : unsigned char { nobody_available, over_quota, not_kept };
     Account& account;
     const PacketRef& packet;
@@ -115,6 +121,7 @@ struct ToClient {
 
 /// It is about to be written to another server.
 struct ToServer : PointContext {
+    static constexpr TraceStage stage = TraceStage::to_server;
     const PacketRef& packet;
 };
 
@@ -151,6 +158,7 @@ template <class Context, class Answer>
 struct Hook {
     Phase phase = Phase::check;
     Answer (*run)(Context& context) = nullptr;
+    std::string_view feature = {};  ///< whose hook it is; the registry fills it in
 };
 using FromClientHook = Hook<FromClient, Verdict>;
 using FromServerHook = Hook<FromServer, Verdict>;
@@ -159,6 +167,7 @@ struct AtAccountHook {
     StanzaKind kind = StanzaKind::message;
     Phase phase = Phase::check;
     Verdict (*run)(AtAccount& context) = nullptr;
+    std::string_view feature = {};  ///< as of Hook
 };
 using DeliveredHook = Hook<const Delivered, void>;
 using UndeliveredHook = Hook<Undelivered, Verdict>;

@@ -26,6 +26,15 @@ void append(std::vector<T>& table, std::span<const T> rows) {
     table.insert(table.end(), rows.begin(), rows.end());
 }
 
+/// The hooks of one feature, which know its name from here on.
+template <class HookType>
+void append(std::vector<HookType>& table, std::span<const HookType> hooks, std::string_view name) {
+    for (const HookType& hook : hooks) {
+        table.push_back(hook);
+        table.back().feature = name;
+    }
+}
+
 template <class HookType>
 void in_phases(std::vector<HookType>& table) {
     std::ranges::stable_sort(table, {}, &HookType::phase);
@@ -120,15 +129,15 @@ Outcome FeatureRegistry::Tables::add_metrics(const Feature& feature) {
 
 void FeatureRegistry::Tables::add(const Feature& feature) {
     features.push_back(&feature);
-    append(from_client, feature.points.from_client);
-    append(from_server, feature.points.from_server);
+    append(from_client, feature.points.from_client, feature.name);
+    append(from_server, feature.points.from_server, feature.name);
     for (const AtAccountHook& hook : feature.points.at_account) {
-        at_account[static_cast<std::size_t>(hook.kind)].push_back(hook);
+        append(at_account[static_cast<std::size_t>(hook.kind)], std::span(&hook, 1), feature.name);
     }
-    append(delivered, feature.points.delivered);
-    append(undelivered, feature.points.undelivered);
-    append(to_client, feature.points.to_client);
-    append(to_server, feature.points.to_server);
+    append(delivered, feature.points.delivered, feature.name);
+    append(undelivered, feature.points.undelivered, feature.name);
+    append(to_client, feature.points.to_client, feature.name);
+    append(to_server, feature.points.to_server, feature.name);
     for (const LifeHook& hook : feature.points.life) {
         life[static_cast<std::size_t>(hook.event)].push_back(hook.run);
     }

@@ -10,6 +10,33 @@ namespace {
 
 bool is_request(StanzaType type) { return type == StanzaType::get || type == StanzaType::set; }
 
+/// What stands behind an address, for people.
+std::string_view words_for(const Hub& hub, const Jid& to) {
+    if (to.empty()) return "those who see the presence";
+    switch (hub.target_of(to.domain()).kind) {
+        case Target::Kind::accounts: return to.has_local() ? "an account here" : "this server";
+        case Target::Kind::service: return "a service here";
+        case Target::Kind::remote: return "another server";
+    }
+    return {};
+}
+
+/// It was taken from a stream, and goes on. `packet`, of a message, knows more than the stanza.
+void note_accepted(Hub& hub, TraceStage stage, const Stanza& stanza, const PacketRef& packet) {
+    const TraceStep step{
+        stage, TraceVerdict::accepted, words_for(hub, stanza.to), {}, stanza.stanza_id};
+    if (stanza.type == StanzaType::error) {
+        TraceStep of_error = step;
+        const std::string words = error_words_of(stanza);
+        of_error.reason = words;
+        hub.trace.note(stanza, of_error);
+    } else if (packet != nullptr) {
+        hub.trace.note(*packet, step);
+    } else {
+        hub.trace.note(stanza, step);
+    }
+}
+
 }  // namespace
 
 // ---- from a stream ----
@@ -22,6 +49,8 @@ void Router::from_client(Stanza& stanza, Account& account, Resource& session,
     FromClient from{{hub_, ticket}, account, session, stanza};
     const auto packet = [&]() -> const PacketRef& { return from.packet(); };
     if (!hub_.pass(hub_.shared.features.from_client(), from, packet)) return;
+    note_accepted(hub_, TraceStage::from_client, stanza,
+                  stanza.kind == StanzaKind::message ? packet() : nullptr);
     switch (stanza.kind) {
         case StanzaKind::presence:
             account.presence().from_session(session, stanza, from.packet(), ticket);
@@ -52,11 +81,18 @@ void Router::from_server(Stanza& stanza, AcknowledgementTicket ticket) {
     FromServer from{{hub_, ticket}, stanza};
     const auto packet = [&] { return Packet::from_stanza(stanza); };
     if (!hub_.pass(hub_.shared.features.from_server(), from, packet)) return;
-    if (stanza.kind == StanzaKind::iq && domain_iq(stanza, nullptr)) {
-        hub_.settle(ticket);
-    } else {
-        route(packet(), ticket);
+    if (stanza.kind == StanzaKind::iq) {
+        note_accepted(hub_, TraceStage::from_server, stanza, nullptr);
+        if (domain_iq(stanza, nullptr)) {
+            hub_.settle(ticket);
+            return;
+        }
     }
+    PacketRef routed = packet();
+    if (stanza.kind != StanzaKind::iq) {
+        note_accepted(hub_, TraceStage::from_server, stanza, routed);
+    }
+    route(std::move(routed), ticket);
 }
 
 bool Router::well_formed_iq(const Stanza& stanza, AcknowledgementTicket ticket) {
@@ -183,6 +219,8 @@ void Router::to_account(PacketRef packet, AcknowledgementTicket ticket) {
 void Router::to_domain(const PacketRef& packet, AcknowledgementTicket ticket) {
     const bool request = packet->kind() == StanzaKind::iq && is_request(packet->type());
     if (request || packet->kind() == StanzaKind::message) {
+        hub_.trace.note(*packet, {TraceStage::account, TraceVerdict::refused, packet->to().domain(),
+                                  "a domain by itself takes no messages"});
         bounce(*packet, {.condition = StanzaCondition::service_unavailable, .text = {}}, ticket);
         return;
     }
@@ -196,7 +234,14 @@ void Router::to_domain(const PacketRef& packet, AcknowledgementTicket ticket) {
 }
 
 void Router::bounce(const Packet& packet, const StanzaError& error, AcknowledgementTicket ticket) {
-    if (PacketRef reply = Packet::error_reply(packet, error)) route(std::move(reply));
+    if (PacketRef reply = Packet::error_reply(packet, error)) {
+        // An iq's error is of interest to those that look on, if to anybody.
+        if (packet.kind() != StanzaKind::iq || hub_.trace.watched()) {
+            hub_.trace.note(packet, {TraceStage::answer, TraceVerdict::refused,
+                                     packet.from().full(), words_of(error)});
+        }
+        route(std::move(reply));
+    }
     hub_.settle(ticket);
 }
 

@@ -195,6 +195,8 @@ void Account::receive_message(PacketRef packet, AcknowledgementTicket ticket) {
                 take_message(packet, ticket);
                 return;
             }
+            hub_.trace.note(
+                *packet, {TraceStage::account, TraceVerdict::refused, jid_.bare(), outcome.why()});
             hub_.routing->bounce(*packet,
                                  {.condition = StanzaCondition::internal_server_error,
                                   .text = "The account cannot be read at the moment.",
@@ -208,10 +210,14 @@ void Account::receive_message(PacketRef packet, AcknowledgementTicket ticket) {
 
 void Account::take_message(PacketRef packet, AcknowledgementTicket ticket) {
     if (!exists()) {
+        hub_.trace.note(*packet, {TraceStage::account, TraceVerdict::refused, jid_.bare(),
+                                  "there is no such account"});
         refuse(packet, ticket);
         return;
     }
     if (const auto first = hub_.seen.find(packet->resend_key())) {
+        hub_.trace.note(*packet, {TraceStage::account, TraceVerdict::repeated, jid_.bare(),
+                                  "it came before, and is not shown twice"});
         hub_.ledger.join(*first, ticket);
         return;
     }

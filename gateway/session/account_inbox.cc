@@ -5,6 +5,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/session/account.h"
+#include "gateway/session/inbox_trace.h"
 
 namespace causeway {
 namespace {
@@ -45,10 +46,12 @@ void AccountInbox::deliver(const PacketRef& packet, AcknowledgementTicket ticket
         }
         // §8.5.3.2.1: only chat falls back to the account; a headline is dropped, the rest refused.
         if (type == StanzaType::normal || type == StanzaType::groupchat) {
+            inbox_trace::no_such_session(account_, *packet, TraceVerdict::refused);
             refuse(packet, ticket);
             return;
         }
         if (type == StanzaType::headline) {
+            inbox_trace::no_such_session(account_, *packet, TraceVerdict::dropped);
             account_.hub().settle(ticket);
             return;
         }
@@ -57,8 +60,14 @@ void AccountInbox::deliver(const PacketRef& packet, AcknowledgementTicket ticket
         case StanzaType::normal:
         case StanzaType::chat: to_best(packet, ticket); return;
         case StanzaType::headline: headline(packet, ticket); return;
-        case StanzaType::groupchat: refuse(packet, ticket); return;
-        default: account_.hub().settle(ticket); return;  // §8.5.2.1.1: an error goes no further
+        case StanzaType::groupchat:
+            inbox_trace::not_of_that_type(account_, *packet, TraceVerdict::refused);
+            refuse(packet, ticket);
+            return;
+        default:  // §8.5.2.1.1: an error goes no further
+            inbox_trace::not_of_that_type(account_, *packet, TraceVerdict::dropped);
+            account_.hub().settle(ticket);
+            return;
     }
 }
 
@@ -68,6 +77,7 @@ void AccountInbox::headline(const PacketRef& packet, AcknowledgementTicket ticke
         if (session->available() && session->priority >= 0) takers.push_back(session);
     }
     for (Resource* session : takers) session->deliver(packet, 0);
+    if (takers.empty()) inbox_trace::no_takers(account_, *packet);
     if (!takers.empty()) announce(packet, takers);
     account_.hub().settle(ticket);
 }
@@ -123,6 +133,7 @@ bool AccountInbox::pass_undelivered(const PacketRef& packet, AcknowledgementTick
 void AccountInbox::to_nobody(const PacketRef& packet, AcknowledgementTicket ticket) {
     if (!packet->storable()) {
         if (pass_undelivered(packet, ticket, Undelivered::Reason::not_kept)) {
+            inbox_trace::not_kept(account_, *packet);
             account_.hub().settle(ticket);
         }
     } else if (pass_undelivered(packet, ticket, Undelivered::Reason::nobody_available)) {
@@ -140,6 +151,7 @@ void AccountInbox::keep(const PacketRef& packet, AcknowledgementTicket ticket) {
     Hub& hub = account_.hub();
     if (*stored_ + keeping_ >= hub.limits().offline_messages) {
         if (!pass_undelivered(packet, ticket, Undelivered::Reason::over_quota)) return;
+        inbox_trace::over_quota(account_, *packet);
         hub.routing->bounce(*packet,
                             {.condition = StanzaCondition::service_unavailable,
                              .text = "Too many messages are waiting for this contact."},
@@ -147,6 +159,7 @@ void AccountInbox::keep(const PacketRef& packet, AcknowledgementTicket ticket) {
         return;
     }
     ++keeping_;
+    inbox_trace::kept(account_, *packet);
     remember(packet, hub.ledger.keep(packet, ticket, store_key(),
                                      [this](const Result<std::uint64_t>& row) { kept(row); }));
 }
@@ -201,6 +214,7 @@ void AccountInbox::queue_behind(const PacketRef& packet, AcknowledgementTicket t
     const HoldId hold = account_.hub().ledger.hold(packet, ticket, store_key());
     remember(packet, hold);
     behind_.push_back({packet, hold});
+    inbox_trace::behind(account_, *packet);
 }
 
 void AccountInbox::store_behind() {

@@ -34,9 +34,14 @@ StanzaError outbound_gone(Hub& home, std::string_view owner, std::size_t rows, s
             .type = "cancel"};
 }
 
-constexpr std::array<ExpiringStore, 2> stores{
-    {{.name = AccountInbox::store_name, .home_of = itself, .gone = offline_gone},
-     {.name = "outbound", .home_of = remote_domain, .gone = outbound_gone}}};
+constexpr std::array<ExpiringStore, 2> stores{{{.name = AccountInbox::store_name,
+                                                .stage = TraceStage::offline,
+                                                .home_of = itself,
+                                                .gone = offline_gone},
+                                               {.name = "outbound",
+                                                .stage = TraceStage::queue,
+                                                .home_of = remote_domain,
+                                                .gone = outbound_gone}}};
 
 }  // namespace
 
@@ -165,6 +170,8 @@ void Expiry::tell_senders(Hub& home, const ExpiringStore& store, const Rows& row
         for (const LogRow* row : gone) {
             if (row->body.empty()) continue;  // the archive gave it up: there is nobody to tell
             if (const auto packet = Packet::from_bytes(row->body)) {
+                home.trace.note(**packet,
+                                {store.stage, TraceVerdict::expired, owner, error.text, row->id});
                 home.routing->bounce(**packet, error);
             } else {
                 CAUSEWAY_LOG(error, "store.unreadable_row", {"store", store.name}, {"owner", owner},

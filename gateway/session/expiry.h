@@ -26,6 +26,7 @@ namespace causeway {
 /// A Log store whose rows are Packets that expire.
 struct ExpiringStore {
     std::string_view name;
+    TraceStage stage = TraceStage::offline;  ///< under which the trace tells of it
     /// The name by whose home shard everything about that owner happens (Hub::home_of).
     std::string_view (*home_of)(std::string_view owner) = nullptr;
     /// On that shard: these rows of the owner are gone for good. The error that their senders get.

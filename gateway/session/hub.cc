@@ -15,6 +15,7 @@ Hub::Hub(Shared& shared_parts, Shard& own_shard, Network& own_network, Resolver&
       resolver(own_resolver),
       metrics(shared_parts.features.metrics()),
       stream_records(*this),
+      trace(own_shard, initial->limits.trace_bytes),
       ledger(*this),
       accounts(std::make_unique<Accounts>(*this)),
       next_id_(own_shard.index()) {
@@ -27,6 +28,7 @@ void Hub::adopt(std::shared_ptr<const Config> new_config,
                 std::shared_ptr<const TlsSnapshot> new_tls) {
     config = std::move(new_config);
     tls = std::move(new_tls);
+    trace.resize(config->limits.trace_bytes);
     targets.clear();
     for (const DomainConfig& domain : config->domains) {
         targets.emplace(domain.name, Target{Target::Kind::accounts});
@@ -48,6 +50,22 @@ void Hub::on_timer(std::uint32_t) {
 }
 
 void Hub::drain() { shared.features.announce({.event = LifeEvent::draining, .hub = *this}); }
+
+void Hub::note_verdict(const TraceSubject& subject, TraceStage stage, Verdict verdict,
+                       std::string_view feature, const StanzaError& error) {
+    switch (verdict) {
+        case Verdict::next: return;
+        case Verdict::taken:
+            trace.note(subject, {stage, TraceVerdict::taken, feature, "a feature took it over"});
+            return;
+        case Verdict::dropped:
+            trace.note(subject, {stage, TraceVerdict::dropped, feature, "a feature dropped it"});
+            return;
+        case Verdict::refused:
+            trace.note(subject, {stage, TraceVerdict::refused, feature, words_of(error)});
+            return;
+    }
+}
 
 void Hub::at(Hub& other, std::function<void()> task) const {
     if (&other == this) {

@@ -26,6 +26,7 @@
 #include "gateway/store/ids.h"
 #include "gateway/store/lifetime_clock.h"
 #include "gateway/store/store.h"
+#include "gateway/trace/trace.h"
 
 namespace causeway {
 
@@ -145,6 +146,7 @@ struct Hub final : private TimerTarget {
     MetricCounts metrics;  ///< of features, on this shard
     Slots slots;           ///< of features, the same; outlives the accounts
     StreamRecords stream_records;
+    Trace trace;           ///< what was decided about stanzas here
     Ledger ledger;
     SeenMessages seen;  ///< of accounts whose home is here
     std::unique_ptr<Accounts> accounts;
@@ -183,6 +185,7 @@ struct Hub final : private TimerTarget {
         for (const HookType& hook : hooks) {
             const Verdict verdict = hook.run(context);
             if (verdict == Verdict::next) continue;
+            note_verdict(context, verdict, hook.feature);
             if (verdict == Verdict::dropped) settle(context.ticket);
             if (verdict == Verdict::refused) {
                 if constexpr (std::is_invocable_v<Made>) {
@@ -207,6 +210,19 @@ struct Hub final : private TimerTarget {
 
 private:
     void on_timer(std::uint32_t which) override;
+    /// What a feature's hook said, for the trace.
+    template <class Context>
+    void note_verdict(const Context& context, Verdict verdict, std::string_view feature) {
+        if constexpr (requires { context.stanza; }) {
+            note_verdict(TraceSubject::of(context.stanza), Context::stage, verdict, feature,
+                         context.error);
+        } else if (context.packet != nullptr) {
+            note_verdict(TraceSubject::of(*context.packet), Context::stage, verdict, feature,
+                         context.error);
+        }
+    }
+    void note_verdict(const TraceSubject& subject, TraceStage stage, Verdict verdict,
+                      std::string_view feature, const StanzaError& error);
 
     std::uint64_t next_id_;
     Timer tick_;
