@@ -193,6 +193,7 @@ json::object describe(const View& shown) {
     object.emplace("rows", view(shown.rows));
     object.emplace("empty", view(shown.empty));
     object.emplace("fault", view(shown.fault));
+    object.emplace("live", shown.live);
     return object;
 }
 

@@ -57,6 +57,8 @@ struct View {
     std::string_view empty = {};     ///< said instead of a table without rows
     /// The member that says what is wrong: causewayctl ends with status 1 unless it is empty.
     std::string_view fault = {};
+    /// Rows are shown as they come, each as `sentence`, until the user has seen enough.
+    bool live = false;
 };
 
 struct Command {

@@ -27,6 +27,11 @@ using control::Done;
 using control::ReloadChange;
 using control::Status;
 
+constexpr Metric decisions{.name = "decisions",
+                           .help = "What was decided about stanzas, as causewayctl trace tells it.",
+                           .label = "verdict",
+                           .values = trace_verdict_names};
+
 /// What one shard adds to the status.
 struct ShardCounts {
     std::map<std::string, std::uint64_t, std::less<>> sessions;  ///< connected, by domain
@@ -189,11 +194,20 @@ void ServerOperations::measure(Answer<MetricSamples> answer) {
             answer(found.error());
             return;
         }
+        std::vector<const Metric*> metrics(server_.shared().features.metrics().begin(),
+                                           server_.shared().features.metrics().end());
+        metrics.push_back(&decisions);
         gather<std::vector<std::int64_t>>(
-            server_, home_, [](Server::Part& part) { return part.hub->metrics.all(); },
-            [this, samples = samples_of(*found),
+            server_, home_,
+            [](Server::Part& part) {
+                std::vector<std::int64_t> numbers = part.hub->metrics.all();
+                const auto& counted = part.hub->trace.counted();
+                numbers.insert(numbers.end(), counted.begin(), counted.end());
+                return numbers;
+            },
+            [metrics, samples = samples_of(*found),
              answer](const std::vector<std::vector<std::int64_t>>& shards) mutable {
-                auto counted = samples_of(server_.shared().features.metrics(), shards);
+                auto counted = samples_of(metrics, shards);
                 std::ranges::move(counted, std::back_inserter(samples));
                 answer(std::move(samples));
             });

@@ -31,6 +31,7 @@
 #include "gateway/server/operations.h"
 #include "gateway/server/server.h"
 #include "gateway/server/service_manager.h"
+#include "gateway/server/trace_commands.h"
 #include "gateway/store/sqlite.h"
 #include "gateway/store/sqlite_check.h"
 #include "gateway/xmpp/jid.h"
@@ -265,6 +266,7 @@ Outcome Process::make_control() {
     commands_ = std::make_unique<control::CommandTable>(
         control::CommandHost{*operations_, &server_->shared(), &here_});
     if (Outcome added = control::add_engine_commands(*commands_); !added) return added;
+    if (Outcome added = commands_->add(trace_commands()); !added) return added;
     for (const Feature* feature : server_->shared().features.features()) {
         if (Outcome added = commands_->add(feature->commands); !added) return added;
     }

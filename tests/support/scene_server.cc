@@ -9,6 +9,7 @@
 
 #include "gateway/config/load.h"
 #include "gateway/server/server.h"
+#include "gateway/server/why.h"
 #include "gateway/session/account_store.h"
 #include "gateway/store/memory.h"
 
@@ -233,6 +234,14 @@ Roster SceneServer::roster(const std::string& owner) {
         });
     if (!entries) throw std::runtime_error(entries.error().why());
     return Roster::from_store(owner, *entries);
+}
+
+std::string SceneServer::explanation(const std::string& id) {
+    const auto answer =
+        world_.ask<WhyAnswer>([&](Executor& to, std::function<void(Result<WhyAnswer>)> give) {
+            why(server_->shared(), to, {.id = id, .from = {}, .to = {}}, std::move(give));
+        });
+    return answer ? answer->sentence : answer.error().why();
 }
 
 std::size_t SceneServer::rows(const std::string& log, const std::string& owner) {

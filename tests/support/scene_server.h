@@ -100,6 +100,9 @@ public:
     /// The number of a feature's metric over all shards; nothing if there is none of that name.
     std::optional<std::int64_t> counted(std::string_view metric, std::string_view value);
 
+    /// What `causewayctl why` says of a message: its explanation, or why there is none.
+    std::string explanation(const std::string& id);
+
 private:
     [[nodiscard]] std::shared_ptr<const Config> configuration() const;
     void commit(Batch batch);

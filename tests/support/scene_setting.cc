@@ -88,6 +88,20 @@ std::string describe(const SubscriptionState& state) {
                        state.approved ? " + approved" : "");
 }
 
+/// Whether a text is as a pattern says, in which {any} stands for any text.
+bool fits(std::string_view text, std::string_view pattern) {
+    constexpr std::string_view any = "{any}";
+    const std::size_t first = pattern.find(any);
+    if (first == std::string_view::npos) return text == pattern;
+    if (!text.starts_with(pattern.substr(0, first))) return false;
+    text.remove_prefix(first);
+    pattern.remove_prefix(first + any.size());
+    for (std::size_t at = 0; at <= text.size(); ++at) {
+        if (fits(text.substr(at), pattern)) return true;
+    }
+    return false;
+}
+
 std::string domain_of(const std::string& bare) { return std::string(jid(bare).domain()); }
 
 }  // namespace
@@ -260,6 +274,20 @@ void Stage::closes_link(const Step&, const Words& words) {
 void Stage::tries_again(const Step&, const Words& words) {
     server_of(words[0]).retry_link(words[1]);
     world_.settle();
+}
+
+/// The block is the explanation; {any} in it stands for any text.
+void Stage::server_explains(const Step& step, const Words& words) {
+    SceneServer& server = server_of(words[0]);
+    const std::string id = filled(words[1]);
+    std::string wanted = step.block;
+    std::ranges::replace(wanted, '\n', ' ');
+    std::string came;
+    const bool right = world_.wait_until([&] {
+        came = server.explanation(id);
+        return fits(came, wanted);
+    });
+    if (!right) throw SceneFailure(step, fmt::format("  it explains: {}", came));
 }
 
 void Stage::server_unreachable(const Step&, const Words& words) {

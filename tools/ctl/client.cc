@@ -131,6 +131,19 @@ Result<json::value> Client::call(std::string_view method, json::object params, c
     return std::move(answer->result);
 }
 
+Result<json::value> Client::follow(std::string_view method, json::object params, const Rows& rows) {
+    constexpr std::chrono::hours for_ever{24 * 365};
+    const auto id = send(method, std::move(params));
+    if (!id) {
+        return id.error();
+    }
+    auto answer = receive(rows, for_ever);
+    if (!answer) {
+        return answer.error();
+    }
+    return std::move(answer->result);
+}
+
 Result<std::int64_t> Client::send(std::string_view method, json::object params) {
     const std::string line =
         control::write_request(control::RpcId(++last_id_), method, std::move(params));
@@ -143,9 +156,11 @@ Result<std::int64_t> Client::send(std::string_view method, json::object params) 
     return last_id_;
 }
 
-Result<Client::Answer> Client::receive(const Rows& rows) {
+Result<Client::Answer> Client::receive(const Rows& rows) { return receive(rows, timeout_); }
+
+Result<Client::Answer> Client::receive(const Rows& rows, Seconds patience) {
     while (true) {
-        const auto line = read_line();
+        const auto line = read_line(patience);
         if (!line) {
             return line.error();
         }
@@ -176,7 +191,7 @@ Result<Client::Answer> Client::receive(const Rows& rows) {
     }
 }
 
-Result<std::string> Client::read_line() {
+Result<std::string> Client::read_line(Seconds patience) {
     std::optional<error_code> done;
     std::size_t length = 0;
     asio::async_read_until(socket_, asio::dynamic_buffer(input_, longest_answer), '\n',
@@ -185,13 +200,13 @@ Result<std::string> Client::read_line() {
                                length = bytes;
                            });
     context_.restart();
-    context_.run_for(timeout_);
+    context_.run_for(patience);
     if (!done) {
         error_code ignored;
         socket_.close(ignored);
         context_.run();
         return Outcome::retry("the server did not answer within " +
-                              std::to_string(timeout_.count()) + " seconds");
+                              std::to_string(patience.count()) + " seconds");
     }
     if (*done == asio::error::eof || *done == boost::system::errc::connection_reset) {
         return Outcome::retry("the server closed the connection before it answered");

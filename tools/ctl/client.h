@@ -44,6 +44,10 @@ public:
     Result<boost::json::value> call(std::string_view method, boost::json::object params,
                                     const Rows& rows = {});
 
+    /// The same for what goes on until the user has seen enough: waits for each row however long.
+    Result<boost::json::value> follow(std::string_view method, boost::json::object params,
+                                      const Rows& rows);
+
     /// Sends a request without waiting; its id.
     Result<std::int64_t> send(std::string_view method, boost::json::object params);
     /// Waits for the next answer to any request under way.
@@ -54,7 +58,8 @@ public:
 
 private:
     Client(std::string path, Seconds timeout);
-    Result<std::string> read_line();
+    Result<Answer> receive(const Rows& rows, Seconds patience);
+    Result<std::string> read_line(Seconds patience);
 
     const std::string path_;
     const Seconds timeout_;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -77,6 +78,33 @@ Result<std::string> password_of(const Verb& verb, const Given& given) {
     return ask_password(harmless(whose == given.texts.end() ? verb.doc : whose->second));
 }
 
+/// Prints each row as it comes, for people or as a line of JSON.
+void print_row(const Verb& verb, const json::value& row, bool as_json) {
+    std::cout << (as_json ? json::serialize(row)
+                          : harmless(fill(verb.sentence, row, SystemClock().wall())))
+              << '\n';
+}
+
+/// What the user has seen enough of ends in good order; the server hears it by the connection.
+extern "C" void seen_enough(int) { ::_exit(done); }
+
+int follow(Client& client, const Verb& verb, json::object params, const Options& options) {
+    for (const int signal : {SIGINT, SIGTERM}) {
+        std::signal(signal, seen_enough);
+    }
+    const auto show = [&](json::array& rows) {
+        for (const json::value& row : rows) {
+            print_row(verb, row, options.as_json);
+        }
+        std::cout.flush();
+        if (!std::cout) {
+            ::_exit(failed);  // nobody reads it any more
+        }
+    };
+    const auto result = client.follow(verb.method, std::move(params), show);
+    return result ? done : complain(result.error());
+}
+
 }  // namespace
 
 int run_verb(Client& client, const Verb& verb, const Given& given, const Options& options) {
@@ -97,6 +125,9 @@ int run_verb(Client& client, const Verb& verb, const Given& given, const Options
                    number != given.numbers.end()) {
             params.emplace(param.name, number->second);
         }
+    }
+    if (verb.is_live) {
+        return follow(client, verb, std::move(params), options);
     }
     json::array rows;
     const auto keep = [&rows](json::array& some) {

@@ -60,6 +60,9 @@ std::string in_form(std::int64_t number, std::string_view form, std::int64_t now
     if (form == "ahead") {
         return ahead(number, now);
     }
+    if (form == "clock") {
+        return clock(number);
+    }
     if (form == "date") {
         return date(number);
     }

@@ -86,6 +86,11 @@ std::string grouped(std::uint64_t number) {
     return text;
 }
 
+std::string clock(std::int64_t unix_milliseconds) {
+    const std::string thousandths = std::to_string(1000 + unix_milliseconds % 1000);
+    return format_date_time(unix_milliseconds).substr(11, 8) + "." + thousandths.substr(1);
+}
+
 std::string date(std::int64_t unix_milliseconds) {
     const std::string text = format_date_time(unix_milliseconds);
     return text.substr(0, 10) + " " + text.substr(11, 5) + " UTC";

@@ -19,6 +19,9 @@ std::string size(std::uint64_t bytes);
 /// "12,345"
 std::string grouped(std::uint64_t number);
 
+/// 12:00:07.250, in UTC
+std::string clock(std::int64_t unix_milliseconds);
+
 /// 2026-01-31 12:00 UTC
 std::string date(std::int64_t unix_milliseconds);
 

@@ -74,6 +74,7 @@ Verb verb_of(const json::value& of) {
     verb.rows = text_of(of, "view.rows");
     verb.empty = text_of(of, "view.empty");
     verb.fault = text_of(of, "view.fault");
+    verb.is_live = flag_of(of, "view.live");
     return verb;
 }
 

@@ -44,7 +44,8 @@ struct Verb {
     std::string sentence;
     std::string rows;
     std::string empty;
-    std::string fault;  ///< the member that must be empty for the exit status to be 0
+    std::string fault;     ///< the member that must be empty for the exit status to be 0
+    bool is_live = false;  ///< its rows are shown as they come
 };
 
 /// The verbs that people can type, from the result of `help`. Malformed if it is none.

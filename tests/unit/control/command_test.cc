@@ -79,8 +79,7 @@ TEST_CASE("parameters that do not fit are rejected by name") {
               "thing.do: \"times\" must be an integer from 0 to 9");
     }
     CHECK(rejection(R"({"name":"x","file":"/a"})").empty());
-    CHECK(rejection(R"({"name":"x","file":"a"})") ==
-          "thing.do: \"file\" must be an absolute path");
+    CHECK(rejection(R"({"name":"x","file":"a"})") == "thing.do: \"file\" must be an absolute path");
     CHECK(rejection(R"({"name":"x","file":""})") == "thing.do: \"file\" must have 1 to 9 bytes");
     for (const char* accounts : {"[]", "{}", R"([["a","b"],["a","b"],["a","b"]])"}) {
         CHECK(rejection(R"({"name":"x","accounts":)" + std::string(accounts) + "}") ==
@@ -135,7 +134,7 @@ TEST_CASE("help lists the table") {
     CHECK(
         commands[1].at("view") ==
         json::parse(
-            R"({"fields":[{"title":"NAME","text":"{name}","each":"things","when":""}],"sentence":"","rows":"","empty":"no things","fault":""})"));
+            R"({"fields":[{"title":"NAME","text":"{name}","each":"things","when":""}],"sentence":"","rows":"","empty":"no things","fault":"","live":false})"));
 }
 
 TEST_CASE("a reply is given once") {

@@ -53,6 +53,18 @@ void show_garden(const CommandRequest& request) {
                               R"("paths":[],"gate":{"open":false}})"));
 }
 
+/// Two rows, one after the other, as of something that happens.
+void watch_garden(const CommandRequest& request) {
+    for (const char* name : {"rose", "lily"}) {
+        json::object row{{"at", 12'345'678}, {"name", name}, {"visitor", nullptr}};
+        if (name == std::string_view("lily")) row["visitor"] = "\x1b[2J";
+        json::object params;
+        params.emplace("rows", json::array{std::move(row)});
+        request.reply.notify("rows", std::move(params));
+    }
+    request.reply(json::value(json::object{{"count", 2}}));
+}
+
 void plant(const CommandRequest& request) { request.reply(json::value(request.naming("name"))); }
 
 void weed(const CommandRequest& request) {
@@ -83,6 +95,11 @@ constexpr std::array plant_name{Param{"name", ParamType::string, true, "its name
 constexpr std::array weed_plan{Param{"plan", ParamType::path, true, "a drawing of it", 99}};
 constexpr std::array weed_sheet{Field{"plan", "{plan}"}, Field{"weed", "{}", "weeds"}};
 constexpr std::array test_commands{
+    Command{.name = "garden.watch",
+            .doc = "tells what happens in the garden",
+            .streams = true,
+            .run = watch_garden,
+            .view = {.sentence = "{at:clock}  {name}[, visited by {visitor}]", .live = true}},
     Command{.name = "garden.weed",
             .params = weed_plan,
             .doc = "looks for weeds",

@@ -11,6 +11,7 @@
 
 #include "gateway/control/commands.h"
 #include "gateway/server/operations.h"
+#include "gateway/server/trace_commands.h"
 #include "gateway/session/roster.h"
 #include "gateway/store/memory.h"
 #include "tests/support/sim_clock.h"
@@ -91,6 +92,7 @@ public:
         commands = std::make_unique<control::CommandTable>(
             control::CommandHost{*operations, &server->shared(), &loop});
         REQUIRE(control::add_engine_commands(*commands).ok());
+        REQUIRE(commands->add(trace_commands()).ok());
         for (const Feature* feature : server->shared().features.features()) {
             REQUIRE(commands->add(feature->commands).ok());
         }

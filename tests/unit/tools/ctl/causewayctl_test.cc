@@ -195,7 +195,7 @@ TEST_CASE("bad usage is exit status 2 and changes nothing") {
                    "garden, help, "));
     CHECK(contains(run(fixture, {"user"}).err,
                    "\"causewayctl user\" needs one of these verbs: add, disable, "));
-    CHECK(contains(run(fixture, {"garden", "frob"}).err, "are: plant, plants, show"));
+    CHECK(contains(run(fixture, {"garden", "frob"}).err, "are: plant, plants, show, watch, weed"));
     CHECK(contains(run(fixture, {"user", "show"}).err, "see causewayctl user show --help"));
     CHECK(run_program({"--timeout", "x", "status"}).status == 2);
     CHECK(run_program({}).err == "causewayctl: a verb is missing; see causewayctl --help\n");
@@ -233,7 +233,17 @@ TEST_CASE("a verb of which only the server knows is one like any other") {
     const json::value raw = json::parse(run(fixture, {"help", "--json"}).out);
     CHECK(raw.at("commands").as_array().size() == fixture.table.rows().size());
     CHECK(contains(run(fixture, {"garden", "plants", "--help"}).out, "only of this colour"));
-    CHECK(contains(run(fixture, {"--help"}).out, "plant, plants, show, weed\n"));
+    CHECK(contains(run(fixture, {"--help"}).out, "plant, plants, show, watch, weed\n"));
+}
+
+TEST_CASE("what happens is a line for each row, and a line of JSON") {
+    const ControlFixture fixture;
+    const Ran ran = run(fixture, {"garden", "watch"});
+    CHECK(ran.status == 0);
+    CHECK(ran.out == "03:25:45.678  rose\n03:25:45.678  lily, visited by ?[2J\n");
+    const Ran as_json = run(fixture, {"--json", "garden", "watch"});
+    CHECK(as_json.status == 0);
+    CHECK(as_json.out.starts_with("{\"at\":12345678,\"name\":\"rose\",\"visitor\":null}\n{"));
 }
 
 TEST_CASE("bash completes the verbs that the server has") {
@@ -255,7 +265,7 @@ TEST_CASE("bash completes the verbs that the server has") {
         ::pclose(out);
         return std::string(some.data(), got);
     };
-    CHECK(contains(completed("''", fixture.path), "garden garden garden help "));
+    CHECK(contains(completed("''", fixture.path), "garden garden garden garden garden help "));
     CHECK(completed("rel", fixture.path) == "reload\n");
     CHECK(completed("garden pl", fixture.path) == "plant plants\n");
     CHECK(completed("--json garden plants ''", fixture.path) == "\n");
