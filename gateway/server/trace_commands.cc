@@ -219,9 +219,9 @@ constexpr std::array why_fields{
     Field{"message", "[{id} ][from {from} ][to {to}]"},
     Field{.title = "stanza-id", .text = "{stanza_id}", .when = "stanza_id"},
     Field{.title = "{at:clock}",
-          .text = "{stage} {verdict}[ ({kind})][ at {where}][: {reason}]",
+          .text = "{kind}: {stage} {verdict}[ ({where})][: {reason}]",
           .each = "events"},
-    Field{.title = "archived", .text = "{owner}, {stanza_id}", .each = "archived"},
+    Field{.title = "archive of {owner}", .text = "{stanza_id}", .each = "archived"},
     Field{.title = "others",
           .text = "{others:count} more with that id: --from and --to choose",
           .when = "others"},
@@ -234,8 +234,8 @@ constexpr std::array commands{
             .doc = "shows what is decided about stanzas from and to an address, until interrupted",
             .streams = true,
             .run = trace,
-            .view = {.sentence = "{at:clock}  {stage} {verdict}[ at {where}][: {reason}]  "
-                                 "{kind}[ {id}][ from {from}][ to {to}]"
+            .view = {.sentence = "{at:clock}  {kind}[ {id}][ from {from}][ to {to}]: "
+                                 "{stage} {verdict}[ ({where})][: {reason}]"
                                  "[  ({lost:count} more were lost: they came too fast)]",
                      .live = true}},
     Command{.name = "why",

@@ -65,8 +65,11 @@ void over_quota(const Account& account, const Packet& packet) {
 }
 
 void behind(const Account& account, const Packet& packet) {
+    const AccountSessions::Some best = account.sessions().best();
+    const bool crowded = std::ranges::any_of(best, &Resource::crowded);
     note(account, packet, TraceStage::offline, TraceVerdict::waiting,
-         "the client there has much to take: it goes behind the messages that came before");
+         crowded ? "the client there has much to take: it goes behind the messages that came before"
+                 : "stored messages are on their way to the client there: it goes behind them");
 }
 
 }  // namespace causeway::inbox_trace
