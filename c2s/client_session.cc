@@ -219,6 +219,7 @@ void ClientSession::stanza_in(Element& element, Arena& arena) {
         // RFC 6120 §8.1.2.1: nobody speaks for another.
         const auto claimed = Jid::parse(from);
         if (!claimed || (*claimed != jid() && claimed->full() != jid().bare())) {
+            session_trace::not_its_address(hub_, jid(), element, *kind);
             stream_->stream().fail(stream_error::invalid_from, "that is not your address");
             return;
         }

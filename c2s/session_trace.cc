@@ -10,6 +10,19 @@ void note(Hub& hub, const Jid& session, const Packet& packet, TraceVerdict verdi
     hub.trace.note(packet, {TraceStage::to_client, verdict, session.full(), reason});
 }
 
+/// Of an element that never became a stanza.
+void note(Hub& hub, const Jid& session, const Element& element, StanzaKind kind,
+          TraceVerdict verdict, std::string_view reason) {
+    const auto to = Jid::parse(element.attribute("to"));
+    hub.trace.note(TraceSubject{.kind = kind,
+                                .type = StanzaType::normal,
+                                .from = session,
+                                .to = to ? *to : Jid(),
+                                .id = element.attribute("id"),
+                                .minor = kind == StanzaKind::iq},
+                   {TraceStage::from_client, verdict, {}, reason});
+}
+
 }  // namespace
 
 void acknowledged(Hub& hub, const Jid& session, const std::vector<StreamManagement::Sent>& done) {
@@ -48,14 +61,14 @@ void sent_again(Hub& hub, const Jid& session, const Packet& packet) {
 
 void refused(Hub& hub, const Jid& session, const Element& element, StanzaKind kind,
              const StanzaError& error) {
-    const auto to = Jid::parse(element.attribute("to"));
-    hub.trace.note(TraceSubject{.kind = kind,
-                                .type = StanzaType::normal,
-                                .from = session,
-                                .to = to ? *to : Jid(),
-                                .id = element.attribute("id"),
-                                .minor = kind == StanzaKind::iq},
-                   {TraceStage::from_client, TraceVerdict::refused, {}, words_of(error)});
+    note(hub, session, element, kind, TraceVerdict::refused, words_of(error));
+}
+
+void not_its_address(Hub& hub, const Jid& session, const Element& element, StanzaKind kind) {
+    note(hub, session, element, kind, TraceVerdict::dropped,
+         fmt::format("it was sent as from {}, which is not the address of its client, whose stream "
+                     "was ended (invalid-from)",
+                     element.attribute("from")));
 }
 
 }  // namespace causeway::session_trace

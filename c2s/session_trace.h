@@ -16,6 +16,8 @@ void given_back(Hub& hub, const Jid& session, const Packet& packet);
 void no_connection(Hub& hub, const Jid& session, const Packet& packet);
 /// The session is resumed, and its client gets once more what it did not acknowledge.
 void sent_again(Hub& hub, const Jid& session, const Packet& packet);
+/// Its `from` is not an address of the session, which is ended.
+void not_its_address(Hub& hub, const Jid& session, const Element& element, StanzaKind kind);
 /// It is no stanza that can be routed.
 void refused(Hub& hub, const Jid& session, const Element& element, StanzaKind kind,
              const StanzaError& error);

@@ -195,7 +195,7 @@ std::vector<Option> process_limits() {
               "Longest time that the absence of records is remembered."),
         limit("limits.trace_bytes", &L::trace_bytes, {0, gib}, live,
               "Bytes in which each thread remembers what was decided about stanzas, for "
-              "\"causewayctl why\"; 0: none. A message takes about 400."),
+              "\"causewayctl why\"; 0: none. A message takes 400 to 700."),
         limit("limits.control_connections", &L::control_connections, {1, 1000}, live,
               "Connections to the control socket."),
         limit("limits.control_line_bytes", &L::control_line_bytes, {4 * kib, 64 * mib}, live,

@@ -41,7 +41,8 @@ enum class Verdict : unsigned char {
     dropped,  ///< it goes no further, and the sender is told nothing
 };
 
-/// What every point of a stanza's way has in common.
+/// What every point of a stanza's way has in common. What a hook decides beside its verdict, it
+/// tells the trace by `hub.trace.note` (gateway/trace/trace.h).
 struct PointContext {
     Hub& hub;
     AcknowledgementTicket ticket;

@@ -85,6 +85,9 @@ void send_copies(Account& account, const Packet& packet, Direction direction,
         session->deliver(Packet::make(StanzaKind::message, packet.type(), account.jid(),
                                       session->jid(), {}, inner),
                          0);
+        account.hub().trace.note(packet, {.stage = TraceStage::to_client,
+                                          .verdict = TraceVerdict::copied,
+                                          .where = session->jid().full()});
         account.hub().metrics.add(copies, static_cast<std::size_t>(direction));
     }
 }

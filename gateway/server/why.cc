@@ -10,6 +10,7 @@
 #include <set>
 #include <utility>
 
+#include "gateway/server/merged_traces.h"
 #include "gateway/session/account_inbox.h"
 #include "gateway/xml/ns.h"
 #include "s2s/server_table.h"
@@ -20,8 +21,8 @@ namespace {
 /// Rows of one owner that are looked at, and how many are read at once.
 constexpr std::size_t rows_limit = 20'000;
 constexpr std::size_t page_rows = 500;
-/// Queues that are looked through when the recipient's domain is not known.
-constexpr std::size_t queues_limit = 1000;
+/// Owners of each store whose rows are looked through when the recipient is not known.
+constexpr std::size_t owners_limit = 1000;
 /// The latest of an archive, where only the client's id is known.
 constexpr std::size_t archive_rows = 200;
 
@@ -29,29 +30,6 @@ std::uint64_t number_of(std::string_view text) {
     std::uint64_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     return error == std::errc{} && end == text.data() + text.size() ? number : 0;
-}
-
-/// The shards' events as one list: each shard's stay in their order; of those of one millisecond
-/// the one that is earlier on a stanza's way comes first.
-std::vector<TraceLine> merge(std::vector<Trace::Found> found) {
-    std::vector<TraceLine> merged;
-    std::vector<std::size_t> next(found.size(), 0);
-    while (true) {
-        const TraceLine* first = nullptr;
-        std::size_t of = 0;
-        for (std::size_t i = 0; i < found.size(); ++i) {
-            if (next[i] == found[i].lines.size()) continue;
-            const TraceLine& line = found[i].lines[next[i]];
-            if (first == nullptr ||
-                std::tie(line.at, line.stage) < std::tie(first->at, first->stage)) {
-                first = &line;
-                of = i;
-            }
-        }
-        if (first == nullptr) return merged;
-        merged.push_back(*first);
-        ++next[of];
-    }
 }
 
 /// Between whom a stanza goes: an error that answers it goes the other way.
@@ -79,6 +57,7 @@ public:
             *address = parsed->full();
         }
         number_ = number_of(asked_.id);
+        if (number_ != 0) numbers_.insert(number_);
         ids_.insert(asked_.id);
         look({.id = asked_.id, .stanza_id = number_, .from = asked_.from, .to = asked_.to},
              [self = shared_from_this()](std::vector<TraceLine> lines) {
@@ -107,7 +86,7 @@ private:
                 self->home_.post([self, i, state, found] {
                     self->remembered_since_ = std::max(self->remembered_since_, found->since);
                     state->found[i] = std::move(*found);
-                    if (--state->missing == 0) state->then(merge(std::move(state->found)));
+                    if (--state->missing == 0) state->then(merged(state->found));
                 });
             });
         }
@@ -125,6 +104,7 @@ private:
         for (const TraceLine& line : lines) {
             if (bare(ends_of(line)) != bare(ends_)) continue;
             if (line.stanza_id != 0) question.stanza_id = line.stanza_id;
+            know(line);
             if (line.id.empty()) continue;
             ids_.insert(line.id);
             if (question.identities.empty()) {
@@ -132,10 +112,19 @@ private:
                 question.identities.push_back({line.id, ends.first, ends.second});
             }
         }
-        number_ = question.stanza_id;
         look(std::move(question), [self = shared_from_this()](std::vector<TraceLine> all) {
             self->events_found(std::move(all));
         });
+    }
+
+    /// The numbers that the owners of archives gave it; the recipient's is the one that is told.
+    void know(const TraceLine& line) {
+        if (line.stanza_id == 0) return;
+        numbers_.insert(line.stanza_id);
+        const bool of_sender = line.stage == TraceStage::archive &&
+                               bare_of(line.where) == bare_of(ends_.first) &&
+                               bare_of(ends_.first) != bare_of(ends_.second);
+        if (!of_sender || number_ == 0) number_ = line.stanza_id;
     }
 
     [[nodiscard]] Ends ends_of(const TraceLine& line) const {
@@ -163,15 +152,46 @@ private:
         std::erase_if(lines,
                       [&](const TraceLine& line) { return bare(ends_of(line)) != bare(ends_); });
         result_.story.events = std::move(lines);
-        result_.stanza_id = number_;
         for (const TraceLine& line : result_.story.events) {
             if (!line.id.empty()) result_.id = line.id;
+            know(line);
         }
         if (result_.id.empty() && number_ == 0) result_.id = asked_.id;
-        classify();
+        if (result_.story.events.empty() && ends_.second.empty()) {
+            seek();
+        } else {
+            classify();
+        }
     }
 
     // ---- what is stored ----
+
+    /// Nothing is remembered, as after a restart, and the recipient is not named: looks where it
+    /// may stand until somebody's rows hold it, and goes on with what they tell.
+    void seek() {
+        if (number_ != 0) steps_.emplace_back([this] { find_archive(); });
+        steps_.emplace_back([this] { find_rows(AccountInbox::store_name, result_.story.offline); });
+        steps_.emplace_back([this] { find_rows(RemotePair::store_name, result_.story.queued); });
+        steps_.emplace_back([this] { classify(); });
+        next();
+    }
+
+    /// The account that received a message of that number.
+    void find_archive() {
+        shared_.store.archive_recent(
+            number_ - 1, 1, home_,
+            [self = shared_from_this()](
+                const Result<std::vector<std::pair<std::string, ArchiveRow>>>& found) {
+                if (found && !found->empty() && found->front().second.id == self->number_) {
+                    const auto& [owner, row] = found->front();
+                    const Ends& asked = self->ends_;
+                    if (asked.first.empty() || bare_of(asked.first) == row.with) {
+                        self->ends_ = {row.with, owner};
+                    }
+                }
+                self->next();
+            });
+    }
 
     /// Which of the two have an account here, by the configuration of a shard.
     void classify() {
@@ -190,16 +210,22 @@ private:
 
     void plan(bool sender_here, bool recipient_here) {
         const auto [from, to] = bare(ends_);
-        if (recipient_here) steps_.emplace_back([this, to = to] { read_archive(to); });
-        if (sender_here) steps_.emplace_back([this, from = from] { read_archive(from); });
+        const bool by_number = !numbers_.empty();
+        if (recipient_here) {
+            steps_.emplace_back([this, to = to, by_number] { read_archive(to, by_number); });
+        }
+        if (sender_here && from != to) {
+            steps_.emplace_back([this, from = from, by_number] { read_archive(from, by_number); });
+        }
         if (recipient_here) {
             steps_.emplace_back([this, to = to] {
                 read_rows(AccountInbox::store_name, to, result_.story.offline, 0, 0);
             });
         } else if (!to.empty() && !from.empty()) {
             plan_queue(RemotePair::queue_owner(domain_part_of(to), domain_part_of(from)));
-        } else if (result_.story.events.empty()) {
-            steps_.emplace_back([this] { find_queues(); });
+        } else if (result_.story.events.empty() && !to.empty()) {
+            steps_.emplace_back(
+                [this] { find_rows(RemotePair::store_name, result_.story.queued); });
         }
         steps_.emplace_back([this] { ask_link(); });
     }
@@ -220,24 +246,39 @@ private:
         step();
     }
 
-    /// Neither end is known, or only one: every queue is looked through.
-    void find_queues() {
-        shared_.store.log_totals(
-            std::string(RemotePair::store_name), queues_limit, home_,
-            [self = shared_from_this()](const Result<std::vector<LogTotals>>& totals) {
-                if (totals) {
-                    const std::string remote(domain_part_of(self->ends_.second));
-                    // Before what was planned behind it.
-                    Steps later = std::exchange(self->steps_, {});
-                    for (const LogTotals& total : *totals) {
-                        const bool other =
-                            !remote.empty() && !total.owner.starts_with(remote + ' ');
-                        if (!other) self->plan_queue(total.owner);
-                    }
-                    std::ranges::move(later, std::back_inserter(self->steps_));
-                }
-                self->next();
-            });
+    /// Not both ends are known: looks through what every owner has in that store.
+    void find_rows(std::string_view store, std::optional<StanzaStory::Stored>& into) {
+        shared_.store.log_totals(std::string(store), owners_limit, home_,
+                                 [self = shared_from_this(), store,
+                                  &into](const Result<std::vector<LogTotals>>& totals) {
+                                     if (!totals) {
+                                         self->next();
+                                         return;
+                                     }
+                                     const std::string remote(domain_part_of(self->ends_.second));
+                                     auto owners = std::make_shared<std::vector<std::string>>();
+                                     for (const LogTotals& total : *totals) {
+                                         const bool other = store == RemotePair::store_name &&
+                                                            !remote.empty() &&
+                                                            !total.owner.starts_with(remote + ' ');
+                                         if (!other) owners->push_back(total.owner);
+                                     }
+                                     self->read_owners(store, std::move(owners), into);
+                                 });
+    }
+
+    /// The rows of one owner after the other, the last one first, before what is planned.
+    void read_owners(std::string_view store, std::shared_ptr<std::vector<std::string>> owners,
+                     std::optional<StanzaStory::Stored>& into) {
+        if (into || owners->empty()) {
+            next();
+            return;
+        }
+        const std::string owner = std::move(owners->back());
+        owners->pop_back();
+        steps_.emplace_front(
+            [this, store, owners = std::move(owners), &into] { read_owners(store, owners, into); });
+        read_rows(store, owner, into, 0, 0);
     }
 
     void read_rows(std::string_view store, const std::string& owner,
@@ -267,9 +308,13 @@ private:
 
     /// Whether a stored stanza is the one that is asked about; if so, it says between whom it goes.
     bool is_it(std::uint64_t row, std::string_view body) {
-        bool same = number_ != 0 && row == number_;
-        const std::string number = number_ == 0 ? std::string() : fmt::format("{}", number_);
-        const bool may_be = same || (number_ != 0 && body.find(number) != std::string_view::npos) ||
+        bool same = numbers_.contains(row);
+        const bool may_be = same ||
+                            std::ranges::any_of(numbers_,
+                                                [&](std::uint64_t number) {
+                                                    return body.find(fmt::format("{}", number)) !=
+                                                           std::string_view::npos;
+                                                }) ||
                             std::ranges::any_of(ids_, [&](const std::string& id) {
                                 return id.find_first_of("&<>'\"") != std::string::npos ||
                                        body.find(id) != std::string_view::npos;
@@ -278,8 +323,8 @@ private:
         (void)Packet::visit_bytes(body, [&](const Stanza& stanza) {
             for (const Element* child = stanza.element.first_element(); child != nullptr;
                  child = child->next_element()) {
-                same = same || (!number.empty() && child->is(ns::stanza_ids, "stanza-id") &&
-                                child->attribute("id") == number);
+                same = same || (child->is(ns::stanza_ids, "stanza-id") &&
+                                numbers_.contains(number_of(child->attribute("id"))));
             }
             const Ends ends{std::string(stanza.from.full()), std::string(stanza.to.full())};
             const auto fits = [](const std::string& wanted, const std::string& is) {
@@ -290,15 +335,17 @@ private:
             if (!same) return;
             ends_ = ends;
             result_.id = stanza.id();
+            if (!result_.id.empty()) ids_.insert(result_.id);
         });
         return same;
     }
 
-    void read_archive(const std::string& owner) {
+    /// If it is not there by a number, the latest of those two are looked through.
+    void read_archive(const std::string& owner, bool by_number) {
         const auto [from, to] = bare(ends_);
         ArchiveQuery query{.owner = owner};
-        if (number_ != 0) {
-            query.ids = {number_};
+        if (by_number) {
+            query.ids.assign(numbers_.begin(), numbers_.end());
         } else {
             query.with = owner == to ? from : to;
             query.from_end = true;
@@ -306,16 +353,25 @@ private:
         }
         shared_.store.archive_page(
             std::move(query), home_,
-            [self = shared_from_this(), owner](const Result<ArchivePage>& page) {
-                if (page) {
-                    for (const ArchiveRow& row : page->rows) {
-                        if (!self->is_it(row.id, row.body)) continue;
-                        self->result_.story.archived.push_back(
-                            {.owner = owner, .id = row.id, .at = time_of_id(row.id)});
-                    }
+            [self = shared_from_this(), owner, by_number](const Result<ArchivePage>& page) {
+                const bool found = page && self->archived(owner, page->rows);
+                if (!found && by_number) {
+                    self->read_archive(owner, false);
+                } else {
+                    self->next();
                 }
-                self->next();
             });
+    }
+
+    bool archived(const std::string& owner, const std::vector<ArchiveRow>& rows) {
+        const auto row = std::ranges::find_if(
+            rows, [this](const ArchiveRow& one) { return is_it(one.id, one.body); });
+        if (row == rows.end()) return false;
+        numbers_.insert(row->id);
+        if (number_ == 0 || owner == bare_of(ends_.second)) number_ = row->id;
+        result_.story.archived.push_back(
+            {.owner = owner, .id = row->id, .at = time_of_id(row->id)});
+        return true;
     }
 
     // ---- the link ----
@@ -346,6 +402,7 @@ private:
 
     void finish() {
         StanzaStory& story = result_.story;
+        result_.stanza_id = number_;
         story.from = ends_.first;
         story.to = ends_.second;
         story.now = shared_.clock.wall();
@@ -361,20 +418,20 @@ private:
         const UnixMillis since = remembered_since_ != 0 ? remembered_since_ : shared_.started_at();
         return fmt::format(
             "nothing is known of \"{}\": what did not go as usual is remembered since {} "
-            "(limits.trace_bytes), and it waits in no queue{}; it may be older, have another id, "
-            "or "
-            "never have come to this server",
+            "(limits.trace_bytes), and it waits in no queue and no store{}; it may be older, have "
+            "another id, or never have come to this server",
             asked_.id, words_for_time(since, shared_.clock.wall()),
-            asked_.to.empty() ? "; with --to the store of its recipient is looked into as well"
-                              : " and no store");
+            asked_.to.empty() ? "; with --to the archive of its recipient is looked into as well"
+                              : "");
     }
 
     Shared& shared_;
     Executor& home_;
     WhyQuestion asked_;
     const std::function<void(Result<WhyAnswer>)> answer_;
-    std::uint64_t number_ = 0;   ///< its stanza-id, as far as it is known
-    std::set<std::string> ids_;  ///< by its client
+    std::uint64_t number_ = 0;         ///< its stanza-id, as far as it is known
+    std::set<std::uint64_t> numbers_;  ///< that one, and those of other owners
+    std::set<std::string> ids_;        ///< by its client
     Ends ends_;
     bool error_itself_ = false;  ///< it is an error, of which what it answers is not known here
     WhyAnswer result_;

@@ -16,7 +16,8 @@ void note(const Account& account, const Packet& packet, TraceStage stage, TraceV
 
 /// Why no session takes a message to the bare address.
 std::string_view why_nobody(const Account& account) {
-    if (account.barred()) return "the account is disabled";
+    if (account.barred())
+        return "the account is disabled (\"causewayctl user enable\" lets it log in again)";
     if (account.sessions().empty()) return "nobody is online there";
     const bool some = std::ranges::any_of(account.sessions().all(), &Resource::available);
     return some ? "the priority of every session there is negative"
@@ -24,6 +25,11 @@ std::string_view why_nobody(const Account& account) {
 }
 
 }  // namespace
+
+bool asked_not_to_keep(const Packet& packet) {
+    return packet.bytes().find("urn:xmpp:hints") != std::string_view::npos &&
+           packet.bytes().find("<no-") != std::string_view::npos;
+}
 
 void no_such_session(const Account& account, const Packet& packet, TraceVerdict verdict) {
     account.hub().trace.note(
@@ -43,13 +49,12 @@ void no_takers(const Account& account, const Packet& packet) {
 }
 
 void not_kept(const Account& account, const Packet& packet) {
-    const bool asked = packet.bytes().find("urn:xmpp:hints") != std::string_view::npos &&
-                       packet.bytes().find("<no-") != std::string_view::npos;
-    note(account, packet, TraceStage::offline, TraceVerdict::dropped,
-         fmt::format("{}, and {}",
-                     asked ? "its sender asks for it not to be stored (no-store)"
-                           : "it holds nothing that is kept",
-                     why_nobody(account)));
+    note(
+        account, packet, TraceStage::offline, TraceVerdict::dropped,
+        fmt::format("{}, and {}",
+                    asked_not_to_keep(packet) ? "its sender asks for it not to be stored (no-store)"
+                                              : "it holds nothing that is kept",
+                    why_nobody(account)));
 }
 
 void kept(const Account& account, const Packet& packet) {

@@ -10,6 +10,9 @@ class Account;
 
 namespace inbox_trace {
 
+/// Its sender asks for it not to be stored (XEP-0334).
+bool asked_not_to_keep(const Packet& packet);
+
 /// Its type is for one session alone, which is not there.
 void no_such_session(const Account& account, const Packet& packet, TraceVerdict verdict);
 /// No message of its type is for the account.

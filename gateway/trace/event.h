@@ -32,6 +32,8 @@ inline constexpr std::size_t trace_stages = static_cast<std::size_t>(TraceStage:
 
 enum class TraceVerdict : unsigned char {
     accepted,   ///< it goes on
+    copied,     ///< another session of the account gets a copy
+    skipped,    ///< it goes on, and is not kept here
     delivered,  ///< given to a session whose client will acknowledge it
     written,    ///< given to a stream that says no more about it
     confirmed,  ///< the other side has it
@@ -50,8 +52,8 @@ inline constexpr std::array<std::string_view, trace_stages> trace_stage_names{
     "from-client", "from-server", "account", "to-server", "queue",
     "to-client",   "offline",     "archive", "answer"};
 inline constexpr std::array<std::string_view, trace_verdicts> trace_verdict_names{
-    "accepted", "delivered", "written",  "confirmed", "taken",   "waiting",
-    "kept",     "returned",  "repeated", "dropped",   "refused", "expired"};
+    "accepted", "copied", "skipped",  "delivered", "written", "confirmed", "taken",
+    "waiting",  "kept",   "returned", "repeated",  "dropped", "refused",   "expired"};
 
 constexpr std::string_view to_string(TraceStage stage) {
     return trace_stage_names[static_cast<std::size_t>(stage)];
@@ -61,7 +63,9 @@ constexpr std::string_view to_string(TraceVerdict verdict) {
 }
 
 /// What a message meets on a way on which all goes well.
-constexpr bool as_usual(TraceVerdict verdict) { return verdict <= TraceVerdict::confirmed; }
+constexpr bool as_usual(TraceStage stage, TraceVerdict verdict) {
+    return verdict <= TraceVerdict::confirmed || stage == TraceStage::archive;
+}
 
 /// What the code that decides says. The texts are copied.
 struct TraceStep {

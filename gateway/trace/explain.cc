@@ -35,18 +35,19 @@ class Explanation {
 public:
     explicit Explanation(const StanzaStory& story) : story_(story) {}
 
-    std::string words() const { return fate() + repeated(); }
+    std::string words() const { return fate() + repeated() + copies() + archives(); }
 
 private:
     [[nodiscard]] std::string fate() const {
         if (const TraceLine* error = answer_of_peer()) return answered(*error);
         if (const TraceLine* had = arrived_at_client()) return arrived(*had);
+        if (const TraceLine* had = fetched()) return fetched_by(*had);
         if (story_.queued) return in_queue();
         const TraceLine* last = decisive();
         if (story_.offline && !on_its_way(last)) return in_store();
         if (last != nullptr) return said_by(*last);
         if (story_.offline) return in_store();
-        return in_archive();
+        return from_archives_alone();
     }
 
     /// That a copy came as well, where more is known than that.
@@ -57,6 +58,70 @@ private:
         return fmt::format(" A copy of it that came at {} was recognised, and is not shown twice.",
                            at(*found));
     }
+
+    /// Other sessions that got a copy (carbons).
+    [[nodiscard]] std::string copies() const {
+        std::string sessions;
+        for (const TraceLine& event : story_.events) {
+            if (event.verdict != Verdict::copied || is_answer(event)) continue;
+            if (!sessions.empty()) sessions += " and ";
+            sessions += event.where;
+        }
+        return sessions.empty() ? sessions : fmt::format(" A copy went to {}.", sessions);
+    }
+
+    // ---- archives ----
+
+    [[nodiscard]] std::string archives() const { return in_archives() + not_in_archives(); }
+
+    [[nodiscard]] std::string in_archives() const {
+        std::string words;
+        for (const StanzaStory::Archived& one : story_.archived) {
+            words += words.empty() ? " It is in the archive of " : " and in the archive of ";
+            words += fmt::format("{} since {} (as {}", one.owner,
+                                 words_for_time(one.at, story_.now), one.id);
+            const bool of_recipient = one.owner == bare_of(story_.to);
+            words += of_recipient && story_.offline ? ", fetched by no client yet)" : ")";
+        }
+        return words.empty() ? words : words + ".";
+    }
+
+    /// Accounts whose archive does not keep it, and why.
+    [[nodiscard]] std::string not_in_archives() const {
+        std::string words;
+        for (const TraceLine& event : story_.events) {
+            if (event.stage != Stage::archive || event.verdict != Verdict::skipped ||
+                is_answer(event)) {
+                continue;
+            }
+            const std::string sentence =
+                fmt::format(" The archive of {} does not keep it: {}.", event.where, event.reason);
+            if (words.find(sentence) == std::string::npos) words += sentence;
+        }
+        return words;
+    }
+
+    /// That a client asked the archive for it while it waited to be delivered.
+    [[nodiscard]] const TraceLine* fetched() const {
+        const auto found = std::ranges::find_if(story_.events, [](const TraceLine& event) {
+            return event.stage == Stage::archive && event.verdict == Verdict::delivered;
+        });
+        return found == story_.events.end() ? nullptr : &*found;
+    }
+
+    [[nodiscard]] std::string fetched_by(const TraceLine& had) const {
+        if (!story_.offline) {
+            return fmt::format("It arrived: the client {} fetched it from the archive at {}.",
+                               had.where, at(had));
+        }
+        return fmt::format(
+            "The client {} fetched it from the archive at {} and has not acknowledged it yet; if "
+            "that connection breaks, it waits for the next client.",
+            had.where, at(had));
+    }
+
+    // ---- what became of it ----
+
     [[nodiscard]] std::string at(const TraceLine& event) const {
         return words_for_time(event.at, story_.now);
     }
@@ -87,6 +152,7 @@ private:
         const TraceLine* last = nullptr;
         for (const TraceLine& event : story_.events) {
             if (is_answer(event) || event.stage == Stage::answer) continue;
+            if (event.stage == Stage::archive || event.verdict == Verdict::copied) continue;
             if (event.verdict == Verdict::accepted && last != nullptr) continue;  // of a copy
             if (event.verdict != Verdict::repeated || last == nullptr ||
                 last->verdict == Verdict::accepted) {
@@ -174,13 +240,20 @@ private:
         return words + ".";
     }
 
-    [[nodiscard]] std::string in_archive() const {
-        if (story_.archived.empty()) return "Nothing is known of what became of it.";
-        const StanzaStory::Archived& first = story_.archived.front();
+    /// What can be told without an event: it is in an archive, and waits nowhere.
+    [[nodiscard]] std::string from_archives_alone() const {
+        const bool had = std::ranges::any_of(
+            story_.archived, [&](const auto& one) { return one.owner == bare_of(story_.to); });
+        if (had) {
+            return fmt::format(
+                "It waits for {} no more: a client there was given it or fetched it from the "
+                "archive, or it waited too long; the trace does not reach back to that.",
+                bare_of(story_.to));
+        }
         return fmt::format(
-            "It stands in the archive of {} as {} since {}, and does not wait "
-            "anywhere; the trace does not reach back to what became of it.",
-            first.owner, first.id, words_for_time(first.at, story_.now));
+            "It was sent on to {} or given up, since it waits in no queue here; the trace does not "
+            "reach back to that.",
+            story_.to.empty() ? "its recipient" : domain_part_of(story_.to));
     }
 
     /// What the last thing that was decided means.
@@ -194,6 +267,8 @@ private:
                    sender_was_told();
         }
         switch (last.verdict) {
+            case Verdict::copied:
+            case Verdict::skipped: break;  // nothing that ends its way
             case Verdict::accepted:
                 return fmt::format("It was accepted at {} and goes to {}.", at(last), last.where);
             case Verdict::delivered:
@@ -214,8 +289,9 @@ private:
             case Verdict::returned:
                 return fmt::format(
                     "It went to the store at {} ({}), and does not stand there any "
-                    "more: it was delivered since, or removed.",
-                    at(last), reason.empty() ? to_string(last.stage) : reason);
+                    "more: it was delivered since, or removed{}.",
+                    at(last), reason.empty() ? to_string(last.stage) : reason,
+                    last.stage == Stage::queue ? " by \"causewayctl queue drop\"" : "");
             case Verdict::repeated:
                 return fmt::format("It is a copy that was sent again at {}: {}.", at(last), reason);
             case Verdict::dropped:

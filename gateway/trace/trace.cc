@@ -30,7 +30,7 @@ bool matches(const TraceEvent& event, const TraceQuestion& question) {
 bool of_the_moment(const TraceSubject& subject, const TraceStep& step) {
     if (!subject.minor) return false;
     switch (subject.kind) {
-        case StanzaKind::message: return as_usual(step.verdict);
+        case StanzaKind::message: return as_usual(step.stage, step.verdict);
         case StanzaKind::presence: return step.verdict != TraceVerdict::refused;
         case StanzaKind::iq: return true;
     }
@@ -81,7 +81,7 @@ void Trace::note_wanted(const TraceSubject& subject, const TraceStep& step) {
                            .id = subject.id,
                            .where = step.where,
                            .reason = step.reason};
-    if (remembered) (as_usual(step.verdict) ? usual_ : unusual_).append(event);
+    if (remembered) (as_usual(step.stage, step.verdict) ? usual_ : unusual_).append(event);
     for (Watch& watch : watches_) {
         if (!watch.filter.matches(subject.from) && !watch.filter.matches(subject.to)) continue;
         if (watch.collected.lines.size() < batch_limit) {

@@ -220,6 +220,12 @@ void SceneServer::add_account(const std::string& bare, const std::string& passwo
     commit(std::move(batch));
 }
 
+void SceneServer::disable_account(const std::string& bare) {
+    Batch batch;
+    batch.map_set(account_store::store_name, bare, account_store::disabled_key, "1");
+    commit(std::move(batch));
+}
+
 void SceneServer::add_contact(const std::string& owner, const RosterItem& item) {
     Roster& roster = written_[owner];
     Batch batch;

@@ -88,6 +88,7 @@ public:
     [[nodiscard]] MemoryStore* memory() { return dynamic_cast<MemoryStore*>(store_.get()); }
 
     void add_account(const std::string& bare, const std::string& password, std::uint32_t count);
+    void disable_account(const std::string& bare);
     void add_contact(const std::string& owner, const RosterItem& item);
     Roster roster(const std::string& owner);
     /// Rows that stand in a log.

@@ -179,6 +179,11 @@ void Stage::add_account(const Step&, const Words& words) {
         .add_account(words[0], "secret of " + std::string(bare.local()), SceneServer::iterations);
 }
 
+void Stage::add_disabled_account(const Step& step, const Words& words) {
+    add_account(step, words);
+    server_of(jid(words[0]).domain()).disable_account(words[0]);
+}
+
 void Stage::add_stranger(const Step&, const Words& words) {
     Person& added = add_person(words[0], "jabber:client");
     added.domain = words[1];

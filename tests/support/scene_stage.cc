@@ -26,6 +26,7 @@ const std::vector<Stage::Rule>& Stage::rules() {
         {"[server with one certificate] <domains...>", &Stage::add_one_certificate_server},
         {"[client] <name> <jid> <options...>", &Stage::add_client},
         {"[account] <jid>", &Stage::add_account},
+        {"[disabled account] <jid>", &Stage::add_disabled_account},
         {"[stranger] <name> <domain>", &Stage::add_stranger},
         {"[peer] <name> <domain>", &Stage::add_peer},
         {"[self-signed peer] <name> <domain>", &Stage::add_self_signed_peer},

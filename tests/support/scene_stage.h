@@ -78,6 +78,7 @@ private:
     void add_one_certificate_server(const Step& step, const Words& words);
     void add_client(const Step& step, const Words& words);
     void add_account(const Step& step, const Words& words);
+    void add_disabled_account(const Step& step, const Words& words);
     void add_stranger(const Step& step, const Words& words);
     void add_peer(const Step& step, const Words& words);
     void add_self_signed_peer(const Step& step, const Words& words);

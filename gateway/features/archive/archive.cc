@@ -9,6 +9,7 @@
 #include "gateway/features/archive/commands.h"
 #include "gateway/route/router.h"
 #include "gateway/session/account.h"
+#include "gateway/session/inbox_trace.h"
 #include "gateway/xml/ns.h"
 
 namespace causeway::archive {
@@ -56,12 +57,6 @@ bool offered(const Hub& hub, std::string_view domain) {
     return enabled.boolean(*hub.config, domain);
 }
 
-bool keeps(const Account& account, const Jid& other) {
-    if (!offered(account.hub(), account.jid().domain())) return false;
-    const State* state = account.slots.get(preferences_slot);
-    return state == nullptr || state->preferences.keep(account, other);
-}
-
 std::string text_of(std::uint64_t id) { return std::to_string(id); }
 
 std::uint64_t id_of(std::string_view text) {
@@ -75,9 +70,45 @@ namespace {
 
 // ---- what is archived ----
 
+/// Whether an account that has an archive wants messages with `other` in it.
+bool wants(const Account& account, const Jid& other) {
+    const State* state = account.slots.get(preferences_slot);
+    return state == nullptr || state->preferences.keep(account, other);
+}
+
+// What is decided goes to the trace as well, for "causewayctl why".
+
+void note_kept(const Account& account, const Packet& packet, std::uint64_t id) {
+    account.hub().trace.note(packet, {.stage = TraceStage::archive,
+                                      .verdict = TraceVerdict::accepted,
+                                      .where = account.jid().bare(),
+                                      .stanza_id = id});
+}
+
+void note_not_kept(const Account& account, const Packet& packet, std::string_view reason) {
+    account.hub().trace.note(packet, {.stage = TraceStage::archive,
+                                      .verdict = TraceVerdict::skipped,
+                                      .where = account.jid().bare(),
+                                      .reason = reason});
+}
+
+constexpr std::string_view left_out = "the account's preferences leave it out (XEP-0441)";
+
+std::string_view why_not_archivable(const Packet& packet) {
+    if (packet.type() != StanzaType::chat && packet.type() != StanzaType::normal) {
+        return "messages of its type are not archived";
+    }
+    return inbox_trace::asked_not_to_keep(packet) ? "its sender asks for it not to be kept"
+                                                  : "it holds nothing that is of use later";
+}
+
 void record(Account& account, const Packet& packet, std::uint64_t id,
             AcknowledgementTicket ticket) {
-    if (!keeps(account, packet.to())) return;
+    if (!wants(account, packet.to())) {
+        note_not_kept(account, packet, left_out);
+        return;
+    }
+    note_kept(account, packet, id);
     account.hub().ledger.record(packet, account.jid().bare(), id, ticket);
 }
 
@@ -85,7 +116,11 @@ void record(Account& account, const Packet& packet, std::uint64_t id,
 Verdict keep_sent(FromClient& from) {
     Stanza& stanza = from.stanza;
     if (stanza.kind != StanzaKind::message || stanza.to.bare() == from.account.jid().bare() ||
-        !from.packet()->traits().archivable) {
+        !offered(from.hub, from.account.jid().domain())) {
+        return Verdict::next;
+    }
+    if (!from.packet()->traits().archivable) {
+        note_not_kept(from.account, *from.packet(), why_not_archivable(*from.packet()));
         return Verdict::next;
     }
     // Another domain sees the same number, as an id in the sender's name.
@@ -106,9 +141,14 @@ Verdict keep_sent(FromClient& from) {
 }
 
 Verdict keep_received(AtAccount& at) {
-    if (at.packet->stanza_id() != 0 && at.packet->traits().archivable &&
-        keeps(at.account, at.packet->from())) {
+    if (!offered(at.hub, at.account.jid().domain())) return Verdict::next;
+    if (at.packet->stanza_id() == 0 || !at.packet->traits().archivable) {
+        note_not_kept(at.account, *at.packet, why_not_archivable(*at.packet));
+    } else if (wants(at.account, at.packet->from())) {
+        note_kept(at.account, *at.packet, at.packet->stanza_id());
         at.packet = Packet::for_archive(std::move(at.packet));
+    } else {
+        note_not_kept(at.account, *at.packet, left_out);
     }
     return Verdict::next;
 }

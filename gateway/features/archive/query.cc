@@ -78,7 +78,8 @@ void finish(Account& account, Resource& session) {
 void send_rows(Account& account, Resource& session, const Question& question,
                const ArchivePage& page, const std::vector<std::uint64_t>& waiting) {
     const auto send = [&](const ArchiveRow& row) {
-        if (!Packet::from_bytes(row.body)) {
+        const auto archived = Packet::from_bytes(row.body);
+        if (!archived) {
             CAUSEWAY_LOG(error, "archive.unreadable_row", {"jid", account.jid().bare()},
                          {"row", row.id});
             return;
@@ -87,6 +88,11 @@ void send_rows(Account& account, Resource& session, const Question& question,
             Packet::make(StanzaKind::message, StanzaType::normal, account.jid(), session.jid(), {},
                          result_of(question, row));
         const bool waits = std::ranges::find(waiting, row.id) != waiting.end();
+        if (waits) {
+            account.hub().trace.note(
+                **archived, {TraceStage::archive, TraceVerdict::delivered, session.jid().full(),
+                             "its client asked for it", row.id});
+        }
         session.deliver(packet, waits ? account.inbox().fetched(packet, row.id) : 0);
     };
     if (question.flip) {
