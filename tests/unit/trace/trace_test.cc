@@ -2,6 +2,7 @@
 #include "gateway/trace/trace.h"
 
 #include <doctest/doctest.h>
+#include <malloc.h>
 
 #include <string>
 #include <vector>
@@ -82,6 +83,17 @@ TEST_CASE_FIXTURE(Fixture, "what went as usual does not push out what did not") 
     CHECK(kept.since == 0);
     CHECK(trace.counted()[static_cast<std::size_t>(TraceVerdict::accepted)] == 100'000);
     CHECK(trace.counted()[static_cast<std::size_t>(TraceVerdict::refused)] == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "an event takes nothing from the heap once its ring has its memory") {
+    trace.note(*message, accepted);
+    trace.note(*message, refused);
+    const std::size_t before = ::mallinfo2().uordblks;
+    for (int i = 0; i < 10'000; ++i) {
+        trace.note(*message, accepted);
+        trace.note(*message, refused);
+    }
+    CHECK(::mallinfo2().uordblks == before);
 }
 
 TEST_CASE_FIXTURE(Fixture, "events of both kinds are told in the order in which they happened") {
