@@ -1,0 +1,158 @@
+"""What is done to the servers and to the connections, and when: drawn from a seed.
+
+A fault happens when so many messages have been sent. What it does next waits for conditions, and
+for moments that the seed chose."""
+
+import asyncio
+import random
+import signal
+
+from lab import LabError, until
+from lab.process import run
+
+LINK_PORTS = (5269, 5270)
+# A connection or a session that is to be cut must be there first.
+THERE_SECONDS = 120
+LONGEST_DELAY_SECONDS = 0.05
+LONGEST_DOWN_SECONDS = 0.3
+LONGEST_STOP_SECONDS = 2.0
+
+
+class Faults:
+    """`counts`: how many kills, cuts and stops; every fourth cut is one of a link."""
+
+    def __init__(self, servers, clients, total, seed, counts, journal):
+        self._servers = servers
+        self._clients = clients
+        self._random = random.Random(seed)
+        self._journal = journal
+        self._locks = {server.domain: asyncio.Lock() for server in servers}
+        self._client_locks = {client.jid: asyncio.Lock() for client in clients}
+        self._tasks = []
+        self.done = {}
+        links = counts["cuts"] // 4 if len(servers) > 1 else 0
+        kinds = (["kill"] * counts["kills"] + ["cut"] * (counts["cuts"] - links)
+                 + ["link"] * links + ["stop"] * counts["stop"])
+        self._random.shuffle(kinds)
+        # Not before the first messages are on their way, nor after the last.
+        self._plan = sorted((self._random.randint(total // 50, total * 49 // 50), number, kind)
+                            for number, kind in enumerate(kinds))
+        self._plan.reverse()
+
+    def sent(self, total):
+        """So many messages have been sent."""
+        while self._plan and self._plan[-1][0] <= total:
+            kind = self._plan.pop()[2]
+            self._tasks.append(asyncio.create_task(getattr(self, "_" + kind)()))
+
+    def over(self):
+        """Raises what went wrong in the harness itself."""
+        for task in self._tasks:
+            if task.done():
+                task.result()
+        return not self._plan and all(task.done() for task in self._tasks)
+
+    def failed(self):
+        self.over()
+        return False
+
+    async def stop(self):
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _count(self, name):
+        self.done[name] = self.done.get(name, 0) + 1
+
+    async def _some_time(self, longest):
+        await asyncio.sleep(self._random.uniform(0, longest))
+
+    # --- faults ---
+
+    async def _kill(self):
+        server = self._random.choice(self._servers)
+        delay, down = (self._random.uniform(0, longest)
+                       for longest in (LONGEST_DELAY_SECONDS, LONGEST_DOWN_SECONDS))
+        while_starting = self._random.random() < 0.2
+        async with self._locks[server.domain]:
+            await asyncio.sleep(delay)
+            self._journal(f"kill -9 {server.domain}")
+            await server.kill()
+            await asyncio.sleep(down)
+            if while_starting:
+                server.process.start()
+                await asyncio.sleep(down)
+                self._journal(f"kill -9 {server.domain} while it starts")
+                await server.kill()
+            await server.start()
+            self._journal(f"{server.domain} is up again")
+        self._count("kills")
+
+    async def _stop(self):
+        server = self._random.choice(self._servers)
+        seconds = self._random.uniform(0.1, LONGEST_STOP_SECONDS)
+        async with self._locks[server.domain]:
+            self._journal(f"{server.domain} is stopped for {seconds:.2f} s")
+            server.process.signal(signal.SIGSTOP)
+            await asyncio.sleep(seconds)
+            server.process.signal(signal.SIGCONT)
+        self._count("stops")
+
+    async def _cut(self):
+        client = self._random.choice(self._clients)
+        how = self._random.choice(("reset", "reset", "leave", "twice"))
+        moments = [self._random.uniform(0, LONGEST_DELAY_SECONDS) for _ in range(2)]
+        async with self._client_locks[client.jid]:
+            await asyncio.wait_for(client.up.wait(), THERE_SECONDS)
+            await asyncio.sleep(moments[0])
+            self._journal(f"{client.jid}: cut ({how})")
+            if how == "leave":
+                client.leave()
+            else:
+                if how == "twice":
+                    client.interrupt_next_login(moments[1])
+                client.reset()
+        self._count("cuts of clients")
+
+    async def _link(self):
+        moment = self._random.uniform(0, LONGEST_DELAY_SECONDS)
+        which = self._random.random()
+        await asyncio.sleep(moment)
+        links = await until(established_links, "link between the servers", THERE_SECONDS)
+        local, peer = links[int(which * len(links))]
+        self._journal(f"link {local} to {peer}: cut")
+        await reset_connection(local, peer)
+        self._count("cuts of links")
+
+
+async def established_links():
+    """Local and peer end of each connection that a server made to another."""
+    ports = " or ".join(f"dport = :{port}" for port in LINK_PORTS)
+    status, out, err = await run(["ss", "-Htn", "state", "established", f"( {ports} )"], None, 10)
+    if status != 0:
+        raise LabError(f"ss: {err.strip()}")
+    return [tuple(line.split()[-2:]) for line in out.splitlines() if line.strip()]
+
+
+async def reset_connection(local, peer):
+    (local_address, local_port), (address, port) = (end.rsplit(":", 1) for end in (local, peer))
+    await run(["ss", "-K", "src", local_address, "sport", "=", f":{local_port}",
+               "dst", address, "dport", "=", f":{port}"], None, 10)
+
+
+async def can_reset():
+    """Whether this kernel lets connections be reset from outside (CONFIG_INET_DIAG_DESTROY)."""
+    listener = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    address, port = listener.sockets[0].getsockname()
+    reader, writer = await asyncio.open_connection(address, port)
+    await reset_connection(":".join(map(str, writer.get_extra_info("sockname"))),
+                           f"{address}:{port}")
+    try:
+        return await asyncio.wait_for(reader.read(1), 2) == b""
+    except OSError:
+        return True
+    except asyncio.TimeoutError:
+        return False
+    finally:
+        writer.transport.abort()
+        listener.close()
