@@ -59,10 +59,10 @@ private:
     void sort_out(Rows rows) {
         std::erase_if(rows, [&](const auto& row) { return row.second.id > newest_; });
         if (rows.empty()) {
-            hub_.shared.archive_mark.recovered();
-            if (listed_ > 0) CAUSEWAY_LOG(info, "archive.recovered", {"messages", listed_});
+            finish();
             return;
         }
+        looked_at_ = true;
         first_ = rows.front().second.id;
         after_ = rows.back().second.id;
         for (const auto& [owner, row] : rows) by_owner_[owner].push_back(row.id);
@@ -110,6 +110,20 @@ private:
             });
     }
 
+    /// Another crash must not list them again: meanwhile a client that resumes has said which of
+    /// them it has.
+    void finish() {
+        const auto finished = [this](const Outcome& outcome) {
+            if (!outcome) return fail(outcome);
+            hub_.shared.archive_mark.recovered();
+            if (listed_ > 0) CAUSEWAY_LOG(info, "archive.recovered", {"messages", listed_});
+        };
+        if (!looked_at_) return finished({});
+        Batch batch;
+        batch.map_set(ArchiveMark::store, {}, ArchiveMark::key, std::to_string(newest_));
+        hub_.shared.store.commit(std::move(batch), hub_.shard, finished);
+    }
+
     void tell(const std::string& owner, std::size_t count) {
         listed_ += count;
         Hub& home = hub_.home_of(owner);
@@ -126,6 +140,7 @@ private:
     std::uint64_t after_ = 0;
     std::uint64_t first_ = 0;  ///< of the rows that are being looked at
     std::map<std::string, std::vector<std::uint64_t>> by_owner_;
+    bool looked_at_ = false;  ///< whether anything stood above the mark
     std::size_t listed_ = 0;
     Timer timer_;
 };
