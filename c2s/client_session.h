@@ -110,7 +110,7 @@ private:
     void settled(std::uint32_t number) override;
     void expect_again(std::uint32_t number) override;
     void noted(std::uint32_t number, std::uint32_t handled) override;
-    void written(bool durable) override;
+    void written() override;
     void flush() override;
     void on_timer(std::uint32_t which) override;
 

@@ -80,9 +80,8 @@ void ClientSession::noted(std::uint32_t number, std::uint32_t handled) {
     management_->note(number);
 }
 
-void ClientSession::written(bool durable) {
+void ClientSession::written() {
     if (record_ == nullptr) return;
-    if (!durable) record_->state.clear();
     const StreamRecords& records = hub_.stream_records;
     // A failed commit says no more than that a restart now would cost the session: the client is
     // served as one that cannot resume after it.

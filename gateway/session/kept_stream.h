@@ -16,12 +16,12 @@ namespace causeway {
 
 /// What a session is, apart from what it sends and receives.
 struct StreamState {
-    std::string resource;
-    std::string token_hash;  ///< of what the client resumes it by
+    std::string resource = {};
+    std::string token_hash = {};  ///< of what the client resumes it by
     bool interested = false;
-    std::string presence;               ///< as it was sent; empty: not available
-    std::vector<std::string> directed;  ///< whom it sent presence to
-    std::vector<std::pair<std::string, std::string>> of_features;
+    std::string presence = {};               ///< as it was sent; empty: not available
+    std::vector<std::string> directed = {};  ///< whom it sent presence to
+    std::vector<std::pair<std::string, std::string>> of_features = {};
 
     [[nodiscard]] std::string text() const;
     /// nullopt: that is no such text.

@@ -62,6 +62,7 @@ void StreamRecords::set_state(std::uint64_t stream, std::string value) {
     const auto found = records_.find(stream);
     if (found == records_.end()) return;
     found->second.state = std::move(value);
+    found->second.state_written = false;
     mark(stream, found->second);
     hub_.ledger.commit_soon();
 }
@@ -199,9 +200,8 @@ StreamRecords::Round StreamRecords::write(Batch& batch) {
         if (found == records_.end()) continue;
         Record& record = found->second;
         record.dirty = false;
-        if (!record.state.empty()) {
-            batch.map_set(store, record.owner, stream_state_key(stream),
-                          std::exchange(record.state, {}));
+        if (!std::exchange(record.state_written, true)) {
+            batch.map_set(store, record.owner, stream_state_key(stream), record.state);
         }
         std::uint64_t number = record.first;
         for (Chunk& chunk : record.chunks) {
@@ -224,10 +224,11 @@ void StreamRecords::written(Round round, const Outcome& outcome) {
         if (!outcome && found != records_.end()) {
             // Nobody waits for it any longer; the next commit has it again.
             for (Chunk& chunk : found->second.chunks) chunk.written = false;
+            found->second.state_written = found->second.state.empty();
             mark(stream, found->second);
         }
         const auto holder = hub_.ticket_holders.find(stream);
-        if (holder != hub_.ticket_holders.end()) holder->second->written(outcome.ok());
+        if (holder != hub_.ticket_holders.end()) holder->second->written();
     }
 }
 

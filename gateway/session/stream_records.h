@@ -109,7 +109,8 @@ private:
         std::string owner;
         std::deque<Chunk> chunks;
         std::uint64_t first = 0;  ///< the number of the first chunk
-        std::string state;        ///< to be written, if it is not empty
+        std::string state;        ///< empty on the shards that are not its session's
+        bool state_written = true;
         std::uint32_t handled = 0;
         std::uint32_t acknowledged = 0;
         bool dirty = false;

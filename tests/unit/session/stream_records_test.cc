@@ -1,0 +1,179 @@
+#include "gateway/session/stream_records.h"
+
+#include "gateway/session/kept_stream.h"
+#include "tests/unit/session/ledger_fixture.h"
+
+namespace causeway::test {
+namespace {
+
+constexpr std::uint64_t stream = 0xabcU;
+
+class Fixture : public LedgerFixture {
+public:
+    Fixture() {
+        if (shared.hubs.empty()) shared.hubs.push_back(hub.get());
+        records().begin(stream, "romeo@a.test");
+    }
+
+    StreamRecords& records() { return hub->stream_records; }
+    static AcknowledgementTicket kept(std::uint32_t number, std::uint32_t handled) {
+        return {.holder = stream, .shard = 0, .number = number, .handled = handled, .kept = true};
+    }
+    std::vector<MapEntry> entries() {
+        std::vector<MapEntry> found;
+        store.map_list(std::string(StreamRecords::store), "romeo@a.test", loop,
+                       [&](const Result<std::vector<MapEntry>>& list) { found = *list; });
+        settle();
+        return found;
+    }
+    /// As the next process reads it, by a token for that stream.
+    std::optional<KeptStream> read() { return find_kept_stream(entries(), token); }
+    void write_state() {
+        records().set_state(
+            stream, StreamState{.resource = "orchard", .token_hash = hash_of_token(token)}.text());
+    }
+
+    std::string token = make_stream_token(stream);
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(Fixture, "a state comes back as it was, whatever is in it") {
+    const StreamState state{.resource = "a\nb 3",
+                            .token_hash = "x",
+                            .interested = true,
+                            .presence = "<presence><status>a\nb</status></presence>",
+                            .directed = {"a@b.test", "c@d.test/e f"},
+                            .of_features = {{"carbons", "on"}, {"other", "1\n2"}}};
+    const auto back = StreamState::parse(state.text());
+    REQUIRE(back);
+    CHECK(back->text() == state.text());
+    CHECK(back->of_features == state.of_features);
+    CHECK_FALSE(StreamState::parse("resource 500\nx\n"));
+    CHECK_FALSE(StreamState::parse("resource 1\nx"));
+    CHECK_FALSE(StreamState::parse("resource -1\nx\n"));
+    CHECK_FALSE(StreamState::parse("interested 0\n\n"));  // no resource, no token
+}
+
+TEST_CASE_FIXTURE(Fixture, "a state waits for another commit, a note for none") {
+    write_state();
+    settle();
+    CHECK(entries().empty());
+    records().handled(stream, 4);
+    settle();
+    const auto kept = read();
+    REQUIRE(kept);
+    CHECK(kept->handled == 4);
+    CHECK(kept->state.resource == "orchard");
+}
+
+TEST_CASE_FIXTURE(Fixture, "a state is written within a second without any other commit") {
+    write_state();
+    pass_erasure();
+    CHECK(read().has_value());
+}
+
+TEST_CASE_FIXTURE(Fixture, "what makes a message safe says so; numbers without a gap are one") {
+    write_state();
+    ledger().keep(message("m3"), kept(3, 2), store_key(), {});
+    ledger().keep(message("m4"), kept(4, 2), store_key(), {});
+    ledger().keep(message("m6"), kept(6, 2), store_key(), {});
+    settle();
+    const auto stored = read();
+    REQUIRE(stored);
+    CHECK(stored->handled == 4);
+    REQUIRE(stored->safe.size() == 1);
+    CHECK(stored->safe.begin()->first == 6);
+    CHECK(stored->safe.begin()->second ==
+          StreamRecords::fingerprint(*Jid::parse("juliet@a.test"), "m6"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a message that could not be stored, and is tried again, is not safe") {
+    write_state();
+    archive_mark.recovered();
+    const HoldId hold = ledger().hold(message("m3"), kept(3, 2), store_key());
+    store.fail_next_commits(1);
+    pass_patience();
+    records().handled(stream, 2);
+    settle();
+    CHECK(read()->handled == 2);
+    CHECK(read()->safe.empty());
+    pass(Ledger::retry_after + 2 * TimerWheel::tick);
+    CHECK(read()->handled == 3);
+    ledger().confirm(hold);
+}
+
+TEST_CASE_FIXTURE(Fixture, "chunks whose notes are past are erased, and the last one stays") {
+    write_state();
+    for (std::uint32_t number = 1; number <= 5 * StreamRecords::chunk_notes; ++number) {
+        records().handled(stream, number);
+        settle();
+    }
+    CHECK(entries().size() <= 3);  // the state, the last chunk, and one that is about to be erased
+    CHECK(read()->handled == 5 * StreamRecords::chunk_notes);
+}
+
+TEST_CASE_FIXTURE(Fixture, "of a stream that nothing is acknowledged of only so much is kept") {
+    for (std::uint32_t number = 1;
+         number <= (StreamRecords::chunks_at_most + 3) * StreamRecords::chunk_notes; ++number) {
+        records().sent(stream, number, number);
+    }
+    settle();
+    records().handled(stream, 1);
+    settle();
+    CHECK(entries().size() <= StreamRecords::chunks_at_most);
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "nothing is left of a stream that ended, and late messages note nothing") {
+    write_state();
+    records().handled(stream, 1);
+    settle();
+    records().forget(stream, "romeo@a.test");
+    CHECK(records().known(stream));  // so that nobody resumes it before that is durable
+    ledger().keep(message("m3"), kept(3, 2), store_key(), {});
+    pass_erasure();
+    CHECK(entries().empty());
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "a token of another stream, one that was altered, and garbage find nothing") {
+    write_state();
+    records().handled(stream, 1);
+    settle();
+    CHECK(find_kept_stream(entries(), token));
+    CHECK_FALSE(find_kept_stream(entries(), token + "x"));
+    CHECK_FALSE(find_kept_stream(entries(), make_stream_token(stream)));
+    CHECK_FALSE(find_kept_stream(entries(), make_stream_token(stream + 1)));
+    CHECK_FALSE(find_kept_stream(entries(), ""));
+    CHECK_FALSE(find_kept_stream(entries(), "no number at all"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "notes that cannot be read say nothing") {
+    write_state();
+    records().handled(stream, 7);
+    settle();
+    std::vector<MapEntry> all = entries();
+    for (MapEntry& entry : all) {
+        if (!entry.key.ends_with("state")) entry.value += "h x\nd 8\ns 1 y\nq 9\n\nh 99999999999\n";
+    }
+    const auto kept = find_kept_stream(all, token);
+    REQUIRE(kept);
+    CHECK(kept->handled == 7);
+    CHECK(kept->safe.empty());
+    CHECK(kept->sent.empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "numbers wrap") {
+    write_state();
+    records().handled(stream, 0xfffffffeU);
+    settle();
+    ledger().keep(message("m1"), kept(0xffffffffU, 0xfffffffeU), store_key(), {});
+    ledger().keep(message("m2"), kept(0, 0xfffffffeU), store_key(), {});
+    ledger().keep(message("m3"), kept(1, 0xfffffffeU), store_key(), {});
+    settle();
+    CHECK(read()->handled == 1);
+    CHECK(read()->safe.empty());
+}
+
+}  // namespace causeway::test
