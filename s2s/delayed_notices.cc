@@ -47,13 +47,15 @@ std::chrono::minutes DelayedNotices::patience() const {
 void DelayedNotices::look_in(Duration pause) { hub_.shard.timers().arm(timer_, pause, *this); }
 
 void DelayedNotices::begin(Rows rows) {
+    rows_ = rows;
     // Without a patience a reload may give one.
     const Duration whole = patience();
     look_in(rows == Rows::of_earlier_run || whole.count() == 0 ? look_again : whole);
 }
 
 void DelayedNotices::end() {
-    if (mark_.value_or(0) != 0) {
+    // The mark of an earlier run may never have been read.
+    if (mark_ ? *mark_ != 0 : rows_ == Rows::of_earlier_run) {
         Batch batch;
         batch.map_erase(store_name, queue_, key);
         hub_.shared.store.commit(std::move(batch), hub_.shard, {});
@@ -126,6 +128,12 @@ void DelayedNotices::take_page(const std::vector<LogRow>& rows) {
             remember();
             return;
         }
+        if (on_its_way(row)) {
+            // It may come back, and then it waits.
+            next_ = look_again;
+            remember();
+            return;
+        }
         looked_until_ = row.id;
         consider(row);
     }
@@ -136,9 +144,12 @@ void DelayedNotices::take_page(const std::vector<LogRow>& rows) {
     }
 }
 
+bool DelayedNotices::on_its_way(const LogRow& row) const {
+    return hub_.ledger.in_flight(row.id) && !hub_.ledger.arriving(row.id);
+}
+
 void DelayedNotices::consider(const LogRow& row) {
-    const bool on_its_way = hub_.ledger.in_flight(row.id) && !hub_.ledger.arriving(row.id);
-    if (on_its_way || hub_.shared.lifetimes.over(row.expires)) return;
+    if (hub_.shared.lifetimes.over(row.expires)) return;
     static_cast<void>(
         Packet::visit_bytes(row.body, [&](const Stanza& stanza) { consider(stanza, row); }));
 }
@@ -184,31 +195,53 @@ void DelayedNotices::remember() {
         look_in(next_);
         return;
     }
-    mark_ = looked_until_;
     Batch batch;
-    batch.map_set(store_name, queue_, key, fmt::format("{}", *mark_));
+    batch.map_set(store_name, queue_, key, fmt::format("{}", looked_until_));
     ++open_;
-    hub_.shared.store.commit(std::move(batch), hub_.shard,
-                             [this, outage = outage_](const Outcome& stored) {
-                                 --open_;
-                                 if (outage != outage_) return;
-                                 if (!stored) {
-                                     CAUSEWAY_LOG(warn, "s2s.notice_mark_not_stored",
-                                                  {"queue", queue_}, {"cause", stored.why()});
-                                     look_in(look_again);
-                                     return;
-                                 }
-                                 for (const Notice& notice : std::exchange(due_, {})) tell(notice);
-                                 for (auto& [sender, recipients] : told_) {
-                                     for (auto& [recipient, place] : recipients)
-                                         place = already_told;
-                                 }
-                                 look_in(next_);
-                             });
+    hub_.shared.store.commit(
+        std::move(batch), hub_.shard,
+        [this, outage = outage_, until = looked_until_](const Outcome& stored) {
+            --open_;
+            if (outage != outage_) return;
+            if (!stored) {
+                CAUSEWAY_LOG(warn, "s2s.notice_mark_not_stored", {"queue", queue_},
+                             {"cause", stored.why()});
+                look_in(look_again);
+                return;
+            }
+            remembered(until);
+        });
 }
 
-void DelayedNotices::tell(const Notice& notice) const {
-    const std::string cause = owner_.why_delayed().value_or(std::string{});
+void DelayedNotices::remembered(std::uint64_t until) {
+    const std::optional<std::string> cause = owner_.why_delayed();
+    if (!cause) {
+        // The outage is over, or was given up: some of those messages may have arrived meanwhile.
+        look_from_the_beginning();
+        return;
+    }
+    mark_ = until;
+    for (const Notice& notice : std::exchange(due_, {})) tell(notice, *cause);
+    for (auto& [sender, recipients] : told_) {
+        for (auto& [recipient, place] : recipients) place = already_told;
+    }
+    look_in(next_);
+}
+
+/// Those who have not been told are looked for again.
+void DelayedNotices::look_from_the_beginning() {
+    looked_until_ = 0;
+    due_.clear();
+    pairs_told_ = 0;
+    for (auto sender = told_.begin(); sender != told_.end();) {
+        std::erase_if(sender->second, [](const auto& one) { return one.second != already_told; });
+        pairs_told_ += sender->second.size();
+        sender = sender->second.empty() ? told_.erase(sender) : std::next(sender);
+    }
+    look_in(look_again);
+}
+
+void DelayedNotices::tell(const Notice& notice, const std::string& cause) const {
     const std::string recipient(notice.recipient.full());
     const std::string subject =
         notice.messages == 1

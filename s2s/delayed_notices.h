@@ -68,10 +68,13 @@ private:
     void read_mark();
     void read_page();
     void take_page(const std::vector<LogRow>& rows);
+    [[nodiscard]] bool on_its_way(const LogRow& row) const;
     void consider(const LogRow& row);
     void consider(const Stanza& stanza, const LogRow& row);
     void remember();
-    void tell(const Notice& notice) const;
+    void remembered(std::uint64_t until);
+    void look_from_the_beginning();
+    void tell(const Notice& notice, const std::string& cause) const;
     [[nodiscard]] std::chrono::minutes patience() const;
 
     Hub& hub_;
@@ -80,7 +83,8 @@ private:
     const std::string& queue_;
     const Owner& owner_;
     std::optional<std::uint64_t> mark_;  ///< rows up to it are known to their senders
-    std::uint64_t looked_until_ = 0;     ///< rows up to it have been looked at
+    Rows rows_ = Rows::fresh;
+    std::uint64_t looked_until_ = 0;  ///< rows up to it have been looked at
     /// Recipients of each sender who is told, both as bare addresses.
     std::map<std::string, std::map<std::string, std::size_t>, std::less<>> told_;
     std::size_t pairs_told_ = 0;

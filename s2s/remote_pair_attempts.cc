@@ -75,7 +75,9 @@ void RemotePair::look_whether_there() {
 // ---- failure ----
 
 std::optional<std::string> RemotePair::why_delayed() const {
-    return state_ == State::up ? std::nullopt : std::optional(last_error_.why);
+    // What was given up gets its error, as soon as it is erased.
+    if (state_ == State::up || stored_.given_up()) return std::nullopt;
+    return last_error_.why;
 }
 
 void RemotePair::note_error(const Outcome& why) { last_error_ = {why.why(), hub_.clock().wall()}; }

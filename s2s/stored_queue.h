@@ -52,6 +52,8 @@ public:
     void dropped();
     /// Gives up all rows, and those on their way here: each is refused.
     void fail(const Outcome& why);
+    /// All rows are being refused.
+    [[nodiscard]] bool given_up() const { return !given_up_.ok(); }
     /// They are to be sent again, but for those that are being refused already.
     void try_again() { given_up_ = {}; }
 
