@@ -40,7 +40,11 @@ OutgoingStream::~OutgoingStream() = default;
 
 void OutgoingStream::disown() {
     owner_ = nullptr;
-    stop_sharers(Outcome::retry("the stream was given up"));
+    // One that was being closed in good order is no loss for those who share it either.
+    const bool closing = stream_ != nullptr && stream_->state() == XmppStream::State::closing;
+    stop_sharers(!end_.ok()                              ? end_
+                 : closing && stream_->failure().empty() ? Outcome{}
+                                                         : Outcome::retry("it was given up"));
     timer_.cancel();
     total_.cancel();
     discovery_.reset();

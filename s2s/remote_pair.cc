@@ -67,7 +67,7 @@ bool RemotePair::may_try_now() const {
 void RemotePair::send(PacketRef packet, AcknowledgementTicket ticket) {
     last_used_ = hub_.clock().now();
     const bool keep = durable(*packet);
-    if (keeps_in_touch(*packet)) attempts_.for_presence = true;
+    if (keeps_in_touch(*packet)) attempts_.presence_at = last_used_;
     // A stream that is ending takes nothing any more; the next one is opened for this.
     if (state_ == State::up && !stream_->stream().usable()) abandon_stream();
     if (state_ == State::up && (stored_.empty() || !keep)) {
@@ -227,6 +227,10 @@ void RemotePair::on_stream_writable(OutgoingStream&) {
 void RemotePair::connect() {
     verdict_ = {};
     stored_.try_again();
+    if (link_.comes_later(*this)) {
+        become(State::following);
+        return;
+    }
     attempts_.last = hub_.clock().now();
     if (OutgoingStream* open = link_.stream_to_share(*this)) {
         become(State::joining);
@@ -262,6 +266,7 @@ void RemotePair::abandon_stream() {
 
 void RemotePair::on_ready(OutgoingStream&) {
     become(State::up);
+    if (own_stream_ == nullptr) link_.shared_one();
     link_.reached(std::exchange(asked_by_, {}));
     last_used_ = hub_.clock().now();
     written_.begin();
@@ -272,7 +277,8 @@ void RemotePair::on_ready(OutgoingStream&) {
         write(waiting.packet, waiting.hold, waiting.hold != 0);
     }
     stored_.read();
-    link_.contact_made();
+    link_.contact_made(take_presence_lost());
+    link_.next_follower();
 }
 
 void RemotePair::on_stopped(OutgoingStream& stream, const Outcome& why) {
@@ -288,15 +294,19 @@ void RemotePair::on_stopped(OutgoingStream& stream, const Outcome& why) {
         // Not there; that says nothing about a stream of its own.
         link_.sharing_refused();
         connect();
+        link_.next_follower();
     } else if (before == State::up) {
         stream_broke(why, by_peer_error);
     } else {
         note_error(why);
         link_.attempt_failed();
         if (why.ok() || why.cause() == Cause::retry) {
-            fail_for_now(why.ok() ? Outcome::retry("the stream was closed") : why);
+            const Outcome cause = why.ok() ? Outcome::retry("the stream was closed") : why;
+            fail_for_now(cause);
+            if (own) link_.followers_fail(cause);
         } else {
             fail_for_good(why);
+            link_.next_follower();
         }
     }
 }

@@ -66,6 +66,10 @@ public:
     /// The peer reached us, so we may reach it: ends the pause, and forgets why an attempt failed
     /// for good.
     void peer_is_back();
+    /// Whether presence for contacts there was dropped since the last call.
+    [[nodiscard]] bool take_presence_lost() {
+        return std::exchange(attempts_.presence_lost, false);
+    }
     /// Tries now, whatever the pause (control socket).
     void retry();
     /// Closes its own stream, also for those that share it; what waits stays. False if there is
@@ -79,6 +83,16 @@ public:
     void dropped() { stored_.dropped(); }
     /// The peer's stream to us broke: is it still there?
     void look_whether_there();
+
+    /// Waits until another pair's attempt has ended (ServerLink::comes_later).
+    [[nodiscard]] bool following() const { return state_ == State::following; }
+    /// Begins its own attempt, or asks to share a stream.
+    void go_on() { connect(); }
+    /// The attempt that it waited for failed: so would its own.
+    void give_up_following(const Outcome& why);
+    /// An attempt of its own is under way, or a stream is there to share.
+    [[nodiscard]] bool opening() const { return state_ == State::connecting; }
+    [[nodiscard]] bool joining() const { return state_ == State::joining; }
 
     /// Its stream is there and is not being closed.
     [[nodiscard]] bool established() const {
@@ -103,6 +117,8 @@ public:
     [[nodiscard]] TimePoint last_used() const { return last_used_; }
     /// Nothing to say and nothing to remember.
     [[nodiscard]] bool forgettable() const;
+    /// It waits for its next attempt.
+    [[nodiscard]] bool pausing() const { return state_ == State::waiting; }
     /// The next attempt has a time.
     [[nodiscard]] bool attempt_is_set() const { return attempts_.next != 0; }
 
@@ -111,6 +127,7 @@ private:
         idle,
         connecting,  ///< its own stream is on the way
         joining,     ///< the peer was asked to take it on another pair's stream
+        following,   ///< another pair's attempt comes first: its stream may do for both
         up,
         waiting,  ///< for the next attempt
     };
@@ -125,9 +142,12 @@ private:
         UnixMillis next = 0;  ///< 0: none is set
         /// If an established stream breaks, the next attempt does not wait.
         bool next_at_once = true;
-        /// Subscriptions to presence, or probes, went to the domain: it is to be reached again even
-        /// if nothing waits.
-        bool for_presence = false;
+        /// When presence for contacts there, or a probe, was last sent or dropped: for a while the
+        /// domain is to be reached again even if nothing waits. Zero: never.
+        TimePoint presence_at{};
+        /// Some of it was dropped: contacts are to be asked and told again when the domain is
+        /// reached.
+        bool presence_lost = false;
     };
     struct LastError {
         std::string why;
@@ -171,6 +191,7 @@ private:
     void bounce(const Packet& packet, const Outcome& why, AcknowledgementTicket ticket = {});
     /// For the trace.
     void note(const Packet& packet, TraceVerdict verdict, std::string_view reason = {}) const;
+    void presence_dropped();
     void schedule_retry();
     void attempt_after(Duration pause);
     [[nodiscard]] bool something_waits() const { return !stored_.empty() || !memory_.empty(); }

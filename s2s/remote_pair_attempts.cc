@@ -53,11 +53,11 @@ void RemotePair::reach_again(bool at_once) {
     ++attempts_.count;
 }
 
-/// Somebody here and somebody there may see each other's presence, and that was of use not so long
-/// ago that it need not be looked after any more.
+/// Accounts here and there may see each other's presence. What else is sent there says nothing
+/// about that: the accounts may be long gone.
 bool RemotePair::presence_wanted() const {
-    return attempts_.for_presence &&
-           hub_.clock().now() - last_used_ < millis(hub_.limits().remote_queue_seconds);
+    return attempts_.presence_at != TimePoint{} &&
+           hub_.clock().now() - attempts_.presence_at < millis(hub_.limits().remote_queue_seconds);
 }
 
 void RemotePair::look_whether_there() {
@@ -112,6 +112,11 @@ void RemotePair::fail_for_now(const Outcome& why) {
     ++attempts_.count;
 }
 
+void RemotePair::give_up_following(const Outcome& why) {
+    note_error(why);
+    fail_for_now(why);
+}
+
 void RemotePair::fail_for_good(const Outcome& why) {
     verdict_ = why;
     for (const Waiting& waiting : std::exchange(memory_, {})) {
@@ -134,6 +139,7 @@ void RemotePair::bounce(const Packet& packet, const Outcome& why, Acknowledgemen
         !packet.directed()) {
         note(packet, TraceVerdict::dropped, why.why());
         hub_.settle(ticket);
+        presence_dropped();
         return;
     }
     note(packet, TraceVerdict::refused, why.why());
@@ -143,6 +149,18 @@ void RemotePair::bounce(const Packet& packet, const Outcome& why, Acknowledgemen
                       .text = why.why()};
     if (why.cause() == Cause::refused || why.cause() == Cause::policy) error.type = "cancel";
     hub_.routing->bounce(packet, error, ticket);
+}
+
+/// What contacts there were to be told or asked is lost: when the domain is reached, they are told
+/// and asked again (ServerLink::contact_made), and for that it has to be reached.
+void RemotePair::presence_dropped() {
+    attempts_.presence_lost = true;
+    if (timer_.armed() || link_.closing() || !presence_wanted()) return;
+    if (state_ == State::waiting) {
+        schedule_retry();
+    } else if (state_ == State::idle && !verdict_.ok() && link_.was_there()) {
+        attempt_after(millis(hub_.limits().remote_retry_max_seconds));
+    }
 }
 
 // ---- time ----
@@ -160,6 +178,7 @@ void RemotePair::on_timer(std::uint32_t which) {
         } else {
             link_.sharing_refused();
             connect();
+            link_.next_follower();
         }
     } else if (state_ == State::up) {
         look_whether_idle();
@@ -186,12 +205,14 @@ void RemotePair::peer_is_back() {
     if (state_ != State::waiting) return;
     // No attempt at once beside this one: its stream to us may break as soon as ours does.
     attempts_.count = 0;
-    if (something_waits()) {
+    if (!something_waits()) {
+        become(State::idle);
+    } else if (may_try_now() || std::exchange(attempts_.next_at_once, false)) {
         connect();
-        return;
+    } else {
+        // A peer that proves itself again and again does not decide how often we try.
+        wait_for_next_attempt();
     }
-    become(State::idle);
-    attempts_.last = {};
 }
 
 void RemotePair::retry() {
@@ -202,6 +223,7 @@ void RemotePair::retry() {
 }
 
 bool RemotePair::close() {
+    if (state_ == State::following) give_up_following(Outcome::retry("the attempt was given up"));
     if (own_stream_ == nullptr) return false;
     own_stream_->close();
     return true;

@@ -20,7 +20,8 @@ PairReport RemotePair::report() const {
         case State::idle: report.state = "idle"; break;
         case State::waiting: report.state = "waiting"; break;
         case State::up: report.state = "established"; break;
-        case State::joining: report.state = "connecting"; break;
+        case State::joining:
+        case State::following: report.state = "connecting"; break;
         case State::connecting:
             report.state = stream_->state() == OutgoingStream::State::resolving    ? "resolving"
                            : stream_->state() == OutgoingStream::State::connecting ? "connecting"

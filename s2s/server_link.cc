@@ -10,6 +10,9 @@
 namespace causeway {
 namespace {
 constexpr Duration capabilities_patience{60'000};
+// Of our domains, so many are proven on one stream at the same time: what a peer does for each is
+// to look us up and to connect back.
+constexpr std::size_t joining_at_once = 5;
 }  // namespace
 
 ServerLink::ServerLink(Hub& hub, ServerTable& table, std::string remote)
@@ -42,12 +45,40 @@ OutgoingStream* ServerLink::stream_to_share(const RemotePair& asking) const {
     return nullptr;
 }
 
+bool ServerLink::comes_later(const RemotePair& asking) const {
+    if (sharing_ != Sharing::works || closing()) return false;
+    const DomainTls* tls = hub_.tls->find(asking.local());
+    std::size_t joining = 0;
+    for (const auto& [local, pair] : pairs_) {
+        if (pair.get() == &asking) continue;
+        if (pair->joining()) ++joining;
+        const DomainTls* other = hub_.tls->find(local);
+        if (pair->opening() && tls != nullptr && other != nullptr &&
+            tls->same_certificate(*other)) {
+            return true;
+        }
+    }
+    return joining >= joining_at_once;
+}
+
+void ServerLink::next_follower() {
+    for (auto& [local, pair] : pairs_) {
+        if (pair->following() && !comes_later(*pair)) pair->go_on();
+    }
+}
+
+void ServerLink::followers_fail(const Outcome& why) {
+    for (auto& [local, pair] : pairs_) {
+        if (pair->following()) pair->give_up_following(why);
+    }
+}
+
 void ServerLink::stream_ended(const OutgoingStream& stream, bool own, bool in_good_order) {
     // A peer that ends a shared stream with an error hits several domains at once: from then on
     // each has its own stream.
     if (!own && stream.end() == OutgoingStream::End::peer_error) {
         sharing_ = Sharing::refused;
-    } else if (own && in_good_order) {
+    } else if (own && in_good_order && sharing_ == Sharing::refused) {
         sharing_ = Sharing::possible;
     }
 }
@@ -76,8 +107,17 @@ void ServerLink::remove(IncomingStream& stream, bool broke) {
 
 void ServerLink::heard_from() {
     if (stamping_ == Stamping::no) stamping_ = Stamping::unknown;  // it may be another version
-    for (auto& [local, pair] : pairs_) pair->peer_is_back();
-    contact_made();
+    bool presence_lost = false;
+    for (auto& [local, pair] : pairs_) {
+        pair->peer_is_back();
+        // What was dropped is sent anew now, unless the pause goes on.
+        if (!pair->pausing() && pair->take_presence_lost()) presence_lost = true;
+    }
+    contact_made(presence_lost);
+}
+
+bool ServerLink::pausing() const {
+    return std::ranges::any_of(pairs_, [](const auto& entry) { return entry.second->pausing(); });
 }
 
 // ---- within reach ----
@@ -95,15 +135,19 @@ void ServerLink::announce(LifeEvent event) {
     });
 }
 
-void ServerLink::contact_made() {
-    if (contact_ == Contact::there) return;
+void ServerLink::contact_made(bool presence_lost) {
+    if (contact_ == Contact::there && !presence_lost) return;
+    // Where that was not announced: contacts are asked and told again after a loss alone.
+    if (contact_ != Contact::lost && presence_lost) announce(LifeEvent::link_down);
     contact_ = Contact::there;
     announce(LifeEvent::link_up);
 }
 
+/// A domain that was never in contact is no outage: it may not exist.
 void ServerLink::contact_lost() {
-    if (contact_ == Contact::lost || contact_ == Contact::never) return;
-    contact_ = contact_ == Contact::there ? Contact::lost : Contact::never;
+    if (contact_ == Contact::unknown) contact_ = Contact::never;
+    if (contact_ != Contact::there) return;
+    contact_ = Contact::lost;
     announce(LifeEvent::link_down);
 }
 

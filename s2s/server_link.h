@@ -33,6 +33,16 @@ public:
     RemotePair& make(const std::string& local, std::string asked_by);
     /// An open stream of another of our domains on which the pair may be proven; or nullptr.
     [[nodiscard]] OutgoingStream* stream_to_share(const RemotePair& pair) const;
+    /// Whether other pairs' attempts come first: the peer has taken several of our domains on one
+    /// stream before, so one attempt may do for all, and few of them are proven at once. It is told
+    /// by go_on() or give_up_following().
+    [[nodiscard]] bool comes_later(const RemotePair& pair) const;
+    /// An attempt has ended well, or says nothing of the others: the next ones begin.
+    void next_follower();
+    /// It could not be reached.
+    void followers_fail(const Outcome& why);
+    /// The peer has taken a second one of our domains on a stream.
+    void shared_one() { sharing_ = Sharing::works; }
     /// The peer does not take more than one of our domains on a stream.
     void sharing_refused() { sharing_ = Sharing::refused; }
     /// A stream of ours ended: what that says about sharing one.
@@ -42,8 +52,11 @@ public:
     [[nodiscard]] bool closing() const;
 
     // Whether it is within reach, told to the features (LifeEvent::link_up, link_down):
-    /// A stream in either direction was proven.
-    void contact_made();
+    /// A stream in either direction was proven. `presence_lost`: presence for contacts there was
+    /// dropped before.
+    void contact_made(bool presence_lost);
+    /// One of our domains waits for its next attempt: what is sent now may bring it forward.
+    [[nodiscard]] bool pausing() const;
     /// A stream in either direction was established and broke, or the peer did not answer on it any
     /// more.
     void stream_broke();
@@ -85,7 +98,7 @@ public:
 
 private:
     /// Whether one stream may carry several of our domains (XEP-0220 §2.6.1).
-    enum class Sharing : unsigned char { possible, refused };
+    enum class Sharing : unsigned char { possible, works, refused };
     /// Whether its server says that it gives messages ids (XEP-0359).
     enum class Stamping : unsigned char { unknown, asked, yes, no };
     /// In or out of contact.

@@ -118,6 +118,11 @@ bool ServerTable::stamps(std::string_view remote, std::string_view local) {
     return known != nullptr && known->stamps(std::string(local));
 }
 
+bool ServerTable::pausing(std::string_view remote) const {
+    const ServerLink* known = find(remote);
+    return known != nullptr && known->pausing();
+}
+
 void ServerTable::heard_from(std::string_view remote) {
     if (closing_) return;
     if (ServerLink* known = find(remote)) known->heard_from();

@@ -32,6 +32,7 @@ public:
     void send(PacketRef packet, AcknowledgementTicket ticket) override;
     [[nodiscard]] bool stamps(std::string_view remote, std::string_view local) override;
     std::string expired(std::string_view owner, std::size_t rows, std::size_t bytes) override;
+    [[nodiscard]] bool pausing(std::string_view remote) const override;
 
     /// That domain has just proven itself on a stream to us.
     void heard_from(std::string_view remote);

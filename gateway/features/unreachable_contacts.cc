@@ -32,8 +32,10 @@ namespace {
 
 /// Available addresses that a session remembers; those beyond are not shown as unavailable.
 constexpr std::size_t shown_limit = 4000;
-/// Domains of one home that are remembered as out of contact.
+/// Domains of one home that are remembered as out of contact; beyond that the oldest is forgotten.
 constexpr std::size_t outage_limit = 20'000;
+/// How long a domain is remembered so, at least; as long as it is tried, if that is longer.
+constexpr Duration outage_remembered{24 * 60 * 60'000};
 /// How long contacts' servers have for their answers: an address that was available before, and is
 /// not named by then although the contact's server answered, is not available any more. A domain
 /// whose link breaks again and again is not asked more often.
@@ -338,17 +340,33 @@ void ask(const Hub& hub, const std::string& domain, Outage& outage) {
     everywhere(hub, domain, true, ask_contacts);
 }
 
-bool may_ask(const Hub& hub, const Outage& outage) {
+bool may_ask(const Hub& hub, const std::string& domain, const Outage& outage) {
+    // What is sent for this alone is no reason to end a pause between attempts.
+    if (hub.remote != nullptr && hub.remote->pausing(domain)) return false;
     return outage.asked == TimePoint{} || hub.clock().now() - outage.asked >= time_to_answer;
+}
+
+void nothing_to_do(Account&, std::string_view) {}
+
+void forget(const Hub& hub, const std::string& domain, const Outage& outage) {
+    if (outage.stage == Outage::Stage::shown) everywhere(hub, domain, true, nothing_to_do);
+}
+
+void forget_oldest(const Hub& hub,
+                   std::unordered_map<std::string, Outage, StringHash, std::equal_to<>>& outages) {
+    const auto oldest =
+        std::ranges::min_element(outages, {}, [](const auto& entry) { return entry.second.since; });
+    forget(hub, oldest->first, oldest->second);
+    outages.erase(oldest);
 }
 
 void link_down(const Life& life) {
     auto& outages = state_of(life.hub).outages;
     std::string domain(life.contact->domain());
     const auto known = outages.find(domain);
-    if (known == outages.end() && outages.size() >= outage_limit) return;
+    if (known != outages.end() && known->second.stage < Outage::Stage::back) return;
+    if (known == outages.end() && outages.size() >= outage_limit) forget_oldest(life.hub, outages);
     Outage& outage = known == outages.end() ? outages[std::move(domain)] : known->second;
-    if (known != outages.end() && outage.stage < Outage::Stage::back) return;
     outage.stage = Outage::Stage::lost;
     outage.since = life.hub.clock().now();
 }
@@ -357,7 +375,7 @@ void link_up(const Life& life) {
     auto& outages = state_of(life.hub).outages;
     const auto found = outages.find(life.contact->domain());
     if (found == outages.end()) return;
-    if (may_ask(life.hub, found->second)) {
+    if (may_ask(life.hub, found->first, found->second)) {
         ask(life.hub, found->first, found->second);
     } else {
         found->second.stage = Outage::Stage::back;
@@ -368,6 +386,12 @@ void link_up(const Life& life) {
 bool look_at(const Hub& hub, const std::string& domain, Outage& outage) {
     const std::chrono::minutes patience(unreachable_minutes.integer(*hub.config));
     const TimePoint now = hub.clock().now();
+    const Duration remembered =
+        std::max<Duration>(outage_remembered, hub.limits().remote_queue_seconds);
+    if (outage.stage < Outage::Stage::back && now - outage.since >= remembered) {
+        forget(hub, domain, outage);
+        return true;
+    }
     switch (outage.stage) {
         case Outage::Stage::lost:
             if (patience.count() == 0 || now - outage.since < patience) return false;
@@ -376,7 +400,7 @@ bool look_at(const Hub& hub, const std::string& domain, Outage& outage) {
             return false;
         case Outage::Stage::shown: return false;
         case Outage::Stage::back:
-            if (may_ask(hub, outage)) ask(hub, domain, outage);
+            if (may_ask(hub, domain, outage)) ask(hub, domain, outage);
             return false;
         case Outage::Stage::asked: break;
     }

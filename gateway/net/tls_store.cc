@@ -169,6 +169,12 @@ Result<std::shared_ptr<const TlsSnapshot>> TlsSnapshot::load(const Config& confi
     return std::shared_ptr<const TlsSnapshot>(std::move(snapshot));
 }
 
+bool DomainTls::same_certificate(const DomainTls& other) const {
+    const X509* mine = SSL_CTX_get0_certificate(connecting.get());
+    const X509* theirs = SSL_CTX_get0_certificate(other.connecting.get());
+    return mine != nullptr && theirs != nullptr && X509_cmp(mine, theirs) == 0;
+}
+
 const DomainTls* TlsSnapshot::find(std::string_view domain) const {
     const auto found = domains_.find(domain);
     return found == domains_.end() ? nullptr : &found->second;

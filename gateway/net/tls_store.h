@@ -28,6 +28,9 @@ struct DomainTls {
     SslContextPointer connecting;     ///< connects to other servers, shows our certificate
     UnixMillis expires = 0;
     std::string issuer;
+
+    /// Whether other servers are shown the same certificate for both domains.
+    [[nodiscard]] bool same_certificate(const DomainTls& other) const;
 };
 
 /// Immutable and shared by all shards.

@@ -72,6 +72,9 @@ public:
     /// On the remote domain's home shard: stored stanzas of that queue were given up and erased.
     /// Returns why they could not be delivered, as far as it is known.
     virtual std::string expired(std::string_view owner, std::size_t rows, std::size_t bytes) = 0;
+    /// On the remote domain's home shard: whether a pause between two attempts to reach it goes on,
+    /// which a stanza may end. What nobody is in a hurry for is better sent later.
+    [[nodiscard]] virtual bool pausing(std::string_view) const { return false; }
 
 protected:
     ~RemoteDomains() = default;
