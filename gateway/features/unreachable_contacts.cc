@@ -60,7 +60,10 @@ constexpr std::array<const FeatureOption*, 1> options{&unreachable_minutes};
 constexpr Metric shown_unavailable{
     .name = "contacts_shown_unreachable",
     .help = "Presence that told a session that a contact's domain cannot be reached."};
-constexpr std::array metrics{&shown_unavailable};
+constexpr Metric outages_now{.name = "contact_outages",
+                             .kind = Metric::Kind::gauge,
+                             .help = "Domains that are out of contact, or were a minute ago."};
+constexpr std::array metrics{&shown_unavailable, &outages_now};
 
 // ---- what a session was shown ----
 
@@ -348,11 +351,12 @@ bool may_ask(const Hub& hub, const std::string& domain, const Outage& outage) {
 
 void nothing_to_do(Account&, std::string_view) {}
 
-void forget(const Hub& hub, const std::string& domain, const Outage& outage) {
+void forget(Hub& hub, const std::string& domain, const Outage& outage) {
+    hub.metrics.add(outages_now, 0, -1);
     if (outage.stage == Outage::Stage::shown) everywhere(hub, domain, true, nothing_to_do);
 }
 
-void forget_oldest(const Hub& hub,
+void forget_oldest(Hub& hub,
                    std::unordered_map<std::string, Outage, StringHash, std::equal_to<>>& outages) {
     const auto oldest =
         std::ranges::min_element(outages, {}, [](const auto& entry) { return entry.second.since; });
@@ -366,6 +370,7 @@ void link_down(const Life& life) {
     const auto known = outages.find(domain);
     if (known != outages.end() && known->second.stage < Outage::Stage::back) return;
     if (known == outages.end() && outages.size() >= outage_limit) forget_oldest(life.hub, outages);
+    if (known == outages.end()) life.hub.metrics.add(outages_now);
     Outage& outage = known == outages.end() ? outages[std::move(domain)] : known->second;
     outage.stage = Outage::Stage::lost;
     outage.since = life.hub.clock().now();
@@ -383,7 +388,7 @@ void link_up(const Life& life) {
 }
 
 /// Once a minute. True: nothing is left to be done for the domain.
-bool look_at(const Hub& hub, const std::string& domain, Outage& outage) {
+bool look_at(Hub& hub, const std::string& domain, Outage& outage) {
     const std::chrono::minutes patience(unreachable_minutes.integer(*hub.config));
     const TimePoint now = hub.clock().now();
     const Duration remembered =
@@ -406,6 +411,7 @@ bool look_at(const Hub& hub, const std::string& domain, Outage& outage) {
     }
     if (now - outage.asked < time_to_answer) return false;
     everywhere(hub, domain, true, show_not_named);
+    forget(hub, domain, outage);
     return true;
 }
 
