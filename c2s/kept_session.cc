@@ -26,7 +26,8 @@ void ClientSession::begin_record(std::uint64_t id) {
 
 /// To the client, behind what waits for its notes.
 void ClientSession::emit(std::string_view bytes) {
-    if (record_ != nullptr && record_->output_round != 0) {
+    if (record_ != nullptr &&
+        (!record_->output.empty() || !hub_.stream_records.over(record_->output_round))) {
         record_->output += bytes;
     } else {
         stream_->stream().send(bytes);
@@ -68,10 +69,7 @@ void ClientSession::save_state() {
         std::string saved = data.save(*this);
         if (!saved.empty()) state.of_features.emplace_back(data.name, std::move(saved));
     }
-    std::string text = state.text();
-    if (text == record_->state) return;
-    record_->state = text;
-    hub_.stream_records.set_state(holder_id_, std::move(text));
+    hub_.stream_records.set_state(holder_id_, state.text());
 }
 
 void ClientSession::noted(std::uint32_t number, std::uint32_t handled) {
@@ -199,7 +197,6 @@ void ClientSession::take_over(const KeptStream& kept, std::string_view token, Cl
     }
     account_.inbox().received(arrived);
     hub_.stream_records.go_on(kept.id, jid().bare(), kept.note_keys, kept.notes());
-    record_->state.clear();
     resuming_ = &stream;
     enter(State::resuming);
     note_handled();

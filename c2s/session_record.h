@@ -21,7 +21,6 @@ struct SessionRecord {
     std::uint32_t h = 0;               ///< what is being noted as handled
     StreamRecords::Round h_round = 0;  ///< with that round; 0: nothing is being noted
 
-    std::string state;  ///< as it was written last
     // Of the stanzas that may have changed the state, which are all but messages: the first that
     // came since it was written, 0 if none has, and the last.
     std::uint32_t first_change = 0;

@@ -60,7 +60,7 @@ void StreamRecords::go_on(std::uint64_t stream, std::string_view owner,
 
 void StreamRecords::set_state(std::uint64_t stream, std::string value) {
     const auto found = records_.find(stream);
-    if (found == records_.end()) return;
+    if (found == records_.end() || found->second.state == value) return;
     found->second.state = std::move(value);
     found->second.state_written = false;
     mark(stream, found->second);

@@ -58,7 +58,7 @@ public:
     /// commit replaces by one of these notes.
     void go_on(std::uint64_t stream, std::string_view owner, const std::vector<std::string>& left,
                std::string notes);
-    /// Its state; written with the next commit, within a second.
+    /// Its state; if it changed it is written with the next commit, within a second.
     void set_state(std::uint64_t stream, std::string value);
     /// Notes `h`, to be written with this turn; the session hears written().
     Round handled(std::uint64_t stream, std::uint32_t number);

@@ -220,9 +220,10 @@ class BenchCauseway(Pinned, Causeway):
         self.settings = {
             "log": {"level": "warn"},
             "server": {"threads": 1},
-            # Archive and shapers off, as with the peers.
+            # Archive and shapers off, as with the peers; nor do these keep streams over a restart.
             "archive": {"enabled": False},
-            "limits": {"client_read_bytes_per_second": 0, "server_read_bytes_per_second": 0},
+            "limits": {"client_read_bytes_per_second": 0, "server_read_bytes_per_second": 0,
+                       "kept_streams_per_account": 0},
         }
         super().configure()
 
