@@ -19,18 +19,21 @@ LONGEST_STOP_SECONDS = 2.0
 
 
 class Faults:
-    """`counts`: how many kills, cuts and stops; every fourth cut is one of a link."""
+    """`counts`: how many kills, cuts and stops. If messages go `across`, every fourth cut is one of
+    the link between the servers."""
 
-    def __init__(self, servers, clients, total, seed, counts, journal):
+    def __init__(self, servers, clients, across, total, seed, counts, journal):
         self._servers = servers
         self._clients = clients
         self._random = random.Random(seed)
         self._journal = journal
         self._locks = {server.domain: asyncio.Lock() for server in servers}
         self._client_locks = {client.jid: asyncio.Lock() for client in clients}
+        # One look at a time: each costs a process.
+        self._link_lock = asyncio.Lock()
         self._tasks = []
         self.done = {}
-        links = counts["cuts"] // 4 if len(servers) > 1 else 0
+        links = counts["cuts"] // 4 if across else 0
         kinds = (["kill"] * counts["kills"] + ["cut"] * (counts["cuts"] - links)
                  + ["link"] * links + ["stop"] * counts["stop"])
         self._random.shuffle(kinds)
@@ -52,10 +55,6 @@ class Faults:
                 task.result()
         return not self._plan and all(task.done() for task in self._tasks)
 
-    def failed(self):
-        self.over()
-        return False
-
     async def stop(self):
         for task in self._tasks:
             task.cancel()
@@ -63,9 +62,6 @@ class Faults:
 
     def _count(self, name):
         self.done[name] = self.done.get(name, 0) + 1
-
-    async def _some_time(self, longest):
-        await asyncio.sleep(self._random.uniform(0, longest))
 
     # --- faults ---
 
@@ -117,11 +113,12 @@ class Faults:
     async def _link(self):
         moment = self._random.uniform(0, LONGEST_DELAY_SECONDS)
         which = self._random.random()
-        await asyncio.sleep(moment)
-        links = await until(established_links, "link between the servers", THERE_SECONDS)
-        local, peer = links[int(which * len(links))]
-        self._journal(f"link {local} to {peer}: cut")
-        await reset_connection(local, peer)
+        async with self._link_lock:
+            await asyncio.sleep(moment)
+            links = await until(established_links, "link between the servers", THERE_SECONDS)
+            local, peer = links[int(which * len(links))]
+            self._journal(f"link {local} to {peer}: cut")
+            await reset_connection(local, peer)
         self._count("cuts of links")
 
 

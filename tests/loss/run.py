@@ -26,6 +26,7 @@ seed. A seed chooses the faults and the moments of them, not what the machine do
 
 import argparse
 import asyncio
+import logging
 import os
 import shutil
 import signal
@@ -47,6 +48,9 @@ from client import Client  # noqa: E402
 from faults import Faults, can_reset  # noqa: E402
 from flow import Flow, Reader  # noqa: E402
 from judge import Verdict  # noqa: E402
+
+# Writing to a connection that has just been reset is what happens here.
+logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 DOMAINS = ("a.test", "b.test")
 SETTINGS = {
@@ -208,7 +212,8 @@ class Run:
     async def _exchange(self):
         """Until everything has its outcome, or nothing happens any more."""
         arguments = self.arguments
-        self.faults = Faults(self.servers, self.clients, arguments.messages, self.seed,
+        self.faults = Faults(self.servers, self.clients, any(flow.across for flow in self.flows),
+                             arguments.messages, self.seed,
                              {"kills": arguments.kills, "cuts": arguments.cuts,
                               "stop": arguments.stop}, self.journal)
         for flow in self.flows:
