@@ -1,7 +1,6 @@
 """Numbered messages from one client to another, and what became of each."""
 
 import time
-from xml.sax.saxutils import quoteattr
 
 from xmpp import CLIENT
 
@@ -61,7 +60,7 @@ class Flow:
             self.fates.append(fate)
             self.open += 1
             name = f"{self.name}:{fate.number}"
-            self.sender.send(f"<message type='chat' to='{self.recipient.bare}' id={quoteattr(name)}>"
+            self.sender.send(f"<message type='chat' to='{self.recipient.bare}' id='{name}'>"
                              f"<body>{name}</body></message>", fate)
             self.progress()
         if self.open:
@@ -82,8 +81,7 @@ class Flow:
     def over(self):
         """Every message was sent and has one outcome at both ends."""
         return len(self.fates) == self.count and self.open == 0 and all(
-            fate.seen_at or fate.error for fate in self.fates[-self.in_flight:]) and all(
-            fate.seen_at or fate.error for fate in self.fates)
+            fate.seen_at or fate.error for fate in reversed(self.fates))
 
 
 class Reader:
@@ -91,7 +89,6 @@ class Reader:
 
     def __init__(self, flows):
         self._flows = {flow.name: flow for flow in flows}
-        self.unknown = []
 
     def take(self, element):
         if element.get("type") == "error":

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Are messages lost, doubled, reordered or left without an outcome, whatever breaks?
 
-    tests/loss/run.py                        # what tools/check runs: 2,000 messages, 3 kills, 20 cuts
+    tests/loss/run.py                        # 2,000 messages, 3 kills, 20 cuts
     tests/loss/run.py --messages 100000 --kills 20 --cuts 1000 --seed 1 2 3 4 5
 
 Two Causeways of two domains, with archives, on disk, in namespaces of their own. Pairs of clients
@@ -156,7 +156,7 @@ class Run:
             asyncio.get_running_loop().add_signal_handler(number, this.cancel)
         try:
             if self.arguments.cuts and not await can_reset():
-                raise LabError("this kernel resets no connections from outside (ss -K): use --cuts 0")
+                raise LabError("this kernel lets nobody reset connections (ss -K): use --cuts 0")
             await self._set_up()
             await self._exchange()
             left_over = await self._look_for_left_over()
@@ -281,6 +281,8 @@ class Run:
               f"{sum(client.connections for client in self.clients)} connections, "
               f"{sum(client.resumed for client in self.clients)} resumed; {seconds:.0f} s")
         print(verdict, flush=True)
+        if not verdict.good():
+            print(f"FAILED loss, seed {self.seed}", flush=True)
 
 
 if __name__ == "__main__":
