@@ -31,6 +31,10 @@ from lab.process import die_with_parent  # noqa: E402
 from suite import run_group  # noqa: E402
 
 
+# Failures that are run once more; beyond that it is not the machine.
+MOST_AGAIN = 3
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", metavar="NAME", help="cases whose name contains NAME (or "
@@ -45,6 +49,8 @@ def parse_arguments():
                         help="groups of cases run at once (default %(default)s)")
     parser.add_argument("--kill-rounds", type=int, default=2, help="kill -9 how often a case")
     parser.add_argument("--kill-messages", type=int, default=400, help="messages a round")
+    parser.add_argument("--again", action="store_true", help="run what failed once more, alone: "
+                        "on a loaded machine a program may be late that is right otherwise")
     parser.add_argument("--seed", type=int, default=1, help="of the moments to kill at")
     parser.add_argument("--stand-in", choices=("prosody", "ejabberd"), help="run this server in "
                         "Causeway's place, to see whether a case is right")
@@ -95,6 +101,7 @@ class Master:
         self.failed = 0
         self.scratch = tempfile.mkdtemp(prefix="causeway-interop-")
         self.children = set()
+        self.failures = []
 
     async def run(self):
         loop = asyncio.get_running_loop()
@@ -104,7 +111,10 @@ class Master:
         start = time.monotonic()
         places = asyncio.Semaphore(self.arguments.jobs)
         try:
-            await asyncio.gather(*(self._run_group(group, places) for group in self.groups))
+            await asyncio.gather(*(self._run_group(group, places, self.arguments.only)
+                                   for group in self.groups))
+            if self.arguments.again and len(self.failures) <= MOST_AGAIN:
+                await self._run_again()
         except asyncio.CancelledError:
             print("interrupted")
             self.failed += 1
@@ -120,12 +130,22 @@ class Master:
         print(f"{self.passed} passed, {self.failed} failed")
         return 1 if self.failed else 0
 
-    async def _run_group(self, group, places):
+    async def _run_again(self):
+        """What fails a second time counts as failed."""
+        alone = asyncio.Semaphore(1)
+        for number, name in enumerate(list(self.failures)):
+            group = next(group for group in self.groups if group.selected(name))
+            print(f"once more: {name}", flush=True)
+            self.failed -= 1
+            await self._run_group(group, alone, name, f"-again-{number}")
+
+    async def _run_group(self, group, places, only, attempt=""):
         async with places:
-            expected = {name for name, _ in group.selected(self.arguments.only)}
-            errors = f"{self.scratch}/{group.name}.stderr"
+            expected = {name for name, _ in group.selected(only)}
+            errors = f"{self.scratch}/{group.name}{attempt}.stderr"
             command = [sys.executable, os.path.abspath(__file__), *sys.argv[1:],
-                       "--worker", group.name, f"{self.scratch}/{group.name}"]
+                       *(["--only", only] if only else []),
+                       "--worker", group.name, f"{self.scratch}/{group.name}{attempt}"]
             with open(errors, "wb") as stderr:
                 child = await asyncio.create_subprocess_exec(
                     *enter_command(command), stdin=asyncio.subprocess.DEVNULL,
@@ -154,6 +174,8 @@ class Master:
             return
         self.passed += report["passed"]
         self.failed += not report["passed"]
+        if not report["passed"]:
+            self.failures.append(report["case"])
         note = f": {report['note']}" if report.get("note") else ""
         if report["passed"]:
             print(f"ok     {report['case']} ({report['seconds']:.1f} s){note}", flush=True)
