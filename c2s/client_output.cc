@@ -93,7 +93,7 @@ void ClientSession::transmit(const PacketRef& packet, std::string_view bytes, Ho
 
 std::size_t ClientSession::queued() const {
     if (stream_ == nullptr) return 0;
-    return stream_->stream().channel().queued() + (record_ == nullptr ? 0 : record_->output.size());
+    return stream_->stream().channel().queued() + (record_ == nullptr ? 0 : record_->output_bytes);
 }
 
 bool ClientSession::full() const {

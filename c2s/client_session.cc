@@ -114,7 +114,7 @@ void ClientSession::stream_lost(ClientStream& stream, bool orderly) {
     }
     const std::string cause = stream.stream().failure();
     stream_ = nullptr;
-    if (record_ != nullptr) record_->output.clear();
+    if (record_ != nullptr) record_->drop_output();
     if (state_ >= State::overfull) return;
     if (orderly || !resumable() ||
         table_.detached_of(account_) > hub_.limits().resumable_per_account) {

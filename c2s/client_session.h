@@ -73,6 +73,8 @@ public:
     /// that the client has.
     void take_over(const KeptStream& kept, std::string_view token, ClientStream& stream,
                    std::uint32_t h);
+    /// The process ends: the session does, and can go on in the next.
+    void leave_process(std::string_view text);
     [[nodiscard]] bool has_record() const { return record_ != nullptr; }
 
     /// How long a client that resumes waits for what it sent before to be safe.
@@ -110,7 +112,7 @@ private:
     void settled(std::uint32_t number) override;
     void expect_again(std::uint32_t number) override;
     void noted(std::uint32_t number, std::uint32_t handled) override;
-    void written() override;
+    void written(bool durable) override;
     void flush() override;
     void on_timer(std::uint32_t which) override;
 
@@ -159,6 +161,7 @@ private:
     void save_state();
     [[nodiscard]] bool repeats(const Stanza& stanza, std::uint32_t number);
     void come_back();
+    void say_presence_again();
 
     Hub& hub_;
     ClientTable& table_;

@@ -123,7 +123,7 @@ void ClientStream::move_home() {
 }
 
 void ClientStream::bind(std::string_view resource, std::string_view iq_id) {
-    if (looking_) {
+    if (looking_ == Looking::now) {
         stream_.fail(stream_error::policy_violation, "wait for the answer to your <resume/>");
         return;
     }
@@ -189,7 +189,7 @@ void ClientStream::refuse_management(std::string_view condition, std::string_vie
 }
 
 void ClientStream::manage(const Element& element) {
-    if (looking_) {
+    if (looking_ == Looking::now) {
         stream_.fail(stream_error::policy_violation, "wait for the answer to your <resume/>");
     } else if (element.name == "resume" && session_ == nullptr) {
         resume(element);

@@ -89,7 +89,9 @@ private:
     std::string mechanism_;
     UnixMillis since_;
     bool moving_ = false;
-    bool looking_ = false;  ///< for a session of an earlier process
+    /// For a session of an earlier process, which a stream does once.
+    enum class Looking : unsigned char { not_yet, now, over };
+    Looking looking_ = Looking::not_yet;
 };
 
 }  // namespace causeway

@@ -119,6 +119,14 @@ void ClientTable::each_session(const std::function<void(ClientSession&)>& visit)
     for (auto& [key, session] : sessions_) visit(*session);
 }
 
+void ClientTable::end_detached() {
+    std::vector<ClientSession*> detached;
+    each_session([&](ClientSession& session) {
+        if (session.detached()) detached.push_back(&session);
+    });
+    for (ClientSession* session : detached) session->leave_process({});
+}
+
 void ClientTable::shut_down() {
     closing_ = true;
     std::vector<ClientStream*> all;

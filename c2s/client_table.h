@@ -45,6 +45,8 @@ public:
     void each_session(const std::function<void(ClientSession&)>& visit);
     /// Ends every stream with system-shutdown (RFC 6120 §4.9.3.19).
     void shut_down();
+    /// Ends the sessions whose streams are gone, which go on in the next process.
+    void end_detached();
 
     /// The hub of this table's shard.
     [[nodiscard]] Hub& hub() { return hub_; }

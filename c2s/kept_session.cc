@@ -11,6 +11,9 @@
 namespace causeway {
 namespace {
 
+/// Ours are shorter.
+constexpr std::size_t longest_token = 64;
+
 std::int32_t distance(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b); }
 
 }  // namespace
@@ -28,7 +31,8 @@ void ClientSession::begin_record(std::uint64_t id) {
 void ClientSession::emit(std::string_view bytes) {
     if (record_ != nullptr &&
         (!record_->output.empty() || !hub_.stream_records.over(record_->output_round))) {
-        record_->output += bytes;
+        record_->output.emplace_back(bytes);
+        record_->output_bytes += bytes.size();
     } else {
         stream_->stream().send(bytes);
     }
@@ -41,7 +45,19 @@ void ClientSession::note_sent(HoldId hold) {
 }
 
 void ClientSession::note_handled() {
-    if (record_ == nullptr || record_->h_round != 0) return;
+    if (record_ == nullptr || record_->h_round != 0 || record_->h_waits) return;
+    if (!account_.at_rest()) {
+        // What the client has changed is done when the account is loaded.
+        record_->h_waits = true;
+        account_.in_order([account = &account_, address = jid()](const Outcome& outcome) {
+            auto* session =
+                static_cast<ClientSession*>(account->sessions().find(address.resource()));
+            if (session == nullptr || session->record_ == nullptr) return;
+            session->record_->h_waits = false;
+            if (outcome) session->note_handled();  // else with what the client sends next
+        });
+        return;
+    }
     // What the client did before it was acknowledged is durable with the acknowledgement.
     save_state();
     record_->h = management_->handled();
@@ -78,17 +94,24 @@ void ClientSession::noted(std::uint32_t number, std::uint32_t handled) {
     management_->note(number);
 }
 
-void ClientSession::written() {
+void ClientSession::written(bool durable) {
     if (record_ == nullptr) return;
     const StreamRecords& records = hub_.stream_records;
-    // A failed commit says no more than that a restart now would cost the session: the client is
-    // served as one that cannot resume after it.
+    // A full disk does not keep messages from the client. But it is told no `h` that the next
+    // process would not know.
     if (record_->output_round != 0 && records.over(record_->output_round)) {
         record_->output_round = 0;
-        const std::string output = std::exchange(record_->output, {});
-        if (stream_ != nullptr && !output.empty()) stream_->stream().send(output);
+        const std::vector<std::string> output = std::exchange(record_->output, {});
+        record_->output_bytes = 0;
+        for (const std::string& element : output) {
+            if (stream_ != nullptr) stream_->stream().send(element);
+        }
     }
     if (record_->h_round != 0 && records.over(record_->h_round)) {
+        if (!durable) {
+            record_->h_round = hub_.stream_records.again();
+            return;
+        }
         record_->h_round = 0;
         record_->first_change = distance(record_->last_change, record_->h) > 0 ? record_->h + 1 : 0;
         management_->note_up_to(record_->h);
@@ -97,11 +120,19 @@ void ClientSession::written() {
     }
 }
 
+void ClientSession::leave_process(std::string_view text) {
+    // Before its presence is gone.
+    save_state();
+    record_.reset();
+    evict(stream_error::system_shutdown, text);
+}
+
 // ---- going on after a restart ----
 
-/// Whether the client sends again what is safe already: as the stanza of the same number, or, if it
-/// left others out, under the same id.
+/// Whether the client sends again what is safe already, under the same id.
 bool ClientSession::repeats(const Stanza& stanza, std::uint32_t number) {
+    // What the client says of itself now is newer than what is to be repeated for it.
+    if (stanza.kind == StanzaKind::presence && stanza.to.empty()) record_->presence.clear();
     auto& safe = record_->repeats;
     if (safe.empty()) return false;
     if (distance(number, safe.rbegin()->first) > 0) {
@@ -111,11 +142,11 @@ bool ClientSession::repeats(const Stanza& stanza, std::uint32_t number) {
     if (stanza.kind != StanzaKind::message) return false;
     const std::uint64_t fingerprint =
         StreamRecords::fingerprint(stanza.to.empty() ? account_.jid() : stanza.to, stanza.id());
+    // One without an id could be another that came to have its number: better twice than never.
+    if (fingerprint == 0) return false;
     const auto found =
-        fingerprint == 0
-            ? safe.find(number)
-            : std::ranges::find(safe, fingerprint, [](const auto& one) { return one.second; });
-    if (found == safe.end() || found->second != fingerprint) return false;
+        std::ranges::find(safe, fingerprint, [](const auto& one) { return one.second; });
+    if (found == safe.end()) return false;
     safe.erase(found);
     return true;
 }
@@ -125,19 +156,19 @@ void ClientStream::none_to_resume() {
 }
 
 void ClientStream::look_for_kept(std::string token, std::uint32_t h) {
-    if (hub_.limits().kept_streams_per_account == 0 || hub_.limits().resume_seconds.count() == 0) {
+    if (hub_.limits().kept_streams_per_account == 0 || hub_.limits().resume_seconds.count() == 0 ||
+        looking_ != Looking::not_yet || token.size() > longest_token) {
         none_to_resume();
         return;
     }
-    looking_ = true;
+    looking_ = Looking::now;
     stream_.pause(XmppStream::Pause::progress);
     const auto found = [this, alive = handle(), token,
                         h](const Result<std::vector<MapEntry>>& all) {
         if (alive.expired() || !stream_.usable()) return;
         const auto kept = all ? find_kept_stream(*all, token) : std::nullopt;
-        // One that has ended here may still stand in the store.
-        if (!kept || hub_.stream_records.known(kept->id)) {
-            looking_ = false;
+        if (!kept) {
+            looking_ = Looking::over;
             stream_.resume(XmppStream::Pause::progress);
             none_to_resume();
             return;
@@ -145,7 +176,7 @@ void ClientStream::look_for_kept(std::string token, std::uint32_t h) {
         hub_.accounts->get(account_.bare())
             .when_loaded([this, alive, kept = *kept, token, h](const Outcome&) {
                 if (alive.expired() || !stream_.usable()) return;
-                looking_ = false;
+                looking_ = Looking::over;
                 stream_.resume(XmppStream::Pause::progress);
                 found_kept(kept, token, h);
             });
@@ -160,6 +191,12 @@ void ClientStream::look_for_kept(std::string token, std::uint32_t h) {
 }
 
 void ClientStream::found_kept(const KeptStream& kept, std::string_view token, std::uint32_t h) {
+    // Another connection may have been faster, with the same client behind it.
+    if (ClientSession* session = table_.find_resumable(account_, token)) {
+        session_ = session;
+        if (!session->resume(*this, h)) session_ = nullptr;
+        return;
+    }
     Account& user = hub_.accounts->get(account_.bare());
     const bool possible = user.loaded() && !user.barred() && !hub_.stream_records.known(kept.id) &&
                           user.sessions().find(kept.state.resource) == nullptr &&
@@ -196,7 +233,7 @@ void ClientSession::take_over(const KeptStream& kept, std::string_view token, Cl
         (distance(number, h) <= 0 ? arrived : record_->missed).push_back(row);
     }
     account_.inbox().received(arrived);
-    hub_.stream_records.go_on(kept.id, jid().bare(), kept.note_keys, kept.notes());
+    hub_.stream_records.go_on(kept, jid().bare());
     resuming_ = &stream;
     enter(State::resuming);
     note_handled();
@@ -208,16 +245,22 @@ void ClientSession::take_over(const KeptStream& kept, std::string_view token, Cl
 void ClientSession::come_back() {
     if (record_ == nullptr || (record_->presence.empty() && record_->missed.empty())) return;
     account_.inbox().send_again(
-        *this, std::exchange(record_->missed, {}),
-        [&hub = hub_, address = jid(), bytes = std::exchange(record_->presence, {})] {
-            Account* const account = hub.accounts->find(address.bare());
-            Resource* const session =
-                account == nullptr ? nullptr : account->sessions().find(address.resource());
-            if (session == nullptr || bytes.empty()) return;
-            static_cast<void>(Packet::visit_bytes(bytes, [&](Stanza& stanza) {
-                hub.routing->from_client(stanza, *account, *session, {});
-            }));
+        *this, std::exchange(record_->missed, {}), [account = &account_, address = jid()] {
+            auto* session =
+                static_cast<ClientSession*>(account->sessions().find(address.resource()));
+            if (session != nullptr) session->say_presence_again();
         });
+}
+
+void ClientSession::say_presence_again() {
+    if (record_ == nullptr) return;
+    const std::string bytes = std::exchange(record_->presence, {});
+    const auto packet = Packet::from_bytes(bytes);
+    if (bytes.empty() || !packet) return;
+    static_cast<void>(Packet::visit_bytes(
+        bytes, [this](Stanza& stanza) { hub_.routing->from_client(stanza, account_, *this, {}); }));
+    // Rooms are told as well: one that took the silence for an end says so.
+    for (const Jid& to : directed) hub_.routing->route((*packet)->readdressed(to));
 }
 
 }  // namespace causeway

@@ -152,7 +152,7 @@ bool ClientSession::resume(ClientStream& stream, std::uint32_t h) {
     resuming_ = &stream;
     if (record_ != nullptr) {
         hub_.stream_records.acknowledged(holder_id_, h);
-        record_->output.clear();
+        record_->drop_output();
     }
     enter(State::detached);
     enter(State::resuming);

@@ -32,8 +32,8 @@ public:
         static_cast<void>(number);
         static_cast<void>(handled);
     }
-    /// A commit of what was to be noted about the stream is over, successful or not.
-    virtual void written() {}
+    /// A commit of what was to be noted about the stream is over; false: it failed.
+    virtual void written(bool durable) { static_cast<void>(durable); }
     /// The stanza of that number is safe only after one more settled() for it.
     virtual void expect_again(std::uint32_t number) = 0;
 

@@ -19,13 +19,9 @@ struct Left {
     std::size_t rest = 0;
 };
 Left left_to_drain(Server::Part& part) {
-    std::vector<ClientSession*> detached;
     Left left;
-    part.clients->each_session([&](ClientSession& session) {
-        if (session.detached()) detached.push_back(&session);
-        ++left.clients;
-    });
-    for (ClientSession* session : detached) session->evict(stream_error::system_shutdown, {});
+    part.clients->each_session([&](const ClientSession&) { ++left.clients; });
+    part.clients->end_detached();
     left.clients += part.clients->negotiating();
     part.hub->ledger.erase_now();
     left.rest = part.hub->ledger.open();
@@ -42,7 +38,7 @@ std::size_t evict_all(Server::Part& part) {
     std::vector<ClientSession*> all;
     part.clients->each_session([&](ClientSession& session) { all.push_back(&session); });
     for (ClientSession* session : all) {
-        session->evict(stream_error::system_shutdown, "the server is shutting down");
+        session->leave_process("the server is shutting down");
     }
     return all.size();
 }

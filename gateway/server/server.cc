@@ -97,6 +97,12 @@ void Server::drain() {
     }
 }
 
+void Server::end_detached() {
+    for (const auto& part : parts_) {
+        part->hub->shard.post([&part = *part] { part.clients->end_detached(); });
+    }
+}
+
 void Server::drain_links() {
     for (const auto& part : parts_) {
         part->hub->shard.post([&part = *part] { part.servers->shut_down(); });

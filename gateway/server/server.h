@@ -52,6 +52,8 @@ public:
     void start();
     /// Stops listening and tells every client that the server is going down; from any thread.
     void drain();
+    /// Ends the sessions of clients whose streams are gone, which go on in the next process.
+    void end_detached();
     /// Then the same for the streams of other servers, once what is under way is known to have
     /// arrived.
     void drain_links();

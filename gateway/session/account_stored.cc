@@ -48,13 +48,15 @@ void AccountInbox::send_again(const Resource& session, std::vector<std::uint64_t
     const auto listed = [this, resource = std::string(session.jid().resource()),
                          rows = std::move(rows),
                          then = std::move(then)](const Result<std::vector<LogRow>>& waiting) {
-        account_.begin_question();
         ArchiveQuery query{.owner = std::string(account_.jid().bare()),
                            .above = rows.front() - 1,
                            .below = rows.back() + 1,
                            .ids = rows};
         if (waiting) {
-            for (const LogRow& row : *waiting) std::erase(query.ids, row.id);
+            // What is on its way to another client does not come to this one by itself.
+            for (const LogRow& row : *waiting) {
+                if (!account_.hub().ledger.in_flight(row.id)) std::erase(query.ids, row.id);
+            }
         }
         if (waiting && !query.ids.empty()) {
             send_archived(resource, std::move(query), then);
@@ -63,6 +65,7 @@ void AccountInbox::send_again(const Resource& session, std::vector<std::uint64_t
         }
         account_.end_question();
     };
+    account_.begin_question();
     account_.hub().shared.store.log_list(std::string(store_name),
                                          std::string(account_.jid().bare()), before, again_at_most,
                                          account_.hub().shard, listed);
@@ -72,7 +75,6 @@ void AccountInbox::send_archived(const std::string& resource, ArchiveQuery query
                                  std::function<void()> then) {
     const auto answered = [this, resource, query,
                            then = std::move(then)](const Result<ArchivePage>& page) mutable {
-        account_.begin_question();
         Resource* const session = account_.sessions().find(resource);
         if (page && session != nullptr) {
             for (const ArchiveRow& row : page->rows) {
@@ -89,6 +91,7 @@ void AccountInbox::send_archived(const std::string& resource, ArchiveQuery query
         }
         account_.end_question();
     };
+    account_.begin_question();
     account_.hub().shared.store.archive_page(query, account_.hub().shard, answered);
 }
 

@@ -50,7 +50,8 @@ public:
             if (!read_number(take_up_to(line, ' '), number)) continue;
             std::uint64_t detail{};
             if (kind == "h") {
-                if (distance(number, stream_.handled) > 0) stream_.handled = number;
+                if (!begun_ || distance(number, stream_.handled) > 0) stream_.handled = number;
+                begun_ = true;
             } else if (kind == "d" && read_number(line, detail, 16)) {
                 stream_.safe[number] = detail;
             } else if (kind == "u") {
@@ -61,16 +62,20 @@ public:
         }
     }
 
-    /// What is handled without a gap is one number.
-    void finish() {
+    /// What is handled without a gap is one number. False: there are notes, and none says how much
+    /// is handled.
+    bool finish() {
+        if (!begun_ && !stream_.note_keys.empty()) return false;
         while (stream_.safe.contains(stream_.handled + 1)) ++stream_.handled;
         std::erase_if(stream_.safe, [&](const auto& entry) {
             return distance(entry.first, stream_.handled) <= 0;
         });
+        return true;
     }
 
 private:
     KeptStream& stream_;
+    bool begun_ = false;  ///< an `h` was read
 };
 
 }  // namespace
@@ -158,8 +163,7 @@ std::optional<KeptStream> find_kept_stream(const std::vector<MapEntry>& entries,
             stream.note_keys.push_back(entry.key);
         }
     }
-    if (!known) return std::nullopt;
-    notes.finish();
+    if (!known || !notes.finish()) return std::nullopt;
     return stream;
 }
 

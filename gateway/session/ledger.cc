@@ -99,7 +99,8 @@ void Ledger::happened(HoldId id, Entry& entry, LedgerEvent event, const Outcome&
     const LedgerState before = entry.state;
     const LedgerStep step = next(before, event, entry.packet->archived());
     entry.state = step.state;
-    if (event == LedgerEvent::failed && is_to_try_again(step.state) && !in_store(step.state)) {
+    const bool failed = event == LedgerEvent::failed || event == LedgerEvent::given_up;
+    if (failed && !in_store(before)) {
         note_undone(entry);
     } else if (event != LedgerEvent::stored && (step.settles || is_end(step.state))) {
         unnote(entry);  // only a commit makes a note durable

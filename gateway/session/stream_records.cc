@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "gateway/session/hub.h"
+#include "gateway/session/kept_stream.h"
 
 namespace causeway {
 namespace {
@@ -49,13 +51,17 @@ void StreamRecords::begin(std::uint64_t stream, std::string_view owner) {
     records_[stream].owner = owner;
 }
 
-void StreamRecords::go_on(std::uint64_t stream, std::string_view owner,
-                          const std::vector<std::string>& left, std::string notes) {
-    begin(stream, owner);
-    Record& record = records_[stream];
-    for (const std::string& key : left) erased_.emplace_back(record.owner, key);
-    record.chunks.push_back({.notes = std::move(notes), .written = false});
-    mark(stream, record);
+void StreamRecords::go_on(const KeptStream& kept, std::string_view owner) {
+    begin(kept.id, owner);
+    Record& record = records_[kept.id];
+    record.handled = kept.handled;
+    for (const std::string& key : kept.note_keys) erased_.emplace_back(record.owner, key);
+    Chunk chunk{.notes = kept.notes(), .written = false};
+    for (const auto& [number, fingerprint] : kept.safe) {
+        if (distance(number, chunk.done) > 0 || chunk.done == 0) chunk.done = number;
+    }
+    record.chunks.push_back(std::move(chunk));
+    mark(kept.id, record);
 }
 
 void StreamRecords::set_state(std::uint64_t stream, std::string value) {
@@ -70,8 +76,8 @@ void StreamRecords::set_state(std::uint64_t stream, std::string value) {
 StreamRecords::Round StreamRecords::handled(std::uint64_t stream, std::uint32_t number) {
     const auto found = records_.find(stream);
     if (found == records_.end()) return over_;
-    note(stream, found->second, fmt::format("h {}\n", number));
     found->second.handled = number;
+    note(stream, found->second, fmt::format("h {}\n", number));
     urgent_ = true;
     hub_.ledger.commit_now();
     return next_;
@@ -134,7 +140,8 @@ StreamRecords::Chunk& StreamRecords::note(std::uint64_t stream, Record& record,
             erased_.emplace_back(record.owner, chunk_key(stream, record.first++));
             record.chunks.pop_front();
         }
-        record.chunks.emplace_back();
+        // Each chunk can do without those before it.
+        record.chunks.push_back({.notes = fmt::format("h {}\n", record.handled)});
     }
     Chunk& chunk = record.chunks.back();
     chunk.notes += text;
@@ -178,7 +185,8 @@ void StreamRecords::done(AcknowledgementTicket& ticket, const Packet& packet) {
         text = fmt::format("h {}\n", ticket.handled);
     }
     text += fmt::format("d {} {:x}\n", ticket.number, fingerprint(packet.to(), packet.id()));
-    note(ticket.holder, record, text).done = ticket.number;
+    Chunk& chunk = note(ticket.holder, record, text);
+    if (chunk.done == 0 || distance(ticket.number, chunk.done) > 0) chunk.done = ticket.number;
     ticket.noted = true;
 }
 
@@ -191,44 +199,74 @@ void StreamRecords::undone(AcknowledgementTicket& ticket) {
 
 // ---- writing ----
 
+StreamRecords::Round StreamRecords::again() {
+    hub_.ledger.commit_soon();
+    return next_;
+}
+
 StreamRecords::Round StreamRecords::write(Batch& batch) {
     urgent_ = false;
-    for (const auto& [owner, key] : std::exchange(erased_, {})) batch.map_erase(store, owner, key);
-    std::vector<std::uint64_t> streams = std::exchange(dirty_, {});
-    for (const std::uint64_t stream : streams) {
-        const auto found = records_.find(stream);
-        if (found == records_.end()) continue;
-        Record& record = found->second;
-        record.dirty = false;
-        if (!std::exchange(record.state_written, true)) {
-            batch.map_set(store, record.owner, stream_state_key(stream), record.state);
-        }
-        std::uint64_t number = record.first;
-        for (Chunk& chunk : record.chunks) {
-            if (!std::exchange(chunk.written, true)) {
-                batch.map_set(store, record.owner, chunk_key(stream, number), chunk.notes);
-            }
-            ++number;
-        }
+    UnderWay now{.round = next_, .streams = std::exchange(dirty_, {}), .erased = {}};
+    now.erased = std::exchange(erased_, {});
+    for (const auto& [owner, key] : now.erased) batch.map_erase(store, owner, key);
+    for (const std::uint64_t stream : now.streams) write(batch, stream);
+    const std::size_t before = batch.bytes();
+    while (!again_.empty() && batch.bytes() - before < again_bytes) {
+        now.streams.push_back(again_.back());
+        again_.pop_back();
+        write(batch, now.streams.back());
     }
-    under_way_.emplace_back(next_, std::move(streams));
+    if (!again_.empty()) hub_.ledger.commit_soon();
+    under_way_.push_back(std::move(now));
     return next_++;
 }
 
+void StreamRecords::write(Batch& batch, std::uint64_t stream) {
+    const auto found = records_.find(stream);
+    if (found == records_.end()) return;
+    Record& record = found->second;
+    record.dirty = false;
+    if (!std::exchange(record.state_written, true)) {
+        batch.map_set(store, record.owner, stream_state_key(stream), record.state);
+    }
+    std::uint64_t number = record.first;
+    for (Chunk& chunk : record.chunks) {
+        if (!std::exchange(chunk.written, true)) {
+            batch.map_set(store, record.owner, chunk_key(stream, number), chunk.notes);
+        }
+        ++number;
+    }
+}
+
 void StreamRecords::written(Round round, const Outcome& outcome) {
-    over_ = round;
-    std::vector<std::uint64_t> streams = std::move(under_way_.front().second);
-    under_way_.pop_front();
-    for (const std::uint64_t stream : streams) {
+    // A commit that the store refuses is answered ahead of those that it has taken.
+    for (UnderWay& one : under_way_) {
+        if (one.round != round) continue;
+        one.answer = outcome ? UnderWay::Answer::durable : UnderWay::Answer::failed;
+    }
+    while (!under_way_.empty() && under_way_.front().answer != UnderWay::Answer::none) {
+        UnderWay done = std::move(under_way_.front());
+        under_way_.pop_front();
+        close(std::move(done));
+    }
+}
+
+void StreamRecords::close(UnderWay done) {
+    over_ = done.round;
+    const bool durable = done.answer == UnderWay::Answer::durable;
+    if (!durable) {
+        std::ranges::move(done.erased, std::back_inserter(erased_));
+        hub_.ledger.commit_soon();
+    }
+    for (const std::uint64_t stream : done.streams) {
         const auto found = records_.find(stream);
-        if (!outcome && found != records_.end()) {
-            // Nobody waits for it any longer; the next commit has it again.
+        if (!durable && found != records_.end()) {
             for (Chunk& chunk : found->second.chunks) chunk.written = false;
             found->second.state_written = found->second.state.empty();
-            mark(stream, found->second);
+            if (std::ranges::find(again_, stream) == again_.end()) again_.push_back(stream);
         }
         const auto holder = hub_.ticket_holders.find(stream);
-        if (holder != hub_.ticket_holders.end()) holder->second->written();
+        if (holder != hub_.ticket_holders.end()) holder->second->written(durable);
     }
 }
 

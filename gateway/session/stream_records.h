@@ -31,6 +31,7 @@
 namespace causeway {
 
 struct Hub;
+struct KeptStream;
 
 class StreamRecords {
 public:
@@ -44,6 +45,8 @@ public:
 
     explicit StreamRecords(Hub& hub) : hub_(hub) {}
 
+    /// What failed before is written again in batches of about that size.
+    static constexpr std::size_t again_bytes = 512U << 10U;
     /// Streams that have ended and are remembered as such.
     static constexpr std::size_t ended_at_most = 1024;
 
@@ -54,16 +57,16 @@ public:
 
     /// The stream has a record from now on. `owner`: the account.
     void begin(std::uint64_t stream, std::string_view owner);
-    /// It has one of an earlier process: `left` names the chunks that stood there, which the next
-    /// commit replaces by one of these notes.
-    void go_on(std::uint64_t stream, std::string_view owner, const std::vector<std::string>& left,
-               std::string notes);
+    /// It has one of an earlier process: the next commit replaces its chunks by one.
+    void go_on(const KeptStream& kept, std::string_view owner);
     /// Its state; if it changed it is written with the next commit, within a second.
     void set_state(std::uint64_t stream, std::string value);
     /// Notes `h`, to be written with this turn; the session hears written().
     Round handled(std::uint64_t stream, std::uint32_t number);
     /// Notes `s`, likewise.
     Round sent(std::uint64_t stream, std::uint32_t number, std::uint64_t row);
+    /// What could not be written is tried again with that round, within a second.
+    Round again();
     /// The client has acknowledged up to that number.
     void acknowledged(std::uint64_t stream, std::uint32_t number);
     /// The session has ended: all shards erase what they have of it.
@@ -82,7 +85,9 @@ public:
     /// That batch failed, and the message is tried again.
     void undone(AcknowledgementTicket& ticket);
     /// Something is to be written, with the next commit.
-    [[nodiscard]] bool pending() const { return !dirty_.empty() || !erased_.empty(); }
+    [[nodiscard]] bool pending() const {
+        return !dirty_.empty() || !again_.empty() || !erased_.empty();
+    }
     /// Somebody waits for it: it needs a commit of its own if there is no other.
     [[nodiscard]] bool urgent() const { return urgent_; }
     /// It has waited for another commit long enough.
@@ -116,6 +121,17 @@ private:
         bool dirty = false;
     };
 
+    using Keys = std::vector<std::pair<std::string, std::string>>;  ///< owner and key
+    struct UnderWay {
+        enum class Answer : unsigned char { none, durable, failed };
+        Round round;
+        Answer answer = Answer::none;
+        std::vector<std::uint64_t> streams;
+        Keys erased;
+    };
+
+    void write(Batch& batch, std::uint64_t stream);
+    void close(UnderWay done);
     Chunk& note(std::uint64_t stream, Record& record, std::string_view text);
     void mark(std::uint64_t stream, Record& record);
     void erase_past(std::uint64_t stream, Record& record);
@@ -126,12 +142,13 @@ private:
     Hub& hub_;
     std::unordered_map<std::uint64_t, Record> records_;
     std::vector<std::uint64_t> dirty_;
-    std::vector<std::pair<std::string, std::string>> erased_;  ///< owner and key
+    std::vector<std::uint64_t> again_;  ///< of rounds that failed; nobody waits for them
+    Keys erased_;
     std::deque<std::uint64_t> ended_;
     bool urgent_ = false;
     Round next_ = 1;
     Round over_ = 0;
-    std::deque<std::pair<Round, std::vector<std::uint64_t>>> under_way_;
+    std::deque<UnderWay> under_way_;
 };
 
 /// The key of a stream's state, and the beginning of all its keys.

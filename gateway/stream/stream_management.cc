@@ -78,8 +78,8 @@ void StreamManagement::peer_asks() {
 }
 
 std::optional<std::uint32_t> StreamManagement::take_answer() {
-    const std::uint32_t h = handled();
-    if (!answer_due() || !noted()) return std::nullopt;
+    const std::uint32_t h = noted() ? handled() : unnoted_.front() - 1;
+    if (!answer_due() || distance(h, answer_at_) < 0) return std::nullopt;
     peer_question_ = distance(asked_at_, h) > 0 ? Question::open : Question::none;
     answer_at_ = asked_at_;
     return h;

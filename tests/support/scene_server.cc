@@ -187,6 +187,8 @@ void SceneServer::end() {
 void SceneServer::drain() {
     server_->drain();
     world_.settle();
+    server_->end_detached();
+    world_.settle();
     server_->drain_links();
 }
 

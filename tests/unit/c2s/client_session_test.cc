@@ -185,6 +185,24 @@ TEST_CASE("client session: a stanza too large is passed over, as a message of We
     CHECK(f.wire->sent.find("type='result'") != std::string::npos);
 }
 
+TEST_CASE("client session: what waited for a commit goes out in a message each over WebSocket") {
+    Fixture f(true, make_config(), true);
+    const auto archived = [&](const std::string& id) {
+        return Packet::for_archive(Packet::stamped(
+            Packet::make(StanzaKind::message, StanzaType::chat, *Jid::parse("juliet@b.test/r"),
+                         *Jid::parse("romeo@a.test"), id, "<body>hello</body>"),
+            *Jid::parse("romeo@a.test"), f.shared.ids.next_id()));
+    };
+    for (const char* id : {"m1", "m2"}) {
+        const PacketRef packet = archived(id);
+        f.session->deliver(packet, f.hold(packet));
+    }
+    CHECK(count(f.wire->sent, "<message") == 0);
+    f.settle();
+    CHECK(count(f.wire->sent, "<message") == 2);
+    CHECK(count(f.wire->sent, "<message xmlns='jabber:client'") == 2);
+}
+
 TEST_CASE("client session: a client that answers no more is noticed") {
     Fixture f(false);
     f.pass(std::chrono::seconds{46});
