@@ -157,6 +157,7 @@ private:
     void emit(std::string_view bytes);
     void note_sent(HoldId hold);
     void note_handled();
+    void note_handled_now();
     [[nodiscard]] std::uint32_t handled_with_state() const;
     void save_state();
     [[nodiscard]] bool repeats(const Stanza& stanza, std::uint32_t number);

@@ -54,10 +54,16 @@ void ClientSession::note_handled() {
                 static_cast<ClientSession*>(account->sessions().find(address.resource()));
             if (session == nullptr || session->record_ == nullptr) return;
             session->record_->h_waits = false;
-            if (outcome) session->note_handled();  // else with what the client sends next
+            // If the account cannot be read, with what the client sends next.
+            if (outcome) session->note_handled_now();
         });
         return;
     }
+    note_handled_now();
+}
+
+void ClientSession::note_handled_now() {
+    if (record_->h_round != 0) return;
     // What the client did before it was acknowledged is durable with the acknowledgement.
     save_state();
     record_->h = management_->handled();

@@ -44,7 +44,7 @@ void ClientSession::expect_again(std::uint32_t number) {
 void ClientSession::answer_request() {
     if (stream_ == nullptr) return;
     const auto h = management_->take_answer();
-    if (!h && management_->wants_note()) note_handled();
+    if (management_->wants_note()) note_handled();
     if (!h) return;
     emit(
         XmlBuilder().open("a", ns::stream_management).attribute("h", fmt::format("{}", *h)).take());

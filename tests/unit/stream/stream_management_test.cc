@@ -185,4 +185,23 @@ TEST_CASE("stream management: resumable by a token alone") {
     CHECK(m.token() == "token");
 }
 
+TEST_CASE("stream management: of what is not noted the answer waits, and the rest does not") {
+    StreamManagement management;
+    management.keep_record();
+    const std::uint32_t first = management.receive();
+    management.peer_asks();
+    const std::uint32_t second = management.receive();
+    management.peer_asks();
+    management.note(first);
+    CHECK(management.settle(first));
+    CHECK(management.settle(second));
+    CHECK(management.take_answer() == 1);
+    CHECK(management.wants_note());  // the second question is still to be answered
+    CHECK_FALSE(management.take_answer());
+    management.note_up_to(second);
+    CHECK_FALSE(management.wants_note());
+    CHECK(management.take_answer() == 2);
+    CHECK_FALSE(management.take_answer());
+}
+
 }  // namespace causeway::test
