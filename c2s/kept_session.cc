@@ -6,6 +6,7 @@
 #include "c2s/client_table.h"
 #include "gateway/base/log.h"
 #include "gateway/base/random.h"
+#include "gateway/base/serial_number.h"
 #include "gateway/session/accounts.h"
 
 namespace causeway {
@@ -13,8 +14,6 @@ namespace {
 
 /// Ours are shorter.
 constexpr std::size_t longest_token = 64;
-
-std::int32_t distance(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b); }
 
 }  // namespace
 
@@ -74,7 +73,7 @@ void ClientSession::note_handled_now() {
 std::uint32_t ClientSession::handled_with_state() const {
     const std::uint32_t handled = management_->handled();
     const std::uint32_t first = record_->first_change;
-    return first != 0 && distance(handled, first) >= 0 ? first - 1 : handled;
+    return first != 0 && serial_distance(handled, first) >= 0 ? first - 1 : handled;
 }
 
 void ClientSession::save_state() {
@@ -119,7 +118,8 @@ void ClientSession::written(bool durable) {
             return;
         }
         record_->h_round = 0;
-        record_->first_change = distance(record_->last_change, record_->h) > 0 ? record_->h + 1 : 0;
+        record_->first_change =
+            serial_distance(record_->last_change, record_->h) > 0 ? record_->h + 1 : 0;
         management_->note_up_to(record_->h);
         answer_request();
         if (state_ == State::resuming) go_on_resuming();
@@ -141,7 +141,7 @@ bool ClientSession::repeats(const Stanza& stanza, std::uint32_t number) {
     if (stanza.kind == StanzaKind::presence && stanza.to.empty()) record_->presence.clear();
     auto& safe = record_->repeats;
     if (safe.empty()) return false;
-    if (distance(number, safe.rbegin()->first) > 0) {
+    if (serial_distance(number, safe.rbegin()->first) > 0) {
         safe.clear();
         return false;
     }
@@ -236,7 +236,7 @@ void ClientSession::take_over(const KeptStream& kept, std::string_view token, Cl
     }
     std::vector<std::uint64_t> arrived;
     for (const auto& [number, row] : kept.sent) {
-        (distance(number, h) <= 0 ? arrived : record_->missed).push_back(row);
+        (serial_distance(number, h) <= 0 ? arrived : record_->missed).push_back(row);
     }
     account_.inbox().received(arrived);
     hub_.stream_records.go_on(kept, jid().bare());

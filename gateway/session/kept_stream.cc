@@ -8,14 +8,13 @@
 
 #include "gateway/base/encoding.h"
 #include "gateway/base/random.h"
+#include "gateway/base/serial_number.h"
 #include "gateway/session/stream_records.h"
 
 namespace causeway {
 namespace {
 
 constexpr std::string_view of_feature = "feature:";
-
-std::int32_t distance(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b); }
 
 template <class Number>
 bool read_number(std::string_view text, Number& number, int base = 10) {
@@ -50,7 +49,8 @@ public:
             if (!read_number(take_up_to(line, ' '), number)) continue;
             std::uint64_t detail{};
             if (kind == "h") {
-                if (!begun_ || distance(number, stream_.handled) > 0) stream_.handled = number;
+                if (!begun_ || serial_distance(number, stream_.handled) > 0)
+                    stream_.handled = number;
                 begun_ = true;
             } else if (kind == "d" && read_number(line, detail, 16)) {
                 stream_.safe[number] = detail;
@@ -68,7 +68,7 @@ public:
         if (!begun_ && !stream_.note_keys.empty()) return false;
         while (stream_.safe.contains(stream_.handled + 1)) ++stream_.handled;
         std::erase_if(stream_.safe, [&](const auto& entry) {
-            return distance(entry.first, stream_.handled) <= 0;
+            return serial_distance(entry.first, stream_.handled) <= 0;
         });
         return true;
     }

@@ -6,14 +6,12 @@
 #include <iterator>
 #include <utility>
 
+#include "gateway/base/serial_number.h"
 #include "gateway/session/hub.h"
 #include "gateway/session/kept_stream.h"
 
 namespace causeway {
 namespace {
-
-/// How far `a` is beyond `b`; counters wrap (XEP-0198 §4).
-std::int32_t distance(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b); }
 
 /// How long what a client acknowledged stays noted: the archive mark may still be below it, and
 /// then the next start lists it as waiting.
@@ -58,7 +56,7 @@ void StreamRecords::go_on(const KeptStream& kept, std::string_view owner) {
     for (const std::string& key : kept.note_keys) erased_.emplace_back(record.owner, key);
     Chunk chunk{.notes = kept.notes(), .written = false};
     for (const auto& [number, fingerprint] : kept.safe) {
-        if (distance(number, chunk.done) > 0 || chunk.done == 0) chunk.done = number;
+        if (serial_distance(number, chunk.done) > 0 || chunk.done == 0) chunk.done = number;
     }
     record.chunks.push_back(std::move(chunk));
     mark(kept.id, record);
@@ -159,9 +157,9 @@ void StreamRecords::mark(std::uint64_t stream, Record& record) {
 
 bool StreamRecords::past(const Record& record, const Chunk& chunk) const {
     const bool sent_is_past =
-        chunk.row == 0 || (distance(record.acknowledged, chunk.sent) >= 0 &&
+        chunk.row == 0 || (serial_distance(record.acknowledged, chunk.sent) >= 0 &&
                            time_of_id(chunk.row) + noted_for < hub_.clock().wall());
-    return chunk.written && sent_is_past && distance(record.handled, chunk.done) >= 0;
+    return chunk.written && sent_is_past && serial_distance(record.handled, chunk.done) >= 0;
 }
 
 /// The last chunk stays: it has the latest `h`.
@@ -180,13 +178,14 @@ void StreamRecords::done(AcknowledgementTicket& ticket, const Packet& packet) {
     Record& record = found->second;
     if (first) record.owner = packet.from().bare();
     std::string text;
-    if (distance(ticket.handled, record.handled) > 0 || first) {
+    if (serial_distance(ticket.handled, record.handled) > 0 || first) {
         record.handled = ticket.handled;
         text = fmt::format("h {}\n", ticket.handled);
     }
     text += fmt::format("d {} {:x}\n", ticket.number, fingerprint(packet.to(), packet.id()));
     Chunk& chunk = note(ticket.holder, record, text);
-    if (chunk.done == 0 || distance(ticket.number, chunk.done) > 0) chunk.done = ticket.number;
+    if (chunk.done == 0 || serial_distance(ticket.number, chunk.done) > 0)
+        chunk.done = ticket.number;
     ticket.noted = true;
 }
 

@@ -4,13 +4,9 @@
 #include <charconv>
 #include <utility>
 
+#include "gateway/base/serial_number.h"
+
 namespace causeway {
-namespace {
-
-/// How far `a` is beyond `b`; negative if it is behind.
-std::int32_t distance(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b); }
-
-}  // namespace
 
 std::optional<std::uint32_t> stanza_count(std::string_view text) {
     std::uint32_t count{};
@@ -40,7 +36,7 @@ bool StreamManagement::settle(std::uint32_t number) {
         noted_.erase(noted);
     } else {
         const auto after = std::ranges::find_if(
-            unnoted_, [number](std::uint32_t other) { return distance(other, number) > 0; });
+            unnoted_, [number](std::uint32_t other) { return serial_distance(other, number) > 0; });
         unnoted_.insert(after, number);
     }
     return true;
@@ -51,11 +47,13 @@ void StreamManagement::note(std::uint32_t number) {
 }
 
 void StreamManagement::note_up_to(std::uint32_t number) {
-    while (!unnoted_.empty() && distance(number, unnoted_.front()) >= 0) unnoted_.pop_front();
+    const auto left = std::ranges::find_if(
+        unnoted_, [number](std::uint32_t other) { return serial_distance(other, number) > 0; });
+    unnoted_.erase(unnoted_.begin(), left);
 }
 
 bool StreamManagement::noted() const {
-    return unnoted_.empty() || distance(unnoted_.front(), handled()) > 0;
+    return unnoted_.empty() || serial_distance(unnoted_.front(), handled()) > 0;
 }
 
 bool StreamManagement::wants_note() const {
@@ -63,7 +61,7 @@ bool StreamManagement::wants_note() const {
 }
 
 bool StreamManagement::answer_due() const {
-    return peer_question_ != Question::none && distance(handled(), answer_at_) >= 0;
+    return peer_question_ != Question::none && serial_distance(handled(), answer_at_) >= 0;
 }
 
 void StreamManagement::go_on(std::uint32_t handled, std::uint32_t acknowledged) {
@@ -79,8 +77,8 @@ void StreamManagement::peer_asks() {
 
 std::optional<std::uint32_t> StreamManagement::take_answer() {
     const std::uint32_t h = noted() ? handled() : unnoted_.front() - 1;
-    if (!answer_due() || distance(h, answer_at_) < 0) return std::nullopt;
-    peer_question_ = distance(asked_at_, h) > 0 ? Question::open : Question::none;
+    if (!answer_due() || serial_distance(h, answer_at_) < 0) return std::nullopt;
+    peer_question_ = serial_distance(asked_at_, h) > 0 ? Question::open : Question::none;
     answer_at_ = asked_at_;
     return h;
 }
@@ -97,8 +95,8 @@ void StreamManagement::sent(Sent stanza) {
 StreamManagement::Acknowledged StreamManagement::acknowledge(std::uint32_t h,
                                                              std::vector<Sent>& done) {
     const auto waiting = static_cast<std::uint32_t>(unacknowledged_.size());
-    if (distance(h, sent_) > 0) return Acknowledged::too_much;
-    const std::int32_t newly = distance(h, sent_ - waiting);
+    if (serial_distance(h, sent_) > 0) return Acknowledged::too_much;
+    const std::int32_t newly = serial_distance(h, sent_ - waiting);
     if (newly <= 0) {
         if (question_ == Question::open) question_ = Question::fruitless;
         return Acknowledged::nothing;

@@ -124,8 +124,8 @@ private:
     [[nodiscard]] bool answer_due() const;
 
     Record record_ = Record::none;
-    std::vector<std::uint32_t> noted_;   ///< open ones that are noted
-    std::deque<std::uint32_t> unnoted_;  ///< safe ones that are not; rising
+    std::vector<std::uint32_t> noted_;    ///< open ones that are noted
+    std::vector<std::uint32_t> unnoted_;  ///< safe ones that are not; rising
     std::uint32_t received_ = 0;
     std::deque<std::uint32_t> open_;    ///< rising
     std::vector<std::uint32_t> again_;  ///< of the open ones: what takes one more settle()
