@@ -61,13 +61,6 @@ bool is_copied(const Packet& packet, Direction direction) {
            traits.only_chat_state || invites(packet);
 }
 
-/// The copied message stands in another namespace's element, and so declares its own.
-std::string forwarded(const Packet& packet) {
-    std::string copy("<message xmlns='jabber:client'");
-    copy += packet.bytes().substr(std::string_view("<message").size());
-    return copy;
-}
-
 void send_copies(Account& account, const Packet& packet, Direction direction,
                  std::span<Resource* const> without) {
     std::string inner;
@@ -79,7 +72,7 @@ void send_copies(Account& account, const Packet& packet, Direction direction,
             inner = XmlBuilder()
                         .open(directions[static_cast<std::size_t>(direction)], ns::carbons)
                         .open("forwarded", ns::forward)
-                        .raw(forwarded(packet))
+                        .raw(Packet::forwarded(packet.bytes()))
                         .take();
         }
         session->deliver(Packet::make(StanzaKind::message, packet.type(), account.jid(),

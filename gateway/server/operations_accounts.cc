@@ -106,6 +106,8 @@ void AccountChanges::commit(const ChangePointer& change) {
     }
     const bool added = change->kind == Kind::add;
     Batch batch;
+    // What came for an account of that name in the moment of its removal is not for this one.
+    if (added) account_store::plan_clear(batch, server_.shared().features, change->bare);
     account_store::plan(batch, change->bare, change->credentials,
                         added ? server_.shared().clock.wall() : 0);
     server_.shared().store.commit(

@@ -115,22 +115,7 @@ private:
     }
 
     void clear_rest(Batch& batch) const {
-        batch.map_clear(Roster::store_name, account_.bare());
-        batch.log_clear(offline_store, account_.bare());
-        for (const Feature* feature : server_.shared().features.features()) {
-            for (const OwnedStore& store : feature->stores) {
-                if (!store.of_accounts) continue;
-                switch (store.shape) {
-                    case OwnedStore::Shape::map:
-                        batch.map_clear(store.name, account_.bare());
-                        break;
-                    case OwnedStore::Shape::log:
-                        batch.log_clear(store.name, account_.bare());
-                        break;
-                    case OwnedStore::Shape::archive: batch.archive_clear(account_.bare()); break;
-                }
-            }
-        }
+        account_store::plan_clear(batch, server_.shared().features, account_.bare());
     }
 
     Server& server_;

@@ -104,7 +104,7 @@ void Account::in_order(Task task) {
 }
 
 void Account::reload() {
-    if (state_ == State::loading) state_ = State::loading_outdated;
+    stored_anew();
     if (!loaded()) return;
     inbox_.recount();
     load();

@@ -60,6 +60,11 @@ public:
     /// The control socket changed what is stored: the account is loaded again before anything else
     /// is done.
     void reload();
+    /// Something of it was stored: if it is being loaded, it may have been read before that, and is
+    /// read again.
+    void stored_anew() {
+        if (state_ == State::loading) state_ = State::loading_outdated;
+    }
     /// Runs `task` once account and roster are loaded; the outcome says if that failed.
     void when_loaded(Task task);
     /// The same, and behind the changes of the roster that came before it (RFC 6120 §10.1).

@@ -136,19 +136,20 @@ void AccountInbox::to_nobody(const PacketRef& packet, AcknowledgementTicket tick
             inbox_trace::not_kept(account_, *packet);
             account_.hub().settle(ticket);
         }
-    } else if (pass_undelivered(packet, ticket, Undelivered::Reason::nobody_available)) {
-        keep(packet, ticket);
+    } else {
+        keep({packet, ticket, Because::nobody_takes_it});
     }
 }
 
-void AccountInbox::keep(const PacketRef& packet, AcknowledgementTicket ticket) {
+void AccountInbox::keep(Message message) {
     if (!stored_ || !uncounted_.empty()) {
         // Behind those that wait for the same answer, so that the order stays.
-        uncounted_.push_back({packet, ticket});
+        uncounted_.push_back(std::move(message));
         if (uncounted_.size() == 1) count();
         return;
     }
     Hub& hub = account_.hub();
+    auto& [packet, ticket, because] = message;
     if (*stored_ + keeping_ >= hub.limits().offline_messages) {
         if (!pass_undelivered(packet, ticket, Undelivered::Reason::over_quota)) return;
         inbox_trace::over_quota(account_, *packet);
@@ -156,6 +157,10 @@ void AccountInbox::keep(const PacketRef& packet, AcknowledgementTicket ticket) {
                             {.condition = StanzaCondition::service_unavailable,
                              .text = "Too many messages are waiting for this contact."},
                             ticket);
+        return;
+    }
+    if (because == Because::nobody_takes_it &&
+        !pass_undelivered(packet, ticket, Undelivered::Reason::nobody_available)) {
         return;
     }
     ++keeping_;
@@ -191,7 +196,7 @@ void AccountInbox::counted(const Result<std::vector<LogRow>>& rows) {
     }
     for (const Message& waiting : std::exchange(uncounted_, {})) {
         if (stored_) {
-            keep(waiting.packet, waiting.ticket);
+            keep(waiting);
             continue;
         }
         hub.routing->bounce(*waiting.packet,
@@ -208,7 +213,7 @@ void AccountInbox::counted(const Result<std::vector<LogRow>>& rows) {
 void AccountInbox::queue_behind(const PacketRef& packet, AcknowledgementTicket ticket) {
     if (behind_.size() >= behind_limit) {
         store_behind();
-        keep(packet, ticket);
+        keep({packet, ticket, Because::too_much_waits});
         return;
     }
     const HoldId hold = account_.hub().ledger.hold(packet, ticket, store_key());

@@ -61,9 +61,12 @@ private:
         anew,    ///< the same, and then from the first row again
         paused,  ///< rows are left for when the session has room
     };
+    /// Why a message is stored.
+    enum class Because : unsigned char { nobody_takes_it, too_much_waits };
     struct Message {
         PacketRef packet;
         AcknowledgementTicket ticket;
+        Because because;
     };
     struct Behind {
         PacketRef packet;
@@ -87,7 +90,8 @@ private:
     void headline(const PacketRef& packet, AcknowledgementTicket ticket);
     [[nodiscard]] bool pass_undelivered(const PacketRef& packet, AcknowledgementTicket& ticket,
                                         Undelivered::Reason reason);
-    void keep(const PacketRef& packet, AcknowledgementTicket ticket);
+    /// Stores it, if what is stored leaves room.
+    void keep(Message message);
     void kept(const Result<std::uint64_t>& row);
     void count();
     void counted(const Result<std::vector<LogRow>>& rows);

@@ -56,6 +56,7 @@ void AccountRoster::finish(Waiting waiting, Change change, const Outcome& outcom
     changing_ = false;
     Hub& hub = account_.hub();
     if (outcome) {
+        account_.stored_anew();
         const std::uint64_t before = items_.version();
         for (const RosterItem& item : change.items) items_.apply(item);
         if (change.before_push) change.before_push();

@@ -4,6 +4,9 @@
 
 #include <cstdlib>
 
+#include "gateway/session/account_inbox.h"
+#include "gateway/session/roster.h"
+
 namespace causeway::account_store {
 
 Result<std::optional<Record>> from_entries(const std::vector<MapEntry>& entries) {
@@ -35,6 +38,21 @@ void find(Hub& hub, std::string_view bare,
                                       answer(from_entries(*entries));
                                   }
                               });
+}
+
+void plan_clear(Batch& batch, const FeatureRegistry& features, std::string_view bare) {
+    batch.map_clear(Roster::store_name, bare);
+    batch.log_clear(AccountInbox::store_name, bare);
+    for (const Feature* feature : features.features()) {
+        for (const OwnedStore& store : feature->stores) {
+            if (!store.of_accounts) continue;
+            switch (store.shape) {
+                case OwnedStore::Shape::map: batch.map_clear(store.name, bare); break;
+                case OwnedStore::Shape::log: batch.log_clear(store.name, bare); break;
+                case OwnedStore::Shape::archive: batch.archive_clear(bare); break;
+            }
+        }
+    }
 }
 
 void plan(Batch& batch, std::string_view bare, const Credentials& credentials, UnixMillis created) {

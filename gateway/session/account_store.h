@@ -30,6 +30,9 @@ void find(Hub& hub, std::string_view bare,
 /// From the entries of one owner.
 Result<std::optional<Record>> from_entries(const std::vector<MapEntry>& entries);
 
+/// Adds the writes that erase all that is stored for an account but who may log in.
+void plan_clear(Batch& batch, const FeatureRegistry& features, std::string_view bare);
+
 /// Adds the writes that make a new account, or replace its keys.
 void plan(Batch& batch, std::string_view bare, const Credentials& credentials, UnixMillis created);
 

@@ -157,7 +157,9 @@ bool AccountInbox::deliver_row(Resource& session, const LogRow& row) {
         return false;
     }
     if (row.body.empty()) {
-        // The archive gave the message up before anybody came for it.
+        // Purged from the archive by the administrator, or lost with a damaged row.
+        CAUSEWAY_LOG(info, "offline.gone_from_archive", {"jid", account_.jid().bare()},
+                     {"row", row.id});
         Batch batch;
         batch.log_erase(store_name, account_.jid().bare(), row.id);
         hub.shared.store.commit(std::move(batch), hub.shard, {});

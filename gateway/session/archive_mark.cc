@@ -39,10 +39,11 @@ void UnlistedMessages::add(const Message& message) {
     note(message.row);
 }
 
-void ArchiveMark::recovered() {
+void ArchiveMark::recovered(std::uint64_t mark) {
     std::vector<std::pair<Executor*, std::function<void()>>> waiting;
     {
         const std::lock_guard lock(moving_);
+        mark_.store(mark);
         recovering_ = false;
         waiting.swap(waiting_);
     }

@@ -40,9 +40,9 @@ public:
     /// above every id that was allotted. Where the mark stands now, if it could be moved.
     std::optional<std::uint64_t> advance(unsigned shard, std::uint64_t lowest,
                                          std::uint64_t newest);
-    /// What the run before left above the mark is listed (archive_recovery.h): from now on the mark
-    /// may move.
-    void recovered();
+    /// What the run before left above the mark is listed (archive_recovery.h), and the store has
+    /// the mark at `mark`, which is not above any id of this run: from now on it may move.
+    void recovered(std::uint64_t mark);
     /// Runs `task` on that executor once it is: now, if it is already.
     void when_recovered(Executor& home, std::function<void()> task);
 
@@ -51,7 +51,8 @@ private:
     // mark first and reads these afterwards; the others write here first and read the mark
     // afterwards; so at least one of two that meet sees the other.
     std::vector<std::atomic<std::uint64_t>> lowest_;
-    std::atomic<std::uint64_t> mark_{0};
+    /// As the store has it. Until that is known nothing is above it.
+    std::atomic<std::uint64_t> mark_{none};
     std::atomic<bool> recovering_{true};
     std::mutex moving_;
     std::vector<std::pair<Executor*, std::function<void()>>> waiting_;  ///< guarded by moving_

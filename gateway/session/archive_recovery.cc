@@ -1,11 +1,11 @@
 #include "gateway/session/archive_recovery.h"
 
-#include <charconv>
 #include <map>
 #include <set>
 #include <utility>
 
 #include "gateway/base/log.h"
+#include "gateway/base/number.h"
 #include "gateway/base/timer_wheel.h"
 #include "gateway/session/accounts.h"
 
@@ -27,16 +27,15 @@ public:
 
     void begin() {
         by_owner_.clear();
-        hub_.shared.store.map_get(
-            std::string(ArchiveMark::store), {}, std::string(ArchiveMark::key), hub_.shard,
-            [this](const Result<std::optional<std::string>>& mark) {
-                if (!mark) return fail(mark.error());
-                if (mark->has_value()) {
-                    const std::string& text = **mark;
-                    std::from_chars(text.data(), text.data() + text.size(), after_);
-                }
-                next_rows();
-            });
+        hub_.shared.store.map_get(std::string(ArchiveMark::store), {},
+                                  std::string(ArchiveMark::key), hub_.shard,
+                                  [this](const Result<std::optional<std::string>>& mark) {
+                                      if (!mark) return fail(mark.error());
+                                      if (mark->has_value())
+                                          mark_ = read_number<std::uint64_t>(**mark).value_or(0);
+                                      after_ = mark_;
+                                      next_rows();
+                                  });
     }
 
 private:
@@ -110,18 +109,24 @@ private:
             });
     }
 
-    /// Another crash must not list them again: meanwhile a client that resumes has said which of
-    /// them it has.
+    /// The mark moves to where this run begins before anything else is done with what was listed:
+    /// another crash must not list it again, for meanwhile a client that resumes has said which of
+    /// it it has. And where the clock was set back it moves down, for ids of this run may be below
+    /// it; until then every message is listed with its own commit.
     void finish() {
-        const auto finished = [this](const Outcome& outcome) {
-            if (!outcome) return fail(outcome);
-            hub_.shared.archive_mark.recovered();
-            if (listed_ > 0) CAUSEWAY_LOG(info, "archive.recovered", {"messages", listed_});
-        };
-        if (!looked_at_) return finished({});
+        if (!looked_at_ && mark_ <= newest_) return done();
         Batch batch;
         batch.map_set(ArchiveMark::store, {}, ArchiveMark::key, std::to_string(newest_));
-        hub_.shared.store.commit(std::move(batch), hub_.shard, finished);
+        hub_.shared.store.commit(std::move(batch), hub_.shard, [this](const Outcome& outcome) {
+            if (!outcome) return fail(outcome);
+            mark_ = newest_;
+            done();
+        });
+    }
+
+    void done() {
+        hub_.shared.archive_mark.recovered(mark_);
+        if (listed_ > 0) CAUSEWAY_LOG(info, "archive.recovered", {"messages", listed_});
     }
 
     void tell(const std::string& owner, std::size_t count) {
@@ -137,6 +142,7 @@ private:
 
     Hub& hub_;
     const std::uint64_t newest_;
+    std::uint64_t mark_ = 0;  ///< as the store has it
     std::uint64_t after_ = 0;
     std::uint64_t first_ = 0;  ///< of the rows that are being looked at
     std::map<std::string, std::vector<std::uint64_t>> by_owner_;

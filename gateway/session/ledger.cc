@@ -131,6 +131,10 @@ void Ledger::make_due(HoldId id, Entry& entry) {
 void Ledger::try_again_later(HoldId id, const Entry& entry) {
     if (!in_store(entry.state)) rows_.erase(entry.row);
     retry_.push_back(id);
+    arm_retry_timer();
+}
+
+void Ledger::arm_retry_timer() {
     if (!retry_timer_.armed()) {
         hub_.shard.timers().arm(retry_timer_, retry_after, *this, retry_due);
     }
@@ -149,6 +153,8 @@ void Ledger::end(HoldId id, const Outcome& why) {
     switch (ended.state) {
         case LedgerState::kept: row = ended.row; break;
         case LedgerState::refused:
+            // Its sender hears that it was not stored, so it must not be delivered either.
+            erase(ended.store_key, ended.row);
             hub_.routing->bounce(*ended.packet,
                                  {.condition = StanzaCondition::resource_constraint,
                                   .text = "The message could not be stored: try again later."});
@@ -291,6 +297,10 @@ void Ledger::on_timer(std::uint32_t which) {
         list_archived();
         return;
     }
+    for (Copy& copy : std::exchange(copies_again_, {}).all) {
+        copies_.add(std::move(copy));
+        hub_.shard.mark_dirty(*this);
+    }
     for (const HoldId id : std::exchange(retry_, {})) {
         const auto found = entries_.find(id);
         if (found != entries_.end()) happened(id, found->second, LedgerEvent::store);
@@ -301,7 +311,7 @@ void Ledger::flush() { commit_due(); }
 
 void Ledger::commit_due() {
     erase_timer_.cancel();
-    commit_recorded();
+    commit_copies();
     Batch batch = std::exchange(erased_, Batch{});
     std::vector<HoldId> ids;
     StreamRecords& records = hub_.stream_records;
@@ -348,22 +358,17 @@ void Ledger::unnote(Entry& entry) {
 }
 
 void Ledger::commit(Batch batch, std::function<void(const Outcome&)> done) {
-    ++commits_;
-    hub_.shared.store.commit(std::move(batch), hub_.shard,
-                             [this, done = std::move(done)](const Outcome& outcome) {
-                                 --commits_;
-                                 if (done) done(outcome);
-                             });
+    hub_.shared.store.commit(
+        std::move(batch), hub_.shard,
+        [this, number = commits_.begun(), done = std::move(done)](const Outcome& outcome) {
+            if (done) done(outcome);
+            commits_.ended(number);
+        });
 }
 
 void Ledger::when_readable(std::function<void()> task) {
-    if (!due_.empty() || !recorded_.batch.empty()) commit_due();
-    if (commits_ == 0) {
-        task();
-        return;
-    }
-    // The store answers in the order of the commits; one without operations costs no flush.
-    commit({}, [task = std::move(task)](const Outcome&) { task(); });
+    if (!due_.empty() || !copies_.all.empty()) commit_due();
+    commits_.when_answered(std::move(task));
 }
 
 void Ledger::committed(const std::vector<HoldId>& ids, const std::vector<std::uint64_t>& erased,
@@ -380,6 +385,7 @@ void Ledger::committed(const std::vector<HoldId>& ids, const std::vector<std::ui
             happened(id, entry, LedgerEvent::stored);
             continue;
         }
+        entry.doubtful_row = entry.row;
         const bool given_up = recipient_has(entry.state) && ++entry.attempts >= archive_attempts;
         happened(id, entry, given_up ? LedgerEvent::given_up : LedgerEvent::failed, outcome);
     }

@@ -32,6 +32,7 @@
 #include "gateway/feature/acknowledgement.h"
 #include "gateway/session/acknowledgement_pace.h"
 #include "gateway/session/archive_mark.h"
+#include "gateway/session/commit_order.h"
 #include "gateway/session/ledger_state.h"
 #include "gateway/shard/shard.h"
 #include "gateway/store/store.h"
@@ -63,8 +64,10 @@ public:
     static constexpr Duration list_after{1000};
     /// For a recipient that is given what has had its outcome: nothing becomes of it.
     static constexpr HoldId nothing_open = ~HoldId{0};
-    /// How often the archiving of a message that its recipient has is tried again.
+    /// How often the archiving of a message is tried that its recipient has, or its sender sent.
     static constexpr unsigned archive_attempts = 10;
+    /// Bytes of copies for archives of senders that may wait for another attempt.
+    static constexpr std::size_t copies_again_bytes = 16U << 20U;
 
     explicit Ledger(Hub& hub);
     ~Ledger();
@@ -72,8 +75,9 @@ public:
     HoldId hold(PacketRef packet, AcknowledgementTicket ticket, StoreKey store_key);
     HoldId adopt(PacketRef packet, StoreKey store_key, std::uint64_t row);
     /// Puts a message into the archive of `owner`, who sent it, under that id. The ticket is
-    /// settled once more for it; if the disk fails it is settled all the same, and the log says so.
-    void record(const Packet& packet, std::string_view owner, std::uint64_t id,
+    /// settled once more for it. A commit that fails is tried again, up to archive_attempts times;
+    /// then the ticket is settled all the same, and the log says so.
+    void record(PacketRef packet, std::string_view owner, std::uint64_t id,
                 AcknowledgementTicket ticket);
     /// `kept` is called with the row's number, or with why it could not be stored (the sender has
     /// then got an error).
@@ -131,18 +135,32 @@ private:
         StoreKey store_key;
         TimePoint since{};  ///< given to the recipient
         std::uint64_t row = 0;
+        /// A commit that failed was to make this row, and may have done so all the same: it could
+        /// not be said whether the disk has it. 0: none.
+        std::uint64_t doubtful_row = 0;
         LedgerState state = LedgerState::waiting;
         unsigned attempts = 0;  ///< commits that failed since the recipient has it
         unsigned holders = 1;   ///< recipients that may still confirm
         Kept kept;
     };
 
-    /// Copies for the archives of senders, for the end of this turn.
-    struct Recorded {
-        Batch batch;
-        std::vector<AcknowledgementTicket> tickets;
+    /// A message for the archive of its sender.
+    struct Copy {
+        PacketRef packet;
+        std::string owner;
+        std::uint64_t id = 0;
+        AcknowledgementTicket ticket;
+        unsigned attempts = 0;  ///< that failed
     };
+    struct Copies {
+        std::vector<Copy> all;
+        std::size_t bytes = 0;
 
+        void add(Copy copy) {
+            bytes += copy.packet->bytes().size();
+            all.push_back(std::move(copy));
+        }
+    };
     /// Messages that wait equally long, the oldest first. Some have had their outcome meanwhile.
     struct Waiting {
         TimePoint until;
@@ -173,11 +191,13 @@ private:
     /// Its senders' records are not known to say that it is safe.
     static void unnote(Entry& entry);
     void try_again_later(HoldId id, const Entry& entry);
+    void arm_retry_timer();
     void end(HoldId id, const Outcome& why);
     void settle(Entry& entry);
     void erase_row(const Entry& entry);
     void append(Batch& batch, const Entry& entry) const;
-    void commit_recorded();
+    void commit_copies();
+    void copied(Copies copies, const Outcome& outcome);
     void commit(Batch batch, std::function<void(const Outcome&)> done);
     void send_unlisted(HoldId id, Entry& entry);
     void list_archived();
@@ -190,11 +210,12 @@ private:
     std::vector<HoldId> due_;
     Batch erased_;  ///< rows that are done with, erased with the next commit
     std::vector<std::uint64_t> erased_rows_;
-    std::size_t commits_ = 0;  ///< given to the store and not answered
+    CommitOrder commits_;
     std::size_t erasing_ = 0;  ///< rows whose erasure is not known yet, waiting ones included
     TimePoint timer_at_{};     ///< when timer_ is due, while armed
     std::unordered_map<std::uint64_t, HoldId> rows_;
-    Recorded recorded_;
+    Copies copies_;        ///< for the end of this turn
+    Copies copies_again_;  ///< a commit failed for them
     UnlistedMessages unlisted_;
     Timer list_timer_;
     Timer timer_;

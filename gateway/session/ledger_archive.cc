@@ -26,9 +26,14 @@ ArchiveRow row_of(const Packet& packet, std::uint64_t id, bool incoming) {
 void Ledger::append(Batch& batch, const Entry& entry) const {
     const Packet& packet = *entry.packet;
     if (packet.archived() && !in_store(entry.state)) {
-        batch.archive_append(entry.store_key.owner, row_of(packet, entry.row, true));
+        batch.archive_append(
+            entry.store_key.owner, row_of(packet, entry.row, true),
+            entry.doubtful_row == 0 ? Batch::Attempt::first : Batch::Attempt::again);
     }
     if (!makes_row(entry.state)) return;
+    if (entry.doubtful_row != 0) {
+        batch.log_erase(entry.store_key.store, entry.store_key.owner, entry.doubtful_row);
+    }
     batch.log_append(entry.store_key.store, entry.store_key.owner,
                      {.id = entry.row,
                       .at = packet.archived() ? time_of_id(entry.row) : hub_.clock().wall(),
@@ -36,26 +41,51 @@ void Ledger::append(Batch& batch, const Entry& entry) const {
                       .body = packet.archived() ? std::string() : std::string(packet.bytes())});
 }
 
-void Ledger::record(const Packet& packet, std::string_view owner, std::uint64_t id,
+void Ledger::record(PacketRef packet, std::string_view owner, std::uint64_t id,
                     AcknowledgementTicket ticket) {
-    recorded_.batch.archive_append(owner, row_of(packet, id, false));
-    if (ticket.owed()) {
-        hub_.expect_again(ticket);
-        recorded_.tickets.push_back(ticket);
-    }
-    if (recorded_.batch.bytes() >= batch_bytes) commit_recorded();
+    if (ticket.owed()) hub_.expect_again(ticket);
+    copies_.add(
+        {.packet = std::move(packet), .owner = std::string(owner), .id = id, .ticket = ticket});
+    if (copies_.bytes >= batch_bytes) commit_copies();
     hub_.shard.mark_dirty(*this);
 }
 
-void Ledger::commit_recorded() {
-    if (recorded_.batch.empty()) return;
-    Recorded now = std::exchange(recorded_, Recorded{});
-    commit(std::move(now.batch), [this, tickets = std::move(now.tickets)](const Outcome& outcome) {
-        if (!outcome) {
-            CAUSEWAY_LOG(error, "archive.sent_not_stored", {"cause", outcome.why()});
+void Ledger::commit_copies() {
+    while (!copies_.all.empty()) {
+        Batch batch;
+        Copies now;
+        auto rest = copies_.all.begin();
+        for (; rest != copies_.all.end() && batch.bytes() < batch_bytes; ++rest) {
+            batch.archive_append(
+                rest->owner, row_of(*rest->packet, rest->id, false),
+                rest->attempts == 0 ? Batch::Attempt::first : Batch::Attempt::again);
+            now.add(std::move(*rest));
         }
-        for (const AcknowledgementTicket ticket : tickets) hub_.settle(ticket);
-    });
+        copies_.all.erase(copies_.all.begin(), rest);
+        commit(std::move(batch), [this, copies = std::move(now)](const Outcome& outcome) mutable {
+            copied(std::move(copies), outcome);
+        });
+    }
+    copies_.bytes = 0;
+}
+
+void Ledger::copied(Copies copies, const Outcome& outcome) {
+    std::size_t given_up = 0;
+    for (Copy& copy : copies.all) {
+        const bool again = !outcome && ++copy.attempts < archive_attempts &&
+                           copies_again_.bytes < copies_again_bytes;
+        if (again) {
+            copies_again_.add(std::move(copy));
+            continue;
+        }
+        if (!outcome) ++given_up;
+        hub_.settle(copy.ticket);
+    }
+    if (!copies_again_.all.empty()) arm_retry_timer();
+    if (given_up > 0) {
+        CAUSEWAY_LOG(error, "archive.sent_not_stored", {"messages", given_up},
+                     {"cause", outcome.why()});
+    }
 }
 
 /// A message that is on its way is not listed yet, if the mark lets it.

@@ -32,6 +32,11 @@ void MemoryStore::fail_next_commits(std::size_t count, Outcome outcome) {
     commit_failure_ = std::move(outcome);
 }
 
+void MemoryStore::doubt_next_commits(std::size_t count) {
+    const std::lock_guard lock(mutex_);
+    doubtful_commits_ = count;
+}
+
 void MemoryStore::fail_next_reads(std::size_t count, Outcome outcome) {
     const std::lock_guard lock(mutex_);
     failing_reads_ = count;
@@ -97,6 +102,10 @@ void MemoryStore::commit(Batch batch, Executor& home, Committed committed) {
 
 void MemoryStore::finish(Held held) {
     Outcome outcome = apply(held.batch);
+    if (outcome && doubtful_commits_ > 0) {
+        --doubtful_commits_;
+        outcome = Outcome::retry("the disk does not say whether it has it");
+    }
     post(*held.home, std::move(held.committed), std::move(outcome));
 }
 
@@ -122,7 +131,7 @@ Outcome MemoryStore::apply(const Batch& batch) {
 Outcome MemoryStore::check_appends(const Batch& batch) const {
     std::map<LogKey, bool> present;
     std::set<std::pair<std::string, std::string>> cleared;
-    std::set<std::uint64_t> archived;
+    std::map<std::uint64_t, std::string> archived;  // by id: whose
     for (const Batch::Operation& operation : batch.operations()) {
         if (const auto* clear = std::get_if<Batch::LogClear>(&operation)) {
             clear_owner(present, clear->store, clear->owner, std::uint64_t{0});
@@ -138,7 +147,11 @@ Outcome MemoryStore::check_appends(const Batch& batch) const {
             exists = true;
         } else if (const auto* archive = std::get_if<Batch::ArchiveAppend>(&operation)) {
             const std::uint64_t id = archive->row.id;
-            if (tables_.archive.contains(id) || !archived.insert(id).second) {
+            const bool again = archive->attempt == Batch::Attempt::again;
+            if (again && tables_.archive.body(archive->owner, id) != nullptr) continue;
+            const auto [earlier, first] = archived.emplace(id, archive->owner);
+            if (again && !first && earlier->second == archive->owner) continue;
+            if (!first || tables_.archive.contains(id)) {
                 return Outcome::policy("an archived message with that id exists");
             }
         }
@@ -166,7 +179,12 @@ void MemoryStore::apply(const Batch::Operation& operation) {
     } else if (const auto* replace = std::get_if<Batch::ArchiveReplace>(&operation)) {
         tables_.archive.replace(replace->owner, replace->id, replace->body);
     } else if (const auto* trim = std::get_if<Batch::ArchiveTrim>(&operation)) {
-        tables_.archive.trim(trim->owner, trim->before, trim->rows);
+        for (const auto& [id, body] : tables_.archive.trim(trim->owner, trim->before, trim->rows)) {
+            for (auto& [key, row] : tables_.logs) {
+                const bool stands_for_it = std::get<1>(key) == trim->owner && row.id == id;
+                if (stands_for_it && row.body.empty()) row.body = body;
+            }
+        }
     } else if (const auto* archive_clear = std::get_if<Batch::ArchiveClear>(&operation)) {
         tables_.archive.clear(archive_clear->owner);
     } else if (const auto* sweep = std::get_if<Batch::ArchiveSweep>(&operation)) {

@@ -23,6 +23,8 @@ public:
 
     /// The next `count` batches that would be committed fail with `outcome` and change nothing.
     void fail_next_commits(std::size_t count, Outcome outcome = Outcome::retry("the disk is full"));
+    /// The next commits that succeed are answered as if they had failed.
+    void doubt_next_commits(std::size_t count);
     /// The next `count` questions are answered with `outcome`.
     void fail_next_reads(std::size_t count, Outcome outcome = Outcome::retry("the disk fails"));
     /// The next `count` questions are answered all the same, before those that fail.
@@ -105,6 +107,7 @@ private:
     std::size_t held_bytes_ = 0;
     std::uint64_t commits_ = 0;
     std::size_t failing_commits_ = 0;
+    std::size_t doubtful_commits_ = 0;
     std::size_t failing_reads_ = 0;
     Outcome commit_failure_;
     Outcome read_failure_;

@@ -51,7 +51,7 @@ const std::string* MemoryArchive::body(const std::string& owner, std::uint64_t i
 }
 
 void MemoryArchive::append(const std::string& owner, const ArchiveRow& row) {
-    archives_[owner].emplace(row.id, row);
+    archives_[owner].emplace(row.id, row);  // one that is there stays as it is
     owners_.emplace(row.id, owner);
 }
 
@@ -62,15 +62,20 @@ void MemoryArchive::replace(const std::string& owner, std::uint64_t id, const st
     if (row != archive->second.end()) row->second.body = body;
 }
 
-void MemoryArchive::trim(const std::string& owner, std::uint64_t before, std::size_t rows) {
+std::vector<std::pair<std::uint64_t, std::string>> MemoryArchive::trim(const std::string& owner,
+                                                                       std::uint64_t before,
+                                                                       std::size_t rows) {
+    std::vector<std::pair<std::uint64_t, std::string>> erased;
     const auto archive = archives_.find(owner);
-    if (archive == archives_.end()) return;
+    if (archive == archives_.end()) return erased;
     Rows& all = archive->second;
     for (; rows > 0 && !all.empty() && all.begin()->first < before; --rows) {
         owners_.erase(all.begin()->first);
+        erased.emplace_back(all.begin()->first, std::move(all.begin()->second.body));
         all.erase(all.begin());
     }
     if (all.empty()) archives_.erase(archive);
+    return erased;
 }
 
 void MemoryArchive::clear(const std::string& owner) {

@@ -23,7 +23,9 @@ public:
 
     void append(const std::string& owner, const ArchiveRow& row);
     void replace(const std::string& owner, std::uint64_t id, const std::string& body);
-    void trim(const std::string& owner, std::uint64_t before, std::size_t rows);
+    /// Returns what was erased: ids and bodies.
+    std::vector<std::pair<std::uint64_t, std::string>> trim(const std::string& owner,
+                                                            std::uint64_t before, std::size_t rows);
     void clear(const std::string& owner);
     void sweep(std::size_t rows);
 

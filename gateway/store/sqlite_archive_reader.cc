@@ -110,12 +110,7 @@ std::span<const std::string_view> SqliteArchiveReader::texts() { return statemen
 
 Outcome SqliteArchiveReader::prepare() {
     static_assert(statement_texts.size() == static_cast<std::size_t>(Statement::count));
-    for (std::size_t i = 0; i < statement_texts.size(); ++i) {
-        Result<SqliteStatement> statement = database_.prepare(statement_texts[i]);
-        if (!statement) return statement.error();
-        statements_[i] = std::move(*statement);
-    }
-    return {};
+    return database_.prepare(statement_texts, statements_);
 }
 
 Result<ArchivePage> SqliteArchiveReader::page(const ArchiveQuery& query) {

@@ -27,6 +27,10 @@ constexpr std::array statement_texts{
     std::string_view{"UPDATE archive SET body = ?2 WHERE id = ?1"},
     std::string_view{"SELECT id, length(body), conversation FROM archive INDEXED BY"
                      " archive_by_owner WHERE owner = ?1 AND id <= ?2 ORDER BY id LIMIT ?3"},
+    // There are few stores; the condition makes SQLite walk them by their key.
+    std::string_view{"UPDATE logs SET body = (SELECT body FROM archive WHERE id = ?2)"
+                     " WHERE store IN (SELECT id FROM stores WHERE id > 0)"
+                     " AND owner = ?1 AND id = ?2 AND length(body) = 0"},
     std::string_view{"DELETE FROM archive WHERE id = ?1"},
     std::string_view{"DELETE FROM archive_conversations WHERE id = ?1 AND NOT EXISTS (SELECT 1"
                      " FROM archive INDEXED BY archive_by_conversation WHERE conversation = ?1)"
@@ -58,17 +62,19 @@ std::span<const std::string_view> SqliteArchiveWriter::texts() { return statemen
 
 Outcome SqliteArchiveWriter::prepare() {
     static_assert(statement_texts.size() == static_cast<std::size_t>(Statement::count));
-    for (std::size_t i = 0; i < statement_texts.size(); ++i) {
-        Result<SqliteStatement> statement = database_.prepare(statement_texts[i]);
-        if (!statement) return statement.error();
-        statements_[i] = std::move(*statement);
-    }
-    return {};
+    return database_.prepare(statement_texts, statements_);
 }
 
 Outcome SqliteArchiveWriter::append(const Batch::ArchiveAppend& append) {
     const Result<std::int64_t> owner = owner_number(append.owner);
     if (!owner) return owner.error();
+    if (append.attempt == Batch::Attempt::again) {
+        const auto id = sqlite_integer(append.row.id);
+        const auto there =
+            find(statement(Statement::body_size).bind_integer(1, id).bind_integer(2, *owner));
+        if (!there) return there.error();
+        if (there->has_value()) return {};
+    }
     const Result<std::int64_t> conversation = conversation_number(*owner, append.row.with);
     if (!conversation) return conversation.error();
     SqliteStatement& insert = statement(Statement::append);
@@ -105,7 +111,8 @@ Outcome SqliteArchiveWriter::trim(const Batch::ArchiveTrim& trim) {
     const auto owner = find_owner(trim.owner);
     if (!owner) return owner.error();
     if (!owner->has_value()) return {};
-    const Result<std::size_t> erased = erase_oldest(**owner, trim.before - 1, trim.rows);
+    const Result<std::size_t> erased =
+        erase_oldest(**owner, trim.before - 1, trim.rows, &trim.owner);
     return erased ? Outcome{} : erased.error();
 }
 
@@ -194,7 +201,7 @@ Result<std::int64_t> SqliteArchiveWriter::conversation_number(std::int64_t owner
 }
 
 Result<std::size_t> SqliteArchiveWriter::erase_oldest(std::int64_t owner, std::uint64_t highest,
-                                                      std::size_t rows) {
+                                                      std::size_t rows, const std::string* jid) {
     std::vector<std::int64_t> ids;
     std::set<std::int64_t> conversations;
     Change change;
@@ -212,6 +219,11 @@ Result<std::size_t> SqliteArchiveWriter::erase_oldest(std::int64_t owner, std::u
         if (step == Step::failed) return failure();
     }
     for (const std::int64_t id : ids) {
+        if (jid != nullptr) {
+            SqliteStatement& keep = statement(Statement::keep_waiting);
+            Outcome outcome = execute(keep.bind_text(1, *jid).bind_integer(2, id));
+            if (!outcome) return outcome;
+        }
         SqliteStatement& erase = statement(Statement::erase);
         if (Outcome outcome = execute(erase.bind_integer(1, id)); !outcome) return outcome;
     }

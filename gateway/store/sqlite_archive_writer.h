@@ -47,6 +47,7 @@ private:
         body_size,
         replace,
         list_oldest,
+        keep_waiting,
         erase,
         erase_conversation,
         add_totals,
@@ -69,8 +70,10 @@ private:
     Result<std::int64_t> conversation_number(std::int64_t owner, const std::string& jid);
     /// nullopt: there is no such row.
     Result<std::optional<std::int64_t>> find(SqliteStatement& bound);
-    /// Erases the owner's oldest rows with ids up to `highest`. Answers how many.
-    Result<std::size_t> erase_oldest(std::int64_t owner, std::uint64_t highest, std::size_t rows);
+    /// Erases the owner's oldest rows with ids up to `highest`. Answers how many. With `jid`, the
+    /// owner's, a row of a Log that stands for one of them gets its body.
+    Result<std::size_t> erase_oldest(std::int64_t owner, std::uint64_t highest, std::size_t rows,
+                                     const std::string* jid = nullptr);
     Outcome erase_unused_conversation(std::int64_t owner, std::int64_t number);
     Outcome execute(SqliteStatement& bound);
     [[nodiscard]] Outcome failure() const;

@@ -182,6 +182,16 @@ Result<SqliteStatement> SqliteDatabase::prepare(std::string_view sql) {
     return statement;
 }
 
+Outcome SqliteDatabase::prepare(std::span<const std::string_view> texts,
+                                std::span<SqliteStatement> statements) {
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+        Result<SqliteStatement> statement = prepare(texts[i]);
+        if (!statement) return statement.error();
+        statements[i] = std::move(*statement);
+    }
+    return {};
+}
+
 Result<std::int64_t> SqliteDatabase::integer(std::string_view sql) {
     Result<SqliteStatement> statement = prepare(sql);
     if (!statement) return statement.error();

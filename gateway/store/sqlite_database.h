@@ -8,6 +8,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -90,6 +91,8 @@ public:
     /// Runs statements that return nothing.
     Outcome execute(const std::string& sql);
     Result<SqliteStatement> prepare(std::string_view sql);
+    /// Prepares a table of statements, each in its place; as many as there are texts.
+    Outcome prepare(std::span<const std::string_view> texts, std::span<SqliteStatement> statements);
     /// The first column of the first row, or 0 when there is none.
     Result<std::int64_t> integer(std::string_view sql);
 

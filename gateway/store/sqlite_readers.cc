@@ -50,12 +50,9 @@ Result<std::unique_ptr<SqliteReader>> SqliteReader::open(const std::string& path
         SqliteDatabase::open(path, SqliteDatabase::Access::read_only, limits);
     if (!database) return database.error();
     std::unique_ptr<SqliteReader> reader(new SqliteReader(std::move(*database)));
-    for (std::size_t i = 0; i < statement_texts.size(); ++i) {
-        Result<SqliteStatement> statement = reader->database_.prepare(statement_texts[i]);
-        if (!statement) return statement.error();
-        reader->statements_[i] = std::move(*statement);
-    }
-    if (Outcome outcome = reader->archive_.prepare(); !outcome) return outcome;
+    Outcome outcome = reader->database_.prepare(statement_texts, reader->statements_);
+    if (outcome) outcome = reader->archive_.prepare();
+    if (!outcome) return outcome;
     return reader;
 }
 

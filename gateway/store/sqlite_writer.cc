@@ -73,12 +73,9 @@ Result<std::unique_ptr<SqliteWriter>> SqliteWriter::start(SqliteDatabase databas
 
 Outcome SqliteWriter::prepare() {
     static_assert(statement_texts.size() == static_cast<std::size_t>(Statement::count));
-    for (std::size_t i = 0; i < statement_texts.size(); ++i) {
-        Result<SqliteStatement> statement = database_.prepare(statement_texts[i]);
-        if (!statement) return statement.error();
-        statements_[i] = std::move(*statement);
-    }
-    if (Outcome outcome = archive_.prepare(); !outcome) return outcome;
+    Outcome outcome = database_.prepare(statement_texts, statements_);
+    if (outcome) outcome = archive_.prepare();
+    if (!outcome) return outcome;
     const Result<std::int64_t> ceiling = database_.integer("SELECT value FROM id_ceiling");
     if (!ceiling) return ceiling.error();
     id_floor_ = static_cast<std::uint64_t>(std::max<std::int64_t>(*ceiling, 0));

@@ -60,9 +60,13 @@ public:
     struct LogClear {
         std::string store, owner;
     };
+    /// Whether the same row was to be stored before, by a commit that failed. It may stand there
+    /// all the same, where it could not be said whether the disk has it; then it stays as it is.
+    enum class Attempt : unsigned char { first, again };
     struct ArchiveAppend {
         std::string owner;
         ArchiveRow row;
+        Attempt attempt;
     };
     struct ArchiveReplace {
         std::string owner;
@@ -93,11 +97,12 @@ public:
     /// Erasing a row that is not there is no error.
     void log_erase(std::string_view store, std::string_view owner, std::uint64_t id);
     void log_clear(std::string_view store, std::string_view owner);
-    void archive_append(std::string_view owner, ArchiveRow row);
+    void archive_append(std::string_view owner, ArchiveRow row, Attempt attempt = Attempt::first);
     /// Another body for a row, which keeps its place. A row that is not there is no error.
     void archive_replace(std::string_view owner, std::uint64_t id, std::string body);
     /// Erases the owner's oldest rows with ids below `before`, at most `rows` of them: 100 keep the
     /// writer for a few milliseconds, and the next step is best committed when this one is durable.
+    /// A row of a Log that stands for one of them has its own body from then on.
     void archive_trim(std::string_view owner, std::uint64_t before, std::size_t rows);
     /// The owner has no archive any more, in one small step whatever its size: nothing of it is
     /// answered again, and archive_sweep() gives the room back.

@@ -49,6 +49,9 @@ inline constexpr std::string_view chat_markers = "urn:xmpp:chat-markers:0";     
 inline constexpr std::string_view hints = "urn:xmpp:hints";                         // 0334
 inline constexpr std::string_view csi = "urn:xmpp:csi:0";                           // 0352
 inline constexpr std::string_view stanza_ids = "urn:xmpp:sid:0";                    // 0359
-inline constexpr std::string_view channel_binding = "urn:xmpp:sasl-cb:0";           // 0440
+inline constexpr std::string_view retraction = "urn:xmpp:message-retract:1";        // 0424
+inline constexpr std::string_view retraction_tombstones =
+    "urn:xmpp:message-retract:1#tombstone";                                // 0424
+inline constexpr std::string_view channel_binding = "urn:xmpp:sasl-cb:0";  // 0440
 
 }  // namespace causeway::ns

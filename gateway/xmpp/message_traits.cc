@@ -30,6 +30,9 @@ void look_at(const Element& child, StanzaType type, MessageTraits& traits, Found
         // What servers add says nothing of the message.
     } else if (child.is(ns::carbons, "private")) {
         traits.not_copied = true;
+    } else if (child.is(ns::archive, "result")) {
+        // An archive answered, such as a room's: what it says is kept there.
+        found.no_store = true;
     } else if (child.ns == ns::client && child.name == "thread") {
         // Of use only with something else.
     } else if (child.ns == ns::client && child.name == "subject") {
@@ -39,6 +42,7 @@ void look_at(const Element& child, StanzaType type, MessageTraits& traits, Found
         found.substance = true;
         if (child.is(ns::client, "body")) traits.has_body = true;
         if (child.ns == ns::receipts || child.ns == ns::chat_markers) traits.answers_message = true;
+        if (child.is(ns::retraction, "retract")) traits.retracts = true;
         if (child.is(ns::muc_user, "x")) traits.room_private = true;
     }
 }

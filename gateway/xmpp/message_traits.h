@@ -17,6 +17,8 @@ struct MessageTraits {
     bool only_chat_state = false;
     /// A receipt or a marker of another message (XEP-0184, XEP-0333).
     bool answers_message = false;
+    /// Takes an earlier message of its sender back (XEP-0424).
+    bool retracts = false;
     /// The sender wants no copies on other devices (XEP-0334, XEP-0280).
     bool not_copied = false;
     /// From or to an occupant of a room, in private (XEP-0045 §7.5).

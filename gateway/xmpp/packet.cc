@@ -164,6 +164,14 @@ Outcome Packet::visit_bytes(std::string_view bytes, const std::function<void(Sta
     return {};
 }
 
+std::string Packet::forwarded(std::string_view bytes) {
+    const std::size_t name_end = bytes.find_first_of(" />");
+    std::string copy(bytes.substr(0, name_end));
+    append_attribute(copy, "xmlns", ns::client);
+    copy += bytes.substr(name_end);
+    return copy;
+}
+
 PacketRef Packet::error_reply(const Packet& packet, const StanzaError& error) {
     const About& about = packet.about_;
     if (about.type == StanzaType::error || about.type == StanzaType::result) return nullptr;

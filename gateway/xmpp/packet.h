@@ -39,6 +39,10 @@ public:
     /// Parses canonical bytes and shows the stanza to `visit`; malformed as above.
     static Outcome visit_bytes(std::string_view bytes, const std::function<void(Stanza&)>& visit);
 
+    /// The canonical bytes of a stanza as they stand inside an element of another namespace, where
+    /// the stanza declares its own (XEP-0297).
+    static std::string forwarded(std::string_view bytes);
+
     /// The error that answers `stanza` (RFC 6120 §8.3), or nullptr where none may be sent: for an
     /// error, for an iq result, for presence of no consequence.
     static PacketRef error_reply(const Packet& packet, const StanzaError& error);

@@ -1,29 +1,15 @@
 #include "gateway/xmpp/result_set.h"
 
-#include <charconv>
-
+#include "gateway/base/number.h"
 #include "gateway/xml/ns.h"
 
 namespace causeway {
-namespace {
-
-std::optional<std::uint32_t> number(std::string_view text) {
-    std::uint32_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (text.empty() || error != std::errc{} || end != text.data() + text.size()) {
-        return std::nullopt;
-    }
-    return value;
-}
-
-}  // namespace
-
 Result<ResultSetRequest> read_result_set(const Element& request, Arena& arena) {
     ResultSetRequest wanted;
     const Element* set = request.child(ns::result_set, "set");
     if (set == nullptr) return wanted;
     if (const Element* max = set->child(ns::result_set, "max")) {
-        wanted.max = number(max->text(arena));
+        wanted.max = read_number<std::uint32_t>(max->text(arena));
         if (!wanted.max) return Outcome::malformed("<max/> is not a number from 0 to 4294967295.");
     }
     if (set->child(ns::result_set, "index") != nullptr) {

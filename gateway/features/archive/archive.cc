@@ -3,9 +3,9 @@
 #include "gateway/features/archive/archive.h"
 
 #include <array>
-#include <charconv>
 
 #include "gateway/base/log.h"
+#include "gateway/base/number.h"
 #include "gateway/features/archive/commands.h"
 #include "gateway/route/router.h"
 #include "gateway/session/account.h"
@@ -57,24 +57,30 @@ bool offered(const Hub& hub, std::string_view domain) {
     return enabled.boolean(*hub.config, domain);
 }
 
-std::string text_of(std::uint64_t id) { return std::to_string(id); }
-
-std::uint64_t id_of(std::string_view text) {
-    std::uint64_t id = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-    const bool whole = error == std::errc{} && end == text.data() + text.size();
-    return whole && id <= ArchiveQuery::last ? id : 0;
-}
-
 namespace {
-
-// ---- what is archived ----
 
 /// Whether an account that has an archive wants messages with `other` in it.
 bool wants(const Account& account, const Jid& other) {
     const State* state = account.slots.get(preferences_slot);
     return state == nullptr || state->preferences.keep(account, other);
 }
+
+}  // namespace
+
+bool keeps(const Account& account, const Jid& other) {
+    return offered(account.hub(), account.jid().domain()) && wants(account, other);
+}
+
+std::string text_of(std::uint64_t id) { return std::to_string(id); }
+
+std::uint64_t id_of(std::string_view text) {
+    const std::uint64_t id = read_number<std::uint64_t>(text).value_or(0);
+    return id <= ArchiveQuery::last ? id : 0;
+}
+
+namespace {
+
+// ---- what is archived ----
 
 // What is decided goes to the trace as well, for "causewayctl why".
 
@@ -102,13 +108,13 @@ std::string_view why_not_archivable(const Packet& packet) {
                                                   : "it holds nothing that is of use later";
 }
 
-void record(Account& account, const Packet& packet, std::uint64_t id,
+void record(Account& account, const PacketRef& packet, std::uint64_t id,
             AcknowledgementTicket ticket) {
-    if (!wants(account, packet.to())) {
-        note_not_kept(account, packet, left_out);
+    if (!wants(account, packet->to())) {
+        note_not_kept(account, *packet, left_out);
         return;
     }
-    note_kept(account, packet, id);
+    note_kept(account, *packet, id);
     account.hub().ledger.record(packet, account.jid().bare(), id, ticket);
 }
 
@@ -127,14 +133,14 @@ Verdict keep_sent(FromClient& from) {
     const std::uint64_t id =
         stanza.stanza_id != 0 ? stanza.stanza_id : from.hub.shared.ids.next_id();
     if (from.account.loaded()) {
-        record(from.account, *from.packet(), id, from.ticket);
+        record(from.account, from.packet(), id, from.ticket);
         return Verdict::next;
     }
     // Its preferences are not known yet. If they cannot be read, nothing is kept against them.
     if (from.ticket.owed()) from.hub.expect_again(from.ticket);
     from.account.when_loaded([&account = from.account, packet = from.packet(), id,
                               ticket = from.ticket](const Outcome& loaded) {
-        if (loaded) record(account, *packet, id, ticket);
+        if (loaded) record(account, packet, id, ticket);
         account.hub().settle(ticket);
     });
     return Verdict::next;
@@ -150,6 +156,28 @@ Verdict keep_received(AtAccount& at) {
     } else {
         note_not_kept(at.account, *at.packet, left_out);
     }
+    return Verdict::next;
+}
+
+// ---- nobody's client is an archive ----
+
+void remove_results(Stanza& stanza) {
+    if (stanza.kind != StanzaKind::message) return;
+    const Element* next = nullptr;
+    for (const Element* child = stanza.element.first_element(); child != nullptr; child = next) {
+        next = child->next_element();
+        if (child->is(ns::archive, "result")) stanza.element.remove_child(*child);
+    }
+}
+
+Verdict remove_forged_by_client(FromClient& from) {
+    remove_results(from.stanza);
+    return Verdict::next;
+}
+
+/// An account, a room or a service answers in its own name, and a client never does.
+Verdict remove_forged_elsewhere(FromServer& from) {
+    if (from.stanza.from.has_resource()) remove_results(from.stanza);
     return Verdict::next;
 }
 
@@ -209,7 +237,9 @@ constexpr std::array handlers{
 };
 constexpr std::array sources{DiscoSource{.of = DiscoSource::Of::account, .info = tell_features},
                              DiscoSource{.of = DiscoSource::Of::server, .info = tell_features}};
-constexpr std::array from_client{FromClientHook{Phase::archive, keep_sent}};
+constexpr std::array from_client{FromClientHook{Phase::rewrite, remove_forged_by_client},
+                                 FromClientHook{Phase::archive, keep_sent}};
+constexpr std::array from_server{FromServerHook{Phase::rewrite, remove_forged_elsewhere}};
 constexpr std::array at_account{AtAccountHook{StanzaKind::message, Phase::archive, keep_received}};
 constexpr std::array life{LifeHook{LifeEvent::session_has_room, resume_queries},
                           LifeHook{LifeEvent::started, trim}, LifeHook{LifeEvent::tick, trim}};
@@ -229,6 +259,7 @@ const Feature message_archive{.name = "message_archive",
                               .iq = archive::handlers,
                               .disco = archive::sources,
                               .points = {.from_client = archive::from_client,
+                                         .from_server = archive::from_server,
                                          .at_account = archive::at_account,
                                          .life = archive::life},
                               .stores = archive::stores,

@@ -28,6 +28,8 @@ extern const FeatureOption bytes_per_account;
 
 /// Whether the accounts of that domain have an archive.
 bool offered(const Hub& hub, std::string_view domain);
+/// Whether messages with `other` are archived for the account.
+bool keeps(const Account& account, const Jid& other);
 
 /// The id as people and clients see it.
 std::string text_of(std::uint64_t id);

@@ -31,9 +31,6 @@ constexpr Slot<Questions> questions_slot{"archive-questions"};
 // ---- answering ----
 
 std::string result_of(const Question& question, const ArchiveRow& row) {
-    // The archived message stands in another namespace's element, and so declares its own.
-    std::string message("<message xmlns='jabber:client'");
-    message += std::string_view(row.body).substr(std::string_view("<message").size());
     return XmlBuilder()
         .open("result", ns::archive)
         .attribute_if("queryid", question.query_id)
@@ -42,7 +39,7 @@ std::string result_of(const Question& question, const ArchiveRow& row) {
         .open("delay", ns::delay)
         .attribute("stamp", format_date_time_exactly(time_of_id(row.id)))
         .close()
-        .raw(message)
+        .raw(Packet::forwarded(row.body))
         .take();
 }
 
@@ -321,6 +318,7 @@ void change_preferences(const IqRequest& request) {
         [back = IqReturn(request), &account, wanted = std::move(*wanted)](const Outcome& stored) {
             if (stored) {
                 account.slots.make(preferences_slot).preferences = wanted;
+                account.stored_anew();
                 back.result(wanted.text());
             } else {
                 back.error({.condition = StanzaCondition::internal_server_error,

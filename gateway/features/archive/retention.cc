@@ -14,7 +14,7 @@ namespace {
 constexpr Duration interval = std::chrono::hours(1);
 /// Owners that are looked at with one question, and rows that one step removes.
 constexpr std::size_t owners_at_once = 100;
-constexpr std::size_t rows_at_once = 200;
+constexpr std::size_t rows_at_once = 100;
 
 /// One look at all archives. It lives as long as a question of its own is open.
 class Round final : public std::enable_shared_from_this<Round> {

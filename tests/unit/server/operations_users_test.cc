@@ -195,6 +195,27 @@ TEST_CASE_FIXTURE(Fixture, "a removed account leaves nothing, and its contacts h
     CHECK(show("juliet@a.test")->sessions == 0);
 }
 
+TEST_CASE_FIXTURE(Fixture, "a new account has nothing of one that had its name") {
+    store_offline("juliet@a.test", 7);
+    Batch batch;
+    batch.archive_append("juliet@a.test", {.id = 9, .with = "romeo@b.test", .body = "x"});
+    batch.map_set("roster", "juliet@a.test", "romeo@b.test", "x");
+    store.commit(std::move(batch), loop, {});
+    REQUIRE(add("juliet@a.test").ok());
+    CHECK(log_rows("offline", "juliet@a.test") == 0);
+    CHECK(contacts("juliet@a.test")->empty());
+    std::optional<std::uint64_t> rows;
+    store.archive_total("juliet@a.test", loop,
+                        [&](const Result<ArchiveTotals>& total) { rows = total->rows; });
+    settle();
+    CHECK(rows == 0U);
+    store_offline("juliet@a.test", 8);
+    REQUIRE(outcome_of([&](Done done) {
+                operations->set_password({"juliet@a.test", "new"}, 1, std::move(done));
+            }).ok());
+    CHECK(log_rows("offline", "juliet@a.test") == 1);
+}
+
 TEST_CASE_FIXTURE(Fixture, "a removal that the disk refuses can be asked for again") {
     REQUIRE(add("juliet@a.test").ok());
     store.fail_next_commits(1);

@@ -32,6 +32,17 @@ using Heard = std::vector<bool>;
 
 // ---- loading ----
 
+TEST_CASE_FIXTURE(Fixture, "what is stored while the account is being read is read again") {
+    romeo().when_loaded(hear());
+    settle();
+    romeo().reload();  // the questions are answered as the store has it now
+    romeo().stored_anew();
+    contact("juliet@b.test", R"({"listed":true,"from":true,"version":1})");
+    settle();
+    CHECK(romeo().loaded());
+    CHECK(romeo().presence_visible_to(*Jid::parse("juliet@b.test")));
+}
+
 TEST_CASE_FIXTURE(Fixture, "an account that cannot be read now is read when it is needed again") {
     SUBCASE("who it is") { store.fail_next_reads(1); }
     SUBCASE("its contacts") {

@@ -41,7 +41,7 @@ class LedgerFixture : public SharedFixture {
 public:
     LedgerFixture() : SharedFixture(1, std::move(*FeatureRegistry::build({}))) {
         hub->routing = &sender;
-        archive_mark.recovered();
+        archive_mark.recovered(0);
         hub->ticket_holders.emplace(7, &sender);
     }
 

@@ -90,7 +90,7 @@ TEST_CASE_FIXTURE(Fixture, "what makes a message safe says so; numbers without a
 
 TEST_CASE_FIXTURE(Fixture, "a message that could not be stored, and is tried again, is not safe") {
     write_state();
-    archive_mark.recovered();
+    archive_mark.recovered(0);
     const HoldId hold = ledger().hold(message("m3"), kept(3, 2), store_key());
     store.fail_next_commits(1);
     pass_patience();

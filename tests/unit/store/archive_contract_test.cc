@@ -413,6 +413,49 @@ TEST_CASE_TEMPLATE("archive: a log's row stands for an archived message", Backen
     CHECK(bodies() == "||own|");
 }
 
+TEST_CASE_TEMPLATE("archive: a log's row has its own body when the archive gives the message up",
+                   Backend, MemoryBackend, SqliteBackend) {
+    History<Backend> archive;
+    Batch batch;
+    batch.log_append("offline", juliet, {.id = 20, .at = 1, .expires = 500, .body = {}});
+    batch.log_append("other", juliet, {.id = 30, .at = 1, .expires = 500, .body = {}});
+    batch.log_append("offline", juliet, {.id = 40, .at = 1, .expires = 500, .body = "own"});
+    batch.log_append("offline", juliet, {.id = 90, .at = 1, .expires = 500, .body = {}});
+    batch.log_append("offline", romeo, {.id = 20, .at = 1, .expires = 500, .body = {}});
+    REQUIRE(archive.caller.commit(std::move(batch)).ok());
+    REQUIRE(archive.trim(juliet, 50, 100).ok());
+    CHECK(archive.page({}) == "50 60 70 80 90 100 complete");
+    const auto bodies = [&](const std::string& store, const std::string& owner) {
+        const auto rows = archive.caller.log_list(store, owner, 0, 10);
+        REQUIRE(rows.ok());
+        std::string all;
+        for (const LogRow& one : *rows) all += one.body + "|";
+        return all;
+    };
+    CHECK(bodies("offline", juliet) == "message 20|own|message 90|");
+    CHECK(bodies("other", juliet) == "message 30|");
+    CHECK(bodies("offline", romeo) == "|");
+    const auto totals = archive.caller.log_totals("offline", 10);
+    REQUIRE(totals.ok());
+    CHECK((*totals)[0].bytes == 13);  // what a row holds itself
+}
+
+TEST_CASE_TEMPLATE("archive: a message that may be there already is archived once", Backend,
+                   MemoryBackend, SqliteBackend) {
+    History<Backend> archive;
+    Batch batch;
+    batch.archive_append(juliet, archived(20, nurse), Batch::Attempt::again);
+    batch.archive_append(juliet, archived(25, nurse), Batch::Attempt::again);
+    batch.archive_append(juliet, archived(25, nurse), Batch::Attempt::again);
+    REQUIRE(archive.caller.commit(std::move(batch)).ok());
+    CHECK(archive.page({}) == "10 20 25 30 40 50 60 70 80 90 100 complete");
+    CHECK(archive.page({.with = nurse}) == "25 30 60 90 complete");
+    CHECK(archive.total(juliet) == juliet + " 11 rows 111 bytes 10-100");
+    Batch others;
+    others.archive_append(romeo, archived(20, nurse), Batch::Attempt::again);
+    CHECK(archive.caller.commit(std::move(others)).cause() == Cause::policy);
+}
+
 TEST_CASE_TEMPLATE("archive: nothing is answered once the store has stopped", Backend,
                    MemoryBackend, SqliteBackend) {
     History<Backend> archive;

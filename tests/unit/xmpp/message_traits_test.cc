@@ -30,6 +30,25 @@ TEST_CASE("what is worth keeping, and what the sender says of it") {
     CHECK(of("<store xmlns='urn:xmpp:hints'/>").storable);
 }
 
+TEST_CASE("what refers to another message is kept as any other; an archive's answer is not") {
+    // XEP-0184, 0333, 0308, 0444, 0424: offline as XEP-0160 says, and in archives.
+    for (const char* inner :
+         {"<received xmlns='urn:xmpp:receipts' id='m1'/>",
+          "<displayed xmlns='urn:xmpp:chat-markers:0' id='m1'/>",
+          "<body>y</body><replace xmlns='urn:xmpp:message-correct:0' id='m1'/>",
+          "<reactions xmlns='urn:xmpp:reactions:0' id='m1'><reaction>x</reaction></reactions>",
+          "<retract xmlns='urn:xmpp:message-retract:1' id='m1'/>"}) {
+        CAPTURE(inner);
+        CHECK(of(inner).archivable);
+        CHECK(of(inner, "normal").storable);
+        CHECK_FALSE(of(inner, "headline").storable);
+        CHECK_FALSE(of(std::string(inner) + "<no-store xmlns='urn:xmpp:hints'/>").storable);
+    }
+    CHECK(of("<retract xmlns='urn:xmpp:message-retract:1' id='m1'/>").retracts);
+    CHECK_FALSE(of("<retracted xmlns='urn:xmpp:message-retract:1' id='m1'/>").retracts);
+    CHECK_FALSE(of("<result xmlns='urn:xmpp:mam:2'/><body>x</body>").storable);
+}
+
 TEST_CASE("a chat state alone, and with something beside it") {
     const std::string state = "<composing xmlns='http://jabber.org/protocol/chatstates'/>";
     CHECK(of(state).only_chat_state);
