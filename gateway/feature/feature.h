@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "gateway/config/feature_option.h"
+#include "gateway/feature/ad_hoc.h"
 #include "gateway/feature/command.h"
 #include "gateway/feature/disco.h"
 #include "gateway/feature/metric.h"
@@ -95,6 +96,7 @@ struct Feature {
     std::span<const FeatureOption* const> options = {};
     std::span<const Metric* const> metrics = {};      ///< counted in Hub::metrics
     std::span<const control::Command> commands = {};  ///< of the control socket
+    std::span<const AdHocCommand> ad_hoc = {};        ///< menus of clients (XEP-0050)
 };
 
 }  // namespace causeway

@@ -15,7 +15,9 @@ extern const Feature roster;                // RFC 6121 §2
 extern const Feature unreachable_contacts;  // RFC 6121 §4.3
 extern const Feature last_activity;         // XEP-0012
 extern const Feature disco;                 // XEP-0030
+extern const Feature ad_hoc_commands;       // XEP-0050
 extern const Feature version;               // XEP-0092
+extern const Feature admin_commands;        // XEP-0133
 extern const Feature contact_addresses;     // XEP-0157
 extern const Feature stream_management;     // XEP-0198
 extern const Feature ping;                  // XEP-0199
@@ -40,7 +42,9 @@ std::span<const Feature* const> all_features() {
         &unreachable_contacts,
         &last_activity,
         &disco,
+        &ad_hoc_commands,
         &version,
+        &admin_commands,
         &contact_addresses,
         &stream_management,
         &ping,

@@ -263,6 +263,8 @@ Outcome Process::make_control() {
                     drain_->begin(patience.value_or(operations_->config()->limits.drain_seconds));
                 },
             .draining = [this] { return drain_->begun(); }});
+    server_->shared().operations = operations_.get();
+    server_->shared().control = &here_;
     commands_ = std::make_unique<control::CommandTable>(
         control::CommandHost{*operations_, &server_->shared(), &here_});
     if (Outcome added = control::add_engine_commands(*commands_); !added) return added;

@@ -30,6 +30,10 @@
 
 namespace causeway {
 
+namespace control {
+class Operations;
+}  // namespace control
+
 class Account;
 class Accounts;
 class Asking;
@@ -115,6 +119,10 @@ struct Shared {
     std::string secret;      ///< of this process start, for dialback keys and fake salts
     std::vector<Hub*> hubs;  ///< by shard
     TimePoint started{};     ///< of the process, by the clock that nobody sets
+    /// What an administrator can do (gateway/control/operations.h): called on the thread of
+    /// `control`, and answers there. Set before the shards run; nullptr in tests without them.
+    control::Operations* operations = nullptr;
+    Executor* control = nullptr;
 
     /// The same by the clock on the wall as it stands now: at a start without a clock that runs on
     /// batteries it was set later.

@@ -63,6 +63,12 @@ void append_error(std::string& out, const StanzaError& error) {
         append_escaped(out, error.text);
         out += "</text>";
     }
+    if (!error.detail.empty()) {
+        out += '<';
+        out += error.detail;
+        append_attribute(out, "xmlns", error.detail_ns);
+        out += "/>";
+    }
     out += "</error>";
 }
 

@@ -41,9 +41,13 @@ struct StanzaError {
     StanzaCondition condition = StanzaCondition::undefined_condition;
     std::string text;            ///< for the person at the other end; may be empty
     std::string_view type = {};  ///< overrides type_of() when not empty
+    /// Element name and namespace of an extension's own condition beside it (RFC 6120 §8.3.4);
+    /// constants.
+    std::string_view detail = {};
+    std::string_view detail_ns = {};
 };
 
-/// Appends `<error type='…'><condition/><text/></error>` (jabber:client in scope).
+/// Appends `<error type='…'><condition/><text/><detail/></error>` (jabber:client in scope).
 void append_error(std::string& out, const StanzaError& error);
 
 /// Stream error conditions, as the element names they are.

@@ -58,6 +58,7 @@ class Group:
         kind = self.options.get("stand_in") or "causeway"
         if kind != "causeway":
             options.pop("settings", None)
+            options.pop("domain_settings", None)
         return self.lab.server(kind, domains, **options)
 
     def fresh(self, stem):

@@ -116,8 +116,16 @@ Endpoint SceneServer::at(std::uint16_t port) const {
 }
 
 std::shared_ptr<const Config> SceneServer::configuration() const {
-    std::string text;
-    for (const std::string& line : plan_.options) text += line + "\n";
+    // "domain.…" stands in each [[domain]].
+    constexpr std::string_view of_domain = "domain.";
+    std::string text, of_domains;
+    for (const std::string& line : plan_.options) {
+        if (line.starts_with(of_domain)) {
+            of_domains += line.substr(of_domain.size()) + "\n";
+        } else {
+            text += line + "\n";
+        }
+    }
     const std::string address = world_.address(machine_);
     for (const auto& [key, port] : {std::pair{"c2s.listen", client_port},
                                     {"c2s.listen_tls", client_tls_port},
@@ -135,8 +143,8 @@ std::shared_ptr<const Config> SceneServer::configuration() const {
                 : certificates_.files(domain, plan_.certificates == Certificates::self_signed
                                                   ? SceneCertificates::Kind::self_signed
                                                   : SceneCertificates::Kind::trusted);
-        text += fmt::format("[[domain]]\nname = '{}'\ncertificate = '{}'\nkey = '{}'\n", domain,
-                            files.certificate, files.key);
+        text += fmt::format("[[domain]]\nname = '{}'\ncertificate = '{}'\nkey = '{}'\n{}", domain,
+                            files.certificate, files.key, of_domains);
     }
     auto config = parse_config(text, "/scene.toml", check_domain);
     if (!config) throw std::runtime_error(config.error().why());
@@ -160,6 +168,11 @@ void SceneServer::start() {
                      config, *tls);
     if (!made) throw std::runtime_error(made.error().why());
     server_ = std::move(*made);
+    // Administrators' requests are carried out on the first shard: there is no other thread.
+    operations_ = std::make_unique<ServerOperations>(*server_, server_->shards()[0], config, *tls,
+                                                     ServerOperations::Lifecycle{});
+    server_->shared().operations = operations_.get();
+    server_->shared().control = &server_->shards()[0];
     require(server_->listen());
     world_.add(*server_);
     world_.settle();
@@ -172,6 +185,7 @@ void SceneServer::stop() {
     auto* const memory = dynamic_cast<MemoryStore*>(store_.get());
     if (memory != nullptr) memory->refuse_commits(true);  // a crash writes nothing any more
     server_.reset();
+    operations_.reset();
     if (memory != nullptr) memory->refuse_commits(false);
     world_.settle();
 }
@@ -181,6 +195,7 @@ void SceneServer::end() {
     server_->stop();
     store_ = world_.reopen(std::move(store_), store_name_);
     server_.reset();
+    operations_.reset();
     world_.settle();
 }
 

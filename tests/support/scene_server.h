@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "gateway/net/tls_store.h"
+#include "gateway/server/operations.h"
 #include "gateway/session/roster.h"
 #include "gateway/store/memory.h"
 #include "tests/support/scene_world.h"
@@ -52,7 +53,8 @@ private:
 struct ServerPlan {
     enum class Certificates : unsigned char { each_its_own, self_signed, one };
     std::vector<std::string> domains;
-    std::vector<std::string> options;  ///< lines of TOML with dotted keys
+    /// Lines of TOML with dotted keys; those that begin with "domain." hold for each domain.
+    std::vector<std::string> options;
     Certificates certificates = Certificates::each_its_own;
 };
 
@@ -118,6 +120,7 @@ private:
     std::unique_ptr<Store> store_;
     std::map<std::string, Roster> written_;  ///< rosters as add_contact() made them
     std::unique_ptr<Server> server_;
+    std::unique_ptr<ServerOperations> operations_;
 };
 
 }  // namespace causeway::scene

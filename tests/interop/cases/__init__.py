@@ -1,6 +1,6 @@
 """All groups of interop cases."""
 
-from . import (client_programs, clients, crash, discovery, federation, judgement, outage,
+from . import (accounts, client_programs, clients, crash, discovery, federation, judgement, outage,
                several_domains, silence)
 
 GROUPS = [
@@ -15,5 +15,6 @@ GROUPS = [
     silence.Silence,
     crash.Crash,
     clients.Clients,
+    accounts.Accounts,
     client_programs.ClientPrograms,
 ]

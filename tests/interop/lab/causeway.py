@@ -13,10 +13,12 @@ HTTPS_PORT = 5281
 class Causeway(Server):
     kind = "causeway"
 
-    def __init__(self, *arguments, settings=None, **options):
+    def __init__(self, *arguments, settings=None, domain_settings=None, **options):
         super().__init__(*arguments, **options)
         # Further tables: {"limits": {"key": value}}
         self.settings = settings or {}
+        # Further keys of each [[domain]].
+        self.domain_settings = domain_settings or {}
         self.socket = f"{self.directory}/causeway.sock"
 
     def configure(self):
@@ -24,7 +26,10 @@ class Causeway(Server):
         for domain in self.domains:
             certificate = self.certificate(domain)
             lines += ["[[domain]]", f'name = "{domain}"', f'certificate = "{certificate.chain}"',
-                      f'key = "{certificate.key}"', ""]
+                      f'key = "{certificate.key}"']
+            lines += [f"{key} = {json.dumps(value)}"
+                      for key, value in self.domain_settings.items()]
+            lines.append("")
         tables = {
             "tls": {"trust": self.lab.authority.trust},
             "store": {"url": "sqlite:causeway.db"},

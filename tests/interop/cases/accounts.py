@@ -1,0 +1,92 @@
+"""What a person does with an account from a stock client (slixmpp): the administrator's menu."""
+
+import asyncio
+
+from lab import LabError
+from lab.server import password_of
+from suite import Group, check
+
+PLUGINS = ("xep_0030", "xep_0050", "xep_0133")
+
+
+class Accounts(Group):
+    name = "accounts"
+    weight = 1
+
+    async def set_up(self):
+        self.a = self.causeway("a.test", domain_settings={"administrators": ["chief@a.test"]})
+        self.lab.dns.host("a.test", self.a.address)
+
+    async def _chief(self):
+        if "chief@a.test" not in {user["jid"] for user in await self.a.ctl("user", "list")}:
+            await self.a.add_user("chief")
+        return await self.a.login("chief", resource=self.fresh("desk"), plugins=PLUGINS)
+
+    @staticmethod
+    async def _command(client, node, values):
+        """Executes it as slixmpp does: the form is filled in, and the command completed. Returns
+        the notes and the values of the result."""
+        done = asyncio.get_running_loop().create_future()
+
+        def fill_in(iq, session):
+            form = iq["command"]["form"]
+            for name, value in values.items():
+                if name not in form.get_fields():
+                    done.set_exception(LabError(f"{node} has no field {name}"))
+                    return
+                form.set_values({name: value})
+            form["type"] = "submit"
+            session["payload"] = form
+            session["next"] = finished
+            client["xep_0050"].complete_command(session)
+
+        def finished(iq, _):
+            done.set_result(([note[1] for note in iq["command"]["notes"]],
+                             iq["command"]["form"].get_values()))
+
+        def failed(iq, _):
+            done.set_exception(LabError(f"{node}: {iq['error']['condition']}"))
+
+        client["xep_0050"].start_command(
+            "a.test", f"http://jabber.org/protocol/admin#{node}",
+            {"next": fill_in if values else finished, "error": failed})
+        return await asyncio.wait_for(done, 20)
+
+    async def case_an_administrator_finds_the_commands(self):
+        chief = await self._chief()
+        items = await chief["xep_0050"].get_commands("a.test")
+        nodes = {item[1] for item in items["disco_items"]["items"]}
+        check("http://jabber.org/protocol/admin#add-user" in nodes, f"commands: {nodes}")
+        other = await self.a.user(self.fresh("user"), plugins=PLUGINS)
+        items = await other["xep_0050"].get_commands("a.test")
+        check(not items["disco_items"]["items"], "somebody else is shown the commands")
+
+    async def case_an_administrator_adds_lists_and_removes(self):
+        chief = await self._chief()
+        user = self.fresh("user")
+        jid = f"{user}@a.test"
+        password = password_of(user)
+        notes, _ = await self._command(chief, "add-user", {
+            "accountjid": jid, "password": password, "password-verify": password})
+        check(notes == [f"Added {jid}."], f"notes: {notes}")
+        client = await self.a.login(user)
+        await client.become_available()
+        _, values = await self._command(chief, "get-online-users-list", {"max_items": "none"})
+        check(jid in values["onlineuserjids"], f"online: {values}")
+        _, values = await self._command(chief, "get-registered-users-num", {})
+        check(int(values["registeredusersnum"]) >= 2, f"registered: {values}")
+        await self._command(chief, "announce", {"announcement": "Good evening"})
+        await client.message("Good evening", "a.test", "headline")
+        await self._command(chief, "delete-user", {"accountjids": [jid]})
+        shown = {row["jid"] for row in await self.a.ctl("user", "list")}
+        check(jid not in shown, f"still there: {shown}")
+
+    async def case_a_wrong_form_is_explained(self):
+        chief = await self._chief()
+        try:
+            await self._command(chief, "change-user-password",
+                                {"accountjid": "nobody@a.test", "password": "x"})
+        except LabError as error:
+            check("item-not-found" in str(error), f"error: {error}")
+        else:
+            raise LabError("the password of nobody was changed")
