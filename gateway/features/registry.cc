@@ -15,6 +15,7 @@ extern const Feature roster;                // RFC 6121 §2
 extern const Feature unreachable_contacts;  // RFC 6121 §4.3
 extern const Feature last_activity;         // XEP-0012
 extern const Feature disco;                 // XEP-0030
+extern const Feature private_storage;       // XEP-0049
 extern const Feature ad_hoc_commands;       // XEP-0050
 extern const Feature version;               // XEP-0092
 extern const Feature admin_commands;        // XEP-0133
@@ -42,6 +43,7 @@ std::span<const Feature* const> all_features() {
         &unreachable_contacts,
         &last_activity,
         &disco,
+        &private_storage,
         &ad_hoc_commands,
         &version,
         &admin_commands,

@@ -26,6 +26,7 @@ inline constexpr std::string_view data_forms = "jabber:x:data";                 
 inline constexpr std::string_view last_activity = "jabber:iq:last";                        // 0012
 inline constexpr std::string_view disco_info = "http://jabber.org/protocol/disco#info";    // 0030
 inline constexpr std::string_view disco_items = "http://jabber.org/protocol/disco#items";  // 0030
+inline constexpr std::string_view private_storage = "jabber:iq:private";                   // 0049
 inline constexpr std::string_view ad_hoc = "http://jabber.org/protocol/commands";          // 0050
 inline constexpr std::string_view result_set = "http://jabber.org/protocol/rsm";           // 0059
 inline constexpr std::string_view chat_states = "http://jabber.org/protocol/chatstates";   // 0085

@@ -1,0 +1,32 @@
+#include "gateway/features/account_queue.h"
+
+#include <utility>
+
+#include "gateway/session/account.h"
+
+namespace causeway {
+
+bool AccountQueue::enter(Account& account, const Slot<AccountQueue>& slot, Task task) {
+    AccountQueue& queue = account.slots.make(slot);
+    if (queue.waiting_.size() >= limit) return false;
+    account.begin_question();
+    queue.waiting_.push_back(std::move(task));
+    if (queue.waiting_.size() == 1) run(account, slot);
+    return true;
+}
+
+void AccountQueue::run(Account& account, const Slot<AccountQueue>& slot) {
+    const Task task = account.slots.get(slot)->waiting_.front();
+    task([&account, &slot] {
+        AccountQueue& queue = *account.slots.get(slot);
+        queue.waiting_.pop_front();
+        if (queue.waiting_.empty()) {
+            account.slots.drop(slot);
+        } else {
+            run(account, slot);
+        }
+        account.end_question();
+    });
+}
+
+}  // namespace causeway
