@@ -17,6 +17,7 @@ extern const Feature last_activity;         // XEP-0012
 extern const Feature disco;                 // XEP-0030
 extern const Feature private_storage;       // XEP-0049
 extern const Feature ad_hoc_commands;       // XEP-0050
+extern const Feature vcard;                 // XEP-0054, XEP-0153
 extern const Feature version;               // XEP-0092
 extern const Feature admin_commands;        // XEP-0133
 extern const Feature contact_addresses;     // XEP-0157
@@ -45,6 +46,7 @@ std::span<const Feature* const> all_features() {
         &disco,
         &private_storage,
         &ad_hoc_commands,
+        &vcard,
         &version,
         &admin_commands,
         &contact_addresses,

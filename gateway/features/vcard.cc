@@ -1,0 +1,252 @@
+// XEP-0054 vcard-temp: an account's card, for itself and for those that may know that there is such
+// an account: contacts that may see its presence, and whoever it has asked for theirs. For
+// everybody else, and for a card that is not there, the answer is that of an account that does not
+// exist.
+//
+// XEP-0153: the hash of the photo in the card stands in every available presence of the account,
+// as XEP-0398 §4 says: where the client left it out or named another one; a client that says that
+// it has no image is left alone. When the photo changes, the available sessions' presence is sent
+// anew. The hash is a store of its own, read with the account: the card is not.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "gateway/base/encoding.h"
+#include "gateway/config/feature_option.h"
+#include "gateway/features/account_queue.h"
+#include "gateway/route/router.h"
+#include "gateway/sasl/scram_keys.h"
+#include "gateway/session/account.h"
+#include "gateway/xml/ns.h"
+#include "gateway/xml/writer.h"
+
+namespace causeway {
+namespace {
+
+constexpr std::string_view card_store = "vcard";
+constexpr std::string_view photo_store = "vcard-photo";
+constexpr std::string_view key = "current";
+
+constexpr FeatureOption bytes{.key = "vcard.bytes",
+                              .kind = FeatureOption::Kind::integer,
+                              .form = {},
+                              .example = "131072",
+                              .doc = "Bytes of XML that a card may have, its photo included.",
+                              .minimum = 0,
+                              .maximum = 16'777'216,
+                              .fallback = 131'072,
+                              .section_doc = "The cards of accounts, with their photos (XEP-0054).",
+                              .per_domain = true};
+constexpr std::array options{&bytes};
+
+struct Photo final : SlotState {
+    std::string hash;  ///< SHA-1 in hexadecimal; empty: there is no photo
+};
+constexpr Slot<Photo> photo_slot{"vcard photo"};
+constexpr Slot<AccountQueue> queue{"vcard"};
+
+std::string hash_of(const Account& account) {
+    const Photo* photo = account.slots.get(photo_slot);
+    return photo == nullptr ? std::string{} : photo->hash;
+}
+
+void load_photo(Account& account, const std::vector<MapEntry>& entries) {
+    const auto found = std::ranges::find(entries, key, &MapEntry::key);
+    if (found == entries.end()) {
+        account.slots.drop(photo_slot);
+    } else {
+        account.slots.make(photo_slot).hash = found->value;
+    }
+}
+
+// ---- presence ----
+
+/// Puts the hash into a presence, or says that there is no photo any more where one is named.
+void correct(Stanza& presence, const std::string& hash) {
+    Element& element = presence.element;
+    Element* update = element.child(ns::vcard_update, "x");
+    if (update == nullptr) {
+        if (hash.empty()) return;
+        update = &element.add_child(presence.arena, ns::vcard_update, "x");
+    }
+    const Element* photo = update->child(ns::vcard_update, "photo");
+    if (photo == nullptr) {
+        if (hash.empty()) return;  // it is not ready to advertise an image
+    } else {
+        const std::string_view told = photo->text(presence.arena);
+        if (told.empty() || told == hash) return;
+        update->remove_child(*photo);
+    }
+    Element& corrected = update->add_child(presence.arena, ns::vcard_update, "photo");
+    if (!hash.empty()) corrected.add_text(presence.arena, presence.arena.copy(hash));
+}
+
+/// Sends that session's presence through the server once more, as if its client had. It replaces
+/// `presence` with the session, so this has its own reference.
+void send_again(Account& account, Resource& session, PacketRef presence) {
+    static_cast<void>(Packet::visit_bytes(presence->bytes(), [&](Stanza& stanza) {
+        account.hub().routing->from_client(stanza, account, session, {});
+    }));
+}
+
+Verdict correct_presence(FromClient& from) {
+    if (from.stanza.kind != StanzaKind::presence || from.stanza.type != StanzaType::available) {
+        return Verdict::next;
+    }
+    if (from.account.loaded()) {
+        correct(from.stanza, hash_of(from.account));
+        return Verdict::next;
+    }
+    // Whether there is a photo is not known yet.
+    Account& account = from.account;
+    account.hub().settle(from.ticket);
+    account.when_loaded([&account, packet = from.packet()](const Outcome&) {
+        Resource* const session = account.sessions().find(packet->from().resource());
+        if (session != nullptr && account.loaded()) send_again(account, *session, packet);
+    });
+    return Verdict::taken;
+}
+
+// ---- the card ----
+
+StanzaError absent(bool own) {
+    return {
+        .condition = own ? StanzaCondition::item_not_found : StanzaCondition::service_unavailable,
+        .text = {}};
+}
+
+StanzaError unreadable() {
+    return {.condition = StanzaCondition::internal_server_error,
+            .text = "The card cannot be read or written at the moment.",
+            .type = "wait"};
+}
+
+StanzaError busy() {
+    return {.condition = StanzaCondition::resource_constraint,
+            .text = "Too many requests are under way; try again."};
+}
+
+bool may_know(const Account& account, const Jid& who) {
+    if (account.presence_visible_to(who)) return true;
+    const RosterItem* item = account.roster().items().find(who.bare_jid());
+    return item != nullptr && (item->state.to || item->state.pending_out);
+}
+
+void read(const IqRequest& request, bool own) {
+    const IqReturn back(request);
+    Account& account = *request.account;
+    const auto look = [back, own, &account](const AccountQueue::Done& done) {
+        back.hub.shared.store.map_get(
+            std::string(card_store), std::string(account.jid().bare()), std::string(key),
+            back.hub.shard, [back, own, done](const Result<std::optional<std::string>>& card) {
+                if (!card) {
+                    back.error(unreadable());
+                } else if (card->has_value()) {
+                    back.result(**card);
+                } else {
+                    back.error(absent(own));
+                }
+                done();
+            });
+    };
+    if (!AccountQueue::enter(account, queue, look)) back.error(busy());
+}
+
+void get_own(const IqRequest& request) { read(request, true); }
+
+void get(const IqRequest& request) {
+    if (may_know(*request.account, request.stanza.from)) {
+        read(request, false);
+    } else {
+        IqReturn(request).error(absent(false));
+    }
+}
+
+/// The hash of the photo in the card; empty if there is none, or none that can be read.
+std::string photo_of(const Element& card, Arena& arena) {
+    const Element* photo = card.child(ns::vcard, "PHOTO");
+    const Element* data = photo == nullptr ? nullptr : photo->child(ns::vcard, "BINVAL");
+    if (data == nullptr) return {};
+    std::string text(data->text(arena));
+    std::erase_if(text, [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; });
+    const auto image = base64_decode(text);
+    if (!image || image->empty()) return {};
+    return hex_encode(scram_digest(ScramHash::sha1, *image));
+}
+
+/// The account has another photo from now on.
+void adopt(Account& account, const std::string& hash) {
+    if (hash == hash_of(account)) return;
+    account.slots.make(photo_slot).hash = hash;
+    const std::vector<Resource*> sessions = account.sessions().all();
+    for (Resource* session : sessions) {
+        if (session->available()) send_again(account, *session, session->presence);
+    }
+}
+
+void set(const IqRequest& request) {
+    const IqReturn back(request);
+    Account& account = *request.account;
+    std::string card;
+    append_element(card, request.payload, ns::client);
+    const auto limit =
+        static_cast<std::size_t>(bytes.integer(*request.hub.config, account.jid().domain()));
+    if (card.size() > limit) {
+        back.error({.condition = StanzaCondition::policy_violation,
+                    .text = fmt::format("A card has at most {} bytes here; this one has {}.", limit,
+                                        card.size())});
+        return;
+    }
+    const auto change =
+        [back, &account, card = std::move(card),
+         hash = photo_of(request.payload, request.stanza.arena)](const AccountQueue::Done& done) {
+            Batch batch;
+            batch.map_set(card_store, account.jid().bare(), key, card);
+            batch.map_set(photo_store, account.jid().bare(), key, hash);
+            back.hub.shared.store.commit(std::move(batch), back.hub.shard,
+                                         [back, &account, hash, done](const Outcome& outcome) {
+                                             if (outcome) {
+                                                 back.result({});
+                                                 adopt(account, hash);
+                                             } else {
+                                                 back.error(unreadable());
+                                             }
+                                             done();
+                                         });
+        };
+    if (!AccountQueue::enter(account, queue, change)) back.error(busy());
+}
+
+void refuse(const IqRequest& request) {
+    IqReturn(request).error({.condition = StanzaCondition::forbidden, .text = {}});
+}
+
+constexpr std::array handlers{
+    IqHandler{StanzaType::get, ns::vcard, "vCard", IqTarget::own, get_own},
+    IqHandler{StanzaType::set, ns::vcard, "vCard", IqTarget::own, set},
+    IqHandler{StanzaType::get, ns::vcard, "vCard", IqTarget::account, get},
+    IqHandler{StanzaType::set, ns::vcard, "vCard", IqTarget::account, refuse, IqAudience::anyone,
+              StanzaCondition::forbidden},
+};
+constexpr std::array disco_features{ns::vcard};
+constexpr std::array from_client{FromClientHook{Phase::rewrite, correct_presence}};
+constexpr std::array stores{OwnedStore{card_store, OwnedStore::Shape::map},
+                            OwnedStore{photo_store, OwnedStore::Shape::map}};
+constexpr std::array account_data{AccountData{photo_store, load_photo}};
+
+}  // namespace
+
+extern const Feature vcard;
+const Feature vcard{.name = "vcard",
+                    .xep = 54,
+                    .version = "1.3.0",
+                    .server_disco = disco_features,
+                    .account_disco = disco_features,
+                    .iq = handlers,
+                    .points = {.from_client = from_client},
+                    .stores = stores,
+                    .account_data = account_data,
+                    .options = options};
+
+}  // namespace causeway
