@@ -60,10 +60,15 @@ void ClientStream::on_element(Element& element, Arena& arena) {
         return;
     }
     std::string_view key = element.ns;
-    if (element.is(ns::client, "iq") && element.attribute("type") == "set") {
-        // The one step of the negotiation that is an iq (RFC 6120 §7).
+    if (element.is(ns::client, "iq")) {
+        // The steps of the negotiation that are iqs (RFC 6120 §7, XEP-0077).
         const Element* payload = element.first_element();
-        if (payload != nullptr && payload->ns == ns::bind) key = payload->ns;
+        const std::string_view type = element.attribute("type");
+        if (payload != nullptr &&
+            ((payload->ns == ns::bind && type == "set") ||
+             (payload->ns == ns::registration && (type == "get" || type == "set")))) {
+            key = payload->ns;
+        }
     }
     if (dispatch(key, element, arena)) return;
     if (element.ns == ns::stream && element.name == "error") {

@@ -18,6 +18,7 @@ extern const Feature disco;                 // XEP-0030
 extern const Feature private_storage;       // XEP-0049
 extern const Feature ad_hoc_commands;       // XEP-0050
 extern const Feature vcard;                 // XEP-0054, XEP-0153
+extern const Feature account_registration;  // XEP-0077
 extern const Feature version;               // XEP-0092
 extern const Feature admin_commands;        // XEP-0133
 extern const Feature contact_addresses;     // XEP-0157
@@ -47,6 +48,7 @@ std::span<const Feature* const> all_features() {
         &private_storage,
         &ad_hoc_commands,
         &vcard,
+        &account_registration,
         &version,
         &admin_commands,
         &contact_addresses,

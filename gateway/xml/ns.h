@@ -30,6 +30,7 @@ inline constexpr std::string_view private_storage = "jabber:iq:private";        
 inline constexpr std::string_view ad_hoc = "http://jabber.org/protocol/commands";          // 0050
 inline constexpr std::string_view vcard = "vcard-temp";                                    // 0054
 inline constexpr std::string_view result_set = "http://jabber.org/protocol/rsm";           // 0059
+inline constexpr std::string_view registration = "jabber:iq:register";                     // 0077
 inline constexpr std::string_view chat_states = "http://jabber.org/protocol/chatstates";   // 0085
 inline constexpr std::string_view muc_user = "http://jabber.org/protocol/muc#user";        // 0045
 inline constexpr std::string_view receipts = "urn:xmpp:receipts";                          // 0184
@@ -58,5 +59,8 @@ inline constexpr std::string_view retraction = "urn:xmpp:message-retract:1";    
 inline constexpr std::string_view retraction_tombstones =
     "urn:xmpp:message-retract:1#tombstone";                                // 0424
 inline constexpr std::string_view channel_binding = "urn:xmpp:sasl-cb:0";  // 0440
+
+inline constexpr std::string_view registration_feature =
+    "http://jabber.org/features/iq-register";  // 0077
 
 }  // namespace causeway::ns
