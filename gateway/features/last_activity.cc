@@ -1,11 +1,13 @@
 // XEP-0012 Last Activity: when an account was last available, and what it said when it went; for
-// those that may see its presence. A server tells how long it has been up. Kept in the store, so
-// that a restart forgets nothing.
+// those that may see its presence. A server tells how long it has been up. The same is what a
+// contact's probe is answered with while nobody is available (RFC 6121 §4.3.2), with a delay. Kept
+// in the store, and read with the account, so that a restart forgets nothing.
 #include <algorithm>
 #include <array>
 #include <charconv>
 
 #include "gateway/base/log.h"
+#include "gateway/features/last_activity.h"
 #include "gateway/route/router.h"
 #include "gateway/session/account.h"
 #include "gateway/xml/builder.h"
@@ -15,8 +17,15 @@ namespace causeway {
 namespace {
 
 constexpr std::string_view store_name = "last-activity";
-constexpr std::string_view key = "last";
+constexpr std::string_view key = "presence";
 constexpr std::size_t longest_status = 1024;
+constexpr std::size_t most_statuses = 4;  ///< in different languages
+
+struct Last final : SlotState {
+    UnixMillis at = 0;
+    PacketRef presence;
+};
+constexpr Slot<Last> slot{"last presence"};
 
 std::string seconds_between(UnixMillis from, UnixMillis to) {
     return std::to_string(std::max<UnixMillis>(0, to - from) / 1000);
@@ -35,66 +44,98 @@ bool is_available(const Account& account) {
     return std::ranges::any_of(account.sessions().all(), &Resource::available);
 }
 
-void answer_from_store(const IqReturn& back, const std::string& value) {
-    UnixMillis at = 0;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), at);
-    if (error != std::errc{}) {
-        back.error({.condition = StanzaCondition::item_not_found, .text = {}});
-        return;
-    }
-    const auto used = static_cast<std::size_t>(end - value.data());
-    const std::string_view status =
-        used < value.size() ? std::string_view(value).substr(used + 1) : std::string_view{};
-    back.result(XmlBuilder()
-                    .open("query", ns::last_activity)
-                    .attribute("seconds", seconds_between(at, back.hub.clock().wall()))
-                    .text(status)
-                    .take());
-}
-
 void answer_account(const IqRequest& request) {
     const IqReturn back(request);
     if (is_available(*request.account)) {
         back.result(XmlBuilder().open("query", ns::last_activity).attribute("seconds", "0").take());
         return;
     }
-    Account& account = *request.account;
-    account.begin_question();
-    request.hub.shared.store.map_get(
-        std::string(store_name), std::string(account.jid().bare()), std::string(key),
-        request.hub.shard, [back, &account](const Result<std::optional<std::string>>& value) {
-            if (!value) {
-                back.error({.condition = StanzaCondition::internal_server_error,
-                            .text = "That cannot be read at the moment.",
-                            .type = "wait"});
-            } else if (!value->has_value()) {
-                back.error({.condition = StanzaCondition::item_not_found,
-                            .text = "It has not been online yet."});
-            } else {
-                answer_from_store(back, **value);
-            }
-            account.end_question();
-        });
+    const Last* last = request.account->slots.get(slot);
+    if (last == nullptr) {
+        back.error(
+            {.condition = StanzaCondition::item_not_found, .text = "It has not been online yet."});
+        return;
+    }
+    XmlBuilder xml;
+    xml.open("query", ns::last_activity)
+        .attribute("seconds", seconds_between(last->at, request.hub.clock().wall()));
+    static_cast<void>(Packet::visit_bytes(last->presence->bytes(), [&](Stanza& stanza) {
+        const Element* status = stanza.element.child(ns::client, "status");
+        if (status != nullptr) xml.text(status->text(stanza.arena));
+    }));
+    back.result(xml.take());
 }
 
-/// The words of an unavailable presence, cut where a character ends.
-std::string status_of(const Packet& packet) {
-    std::string status;
-    static_cast<void>(Packet::visit_bytes(packet.bytes(), [&](Stanza& stanza) {
-        const Element* child = stanza.element.child(ns::client, "status");
-        if (child != nullptr) status = child->text(stanza.arena);
-    }));
+// ---- the last presence ----
+
+/// Cut where a character ends.
+std::string_view cut(std::string_view status) {
     if (status.size() <= longest_status) return status;
     std::size_t end = longest_status;
     while (end > 0 && (static_cast<unsigned char>(status[end]) & 0xc0U) == 0x80U) --end;
     return status.substr(0, end);
 }
 
+/// The words of an unavailable presence, as they are kept.
+std::string statuses_of(const Packet& packet) {
+    XmlBuilder statuses;
+    static_cast<void>(Packet::visit_bytes(packet.bytes(), [&](Stanza& stanza) {
+        std::size_t count = 0;
+        for (const Element* child = stanza.element.first_element();
+             child != nullptr && count < most_statuses; child = child->next_element()) {
+            if (!child->is(ns::client, "status")) continue;
+            statuses.open("status")
+                .attribute_if("xml:lang", child->attribute(ns::xml, "lang"))
+                .text(cut(child->text(stanza.arena)))
+                .close();
+            ++count;
+        }
+    }));
+    return statuses.take();
+}
+
+/// From here on this is what the account said last.
+void adopt(Account& account, UnixMillis at, std::string_view statuses) {
+    XmlBuilder inner;
+    inner.raw(statuses)
+        .open("delay", ns::delay)
+        .attribute("from", account.jid().bare())
+        .attribute("stamp", format_date_time_exactly(at));
+    Last& last = account.slots.make(slot);
+    last.at = at;
+    last.presence = Packet::make(StanzaKind::presence, StanzaType::unavailable, account.jid(), {},
+                                 {}, inner.take());
+    account.presence().set_last(last.presence);
+}
+
+/// The parts of a stored value: when, and the words.
+std::optional<std::pair<UnixMillis, std::string_view>> parse(std::string_view value) {
+    UnixMillis at = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), at);
+    const auto used = static_cast<std::size_t>(end - value.data());
+    if (error != std::errc{} || used >= value.size()) return {};
+    return std::pair{at, value.substr(used + 1)};
+}
+
+void load(Account& account, const std::vector<MapEntry>& entries) {
+    const auto found = std::ranges::find(entries, key, &MapEntry::key);
+    const auto stored = found == entries.end() ? std::nullopt : parse(found->value);
+    if (stored) {
+        adopt(account, stored->first, stored->second);
+    } else {
+        account.slots.drop(slot);
+        account.presence().set_last(nullptr);
+    }
+}
+
 void note(const Life& life) {
     if (life.packet->type() != StanzaType::unavailable || is_available(*life.account)) return;
+    const UnixMillis now = life.hub.clock().wall();
+    const std::string statuses = statuses_of(*life.packet);
+    adopt(*life.account, now, statuses);
     Batch batch;
     batch.map_set(store_name, life.account->jid().bare(), key,
-                  std::to_string(life.hub.clock().wall()) + ' ' + status_of(*life.packet));
+                  std::to_string(now) + ' ' + statuses);
     life.hub.shared.store.commit(
         std::move(batch), life.hub.shard,
         [jid = std::string(life.account->jid().bare())](const Outcome& outcome) {
@@ -128,8 +169,22 @@ constexpr std::array disco_features{ns::last_activity};
 constexpr std::array at_account{AtAccountHook{StanzaKind::iq, Phase::check, guard_session}};
 constexpr std::array life{LifeHook{LifeEvent::presence_changed, note}};
 constexpr std::array stores{OwnedStore{store_name, OwnedStore::Shape::map}};
+constexpr std::array account_data{AccountData{store_name, load}};
 
 }  // namespace
+
+void find_last_activity(Store& store, Executor& home, std::string_view bare,
+                        Store::Answer<std::optional<UnixMillis>> answer) {
+    store.map_get(std::string(store_name), std::string(bare), std::string(key), home,
+                  [answer = std::move(answer)](const Result<std::optional<std::string>>& value) {
+                      if (!value) {
+                          answer(value.error());
+                          return;
+                      }
+                      const auto stored = value->has_value() ? parse(**value) : std::nullopt;
+                      answer(stored ? std::optional(stored->first) : std::nullopt);
+                  });
+}
 
 extern const Feature last_activity;
 const Feature last_activity{.name = "last_activity",
@@ -139,6 +194,7 @@ const Feature last_activity{.name = "last_activity",
                             .account_disco = disco_features,
                             .iq = handlers,
                             .points = {.at_account = at_account, .life = life},
-                            .stores = stores};
+                            .stores = stores,
+                            .account_data = account_data};
 
 }  // namespace causeway

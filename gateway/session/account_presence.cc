@@ -267,7 +267,9 @@ void AccountPresence::send_current(const Jid& to) {
         any = true;
         account_.hub().routing->route(session->presence->readdressed(to));
     }
-    if (!any) {
+    if (!any && last_ != nullptr) {
+        account_.hub().routing->route(last_->readdressed(to));
+    } else if (!any) {
         account_.hub().routing->route(Packet::make(StanzaKind::presence, StanzaType::unavailable,
                                                    account_.jid(), to, {}, {}));
     }

@@ -2,6 +2,7 @@
 // what its contacts say to it. Its state stands with each session (Resource).
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "gateway/feature/acknowledgement.h"
@@ -29,6 +30,9 @@ public:
     void deliver_as(const PacketRef& packet, const Jid& to);
     /// Sends a contact the current presence of every available session, or that there is none.
     void send_current(const Jid& to);
+    /// What a contact that probes is told while no session is available (RFC 6121 §4.3.2): the
+    /// account's last unavailable presence, or nullptr for one that says nothing.
+    void set_last(PacketRef last) { last_ = std::move(last); }
     /// Tells a contact that may not see them any more that every available session is unavailable.
     void send_unavailable(const Jid& to);
 
@@ -46,6 +50,7 @@ private:
     void refuse(Resource& session, const Stanza& stanza, std::string text);
 
     Account& account_;
+    PacketRef last_;
 };
 
 }  // namespace causeway

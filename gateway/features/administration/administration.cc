@@ -35,7 +35,7 @@ constexpr std::array options{&administrators};
 using At = AdHocCommand::At;
 namespace verbs = administration;
 
-constexpr std::array<AdHocCommand, 14> commands{{
+constexpr std::array<AdHocCommand, 15> commands{{
     {"http://jabber.org/protocol/admin#add-user", "Add a user", At::domain, nullptr,
      verbs::add_user},
     {"http://jabber.org/protocol/admin#delete-user", "Delete users", At::domain, nullptr,
@@ -50,6 +50,8 @@ constexpr std::array<AdHocCommand, 14> commands{{
      At::domain, nullptr, verbs::change_password},
     {"http://jabber.org/protocol/admin#user-stats", "Show a user", At::domain, nullptr,
      verbs::user_statistics},
+    {"http://jabber.org/protocol/admin#get-user-lastlogin", "Show when a user was online last",
+     At::domain, nullptr, verbs::user_last_login},
     {"http://jabber.org/protocol/admin#get-registered-users-num", "Count the users", At::domain,
      nullptr, verbs::count_registered},
     {"http://jabber.org/protocol/admin#get-disabled-users-num", "Count the disabled users",
@@ -134,10 +136,7 @@ void note(const AdHocCall& call, std::string_view account) {
 }  // namespace administration
 
 extern const Feature admin_commands;
-const Feature admin_commands{.name = "admin_commands",
-                                     .xep = 133,
-                                     .version = "1.2",
-                                     .options = options,
-                                     .ad_hoc = commands};
+const Feature admin_commands{
+    .name = "admin_commands", .xep = 133, .version = "1.2", .options = options, .ad_hoc = commands};
 
 }  // namespace causeway

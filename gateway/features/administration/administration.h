@@ -45,5 +45,6 @@ void list_registered(const AdHocCall& call);
 void list_disabled(const AdHocCall& call);
 void list_online(const AdHocCall& call);
 void user_statistics(const AdHocCall& call);
+void user_last_login(const AdHocCall& call);
 
 }  // namespace causeway::administration

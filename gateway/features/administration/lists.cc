@@ -1,12 +1,15 @@
 // Verbs that count and list accounts, and show one.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <memory>
 #include <set>
 #include <utility>
 
+#include "gateway/base/clock.h"
 #include "gateway/features/administration/administration.h"
+#include "gateway/features/last_activity.h"
 #include "gateway/xml/ns.h"
 
 namespace causeway::administration {
@@ -191,6 +194,73 @@ constexpr Verb all_users{Search::Of::registered, "Registered users", "registered
 constexpr Verb all_disabled{Search::Of::disabled, "Disabled users", "disableduserjids"};
 constexpr Verb all_online{Search::Of::online, "Users online", "onlineuserjids"};
 
+/// Of one account, which is asked for first.
+using Show = void (*)(Hub& hub, const control::UserDetail& user,
+                      const std::vector<control::SessionRow>& sessions, const Answer& answer);
+
+void show_user(const AdHocCall& call, std::string_view title, Show show) {
+    if (call.forms.empty()) {
+        FormBuilder form("form", ns::admin);
+        form.title(title);
+        form.field({.name = "accountjid",
+                    .type = FieldType::jid_single,
+                    .label = "The account",
+                    .required = true});
+        call.answer(AdHocAnswer::ask(form.take()));
+        return;
+    }
+    const auto jid = account_of(call, "accountjid");
+    if (!jid) {
+        call.answer(AdHocAnswer::invalid(jid.error().why()));
+        return;
+    }
+    Hub& hub = call.caller.hub;
+    on_control(hub, [&hub, show, jid = std::string(jid->bare()),
+                     answer = to_shard(call)](Operations& operations) {
+        operations.show_user(jid, [&operations, &hub, show, jid, answer](const auto& user) {
+            if (!user) return answer(refusal(user.error()));
+            operations.list_sessions(jid, {}, [&hub, show, user = *user, answer](const auto& page) {
+                if (!page) return answer(refusal(page.error()));
+                show(hub, user, page->rows, answer);
+            });
+        });
+    });
+}
+
+void show_statistics(Hub&, const control::UserDetail& user,
+                     const std::vector<control::SessionRow>& sessions, const Answer& answer) {
+    answer(AdHocAnswer::result(statistics_of(user, sessions)));
+}
+
+AdHocAnswer last_login(const std::string& jid, UnixMillis at) {
+    FormBuilder form("result", ns::admin);
+    form.title("When a user was online last");
+    form.field(
+        {.name = "accountjid", .type = FieldType::jid_single, .label = "Account", .values = {jid}});
+    form.field({.name = "lastlogin", .label = "Online last", .values = {format_date_time(at)}});
+    return AdHocAnswer::result(form.take());
+}
+
+/// Online now: since when. Otherwise when it was last available.
+void show_last_login(Hub& hub, const control::UserDetail& user,
+                     const std::vector<control::SessionRow>& sessions, const Answer& answer) {
+    const std::string& jid = user.user.jid;
+    if (!sessions.empty()) {
+        answer(last_login(jid, std::ranges::max(sessions, {}, &control::SessionRow::since).since));
+        return;
+    }
+    find_last_activity(hub.shared.store, *hub.shared.control, jid,
+                       [jid, answer](const Result<std::optional<UnixMillis>>& at) {
+                           if (!at) {
+                               answer(refusal(at.error()));
+                           } else if (!at->has_value()) {
+                               answer(AdHocAnswer::done(jid + " has not been online yet."));
+                           } else {
+                               answer(last_login(jid, **at));
+                           }
+                       });
+}
+
 }  // namespace
 
 void count_registered(const AdHocCall& call) {
@@ -206,32 +276,9 @@ void list_registered(const AdHocCall& call) { list(call, all_users); }
 void list_disabled(const AdHocCall& call) { list(call, all_disabled); }
 void list_online(const AdHocCall& call) { list(call, all_online); }
 
-void user_statistics(const AdHocCall& call) {
-    if (call.forms.empty()) {
-        FormBuilder form("form", ns::admin);
-        form.title("Show a user");
-        form.field({.name = "accountjid",
-                    .type = FieldType::jid_single,
-                    .label = "The account",
-                    .required = true});
-        call.answer(AdHocAnswer::ask(form.take()));
-        return;
-    }
-    const auto jid = account_of(call, "accountjid");
-    if (!jid) {
-        call.answer(AdHocAnswer::invalid(jid.error().why()));
-        return;
-    }
-    on_control(call.caller.hub,
-               [jid = std::string(jid->bare()), answer = to_shard(call)](Operations& operations) {
-                   operations.show_user(jid, [&operations, jid, answer](const auto& user) {
-                       if (!user) return answer(refusal(user.error()));
-                       operations.list_sessions(jid, {}, [user = *user, answer](const auto& page) {
-                           if (!page) return answer(refusal(page.error()));
-                           answer(AdHocAnswer::result(statistics_of(user, page->rows)));
-                       });
-                   });
-               });
+void user_statistics(const AdHocCall& call) { show_user(call, "Show a user", show_statistics); }
+void user_last_login(const AdHocCall& call) {
+    show_user(call, "Show when a user was online last", show_last_login);
 }
 
 }  // namespace causeway::administration
