@@ -22,6 +22,8 @@ extern const Feature account_registration;  // XEP-0077
 extern const Feature version;               // XEP-0092
 extern const Feature admin_commands;        // XEP-0133
 extern const Feature contact_addresses;     // XEP-0157
+extern const Feature blocking;              // XEP-0191, XEP-0377
+extern const Feature anonymous_accounts;    // XEP-0175
 extern const Feature stream_management;     // XEP-0198
 extern const Feature ping;                  // XEP-0199
 extern const Feature entity_time;           // XEP-0202
@@ -52,6 +54,8 @@ std::span<const Feature* const> all_features() {
         &version,
         &admin_commands,
         &contact_addresses,
+        &blocking,
+        &anonymous_accounts,
         &stream_management,
         &ping,
         &entity_time,

@@ -1,7 +1,7 @@
 // RFC 6120 §6: SASL. Clients: SCRAM in three hashes with and without channel binding (offered types
-// are announced by XEP-0440), and PLAIN, checked against the same keys off the shard. Servers:
-// EXTERNAL. A name without an account goes through the same exchange as one with, and fails at its
-// end.
+// are announced by XEP-0440), PLAIN, checked against the same keys off the shard, and ANONYMOUS.
+// Servers: EXTERNAL. A name without an account goes through the same exchange as one with, and
+// fails at its end.
 #include <fmt/format.h>
 
 #include <array>
@@ -9,6 +9,8 @@
 #include <optional>
 
 #include "gateway/base/log.h"
+#include "gateway/features/anonymous.h"
+#include "gateway/net/network_prefix.h"
 #include "gateway/net/system_network.h"
 #include "gateway/sasl/external.h"
 #include "gateway/sasl/payload.h"
@@ -24,6 +26,7 @@ namespace {
 
 constexpr std::string_view plain_name = "PLAIN";
 constexpr std::string_view external_name = "EXTERNAL";
+constexpr std::string_view anonymous_name = "ANONYMOUS";
 
 /// One exchange, from <auth/> to its end.
 class SaslExchange final : public NegotiationState {
@@ -87,7 +90,11 @@ void offer_client(Negotiation& negotiation, std::string& out) {
             mechanisms.element("mechanism", scram_mechanism(*hash, plus));
         }
     }
-    out += mechanisms.element("mechanism", plain_name).take();
+    mechanisms.element("mechanism", plain_name);
+    if (anonymous::offered(negotiation.hub(), negotiation.domain())) {
+        mechanisms.element("mechanism", anonymous_name);
+    }
+    out += mechanisms.take();
     if (!binding) return;
     XmlBuilder types;
     types.open("sasl-channel-binding", ns::channel_binding);
@@ -314,6 +321,24 @@ void plain(Negotiation& negotiation, std::string_view message) {
                         });
 }
 
+// ---- ANONYMOUS (RFC 4505); what the client says of itself is not looked at ----
+
+void anonymous_login(Negotiation& negotiation) {
+    static_cast<SaslExchange&>(*negotiation.state).busy = true;
+    anonymous::make(
+        negotiation.hub(), negotiation.domain(),
+        network_prefix(negotiation.stream().channel().remote()),
+        [asked = Awaited(negotiation)](const Result<Jid>& made) {
+            Negotiation* const still = asked.get();
+            if (still == nullptr) return;
+            if (made) {
+                succeed(*still, *made, {});
+            } else {
+                fail(*still, {sasl_condition::temporary_auth_failure, made.error().why()});
+            }
+        });
+}
+
 // ---- EXTERNAL (XEP-0178 §3) ----
 
 void external(Negotiation& negotiation, std::string_view message) {
@@ -344,6 +369,8 @@ void step(Negotiation& negotiation, std::string_view message) {
         external(negotiation, message);
     } else if (exchange.mechanism == plain_name) {
         plain(negotiation, message);
+    } else if (exchange.mechanism == anonymous_name) {
+        anonymous_login(negotiation);
     } else if (!exchange.started) {
         scram_first(negotiation, message);
     } else {
@@ -354,6 +381,9 @@ void step(Negotiation& negotiation, std::string_view message) {
 bool choose(Negotiation& negotiation, SaslExchange& exchange) {
     if (negotiation.side() == StreamSide::server) return exchange.mechanism == external_name;
     if (exchange.mechanism == plain_name) return true;
+    if (exchange.mechanism == anonymous_name) {
+        return anonymous::offered(negotiation.hub(), negotiation.domain());
+    }
     ChannelBindings bindings = bindings_of(negotiation);
     const bool binding = !bindings.empty();
     if (const TlsEngine* tls = bindable_tls(negotiation)) {

@@ -8,6 +8,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/features/administrators.h"
+#include "gateway/features/anonymous.h"
 #include "gateway/features/registration/registration.h"
 #include "gateway/net/network_prefix.h"
 #include "gateway/net/system_network.h"
@@ -195,7 +196,8 @@ void answer_set(const Reply& reply, Negotiation& negotiation, const Element& que
     if (const Outcome checked = check_password(reply.hub, text); !checked) {
         return refuse(checked.why());
     }
-    if (is_administrator(reply.hub, *account, reply.domain)) {
+    if (is_administrator(reply.hub, *account, reply.domain) ||
+        anonymous::is_anonymous(reply.hub, *account)) {
         // Not theirs to take, whether there is such an account or not.
         return reply.error(error_of(Outcome::refused("")));
     }

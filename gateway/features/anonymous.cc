@@ -1,0 +1,267 @@
+// XEP-0175 Anonymous accounts, where domain.anonymous says so (SASL ANONYMOUS, RFC 4505). Such an
+// account has a random name and a password that nobody knows; its client may chat, but changes
+// nothing that would be kept, and reaches no other domain unless anonymous.other_domains says so.
+// It is removed with everything of it when its last session ends. One whose client never bound a
+// session is removed within minutes, one that a crash left behind at the next start.
+//
+// The first shard counts them, by network and in all.
+#include "gateway/features/anonymous.h"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "gateway/base/encoding.h"
+#include "gateway/base/log.h"
+#include "gateway/base/random.h"
+#include "gateway/control/operations.h"
+#include "gateway/feature/feature.h"
+#include "gateway/session/accounts.h"
+#include "gateway/xml/ns.h"
+
+namespace causeway {
+namespace anonymous {
+namespace {
+
+constexpr std::string_view store_name = "anonymous";
+constexpr std::string_view key = "made";
+constexpr std::string_view prefix = "anonymous-";
+/// A client that has not bound a session by then never will.
+constexpr Duration time_to_bind{2 * 60'000};
+constexpr std::size_t page = 200;
+
+constexpr FeatureOption enabled{
+    .key = "domain.anonymous",
+    .kind = FeatureOption::Kind::boolean,
+    .form = {},
+    .example = "true",
+    .doc =
+        "Whether clients may log in without an account (SASL ANONYMOUS, XEP-0175). What they are "
+        "given lasts as long as their session."};
+constexpr FeatureOption other_domains{
+    .key = "anonymous.other_domains",
+    .kind = FeatureOption::Kind::boolean,
+    .form = {},
+    .example = "true",
+    .doc = "Whether they may write to other domains.",
+    .section_doc = "Clients without an account, on domains with domain.anonymous."};
+constexpr FeatureOption accounts{.key = "anonymous.accounts",
+                                 .kind = FeatureOption::Kind::integer,
+                                 .form = {},
+                                 .example = "1000",
+                                 .doc = "How many there may be at a time, on all domains.",
+                                 .minimum = 1,
+                                 .maximum = 1'000'000,
+                                 .fallback = 1000};
+constexpr FeatureOption accounts_per_network{
+    .key = "anonymous.accounts_per_network",
+    .kind = FeatureOption::Kind::integer,
+    .form = {},
+    .example = "20",
+    .doc = "The same from one network (an IPv4 /24, an IPv6 /64).",
+    .minimum = 1,
+    .maximum = 1'000'000,
+    .fallback = 20};
+constexpr std::array options{&enabled, &other_domains, &accounts, &accounts_per_network};
+
+/// Those that there are, on the first shard.
+class Guests final : public SlotState {
+public:
+    struct Guest {
+        std::string network;
+        TimePoint since;
+    };
+
+    bool admit(const Hub& hub, const std::string& bare, const std::string& network) {
+        if (std::cmp_greater_equal(guests_.size(), accounts.integer(*hub.config))) return false;
+        std::int64_t& count = of_network_[network];
+        if (count >= accounts_per_network.integer(*hub.config)) return false;
+        ++count;
+        guests_.emplace(bare, Guest{network, hub.clock().now()});
+        return true;
+    }
+
+    void gone(const std::string& bare) {
+        const auto guest = guests_.find(bare);
+        if (guest == guests_.end()) return;
+        const auto network = of_network_.find(guest->second.network);
+        if (--network->second == 0) of_network_.erase(network);
+        guests_.erase(guest);
+    }
+
+    [[nodiscard]] bool has(const std::string& bare) const { return guests_.contains(bare); }
+
+    /// Those that are old enough to have a session.
+    [[nodiscard]] std::vector<std::string> settled(TimePoint now) const {
+        std::vector<std::string> found;
+        for (const auto& [bare, guest] : guests_) {
+            if (guest.since + time_to_bind < now) found.push_back(bare);
+        }
+        return found;
+    }
+
+private:
+    std::unordered_map<std::string, Guest> guests_;
+    std::unordered_map<std::string, std::int64_t> of_network_;
+};
+constexpr Slot<Guests> slot{"anonymous accounts"};
+
+void remove(Hub& hub, const std::string& bare) {
+    if (hub.shared.operations == nullptr) return;
+    Hub& first = *hub.shared.hubs.front();
+    hub.shared.control->post([&first, bare] {
+        first.shared.operations->remove_user(bare, [&first, bare](const Outcome& outcome) {
+            if (!outcome && outcome.cause() != Cause::absent) {
+                CAUSEWAY_LOG(warn, "anonymous.not_removed", {"jid", bare},
+                             {"cause", outcome.why()});
+                return;
+            }
+            first.shard.post([&first, bare] { first.slots.make(slot).gone(bare); });
+        });
+    });
+}
+
+void add(Hub& hub, const Jid& jid, std::function<void(const Result<Jid>&)> done) {
+    Batch batch;
+    batch.map_set(store_name, jid.bare(), key, "1");
+    const std::string bare(jid.bare());
+    hub.shared.store.commit(
+        std::move(batch), hub.shard, [&hub, jid, bare, done = std::move(done)](Outcome marked) {
+            if (!marked) {
+                done(marked);
+                return;
+            }
+            hub.shared.control->post([&hub, jid, bare, done] {
+                // Nobody knows the password, so one iteration protects it as well as many.
+                hub.shared.operations->add_user(
+                    {bare, random_token(32)}, 1, [&hub, jid, done](const Outcome& added) {
+                        hub.shard.post([jid, done, added] {
+                            done(added ? Result<Jid>(jid) : Result<Jid>(added));
+                        });
+                    });
+            });
+        });
+}
+
+}  // namespace
+
+bool offered(const Hub& hub, std::string_view domain) {
+    return enabled.boolean(*hub.config, domain);
+}
+
+bool is_anonymous(const Hub& hub, const Jid& jid) {
+    return jid.local().starts_with(prefix) && hub.serves(jid.domain()) &&
+           offered(hub, jid.domain());
+}
+
+void make(Hub& hub, std::string_view domain, std::string network,
+          std::function<void(const Result<Jid>&)> done) {
+    const auto jid = Jid::make(std::string(prefix) + ascii_lower(random_token(15)), domain);
+    if (!jid) {
+        hub.shard.post([done = std::move(done), jid] { done(jid); });
+        return;
+    }
+    Hub& first = *hub.shared.hubs.front();
+    hub.at(first, [&first, &hub, jid = *jid, network = std::move(network), done = std::move(done)] {
+        const bool admitted = first.slots.make(slot).admit(first, std::string(jid.bare()), network);
+        // Always later: whoever asks is not called while it is asking.
+        hub.shard.post([&hub, jid, done, admitted] {
+            if (admitted) {
+                add(hub, jid, done);
+            } else {
+                done(Outcome::policy("too many clients without an account; try again later"));
+            }
+        });
+    });
+}
+
+namespace {
+
+// ---- what they may not ----
+
+bool is_kept(const Stanza& stanza) {
+    if (stanza.kind == StanzaKind::presence) return is_subscription(stanza.type);
+    if (stanza.kind != StanzaKind::iq || stanza.type != StanzaType::set) return false;
+    const Element* payload = stanza.payload();
+    constexpr std::array kept{ns::roster, ns::private_storage, ns::vcard, ns::registration,
+                              ns::archive};
+    return payload != nullptr && std::ranges::find(kept, payload->ns) != kept.end() &&
+           !(payload->ns == ns::archive && payload->name == "query");
+}
+
+Verdict restrict_clients(FromClient& from) {
+    if (!is_anonymous(from.hub, from.account.jid())) return Verdict::next;
+    if (is_kept(from.stanza)) {
+        return from.refuse({.condition = StanzaCondition::not_allowed,
+                            .text = "Nothing is kept for a client without an account."});
+    }
+    const Jid& to = from.stanza.to;
+    if (to.empty() || from.hub.serves(to.domain()) || other_domains.boolean(*from.hub.config)) {
+        return Verdict::next;
+    }
+    return from.refuse({.condition = StanzaCondition::not_allowed,
+                        .text = "A client without an account reaches this server only."});
+}
+
+// ---- their end ----
+
+void session_gone(const Life& life) {
+    const Account& account = *life.account;
+    if (account.sessions().empty() && is_anonymous(life.hub, account.jid())) {
+        // An account of such a name that the administrator made stays.
+        Hub& first = *life.hub.shared.hubs.front();
+        life.hub.at(first, [&first, bare = std::string(account.jid().bare())] {
+            if (first.slots.make(slot).has(bare)) remove(first, bare);
+        });
+    }
+}
+
+void sweep(const Life& life) {
+    const Guests* guests = life.hub.slots.get(slot);
+    if (guests == nullptr) return;
+    for (const std::string& bare : guests->settled(life.hub.clock().now())) {
+        Hub& home = life.hub.home_of(bare);
+        life.hub.at(home, [&home, bare] {
+            const Account* account = home.accounts->find(bare);
+            if (account == nullptr || account->sessions().empty()) remove(home, bare);
+        });
+    }
+}
+
+/// What the process before this one left behind.
+void remove_leftovers(Hub& hub, const std::string& after) {
+    hub.shared.store.map_scan(std::string(store_name), after, std::string(key), page, hub.shard,
+                              [&hub](const Result<std::vector<MapEntry>>& left) {
+                                  if (!left || left->empty()) return;
+                                  for (const MapEntry& entry : *left) remove(hub, entry.owner);
+                                  if (left->size() == page) {
+                                      remove_leftovers(hub, left->back().owner);
+                                  }
+                              });
+}
+
+void started(const Life& life) {
+    if (&life.hub == life.hub.shared.hubs.front()) remove_leftovers(life.hub, {});
+}
+
+constexpr std::array from_client{FromClientHook{Phase::check, restrict_clients}};
+constexpr std::array life{LifeHook{LifeEvent::session_gone, session_gone},
+                          LifeHook{LifeEvent::tick, sweep}, LifeHook{LifeEvent::started, started}};
+constexpr std::array stores{OwnedStore{store_name, OwnedStore::Shape::map}};
+
+}  // namespace
+}  // namespace anonymous
+
+extern const Feature anonymous_accounts;
+const Feature anonymous_accounts{
+    .name = "anonymous_accounts",
+    .xep = 175,
+    .version = "1.2",
+    .points = {.from_client = anonymous::from_client, .life = anonymous::life},
+    .stores = anonymous::stores,
+    .options = anonymous::options};
+
+}  // namespace causeway
