@@ -24,14 +24,15 @@ private:
 };
 
 void Question::drop() {
-    if (asking_ != nullptr) (void)asking_->take(id_);
-    asking_ = nullptr;
+    // At the end of a shard the Asking goes before what features keep on the hub.
+    if (hub_ != nullptr && hub_->asking != nullptr) (void)hub_->asking->take(id_);
+    hub_ = nullptr;
     id_.clear();
 }
 
 Asking::Asking(Hub& hub) : hub_(hub) { hub.asking = this; }
 
-Asking::~Asking() = default;
+Asking::~Asking() { hub_.asking = nullptr; }
 
 Question Asking::expect(const Jid& from, const Jid& to, Duration patience, Done done) {
     const std::string domain(to.domain());
@@ -45,7 +46,7 @@ Question Asking::expect(const Jid& from, const Jid& to, Duration patience, Done 
     auto entry = std::make_unique<Entry>(*this, id, from, to, std::move(done));
     entry->wait(hub_.shard.timers(), patience);
     open_.emplace(id, std::move(entry));
-    return {*this, std::move(id)};
+    return {hub_, std::move(id)};
 }
 
 Question Asking::ask(const Jid& from, const Jid& to, std::string_view payload, Duration patience,

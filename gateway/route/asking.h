@@ -29,7 +29,7 @@ struct IqAnswer {
 class Asking;
 
 /// A question that is open. The caller keeps it, and is told nothing more once it is destroyed. The
-/// Asking outlives it.
+/// hub outlives it.
 class Question {
 public:
     Question() = default;
@@ -48,13 +48,13 @@ public:
 
 private:
     friend class Asking;
-    Question(Asking& asking, std::string id) : asking_(&asking), id_(std::move(id)) {}
+    Question(Hub& hub, std::string id) : hub_(&hub), id_(std::move(id)) {}
     void swap(Question& other) {
-        std::swap(asking_, other.asking_);
+        std::swap(hub_, other.hub_);
         std::swap(id_, other.id_);
     }
 
-    Asking* asking_ = nullptr;
+    Hub* hub_ = nullptr;
     std::string id_;
 };
 
