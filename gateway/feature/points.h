@@ -30,6 +30,7 @@ namespace causeway {
 struct Hub;
 class Account;
 class Resource;
+struct RosterItem;
 
 /// Order of the hooks of one point.
 enum class Phase : unsigned char { check, privacy, rewrite, archive, copy };
@@ -153,6 +154,8 @@ struct Life {
     Resource* session = nullptr;
     const Jid* contact = nullptr;
     PacketRef packet = {};
+    /// Of contact_changed: how its roster item stood before.
+    const RosterItem* before = nullptr;
 };
 
 template <class Context, class Answer>

@@ -58,14 +58,21 @@ void AccountRoster::finish(Waiting waiting, Change change, const Outcome& outcom
     if (outcome) {
         account_.stored_anew();
         const std::uint64_t before = items_.version();
-        for (const RosterItem& item : change.items) items_.apply(item);
-        if (change.before_push) change.before_push();
+        std::vector<RosterItem> replaced;
         for (const RosterItem& item : change.items) {
+            const RosterItem* known = items_.find(item.jid);
+            replaced.push_back(known == nullptr ? RosterItem{} : *known);
+            items_.apply(item);
+        }
+        if (change.before_push) change.before_push();
+        for (std::size_t i = 0; i < change.items.size(); ++i) {
+            const RosterItem& item = change.items[i];
             if (item.version > before) push(item);
             hub.shared.features.announce({.event = LifeEvent::contact_changed,
                                           .hub = hub,
                                           .account = &account_,
-                                          .contact = &item.jid});
+                                          .contact = &item.jid,
+                                          .before = &replaced[i]});
         }
     } else {
         CAUSEWAY_LOG(error, "roster.not_stored", {"jid", account_.jid().bare()},
