@@ -39,6 +39,22 @@ inline constexpr std::string_view admin = "http://jabber.org/protocol/admin";   
 inline constexpr std::string_view vcard_update = "vcard-temp:x:update";                    // 0153
 inline constexpr std::string_view server_info = "http://jabber.org/network/serverinfo";    // 0157
 inline constexpr std::string_view ping = "urn:xmpp:ping";                                  // 0199
+inline constexpr std::string_view pubsub = "http://jabber.org/protocol/pubsub";            // 0060
+inline constexpr std::string_view pubsub_errors =
+    "http://jabber.org/protocol/pubsub#errors";                                              // 0060
+inline constexpr std::string_view pubsub_event = "http://jabber.org/protocol/pubsub#event";  // 0060
+inline constexpr std::string_view pubsub_metadata =
+    "http://jabber.org/protocol/pubsub#meta-data";  // 0060
+inline constexpr std::string_view pubsub_node_config =
+    "http://jabber.org/protocol/pubsub#node_config";                                         // 0060
+inline constexpr std::string_view pubsub_owner = "http://jabber.org/protocol/pubsub#owner";  // 0060
+inline constexpr std::string_view pubsub_publish_options =
+    "http://jabber.org/protocol/pubsub#publish-options";                                 // 0060
+inline constexpr std::string_view capabilities = "http://jabber.org/protocol/caps";      // 0115
+inline constexpr std::string_view receipts = "urn:xmpp:receipts";                        // 0184
+inline constexpr std::string_view version = "jabber:iq:version";                         // 0092
+inline constexpr std::string_view server_info = "http://jabber.org/network/serverinfo";  // 0157
+inline constexpr std::string_view ping = "urn:xmpp:ping";                                // 0199
 inline constexpr std::string_view form_validation =
     "http://jabber.org/protocol/xdata-validate";                                    // 0122
 inline constexpr std::string_view stream_limits = "urn:xmpp:stream-limits:0";       // 0478

@@ -1,7 +1,7 @@
 """All groups of interop cases."""
 
-from . import (accounts, client_programs, clients, crash, discovery, federation, judgement, outage,
-               several_domains, silence)
+from . import (accounts, client_programs, clients, crash, discovery, events, federation,
+               judgement, outage, several_domains, silence)
 
 GROUPS = [
     federation.Certificates,
@@ -16,5 +16,6 @@ GROUPS = [
     crash.Crash,
     clients.Clients,
     accounts.Accounts,
+    events.Events,
     client_programs.ClientPrograms,
 ]

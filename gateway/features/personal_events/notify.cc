@@ -1,0 +1,254 @@
+#include "gateway/features/personal_events/notify.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/random.h"
+#include "gateway/features/personal_events/access.h"
+#include "gateway/features/personal_events/config_form.h"
+#include "gateway/features/personal_events/interests.h"
+#include "gateway/features/personal_events/personal_events.h"
+#include "gateway/session/accounts.h"
+#include "gateway/xml/ns.h"
+
+namespace causeway::personal_events {
+namespace {
+
+StanzaType type_of(const NodeConfig& config) {
+    return config.headlines ? StanzaType::headline : StanzaType::normal;
+}
+
+std::string event_about(std::string_view what, std::string_view name) {
+    return XmlBuilder().open("event", ns::pubsub_event).open(what).attribute("node", name).take();
+}
+
+/// A normal message would be stored for somebody who is away, and archived.
+std::string content_of(const NodeConfig& config, std::string_view event) {
+    std::string inner(event);
+    if (!config.headlines) inner += XmlBuilder().empty("no-store", ns::hints).take();
+    return inner;
+}
+
+/// Whom a notification reaches by their presence, sorted by where it is known what they want.
+class Audience {
+public:
+    explicit Audience(const Hub& hub) : hub_(hub), of_shard_(hub.shared.hubs.size()) {}
+
+    void add(const Jid& contact) {
+        const bool here = hub_.serves(contact.domain());
+        const Hub& home = hub_.home_of(here ? contact.bare() : contact.domain());
+        of_shard_[home.shard.index()].push_back(contact);
+    }
+
+    /// `except`: clients that get it in another way.
+    void tell(const PacketRef& event, const std::string& name, const std::vector<Jid>& except) {
+        for (std::size_t i = 0; i < of_shard_.size(); ++i) {
+            if (of_shard_[i].empty()) continue;
+            Hub& home = *hub_.shared.hubs[i];
+            hub_.at(home, [&home, event, name, except, contacts = std::move(of_shard_[i])] {
+                for (const Jid& contact : contacts) {
+                    deliver_to_interested(home, contact, event, name, except);
+                }
+            });
+        }
+    }
+
+private:
+    const Hub& hub_;
+    std::vector<std::vector<Jid>> of_shard_;
+};
+
+/// Explicit subscribers that may still hear it. A bare address gets one notification, and its
+/// clients none beside that.
+std::vector<Jid> subscribers_of(const Account& account, const Node& node) {
+    std::vector<Jid> all;
+    for (const auto& [who, state] : node.settings.subscriptions) {
+        if (state == SubscriptionState::subscribed &&
+            may(account, node, who, Act::hear) == Access::granted) {
+            all.push_back(who);
+        }
+    }
+    return all;
+}
+
+bool subscribed_as_bare(const std::vector<Jid>& subscribers, const Jid& contact) {
+    return !subscribers.empty() && std::ranges::binary_search(subscribers, contact);
+}
+
+}  // namespace
+
+// ---- what is told ----
+
+void append_item(XmlBuilder& xml, const Item& item, bool with_payload) {
+    xml.open("item").attribute("id", item.id).attribute_if("publisher", item.publisher);
+    if (with_payload) xml.raw(item.payload);
+    xml.close();
+}
+
+std::string items_event(std::string_view name, const Item& item, bool with_payload) {
+    XmlBuilder xml;
+    xml.open("event", ns::pubsub_event).open("items").attribute("node", name);
+    append_item(xml, item, with_payload);
+    return xml.take();
+}
+
+std::string retract_event(std::string_view name, const std::string& id) {
+    return XmlBuilder()
+        .open("event", ns::pubsub_event)
+        .open("items")
+        .attribute("node", name)
+        .open("retract")
+        .attribute("id", id)
+        .take();
+}
+
+std::string purge_event(std::string_view name) { return event_about("purge", name); }
+
+std::string delete_event(std::string_view name) { return event_about("delete", name); }
+
+std::string configuration_event(std::string_view name, const NodeConfig& config) {
+    XmlBuilder xml;
+    xml.open("event", ns::pubsub_event).open("configuration").attribute("node", name);
+    if (config.deliver_payloads) append_config_form(xml, "result", config, {});
+    return xml.take();
+}
+
+// ---- to whom ----
+
+void notify(AccountNodes& nodes, const std::string& name, const Node& node,
+            const std::string& event) {
+    const NodeConfig& config = node.config();
+    if (!config.deliver_notifications) return;
+    Account& account = nodes.account();
+    Hub& hub = account.hub();
+    const PacketRef packet = Packet::make(StanzaKind::message, type_of(config), account.jid(), {},
+                                          random_token(9), content_of(config, event));
+    const std::vector<Jid> subscribers = subscribers_of(account, node);
+    Audience audience(hub);
+    if (!subscribed_as_bare(subscribers, account.jid())) audience.add(account.jid());
+    for (const auto& [key, item] : account.roster().items().items()) {
+        if (item.state.from && !subscribed_as_bare(subscribers, item.jid) &&
+            may(account, node, item.jid, Act::hear) == Access::granted) {
+            audience.add(item.jid);
+        }
+    }
+    for (const Jid& who : subscribers) hub.routing->route(packet->readdressed(who));
+    audience.tell(packet, name, subscribers);
+}
+
+void tell_subscription(const Account& account, const std::string& name, const Jid& to,
+                       SubscriptionState state) {
+    XmlBuilder xml;
+    xml.open("pubsub", ns::pubsub);
+    append_subscription(xml, name, to, state);
+    xml.close().empty("no-store", ns::hints);
+    account.hub().routing->route(Packet::make(StanzaKind::message, StanzaType::normal,
+                                              account.jid(), to, random_token(9), xml.take()));
+}
+
+void append_subscription(XmlBuilder& xml, std::string_view name, const Jid& who,
+                         SubscriptionState state) {
+    xml.open("subscription")
+        .attribute_if("node", name)
+        .attribute("jid", who.full())
+        .attribute("subscription", to_string(state))
+        .close();
+}
+
+// ---- the last item ----
+
+void send_last(AccountNodes& nodes, const std::string& name, const Jid& to,
+               const std::function<void()>& then) {
+    const Node* node = nodes.find(name);
+    if (node == nullptr || node->tally.last_item.empty() || !node->config().deliver_notifications) {
+        then();
+        return;
+    }
+    nodes.read(name, {node->tally.last_item},
+               [&nodes, name, to, then, config = node->config()](Result<std::vector<Item>> items) {
+                   if (items && !items->empty()) {
+                       const Item& item = items->front();
+                       std::string inner =
+                           content_of(config, items_event(name, item, config.deliver_payloads));
+                       inner += XmlBuilder()
+                                    .open("delay", ns::delay)
+                                    .attribute("from", nodes.account().jid().full())
+                                    .attribute("stamp", format_date_time(time_of_id(item.number)))
+                                    .take();
+                       nodes.hub().routing->route(Packet::make(StanzaKind::message, type_of(config),
+                                                               nodes.account().jid(), to,
+                                                               random_token(9), inner));
+                   }
+                   then();
+               });
+}
+
+namespace {
+
+/// One node after the other, so that they come in an order that is always the same.
+struct LastItems : std::enable_shared_from_this<LastItems> {
+    AccountNodes& nodes;
+    Jid to;
+    std::vector<std::string> names;  ///< the next one is the last
+
+    LastItems(AccountNodes& all, Jid address) : nodes(all), to(std::move(address)) {}
+
+    void go_on() {
+        if (names.empty()) {
+            nodes.done();
+            return;
+        }
+        const std::string name = std::move(names.back());
+        names.pop_back();
+        send_last(nodes, name, to, [self = shared_from_this()] { self->go_on(); });
+    }
+};
+
+bool is_wanted(const Account& account, const std::string& name, const Node& node, const Jid& to,
+               const Interests& wanted, const Interests* known) {
+    return node.config().send_last == SendLast::on_subscription_and_presence &&
+           !node.tally.last_item.empty() && wanted.has(name) &&
+           (known == nullptr || !known->has(name)) &&
+           node.subscription(to) != SubscriptionState::pending &&
+           may(account, node, to, Act::hear) == Access::granted;
+}
+
+void send_last_items_here(Account& account, const Jid& to, const Interests& wanted,
+                          const Interests* known) {
+    const AccountNodes* nodes = AccountNodes::of(account);
+    if (nodes == nullptr || !account.presence_visible_to(to)) return;
+    std::vector<std::string> names;
+    for (const auto& [name, node] : nodes->all()) {
+        if (is_wanted(account, name, node, to, wanted, known)) names.push_back(name);
+    }
+    if (names.empty()) return;
+    std::ranges::reverse(names);
+    // Behind what is being published, so that the newer item does not come before the older.
+    static_cast<void>(AccountNodes::enqueue(account, [to, names](AccountNodes& all) {
+        const auto sending = std::make_shared<LastItems>(all, to);
+        sending->names = names;
+        sending->go_on();
+    }));
+}
+
+}  // namespace
+
+void send_last_items(const Hub& from, const Jid& owner, const Jid& to,
+                     std::shared_ptr<const Interests> wanted,
+                     std::shared_ptr<const Interests> known) {
+    Hub& home = from.home_of(owner.bare());
+    from.at(home, [&home, bare = owner.bare_jid(), to, wanted = std::move(wanted),
+                   known = std::move(known)] {
+        Account& account = home.accounts->get(bare.bare());
+        account.begin_question();
+        account.when_loaded([&account, to, wanted, known](const Outcome& loaded) {
+            if (loaded && account.exists()) {
+                send_last_items_here(account, to, *wanted, known.get());
+            }
+        });
+        account.end_question();
+    });
+}
+
+}  // namespace causeway::personal_events

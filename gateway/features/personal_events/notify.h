@@ -1,0 +1,46 @@
+// Notifications (XEP-0060 §7.1.2, XEP-0163 §4): whom the account tells what happened to a node. A
+// notification is written once for all that see the presence of the account, and goes to the shards
+// on which it is known what they want, as presence does.
+#pragma once
+
+#include <memory>
+
+#include "gateway/features/personal_events/capabilities.h"
+#include "gateway/features/personal_events/nodes.h"
+
+namespace causeway::personal_events {
+
+/// What stands in `<event/>`.
+std::string items_event(std::string_view name, const Item& item, bool with_payload);
+std::string retract_event(std::string_view name, const std::string& id);
+std::string purge_event(std::string_view name);
+std::string delete_event(std::string_view name);
+std::string configuration_event(std::string_view name, const NodeConfig& config);
+
+/// Tells everybody who hears of the node: explicit subscribers, and those clients of the account
+/// and of contacts that want it by their capabilities. `event` is one of the above. The node need
+/// not be there any more.
+void notify(AccountNodes& nodes, const std::string& name, const Node& node,
+            const std::string& event);
+
+/// Sends `to` the last item of the node, if there is one (XEP-0060 §6.1.7). `then` runs afterwards.
+void send_last(AccountNodes& nodes, const std::string& name, const Jid& to,
+               const std::function<void()>& then);
+
+/// A client of somebody wants to hear of nodes that it did not want before: it is sent the last
+/// items of those that are sent on presence, if it may see them. On any shard.
+void send_last_items(const Hub& from, const Jid& owner, const Jid& to,
+                     std::shared_ptr<const Interests> wanted,
+                     std::shared_ptr<const Interests> known);
+
+/// Tells `to` what has become of its subscription (XEP-0060 §8.6, §8.8.4).
+void tell_subscription(const Account& account, const std::string& name, const Jid& to,
+                       SubscriptionState state);
+
+/// `<subscription/>` as in the answer to a request.
+void append_subscription(XmlBuilder& xml, std::string_view name, const Jid& who,
+                         SubscriptionState state);
+/// `<item/>` as in a result and an event.
+void append_item(XmlBuilder& xml, const Item& item, bool with_payload);
+
+}  // namespace causeway::personal_events

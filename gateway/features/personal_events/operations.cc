@@ -1,0 +1,120 @@
+#include "gateway/features/personal_events/operations.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "gateway/features/personal_events/notify.h"
+#include "gateway/features/personal_events/personal_events.h"
+
+namespace causeway::personal_events {
+namespace {
+
+/// Whether the requester may know that the account exists: who may see its presence, and whom a
+/// node lets in.
+bool may_know(const AccountNodes& nodes, const Request& request) {
+    const Account& account = nodes.account();
+    if (account.presence_visible_to(request.from())) return true;
+    const auto lets_in = [&](const Node& node) {
+        return node.subscription(request.from()) != SubscriptionState::none ||
+               may(account, node, request.from(), Act::retrieve) == Access::granted;
+    };
+    const Node* node = nodes.find(request.node);
+    if (node != nullptr) return lets_in(*node);
+    return request.node.empty() && std::ranges::any_of(nodes.all(), [&](const auto& entry) {
+               return entry.second.affiliation(request.from()) > Affiliation::none &&
+                      lets_in(entry.second);
+           });
+}
+
+}  // namespace
+
+void end_refused(AccountNodes& nodes, const Request& request, const Refusal& refusal) {
+    if (may_know(nodes, request)) {
+        refuse(request, refusal);
+    } else {
+        refuse(request, {.condition = StanzaCondition::service_unavailable});
+    }
+    nodes.done();
+}
+
+void end_answered(AccountNodes& nodes, const Request& request, std::string_view inner) {
+    tell(request, inner);
+    nodes.done();
+}
+
+void end_failed(AccountNodes& nodes, const Request& request) {
+    end_refused(nodes, request,
+                {.condition = StanzaCondition::internal_server_error,
+                 .text = "The store failed; try again later.",
+                 .type = "wait"});
+}
+
+const Node* permitted(AccountNodes& nodes, const Request& request, Act act) {
+    const Node* node = nodes.find(request.node);
+    if (node == nullptr) {
+        end_refused(
+            nodes, request,
+            {.condition = StanzaCondition::item_not_found, .text = "There is no such node."});
+        return nullptr;
+    }
+    const Access access = may(nodes.account(), *node, request.from(), act);
+    if (access == Access::granted) return node;
+    end_refused(nodes, request, refusal_of(access));
+    return nullptr;
+}
+
+std::optional<Refusal> too_many_nodes(const AccountNodes& nodes) {
+    const std::uint64_t most = limit(nodes.hub(), nodes_per_account);
+    if (nodes.all().size() < most) return {};
+    return Refusal{.condition = StanzaCondition::resource_constraint,
+                   .detail = "max-nodes-exceeded",
+                   .text = fmt::format("An account has at most {} nodes; delete one first.", most)};
+}
+
+std::uint64_t most_items(const Hub& hub, const NodeConfig& config) {
+    const std::uint64_t most = limit(hub, items_per_node);
+    return config.max_items == NodeConfig::max ? most
+                                               : std::min<std::uint64_t>(most, config.max_items);
+}
+
+Refusal refusal_of(const FormFault& fault) {
+    const bool access = fault.kind == FormFault::Kind::access_model;
+    return {.condition = StanzaCondition::not_acceptable,
+            .detail = access ? "unsupported-access-model" : "",
+            .text = fault.text};
+}
+
+void drop_subscribers(const AccountNodes& nodes, const std::string& name, Node& node) {
+    std::erase_if(node.settings.subscriptions, [&](const auto& entry) {
+        const bool gone = entry.second == SubscriptionState::subscribed &&
+                          may(nodes.account(), node, entry.first, Act::hear) != Access::granted;
+        if (gone) tell_subscription(nodes.account(), name, entry.first, SubscriptionState::none);
+        return gone;
+    });
+}
+
+void drop_all_subscribers(AccountNodes& nodes) {
+    for (const auto& [name, known] : nodes.all()) {
+        if (known.settings.subscriptions.empty()) continue;
+        Node node = known;
+        drop_subscribers(nodes, name, node);
+        if (node.settings.subscriptions.size() == known.settings.subscriptions.size()) continue;
+        nodes.store({}, std::string(name), node, true, [&nodes](bool stored) {
+            // If the store failed, they are looked at when a contact changes again.
+            if (stored) {
+                drop_all_subscribers(nodes);
+            } else {
+                nodes.done();
+            }
+        });
+        return;
+    }
+    nodes.done();
+}
+
+bool is_owner(const AccountNodes& nodes, const Request& request) {
+    return request.from().bare() == nodes.account().jid().bare();
+}
+
+}  // namespace causeway::personal_events

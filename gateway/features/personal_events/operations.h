@@ -1,0 +1,58 @@
+// What is done for each request. Each function runs in its turn, answers the request, and ends with
+// AccountNodes::done(), now or later.
+#pragma once
+
+#include <memory>
+
+#include "gateway/features/personal_events/config_form.h"
+#include "gateway/features/personal_events/nodes.h"
+#include "gateway/features/personal_events/request.h"
+
+namespace causeway::personal_events {
+
+using RequestRef = std::shared_ptr<const Request>;
+
+void publish(AccountNodes& nodes, const RequestRef& request);
+void retract(AccountNodes& nodes, const RequestRef& request);
+void answer_items(AccountNodes& nodes, const RequestRef& request);
+void create(AccountNodes& nodes, const RequestRef& request);
+void configure(AccountNodes& nodes, const RequestRef& request);
+void tell_configuration(AccountNodes& nodes, const RequestRef& request);
+void delete_node(AccountNodes& nodes, const RequestRef& request);
+void purge(AccountNodes& nodes, const RequestRef& request);
+void subscribe(AccountNodes& nodes, const RequestRef& request);
+void unsubscribe(AccountNodes& nodes, const RequestRef& request);
+void tell_own_list(AccountNodes& nodes, const RequestRef& request);
+void tell_node_list(AccountNodes& nodes, const RequestRef& request);
+void set_affiliations(AccountNodes& nodes, const RequestRef& request);
+void set_subscriptions(AccountNodes& nodes, const RequestRef& request);
+
+// ---- what several of them do ----
+
+/// Answers and ends. Somebody who may not know that the account exists is told what it would be
+/// told of one that does not.
+void end_refused(AccountNodes& nodes, const Request& request, const Refusal& refusal);
+void end_answered(AccountNodes& nodes, const Request& request, std::string_view inner = {});
+/// The store failed.
+void end_failed(AccountNodes& nodes, const Request& request);
+
+/// The node that is named, if it is there and the requester may do that with it; else nullptr, and
+/// the request has been answered.
+const Node* permitted(AccountNodes& nodes, const Request& request, Act act);
+
+/// Takes subscribers away that the node does not let in any more (XEP-0163 §7), and tells them.
+void drop_subscribers(const AccountNodes& nodes, const std::string& name, Node& node);
+/// The same for all nodes, after contacts changed.
+void drop_all_subscribers(AccountNodes& nodes);
+/// FORM_TYPE of a question to the owner (XEP-0060 §8.6).
+inline constexpr std::string_view subscribe_authorization =
+    "http://jabber.org/protocol/pubsub#subscribe_authorization";
+
+/// Why the account cannot have one more.
+std::optional<Refusal> too_many_nodes(const AccountNodes& nodes);
+std::uint64_t most_items(const Hub& hub, const NodeConfig& config);
+Refusal refusal_of(const FormFault& fault);
+/// The account itself asks.
+bool is_owner(const AccountNodes& nodes, const Request& request);
+
+}  // namespace causeway::personal_events

@@ -1,0 +1,269 @@
+// XEP-0060 §7.2 and §8: what the owner does with nodes and their items.
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "gateway/features/personal_events/notify.h"
+#include "gateway/features/personal_events/operations.h"
+#include "gateway/features/personal_events/personal_events.h"
+#include "gateway/xml/ns.h"
+
+namespace causeway::personal_events {
+namespace {
+
+Refusal not_persistent(std::string_view feature) {
+    return {.condition = StanzaCondition::feature_not_implemented,
+            .detail = "unsupported",
+            .feature = feature,
+            .text = "The node keeps no items."};
+}
+
+std::vector<std::string> groups_of(const Account& account) {
+    std::set<std::string> groups;
+    for (const auto& [key, item] : account.roster().items().items()) {
+        groups.insert(item.groups.begin(), item.groups.end());
+    }
+    return {groups.begin(), groups.end()};
+}
+
+void erase_items(AccountNodes& nodes, const std::string& name, std::span<const Item> items,
+                 Batch& batch) {
+    for (const Item& item : items) {
+        batch.map_erase(item_store, nodes.account().jid().bare(), item_key(name, item.id));
+    }
+}
+
+/// Reads all items, and goes on with them unless that fails.
+void with_all_items(AccountNodes& nodes, const RequestRef& request,
+                    std::function<void(std::vector<Item>)> then) {
+    nodes.read_all(request->node,
+                   [&nodes, request, then = std::move(then)](Result<std::vector<Item>> items) {
+                       if (items) {
+                           then(std::move(*items));
+                       } else {
+                           end_failed(nodes, *request);
+                       }
+                   });
+}
+
+/// Stores the node, answers, and tells who hears of it.
+void finish(AccountNodes& nodes, const RequestRef& request, Batch batch, const Node& node,
+            bool with_settings, const std::string& event) {
+    nodes.store(std::move(batch), request->node, node, with_settings,
+                [&nodes, request, node, event](bool stored) {
+                    if (!stored) {
+                        end_failed(nodes, *request);
+                        return;
+                    }
+                    tell(*request, {});
+                    if (!event.empty()) notify(nodes, request->node, node, event);
+                    nodes.done();
+                });
+}
+
+void retract_found(AccountNodes& nodes, const RequestRef& request, const Item& item,
+                   const std::vector<Item>& others) {
+    const Node* known = nodes.find(request->node);
+    Node node = *known;
+    --node.tally.items;
+    node.tally.bytes -= item.bytes();
+    if (node.tally.last_item == item.id) {
+        node.tally.last_item = others.empty() ? std::string{} : others.front().id;
+    }
+    Batch batch;
+    erase_items(nodes, request->node, {&item, 1}, batch);
+    const bool told = request->notify || node.config().notify_retract;
+    finish(nodes, request, std::move(batch), node, false,
+           told ? retract_event(request->node, item.id) : std::string{});
+}
+
+// ---- configuration ----
+
+/// Keeps the newest `most` items.
+void trim(AccountNodes& nodes, const std::string& name, std::vector<Item> items, std::uint64_t most,
+          Node& node, Batch& batch) {
+    const std::size_t kept = std::min<std::uint64_t>(most, items.size());
+    erase_items(nodes, name, std::span(items).subspan(kept), batch);
+    items.resize(kept);
+    node.tally.items = kept;
+    node.tally.bytes = 0;
+    for (const Item& item : items) node.tally.bytes += item.bytes();
+    node.tally.last_item = items.empty() ? std::string{} : items.front().id;
+}
+
+}  // namespace
+
+// ---- items ----
+
+void retract(AccountNodes& nodes, const RequestRef& request) {
+    const Node* node = permitted(nodes, *request, Act::publish);
+    if (node == nullptr) return;
+    if (!node->config().persist_items) {
+        end_refused(nodes, *request, not_persistent("persistent-items"));
+        return;
+    }
+    const bool newest = node->tally.last_item == request->ids.front();
+    const auto found = [&nodes, request](const std::vector<Item>& items, std::vector<Item> others) {
+        const auto item = std::ranges::find(items, request->ids.front(), &Item::id);
+        if (item == items.end()) {
+            end_refused(
+                nodes, *request,
+                {.condition = StanzaCondition::item_not_found, .text = "There is no such item."});
+            return;
+        }
+        const bool owns = may(nodes.account(), *nodes.find(request->node), request->from(),
+                              Act::own) == Access::granted;
+        if (!owns && item->publisher != request->from().bare()) {
+            end_refused(nodes, *request, refusal_of(Access::forbidden));
+            return;
+        }
+        std::erase_if(others, [&](const Item& other) { return other.id == item->id; });
+        retract_found(nodes, request, *item, others);
+    };
+    if (newest) {
+        with_all_items(nodes, request, [found](const std::vector<Item>& all) { found(all, all); });
+        return;
+    }
+    nodes.read(request->node, request->ids,
+               [&nodes, request, found](const Result<std::vector<Item>>& items) {
+                   if (items) {
+                       found(*items, {});
+                   } else {
+                       end_failed(nodes, *request);
+                   }
+               });
+}
+
+void purge(AccountNodes& nodes, const RequestRef& request) {
+    const Node* node = permitted(nodes, *request, Act::own);
+    if (node == nullptr) return;
+    if (!node->config().persist_items) {
+        end_refused(nodes, *request, not_persistent("persistent-items"));
+        return;
+    }
+    with_all_items(nodes, request, [&nodes, request](const std::vector<Item>& items) {
+        Batch batch;
+        erase_items(nodes, request->node, items, batch);
+        Node empty = *nodes.find(request->node);
+        const std::uint64_t last = empty.tally.last_number;
+        empty.tally = {};
+        empty.tally.last_number = last;
+        finish(nodes, request, std::move(batch), empty, false, purge_event(request->node));
+    });
+}
+
+// ---- nodes ----
+
+void create(AccountNodes& nodes, const RequestRef& request) {
+    if (!is_owner(nodes, *request)) {
+        end_refused(nodes, *request, {.condition = StanzaCondition::forbidden});
+        return;
+    }
+    if (nodes.find(request->node) != nullptr) {
+        end_refused(
+            nodes, *request,
+            {.condition = StanzaCondition::conflict, .text = "There is a node of that name."});
+        return;
+    }
+    if (auto refusal = too_many_nodes(nodes)) {
+        end_refused(nodes, *request, *refusal);
+        return;
+    }
+    Node node;
+    if (request->form) {
+        const auto fault =
+            apply(*request->form, limit(nodes.hub(), items_per_node), node.settings.config);
+        if (fault) {
+            end_refused(nodes, *request, refusal_of(*fault));
+            return;
+        }
+    }
+    nodes.store({}, request->node, node, true, [&nodes, request](bool stored) {
+        if (!stored) {
+            end_failed(nodes, *request);
+            return;
+        }
+        end_answered(nodes, *request,
+                     XmlBuilder()
+                         .open("pubsub", ns::pubsub)
+                         .open("create")
+                         .attribute("node", request->node)
+                         .take());
+    });
+}
+
+void delete_node(AccountNodes& nodes, const RequestRef& request) {
+    if (permitted(nodes, *request, Act::own) == nullptr) return;
+    with_all_items(nodes, request, [&nodes, request](const std::vector<Item>& items) {
+        Batch batch;
+        erase_items(nodes, request->node, items, batch);
+        const Node node = *nodes.find(request->node);
+        nodes.erase(std::move(batch), request->node, [&nodes, request, node](bool stored) {
+            if (!stored) {
+                end_failed(nodes, *request);
+                return;
+            }
+            tell(*request, {});
+            if (node.config().notify_delete) {
+                notify(nodes, request->node, node, delete_event(request->node));
+            }
+            nodes.done();
+        });
+    });
+}
+
+void tell_configuration(AccountNodes& nodes, const RequestRef& request) {
+    XmlBuilder xml;
+    xml.open("pubsub", ns::pubsub_owner);
+    if (request->verb == Verb::default_configuration) {
+        if (!is_owner(nodes, *request)) {
+            end_refused(nodes, *request, {.condition = StanzaCondition::forbidden});
+            return;
+        }
+        xml.open("default");
+        append_config_form(xml, "form", {}, groups_of(nodes.account()));
+    } else {
+        const Node* node = permitted(nodes, *request, Act::own);
+        if (node == nullptr) return;
+        xml.open("configure").attribute("node", request->node);
+        append_config_form(xml, "form", node->config(), groups_of(nodes.account()));
+    }
+    end_answered(nodes, *request, xml.take());
+}
+
+void configure(AccountNodes& nodes, const RequestRef& request) {
+    const Node* known = permitted(nodes, *request, Act::own);
+    if (known == nullptr) return;
+    if (request->cancelled) {
+        end_answered(nodes, *request);
+        return;
+    }
+    Node node = *known;
+    const auto fault =
+        apply(*request->form, limit(nodes.hub(), items_per_node), node.settings.config);
+    if (fault) {
+        end_refused(nodes, *request, refusal_of(*fault));
+        return;
+    }
+    const std::uint64_t most =
+        node.config().persist_items ? most_items(nodes.hub(), node.config()) : 0;
+    const auto go_on = [&nodes, request](Node changed, Batch batch) {
+        drop_subscribers(nodes, request->node, changed);
+        const std::string event = changed.config().notify_config
+                                      ? configuration_event(request->node, changed.config())
+                                      : std::string{};
+        finish(nodes, request, std::move(batch), changed, true, event);
+    };
+    if (node.tally.items <= most) {
+        go_on(std::move(node), {});
+        return;
+    }
+    with_all_items(nodes, request, [&nodes, request, node, most, go_on](std::vector<Item> items) {
+        Node trimmed = node;
+        Batch batch;
+        trim(nodes, request->node, std::move(items), most, trimmed, batch);
+        go_on(std::move(trimmed), std::move(batch));
+    });
+}
+
+}  // namespace causeway::personal_events

@@ -1,0 +1,229 @@
+// XEP-0060 §7.1: an item is published, to a node that is made for it if there is none.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/base/random.h"
+#include "gateway/features/personal_events/notify.h"
+#include "gateway/features/personal_events/operations.h"
+#include "gateway/features/personal_events/personal_events.h"
+#include "gateway/xml/ns.h"
+
+namespace causeway::personal_events {
+namespace {
+
+/// One publication on its way.
+struct Publication {
+    RequestRef request;
+    Node node;  ///< as it will be
+    bool made = false;
+    Item item;
+    std::uint64_t replaced_bytes = 0;  ///< of what goes
+    Batch batch;
+};
+using PublicationRef = std::shared_ptr<Publication>;
+
+Refusal precondition_not_met(std::string text) {
+    return {.condition = StanzaCondition::conflict,
+            .detail = "precondition-not-met",
+            .text = std::move(text)};
+}
+
+/// XEP-0060 §7.1.5: what the publisher expects of the node, or how it is to be made.
+std::optional<Refusal> check_options(const Hub& hub, Publication& publication) {
+    const Request& request = *publication.request;
+    if (!request.form) return {};
+    NodeConfig wanted = publication.node.config();
+    if (const auto fault = apply(*request.form, limit(hub, items_per_node), wanted)) {
+        if (publication.made && fault->kind != FormFault::Kind::unknown_field) {
+            return refusal_of(*fault);
+        }
+        return precondition_not_met(fault->text);
+    }
+    if (publication.made) {
+        publication.node.settings.config = std::move(wanted);
+    } else if (wanted != publication.node.config()) {
+        return precondition_not_met("The node is configured in another way.");
+    }
+    return {};
+}
+
+/// XEP-0060 §7.1.3.
+std::optional<Refusal> check_item(const Hub& hub, const Publication& publication) {
+    const Request& request = *publication.request;
+    const NodeConfig& config = publication.node.config();
+    if (!request.has_item) {
+        if (!config.persist_items && !config.deliver_payloads) return {};
+        return Refusal{.detail = "item-required", .text = "There is no item to publish."};
+    }
+    if (request.payload.empty()) {
+        if (!config.persist_items && !config.deliver_payloads) return {};
+        return Refusal{.detail = "payload-required", .text = "The item holds no element."};
+    }
+    const std::uint64_t most = limit(hub, item_bytes);
+    if (request.payload.size() <= most) return {};
+    return Refusal{.condition = StanzaCondition::not_acceptable,
+                   .detail = "payload-too-big",
+                   .text = fmt::format("An item has at most {} bytes here.", most)};
+}
+
+std::optional<Refusal> begin(AccountNodes& nodes, Publication& publication) {
+    const Request& request = *publication.request;
+    const Node* known = nodes.find(request.node);
+    if (known != nullptr) {
+        const Access access = may(nodes.account(), *known, request.from(), Act::publish);
+        if (access != Access::granted) return refusal_of(access);
+        publication.node = *known;
+    } else {
+        if (!is_owner(nodes, request)) {
+            return Refusal{.condition = StanzaCondition::item_not_found,
+                           .text = "There is no such node."};
+        }
+        if (auto refusal = too_many_nodes(nodes)) return refusal;
+        publication.made = true;
+    }
+    if (auto refusal = check_options(nodes.hub(), publication)) return refusal;
+    return check_item(nodes.hub(), publication);
+}
+
+void published_now(AccountNodes& nodes, const Publication& publication) {
+    const Request& request = *publication.request;
+    XmlBuilder xml;
+    xml.open("pubsub", ns::pubsub).open("publish").attribute("node", request.node);
+    if (request.has_item) xml.open("item").attribute("id", publication.item.id).close();
+    tell(request, xml.take());
+    nodes.hub().metrics.add(published);
+    const NodeConfig& config = publication.node.config();
+    std::string event;
+    if (request.has_item) {
+        event = items_event(request.node, publication.item, config.deliver_payloads);
+    } else {
+        event = XmlBuilder()
+                    .open("event", ns::pubsub_event)
+                    .open("items")
+                    .attribute("node", request.node)
+                    .take();
+    }
+    notify(nodes, request.node, publication.node, event);
+    nodes.done();
+}
+
+void commit(AccountNodes& nodes, const PublicationRef& publication) {
+    const std::string& name = publication->request->node;
+    nodes.store(std::move(publication->batch), name, publication->node, publication->made,
+                [&nodes, publication](bool stored) {
+                    if (stored) {
+                        published_now(nodes, *publication);
+                    } else {
+                        end_failed(nodes, *publication->request);
+                    }
+                });
+}
+
+/// The batch and the counts, once it is known what the item replaces.
+void put(AccountNodes& nodes, const PublicationRef& publication, std::uint64_t replaced_items) {
+    Publication& all = *publication;
+    NodeTally& tally = all.node.tally;
+    tally.items = tally.items + 1 - replaced_items;
+    tally.bytes = tally.bytes + all.item.bytes() - all.replaced_bytes;
+    tally.last_number = all.item.number;
+    tally.last_item = all.item.id;
+    const std::uint64_t most = limit(nodes.hub(), bytes_per_account);
+    const Node* known = nodes.find(all.request->node);
+    const std::uint64_t before = known == nullptr ? 0 : known->tally.bytes;
+    if (nodes.bytes() - before + tally.bytes > most) {
+        end_refused(nodes, *all.request,
+                    {.condition = StanzaCondition::resource_constraint,
+                     .text = fmt::format("The items of an account have at most {} bytes in all; "
+                                         "delete some first.",
+                                         most)});
+        return;
+    }
+    all.batch.map_set(item_store, nodes.account().jid().bare(),
+                      item_key(all.request->node, all.item.id), text_of(all.item));
+    commit(nodes, publication);
+}
+
+/// The oldest items make room.
+void make_room(AccountNodes& nodes, const PublicationRef& publication, std::uint64_t most) {
+    nodes.read_all(
+        publication->request->node, [&nodes, publication, most](Result<std::vector<Item>> items) {
+            if (!items) {
+                end_failed(nodes, *publication->request);
+                return;
+            }
+            std::uint64_t kept = 0;
+            std::uint64_t replaced = 0;
+            for (const Item& item : *items) {
+                const bool same = item.id == publication->item.id;
+                if (!same && ++kept < most) continue;
+                ++replaced;
+                publication->replaced_bytes += item.bytes();
+                if (!same) {
+                    publication->batch.map_erase(item_store, nodes.account().jid().bare(),
+                                                 item_key(publication->request->node, item.id));
+                }
+            }
+            put(nodes, publication, replaced);
+        });
+}
+
+void find_replaced(AccountNodes& nodes, const PublicationRef& publication) {
+    const Request& request = *publication->request;
+    const NodeTally tally = publication->node.tally;
+    const std::uint64_t most = most_items(nodes.hub(), publication->node.config());
+    if (tally.items == 0) {
+        put(nodes, publication, 0);
+        return;
+    }
+    if (tally.items == 1 && (most == 1 || tally.last_item == publication->item.id)) {
+        publication->replaced_bytes = tally.bytes;
+        if (tally.last_item != publication->item.id) {
+            publication->batch.map_erase(item_store, nodes.account().jid().bare(),
+                                         item_key(request.node, tally.last_item));
+        }
+        put(nodes, publication, 1);
+        return;
+    }
+    nodes.read(request.node, {publication->item.id},
+               [&nodes, publication, most](Result<std::vector<Item>> items) {
+                   if (!items) {
+                       end_failed(nodes, *publication->request);
+                   } else if (!items->empty()) {
+                       publication->replaced_bytes = items->front().bytes();
+                       put(nodes, publication, 1);
+                   } else if (publication->node.tally.items < most) {
+                       put(nodes, publication, 0);
+                   } else {
+                       make_room(nodes, publication, most);
+                   }
+               });
+}
+
+}  // namespace
+
+void publish(AccountNodes& nodes, const RequestRef& request) {
+    const auto publication = std::make_shared<Publication>();
+    publication->request = request;
+    if (auto refusal = begin(nodes, *publication)) {
+        end_refused(nodes, *request, *refusal);
+        return;
+    }
+    Item& item = publication->item;
+    item.id = request->ids.empty() || request->ids.front().empty() ? random_token(12)
+                                                                   : request->ids.front();
+    item.payload = request->payload;
+    item.number =
+        std::max(publication->node.tally.last_number + 1, nodes.hub().shared.ids.next_id());
+    if (!is_owner(nodes, *request)) item.publisher = std::string(request->from().bare());
+    if (publication->node.config().persist_items && request->has_item) {
+        find_replaced(nodes, publication);
+    } else if (publication->made) {
+        commit(nodes, publication);
+    } else {
+        published_now(nodes, *publication);
+    }
+}
+
+}  // namespace causeway::personal_events

@@ -1,0 +1,318 @@
+// XEP-0060 §5.6, §5.7, §6.1, §6.2, §8.8, §8.9: who subscribed to a node, and who may do what with
+// it.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/features/personal_events/notify.h"
+#include "gateway/features/personal_events/operations.h"
+#include "gateway/features/personal_events/personal_events.h"
+#include "gateway/xml/ns.h"
+
+namespace causeway::personal_events {
+namespace {
+
+constexpr std::size_t most_affiliations = 1000;
+
+std::size_t count_of(const Node& node, SubscriptionState state) {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        node.settings.subscriptions, [&](const auto& entry) { return entry.second == state; }));
+}
+
+std::string subscription_answer(const Request& request, SubscriptionState state) {
+    XmlBuilder xml;
+    xml.open("pubsub", ns::pubsub);
+    append_subscription(xml, request.node, request.subscriber, state);
+    return xml.take();
+}
+
+/// Stores the node's settings and goes on, unless that fails.
+void store_settings(AccountNodes& nodes, const RequestRef& request, const Node& node,
+                    std::function<void()> then) {
+    nodes.store({}, request->node, node, true,
+                [&nodes, request, then = std::move(then)](bool stored) {
+                    if (stored) {
+                        then();
+                    } else {
+                        end_failed(nodes, *request);
+                    }
+                });
+}
+
+void subscribed(AccountNodes& nodes, const RequestRef& request) {
+    tell(*request, subscription_answer(*request, SubscriptionState::subscribed));
+    const Node* node = nodes.find(request->node);
+    if (node->config().send_last == SendLast::never) {
+        nodes.done();
+        return;
+    }
+    send_last(nodes, request->node, request->subscriber, [&nodes] { nodes.done(); });
+}
+
+/// §8.6: the owner is told that somebody asks; it answers by set_subscriptions().
+void tell_owner(const AccountNodes& nodes, const Request& request) {
+    const auto text = fmt::format("{} asks to subscribe to your node {}.",
+                                  request.subscriber.full(), request.node);
+    XmlBuilder xml;
+    xml.element("body", text);
+    open_form(xml, "form", subscribe_authorization);
+    const auto field = [&](std::string_view name, std::string_view type, std::string_view value) {
+        xml.open("field").attribute("var", name).attribute("type", type);
+        xml.element("value", value).close();
+    };
+    field("pubsub#node", "text-single", request.node);
+    field("pubsub#subscriber_jid", "jid-single", request.subscriber.full());
+    field("pubsub#allow", "boolean", "false");
+    nodes.hub().routing->route(Packet::make(StanzaKind::message, StanzaType::normal,
+                                            nodes.account().jid().domain_jid(),
+                                            nodes.account().jid(), {}, xml.take()));
+}
+
+std::optional<Refusal> check_counts(const AccountNodes& nodes, const Node& node,
+                                    SubscriptionState state) {
+    const bool asks = state == SubscriptionState::pending;
+    const std::uint64_t most = limit(nodes.hub(), asks ? requests_per_node : subscribers_per_node);
+    if (count_of(node, state) < most) return {};
+    return Refusal{.condition = StanzaCondition::policy_violation,
+                   .detail = "too-many-subscriptions",
+                   .text = asks ? "Too many requests wait for the owner's answer."
+                                : "The node has too many subscribers."};
+}
+
+// ---- lists ----
+
+std::optional<Affiliation> affiliation_of(std::string_view name) {
+    for (const Affiliation value : {Affiliation::none, Affiliation::member, Affiliation::publisher,
+                                    Affiliation::owner, Affiliation::outcast}) {
+        if (name == to_string(value)) return value;
+    }
+    return std::nullopt;
+}
+
+std::optional<SubscriptionState> subscription_of(std::string_view name) {
+    for (const SubscriptionState value :
+         {SubscriptionState::none, SubscriptionState::pending, SubscriptionState::subscribed}) {
+        if (name == to_string(value)) return value;
+    }
+    return std::nullopt;
+}
+
+void append_affiliation(XmlBuilder& xml, std::string_view name, std::string_view who,
+                        Affiliation what) {
+    xml.open("affiliation")
+        .attribute_if("node", name)
+        .attribute_if("jid", who)
+        .attribute("affiliation", to_string(what))
+        .close();
+}
+
+/// Whether the requester has anything in the list of that node.
+bool append_own(XmlBuilder& xml, const AccountNodes& nodes, const Request& request,
+                const std::string& name, const Node& node) {
+    bool any = false;
+    if (request.verb == Verb::affiliations) {
+        const Affiliation what =
+            is_owner(nodes, request) ? Affiliation::owner : node.affiliation(request.from());
+        any = what != Affiliation::none;
+        if (any) append_affiliation(xml, name, {}, what);
+        return any;
+    }
+    for (const auto& [who, state] : node.settings.subscriptions) {
+        if (who.bare() != request.from().bare()) continue;
+        any = true;
+        append_subscription(xml, name, who, state);
+    }
+    return any;
+}
+
+}  // namespace
+
+// ---- subscribers ----
+
+void subscribe(AccountNodes& nodes, const RequestRef& request) {
+    const Node* known = nodes.find(request->node);
+    if (known == nullptr) {
+        permitted(nodes, *request, Act::subscribe);
+        return;
+    }
+    const auto standing = known->settings.subscriptions.find(request->subscriber);
+    const Access access = may(nodes.account(), *known, request->from(), Act::subscribe);
+    if (standing != known->settings.subscriptions.end() &&
+        standing->second == SubscriptionState::pending && access == Access::ask_owner) {
+        end_refused(nodes, *request,
+                    {.condition = StanzaCondition::not_authorized,
+                     .detail = "pending-subscription",
+                     .text = "The owner has not answered the request yet."});
+        return;
+    }
+    if (access != Access::granted && access != Access::ask_owner) {
+        end_refused(nodes, *request, refusal_of(access));
+        return;
+    }
+    if (standing != known->settings.subscriptions.end() &&
+        standing->second == SubscriptionState::subscribed) {
+        subscribed(nodes, request);
+        return;
+    }
+    const SubscriptionState state =
+        access == Access::granted ? SubscriptionState::subscribed : SubscriptionState::pending;
+    if (auto refusal = check_counts(nodes, *known, state)) {
+        end_refused(nodes, *request, *refusal);
+        return;
+    }
+    Node node = *known;
+    node.settings.subscriptions.insert_or_assign(request->subscriber, state);
+    store_settings(nodes, request, node, [&nodes, request, state] {
+        if (state == SubscriptionState::subscribed) {
+            subscribed(nodes, request);
+            return;
+        }
+        tell_owner(nodes, *request);
+        end_answered(nodes, *request, subscription_answer(*request, state));
+    });
+}
+
+void unsubscribe(AccountNodes& nodes, const RequestRef& request) {
+    const Node* known = nodes.find(request->node);
+    if (known == nullptr) {
+        permitted(nodes, *request, Act::subscribe);
+        return;
+    }
+    if (!known->settings.subscriptions.contains(request->subscriber)) {
+        end_refused(nodes, *request,
+                    {.condition = StanzaCondition::unexpected_request,
+                     .detail = "not-subscribed",
+                     .text = "That address has no subscription to the node.",
+                     .type = "cancel"});
+        return;
+    }
+    if (!request->subscription_id.empty()) {
+        end_refused(nodes, *request,
+                    {.condition = StanzaCondition::not_acceptable,
+                     .detail = "invalid-subid",
+                     .text = "Subscriptions have no ids here."});
+        return;
+    }
+    Node node = *known;
+    node.settings.subscriptions.erase(request->subscriber);
+    store_settings(nodes, request, node, [&nodes, request] { end_answered(nodes, *request); });
+}
+
+void tell_own_list(AccountNodes& nodes, const RequestRef& request) {
+    XmlBuilder xml;
+    xml.open("pubsub", ns::pubsub)
+        .open(request->verb == Verb::affiliations ? "affiliations" : "subscriptions")
+        .attribute_if("node", request->node);
+    bool any = false;
+    for (const auto& [name, node] : nodes.all()) {
+        if (!request->node.empty() && name != request->node) continue;
+        any = append_own(xml, nodes, *request, name, node) || any;
+    }
+    // Nothing is told to those who have nothing here, and may not know more.
+    if (!any && !nodes.account().presence_visible_to(request->from())) {
+        end_refused(nodes, *request, {.condition = StanzaCondition::service_unavailable});
+        return;
+    }
+    end_answered(nodes, *request, xml.take());
+}
+
+// ---- owners ----
+
+void tell_node_list(AccountNodes& nodes, const RequestRef& request) {
+    const Node* node = permitted(nodes, *request, Act::own);
+    if (node == nullptr) return;
+    XmlBuilder xml;
+    xml.open("pubsub", ns::pubsub_owner);
+    if (request->verb == Verb::node_affiliations) {
+        xml.open("affiliations").attribute("node", request->node);
+        append_affiliation(xml, {}, nodes.account().jid().bare(), Affiliation::owner);
+        for (const auto& [who, what] : node->settings.affiliations) {
+            append_affiliation(xml, {}, who.bare(), what);
+        }
+    } else {
+        xml.open("subscriptions").attribute("node", request->node);
+        for (const auto& [who, state] : node->settings.subscriptions) {
+            append_subscription(xml, {}, who, state);
+        }
+    }
+    end_answered(nodes, *request, xml.take());
+}
+
+void set_affiliations(AccountNodes& nodes, const RequestRef& request) {
+    const Node* known = permitted(nodes, *request, Act::own);
+    if (known == nullptr) return;
+    Node node = *known;
+    for (const AddressRow& row : request->rows) {
+        const auto what = affiliation_of(row.what);
+        const bool itself = row.who.bare() == nodes.account().jid().bare();
+        if (!what || (itself && *what != Affiliation::owner)) {
+            end_refused(nodes, *request,
+                        {.condition = StanzaCondition::not_acceptable,
+                         .text = itself ? "The account stays the owner of its nodes."
+                                        : "An affiliation is one of none, member, publisher, owner "
+                                          "and outcast."});
+            return;
+        }
+        if (itself) continue;
+        if (*what == Affiliation::none) {
+            node.settings.affiliations.erase(row.who.bare_jid());
+        } else {
+            node.settings.affiliations.insert_or_assign(row.who.bare_jid(), *what);
+        }
+    }
+    if (node.settings.affiliations.size() > most_affiliations) {
+        end_refused(
+            nodes, *request,
+            {.condition = StanzaCondition::resource_constraint,
+             .text = fmt::format("A node has at most {} affiliations.", most_affiliations)});
+        return;
+    }
+    drop_subscribers(nodes, request->node, node);
+    store_settings(nodes, request, node, [&nodes, request] { end_answered(nodes, *request); });
+}
+
+void set_subscriptions(AccountNodes& nodes, const RequestRef& request) {
+    const Node* known = permitted(nodes, *request, Act::own);
+    if (known == nullptr) return;
+    Node node = *known;
+    std::vector<std::pair<Jid, SubscriptionState>> changed;
+    for (const AddressRow& row : request->rows) {
+        const auto state = subscription_of(row.what);
+        if (!state) {
+            end_refused(nodes, *request,
+                        {.condition = StanzaCondition::not_acceptable,
+                         .text = "A subscription is one of none, pending and subscribed."});
+            return;
+        }
+        auto& all = node.settings.subscriptions;
+        const auto standing = all.find(row.who);
+        if (standing == all.end() && *state != SubscriptionState::none) {
+            // Nobody is sent events that it did not ask for.
+            end_refused(
+                nodes, *request,
+                {.condition = StanzaCondition::not_acceptable,
+                 .text = fmt::format("{} has not asked for a subscription.", row.who.full())});
+            return;
+        }
+        if (standing == all.end() || standing->second == *state) continue;
+        if (*state == SubscriptionState::none) {
+            all.erase(standing);
+        } else {
+            if (auto refusal = check_counts(nodes, node, *state)) {
+                end_refused(nodes, *request, *refusal);
+                return;
+            }
+            all.insert_or_assign(row.who, *state);
+        }
+        changed.emplace_back(row.who, *state);
+    }
+    store_settings(nodes, request, node, [&nodes, request, changed] {
+        for (const auto& [who, state] : changed) {
+            tell_subscription(nodes.account(), request->node, who, state);
+        }
+        end_answered(nodes, *request);
+    });
+}
+
+}  // namespace causeway::personal_events
