@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "gateway/base/log.h"
+#include "gateway/base/random.h"
 
 namespace causeway {
 namespace {
@@ -16,6 +17,8 @@ constexpr Duration in_passing{10'000};
 // Messages without a hold, written to a peer that is slow to answer: those beyond are not sent
 // again if its stream breaks.
 constexpr std::size_t without_hold_limit = 10'000;
+// A peer that acknowledges is told that nobody is owed anything once that has been so for so long.
+constexpr Duration unowed_after{1000};
 
 }  // namespace
 
@@ -28,30 +31,63 @@ Confirmations::Confirmations(Hub& hub, const std::string& local, const std::stri
 
 Confirmations::~Confirmations() { Flushable::unlink(); }
 
-void Confirmations::begin() {
-    if (peer_ == Peer::cannot_answer) peer_ = Peer::unknown;
-    following_ = Following::no;
+void Confirmations::begin(By by) {
+    if (by == By::acknowledgements) {
+        peer_ = Peer::acknowledges;
+        following_ = Following::yes;
+    } else {
+        if (peer_ != Peer::answers) peer_ = Peer::unknown;
+        following_ = Following::no;
+    }
+    last_owed_ = {};
 }
 
-std::deque<Confirmations::Written> Confirmations::end() {
+void Confirmations::interrupt() {
     begin_following_.drop();
     ping_.drop();
     later_.cancel();
     urgency_ = Urgency::whenever;
+}
+
+std::deque<Confirmations::Written> Confirmations::end() {
+    interrupt();
     return std::exchange(written_, {});
 }
 
 void Confirmations::written(const PacketRef& packet, HoldId hold) {
     if (hold == 0 && written_.size() >= without_hold_limit) return;
+    if (peer_ == Peer::acknowledges) {
+        tell_whether_owed(hold);
+        written_.push_back({hold, packet});
+        return;
+    }
     if (hold != 0 && peer_ != Peer::cannot_answer && following_ == Following::no) {
         begin_following_ = question(Urgency::at_once, [this](const IqAnswer& answer) {
             if (answer.kind != IqAnswer::Kind::nothing) peer_ = Peer::answers;
         });
         if (!begin_following_.id().empty()) following_ = Following::yes;
     }
-    written_.push_back({hold, hold == 0 ? packet : nullptr});
+    written_.push_back({hold, packet});
     if (hold != 0) urgency_ = Urgency::at_once;
     hub_.shard.mark_dirty(*this);
+}
+
+/// An acknowledgement is a promise, and another Causeway would store for it what nobody is owed: it
+/// is told by a ping where that begins and ends.
+void Confirmations::tell_whether_owed(HoldId hold) {
+    const TimePoint now = hub_.clock().now();
+    if (hold != 0) {
+        last_owed_ = now;
+        if (following_ == Following::yes) return;
+    } else if (following_ == Following::no ||
+               (last_owed_ != TimePoint{} && now - last_owed_ < unowed_after)) {
+        return;
+    }
+    following_ = hold != 0 ? Following::yes : Following::no;
+    begin_following_ =
+        question(hold != 0 ? Urgency::at_once : Urgency::whenever, [](const IqAnswer&) {});
+    // Too many questions are open: it is told all the same, and its answer is passed over.
+    if (begin_following_.id().empty() && hold != 0) owner_.send_ping(local_, random_token());
 }
 
 Question Confirmations::question(Urgency urgency, Asking::Done done) {
@@ -62,7 +98,7 @@ Question Confirmations::question(Urgency urgency, Asking::Done done) {
 }
 
 void Confirmations::flush() {
-    if (written_.empty() || !ping_.id().empty() || peer_ == Peer::cannot_answer) return;
+    if (written_.empty() || !ping_.id().empty() || peer_ >= Peer::cannot_answer) return;
     const Duration since = hub_.clock().now() - last_ask_;
     if (urgency_ == Urgency::whenever && written_.size() < many && since < interval) {
         hub_.shard.timers().arm(later_, interval - since, *this);
@@ -81,7 +117,7 @@ void Confirmations::look_whether_there() {
 }
 
 void Confirmations::on_timer(std::uint32_t) {
-    const bool due = written_.empty() ? peer_ == Peer::answers : peer_ != Peer::cannot_answer;
+    const bool due = written_.empty() ? peer_ == Peer::answers : peer_ < Peer::cannot_answer;
     if (due && ping_.id().empty()) ask();
 }
 
@@ -122,13 +158,28 @@ void Confirmations::told(const IqAnswer& answer, std::size_t covers) {
 }
 
 void Confirmations::note_confirmed(const Written& written) {
-    const PacketRef packet = written.hold == 0 ? written.packet : hub_.ledger.packet(written.hold);
-    if (packet == nullptr) return;
     const bool silent = peer_ == Peer::cannot_answer;
-    hub_.trace.note(*packet, {.stage = TraceStage::to_server,
-                              .verdict = silent ? TraceVerdict::written : TraceVerdict::confirmed,
-                              .where = remote_.domain(),
-                              .reason = silent ? "that server answers no pings" : ""});
+    hub_.trace.note(*written.packet,
+                    {.stage = TraceStage::to_server,
+                     .verdict = silent ? TraceVerdict::written : TraceVerdict::confirmed,
+                     .where = remote_.domain(),
+                     .reason = silent ? "that server answers no pings" : ""});
+}
+
+std::size_t Confirmations::acknowledged(std::span<const StreamManagement::Sent> done) {
+    std::size_t count = 0;
+    for (const StreamManagement::Sent& sent : done) {
+        if (written_.empty() || written_.front().packet != sent.packet) continue;
+        note_confirmed(written_.front());
+        confirm(1);
+        ++count;
+    }
+    return count;
+}
+
+void Confirmations::arrived(const Written& written) {
+    note_confirmed(written);
+    hub_.ledger.confirm(written.hold);
 }
 
 void Confirmations::confirm(std::size_t count) {

@@ -1,12 +1,15 @@
-// Confirmations: what was written to another domain and is not known to have arrived. A ping
-// follows it on the stream, and the peer's answer says that everything before the ping was handled.
+// Confirmations: what was written to another domain and is not known to have arrived. Where the
+// stream has stream management (XEP-0198), the peer's acknowledgements tell. Elsewhere a ping
+// follows on the stream, and the peer's answer says that everything before the ping was handled.
 // Owner: a RemotePair, which sends the pings and hears what follows.
 #pragma once
 
 #include <deque>
+#include <span>
 #include <string>
 
 #include "gateway/route/asking.h"
+#include "gateway/stream/stream_management.h"
 
 namespace causeway {
 
@@ -19,7 +22,7 @@ public:
     /// Something that was written.
     struct Written {
         HoldId hold = 0;  ///< in the Ledger: its sender is owed an acknowledgement, or it is stored
-        PacketRef packet;  ///< where there is no hold
+        PacketRef packet;
     };
 
     class Owner {
@@ -42,8 +45,12 @@ public:
     Confirmations& operator=(const Confirmations&) = delete;
     ~Confirmations();
 
+    /// What tells that something has arrived.
+    enum class By : unsigned char { pings, acknowledgements };
     /// A stream is there, with nothing written to it.
-    void begin();
+    void begin(By by);
+    /// The stream is gone; what was on it and is not confirmed stays.
+    void interrupt();
     /// The stream is gone: what was on it and is not confirmed, in order.
     std::deque<Written> end();
 
@@ -51,6 +58,11 @@ public:
     void written(const PacketRef& packet, HoldId hold);
     /// The first `count` have arrived, or have been answered otherwise.
     void confirm(std::size_t count);
+    /// The peer has acknowledged these, some of which may have been given to written(); how many
+    /// of those.
+    std::size_t acknowledged(std::span<const StreamManagement::Sent> done);
+    /// One of what end() gave has arrived.
+    void arrived(const Written& written);
 
     [[nodiscard]] bool empty() const { return written_.empty(); }
     [[nodiscard]] std::size_t size() const { return written_.size(); }
@@ -70,6 +82,7 @@ private:
         unknown,
         answers,        ///< it did, on this stream or an earlier one
         cannot_answer,  ///< it did not on this stream: it may have no way back to us
+        acknowledges,   ///< it need not be asked by pings: the stream has stream management
     };
     /// How soon the peer is asked about what was written since the last ping.
     enum class Urgency : unsigned char { whenever, at_once };
@@ -79,6 +92,7 @@ private:
     void flush() override;
     void on_timer(std::uint32_t which) override;
     void ask();
+    void tell_whether_owed(HoldId hold);
     void note_confirmed(const Written& written);
     void told(const IqAnswer& answer, std::size_t covers);
     [[nodiscard]] Question question(Urgency urgency, Asking::Done done);
@@ -91,6 +105,7 @@ private:
     Urgency urgency_ = Urgency::whenever;
     Following following_ = Following::no;
     Question begin_following_;  ///< a ping before the first stanza that is to be followed
+    TimePoint last_owed_{};     ///< when something was written that is owed to its sender
     Question ping_;             ///< behind the stanzas that it covers
     Timer later_;
     TimePoint last_ask_{};

@@ -7,6 +7,7 @@
 #include "gateway/base/encoding.h"
 #include "gateway/base/log.h"
 #include "gateway/base/random.h"
+#include "gateway/base/serial_number.h"
 #include "gateway/config/peer_options.h"
 #include "gateway/net/network_prefix.h"
 #include "gateway/net/system_network.h"
@@ -141,6 +142,7 @@ void IncomingStream::authenticated(const Jid& identity, std::string_view,
 void IncomingStream::proven(const Pair& pair, std::string_view how) {
     const bool first = pairs_.empty();
     pairs_.emplace(pair, how);
+    if (receipts_ != nullptr && pairs_.size() > 1) receipts_->forget();
     stream_.set_limits(hub_.shared_limits(), hub_.limits().stanza_bytes_server,
                        XmppStream::Larger::is_skipped);
     stream_.set_rate(hub_.limits().server_read_bytes_per_second,
@@ -165,13 +167,14 @@ void IncomingStream::bind(std::string_view, std::string_view) {
     stream_.fail(stream_error::unsupported_stanza_type, "servers do not bind resources");
 }
 
-void IncomingStream::manage(const Element&) {
-    stream_.fail(stream_error::unsupported_stanza_type, "not offered on this stream");
-}
-
 void IncomingStream::on_element(Element& element, Arena& arena) {
     if (element.ns == ns::client) {
+        if (resuming_ != Resuming::no) {
+            stream_.fail(stream_error::policy_violation, "wait until the stream is resumed");
+            return;
+        }
         stanza_in(element, arena);
+        if (receipts_ != nullptr && stream_.usable()) receipts_->stanza_ends();
         return;
     }
     if (dispatch(element.ns, element, arena)) return;
@@ -242,11 +245,15 @@ void IncomingStream::stanza_in(Element& element, Arena& arena) {
         return;
     }
     if (stanza.kind == StanzaKind::iq && answer_ping(stanza)) return;
+    if (receipts_ != nullptr && receipts_->repeats(stanza)) {
+        hub_.trace.note(stanza, {TraceStage::from_server, TraceVerdict::dropped, peer_domain_,
+                                 "it came before the restart, and is safe"});
+        return;
+    }
     AcknowledgementTicket ticket;
     if (following_ && (stanza.kind == StanzaKind::message || is_subscription(stanza.type))) {
-        open_.push_back(++received_);
-        ticket = {.holder = holder_id_, .shard = hub_.shard.index(), .number = received_};
-        if (open_.size() >= hub_.limits().stanzas_in_progress)
+        ticket = receipts_->follow();
+        if (receipts_->open() >= hub_.limits().stanzas_in_progress)
             stream_.pause(XmppStream::Pause::progress);
     }
     router.from_server(stanza, ticket);
@@ -301,6 +308,7 @@ void IncomingStream::on_skipped(const Element& start) {
                         {TraceStage::from_server, TraceVerdict::refused, peer_domain_,
                          "it is larger than what is allowed here"});
     }
+    if (receipts_ != nullptr) receipts_->stanza_ends();
     if (!proven || *kind == StanzaKind::presence || type == "error" || type == "result") return;
     std::string inner;
     append_error(inner, {.condition = StanzaCondition::policy_violation,
@@ -326,39 +334,30 @@ bool IncomingStream::answer_ping(const Stanza& stanza) {
         stanza.element.element_count() != 1) {
         return false;
     }
-    if (holder_id_ == 0) {
-        holder_id_ = hub_.next_id();
-        hub_.ticket_holders.emplace(holder_id_, static_cast<TicketHolder*>(this));
-    }
+    if (receipts_ == nullptr) take_receipts(std::make_unique<Receipts>(hub_));
     following_ = true;
     if (pings_.size() >= std::max(waiting_ping_limit, waiting_pings_per_pair * pairs_.size())) {
         stream_.fail(stream_error::policy_violation, "too many pings at once");
         return true;
     }
-    pings_.push_back({received_, Packet::make(StanzaKind::iq, StanzaType::result, stanza.to,
-                                              stanza.from, stanza.id(), {})});
+    pings_.push_back(
+        {receipts_->received(), Packet::make(StanzaKind::iq, StanzaType::result, stanza.to,
+                                             stanza.from, stanza.id(), {})});
     answer_ready_pings();
     return true;
 }
 
-void IncomingStream::settled(std::uint32_t number) {
-    const auto found = std::ranges::find(open_, number);
-    if (found == open_.end()) return;
-    open_.erase(found);
-    if (open_.size() <= hub_.limits().stanzas_in_progress / 2) {
+void IncomingStream::on_safe() {
+    if (receipts_->open() <= hub_.limits().stanzas_in_progress / 2) {
         stream_.resume(XmppStream::Pause::progress);
     }
     answer_ready_pings();
-}
-
-void IncomingStream::expect_again(std::uint32_t number) {
-    const auto found = std::ranges::find(open_, number);
-    if (found != open_.end()) open_.insert(found, number);
+    if (resuming_ == Resuming::until_safe) finish_resumption();
+    answer_request();
 }
 
 void IncomingStream::answer_ready_pings() {
-    while (!pings_.empty() &&
-           (open_.empty() || static_cast<std::int32_t>(open_.front() - pings_.front().after) > 0)) {
+    while (!pings_.empty() && serial_distance(receipts_->handled(), pings_.front().after) >= 0) {
         hub_.routing->route(pings_.front().answer);
         pings_.pop_front();
     }
@@ -371,11 +370,14 @@ void IncomingStream::touch() {
         timer_, 2 * std::chrono::duration_cast<Duration>(hub_.limits().link_idle_seconds), *this);
 }
 
-void IncomingStream::on_timer(std::uint32_t) {
-    if (pairs_.empty()) {
+void IncomingStream::on_timer(std::uint32_t which) {
+    if (which == final_late) {
+        give_up_resumption();
+    } else if (pairs_.empty()) {
         stream_.fail(stream_error::connection_timeout, "it took too long to authenticate");
     } else {
         // Idle links cost both sides; the peer opens a new one when there is something to say.
+        say_goodbye();
         stream_.close();
     }
 }
@@ -383,7 +385,7 @@ void IncomingStream::on_timer(std::uint32_t) {
 void IncomingStream::on_stream_closed(const Outcome& why) {
     CAUSEWAY_LOG(info, "s2s.closed", {"remote", peer_domain_}, {"direction", "in"},
                  {"cause", why.why()});
-    if (holder_id_ != 0) hub_.ticket_holders.erase(holder_id_);
+    leave_receipts(!why.ok());
     // One that we ended for a fault of the peer says nothing of whether it is there.
     table_.remove(*this, !why.ok() && stream_.failure().empty());
 }

@@ -6,18 +6,20 @@
 //
 // A peer that sends us a ping behind its stanzas asks whether they are safe: from the first such
 // ping on, each message is followed until it is stored or delivered, and the ping is answered only
-// then.
+// then. With stream management (XEP-0198) each is followed from the beginning, and acknowledged
+// only then.
 #pragma once
 
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
-#include "gateway/feature/acknowledgement.h"
 #include "gateway/stream/negotiation.h"
 #include "s2s/dialback_verification.h"
+#include "s2s/receipts.h"
 
 namespace causeway {
 
@@ -28,7 +30,7 @@ struct MovingServer;
 class IncomingStream final : public Condemned,
                              public Negotiation,
                              private StreamHandler,
-                             private TicketHolder,
+                             private Receipts::Stream,
                              private TimerTarget {
 public:
     /// A proven pair: the remote domain, and ours.
@@ -52,6 +54,12 @@ public:
     /// The link of the domain that it proved first; nullptr before.
     [[nodiscard]] ServerLink* link() const { return link_; }
     void belongs_to(ServerLink* link) { link_ = link; }
+    /// What it has of the peer's stanzas; nullptr if none are counted.
+    [[nodiscard]] const Receipts* receipts() const { return receipts_.get(); }
+    /// For another stream of the peer, which goes on where this one stopped.
+    [[nodiscard]] std::unique_ptr<Receipts> release_receipts();
+    /// It is about to be closed: the peer hears what is safe.
+    void say_goodbye();
     /// Continues what it moved for.
     void go_on(MovingServer moving);
 
@@ -71,8 +79,21 @@ private:
     [[nodiscard]] std::string_view own_name() const override { return some_domain(); }
     void on_stream_closed(const Outcome& why) override;
     void on_timer(std::uint32_t which) override;
-    void settled(std::uint32_t number) override;
-    void expect_again(std::uint32_t number) override;
+    void on_safe() override;
+
+    // Stream management:
+    [[nodiscard]] bool managed() const;
+    void enable(const Element& element);
+    void resume(const Element& element);
+    void go_on_with(std::string token);
+    void finish_resumption();
+    void give_up_resumption();
+    [[nodiscard]] bool may_resume() const;
+    void take_receipts(std::unique_ptr<Receipts> receipts);
+    void leave_receipts(bool broke);
+    void answer_request();
+    void refuse_management(std::string_view condition, std::optional<std::uint32_t> h);
+    void refuse_count(std::uint32_t h);
 
     void stanza_in(Element& element, Arena& arena);
     void misaddressed(const Element& element, StanzaKind kind, const Jid* from);
@@ -94,17 +115,20 @@ private:
     std::string peer_domain_;  ///< `from` of the peer's latest header
     std::map<Pair, std::string_view> pairs_;
     std::map<Pair, std::unique_ptr<DialbackVerification>> verifying_;
+    enum Timers : std::uint32_t { idle, final_late };
     Timer timer_;
+    Timer final_timer_;  ///< until what an earlier stream brought is safe
     UnixMillis since_;
     // Stanzas that are not safe yet, and pings that wait for them.
     struct WaitingPing {
         std::uint32_t after;
         PacketRef answer;
     };
-    std::uint64_t holder_id_ = 0;
+    /// What is due before <resumed/> can be sent.
+    enum class Resuming : unsigned char { no, looking, until_safe };
+    std::unique_ptr<Receipts> receipts_;
     bool following_ = false;  ///< the peer waits to hear when its messages are safe
-    std::uint32_t received_ = 0;
-    std::deque<std::uint32_t> open_;
+    Resuming resuming_ = Resuming::no;
     std::deque<WaitingPing> pings_;
     TimePoint until_{};  ///< when a domain has to be proven
 };

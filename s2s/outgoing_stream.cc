@@ -182,6 +182,9 @@ void OutgoingStream::on_element(Element& element, Arena& arena) {
     if (state_ == State::negotiating) {
         expect_progress(hub_.limits().connect_seconds);
         if (dispatch(element.ns, element, arena)) return;
+    } else if (element.ns == ns::stream_management && state_ == State::established) {
+        manage(element);
+        return;
     } else if (state_ == State::established && element.ns == ns::dialback) {
         if (element.name == "result" && shared()) {
             sharer_answered(element);
@@ -365,6 +368,8 @@ void OutgoingStream::on_timer(std::uint32_t which) {
                                         : "the other server did not finish";
         stop(Outcome::retry(
             fmt::format("{} within {} s", at, hub_.limits().link_connect_seconds.count())));
+    } else if (asked_for_management()) {
+        no_answer_to_management();
     } else if (negotiating()) {
         fail_target(Outcome::retry(
             fmt::format("{} did not answer in time ({})", remote_,

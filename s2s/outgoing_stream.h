@@ -4,13 +4,17 @@
 // What is negotiated, and in which order, stands in the table of the features (Negotiation).
 #pragma once
 
+#include <deque>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "gateway/net/connector.h"
 #include "gateway/stream/negotiation.h"
 #include "s2s/discover.h"
+#include "s2s/link_acknowledgements.h"
 
 namespace causeway {
 
@@ -27,9 +31,27 @@ public:
     /// An element that is not part of the negotiation.
     virtual void on_peer_element(OutgoingStream& stream, Element& element, Arena& arena) = 0;
     virtual void on_stream_writable(OutgoingStream& stream) = 0;
+    /// The peer has these of what was given to send() for the owner's domain, oldest first.
+    virtual void on_acknowledged(OutgoingStream&, std::span<const StreamManagement::Sent>) {}
 
 protected:
     ~OutgoingOwner() = default;
+};
+
+/// What an earlier stream of the same pair of domains left, to be gone on with (XEP-0198 §5), and
+/// what became of that.
+struct LinkResumption {
+    enum class State : unsigned char {
+        not_possible,  ///< nothing is left, or the peer does not keep it
+        possible,
+        resumed,
+        failed,  ///< the peer does not know it; `h` may be known all the same
+        absurd,  ///< the peer's answer made no sense
+    };
+    State state = State::not_possible;
+    std::string token = {};               ///< by which the peer knows the stream
+    std::uint32_t sent = 0;               ///< stanzas, in all
+    std::optional<std::uint32_t> h = {};  ///< stanzas that the peer has
 };
 
 /// A stream without an owner, which is still on the call stack or still sends its last bytes.
@@ -44,6 +66,7 @@ private:
 class OutgoingStream final : public Condemned,
                              public Negotiation,
                              private StreamHandler,
+                             private LinkAcknowledgements::Stream,
                              private TimerTarget {
 public:
     enum class Purpose : unsigned char { stanzas, verification };
@@ -68,6 +91,27 @@ public:
     ~OutgoingStream() override;
 
     void start();
+    /// Before start(): goes on with what an earlier stream left, if the peer does.
+    void resume(LinkResumption resumption) { resumption_ = std::move(resumption); }
+    /// Writes a stanza, which is in the Ledger under `hold`, or 0.
+    void send(const PacketRef& packet, HoldId hold, LinkAcknowledgements::Worth worth);
+    /// The peer acknowledges what it has (XEP-0198).
+    [[nodiscard]] bool managed() const { return acknowledgements_ != nullptr; }
+    /// It does not take what is sent to it, or says nothing of it.
+    [[nodiscard]] bool congested() const;
+    /// Asks a peer that acknowledges.
+    void look_whether_there() { acknowledgements_->look_whether_there(); }
+    /// How the peer took resume(). Once established: how it can be resumed if it breaks.
+    [[nodiscard]] const LinkResumption& resumption() const { return resumption_; }
+    /// Stanzas, on this stream and those that it goes on with.
+    [[nodiscard]] std::uint32_t sent_count() const {
+        return acknowledgements_->management().sent_count();
+    }
+    /// What was sent and is not acknowledged, oldest first; for when it has ended.
+    [[nodiscard]] std::deque<StreamManagement::Sent> take_unacknowledged() {
+        return acknowledgements_ == nullptr ? std::deque<StreamManagement::Sent>{}
+                                            : acknowledgements_->end();
+    }
     /// Ends it in good order; on_stopped follows.
     void close();
     /// The owner goes away: no further calls. Then hand it to Shard::condemn.
@@ -114,12 +158,28 @@ private:
     void give_up(const Outcome& why) override { fail_target(why); }
     void external_refused(std::string_view reason) override;
     void bind(std::string_view, std::string_view) override {}
-    void manage(const Element&) override {}
+    void manage(const Element& element) override;
+    bool request_management() override;
     void dialback(const Element& element, Arena& arena) override;
     void send_dialback_key() override;
     [[nodiscard]] Outcome peer_proves(std::string_view claimed) const override;
     [[nodiscard]] std::string_view peer_domain() const override { return remote_; }
 
+    // LinkAcknowledgements::Stream
+    void ask() override;
+    void acknowledged(std::span<const StreamManagement::Sent> done) override;
+    void silent() override;
+
+    void enabled(const Element& element);
+    void resumed(const Element& element);
+    void management_failed(const Element& element);
+    void begin_acknowledgements(std::uint32_t count);
+    void refuse_count(std::uint32_t h, std::uint32_t sent);
+    void no_answer_to_management();
+    /// Its answer is due: nothing else is negotiated once we are authenticated.
+    [[nodiscard]] bool asked_for_management() const {
+        return state_ == State::negotiating && has(stream_bits::authenticated);
+    }
     void look_for(const std::string& domain);
     void discovered(Result<Targets> targets);
     void connect_to(std::vector<ConnectTarget> targets);
@@ -135,6 +195,7 @@ private:
     void ready();
     void fail_target(const Outcome& why);
     void stop(const Outcome& why);
+    [[nodiscard]] OutgoingOwner* sharer(std::string_view local) const;
     void sharer_answered(const Element& element);
     void stop_sharers(const Outcome& why);
     void expect_progress(std::chrono::seconds within);
@@ -156,6 +217,8 @@ private:
     std::unique_ptr<Discovery> discovery_;
     std::unique_ptr<Connector> connector_;
     std::unique_ptr<XmppStream> stream_;
+    std::unique_ptr<LinkAcknowledgements> acknowledgements_;
+    LinkResumption resumption_;
     std::vector<ConnectTarget> targets_;
     std::vector<Sharer> sharers_;
     ConnectTarget target_;

@@ -109,8 +109,9 @@ void RemotePair::hold_in_memory(const PacketRef& packet, AcknowledgementTicket t
     memory_.push_back({packet, keep ? hub_.ledger.hold(packet, ticket, stored_.key()) : 0});
 }
 
-void RemotePair::store(const PacketRef& packet, AcknowledgementTicket ticket) {
-    if (const Outcome kept = stored_.keep(packet, ticket); !kept) {
+void RemotePair::store(const PacketRef& packet, AcknowledgementTicket ticket,
+                       const Interruption::Arrived& stored_as) {
+    if (const Outcome kept = stored_.keep(packet, ticket, stored_as); !kept) {
         bounce(*packet, kept, ticket);
         return;
     }
@@ -120,6 +121,7 @@ void RemotePair::store(const PacketRef& packet, AcknowledgementTicket ticket) {
 
 /// What can be kept goes to the store; the rest goes on waiting.
 void RemotePair::store_memory() {
+    give_back_unconfirmed();  // which came before
     for (const Waiting& waiting : std::exchange(memory_, {})) {
         if (waiting.hold == 0) {
             memory_.push_back(waiting);
@@ -133,8 +135,7 @@ void RemotePair::store_memory() {
 }
 
 void RemotePair::write(const PacketRef& packet, HoldId hold, bool keep) {
-    XmppStream& stream = stream_->stream();
-    if (stream.channel().queued() > hub_.limits().server_queue_hard_bytes) {
+    if (stream_->congested()) {
         // A peer that does not read: new stanzas are refused before memory is spent on them.
         if (hold != 0) {
             note(*packet, TraceVerdict::kept, "the other server does not take what is sent to it");
@@ -151,7 +152,9 @@ void RemotePair::write(const PacketRef& packet, HoldId hold, bool keep) {
     }
     note(*packet, TraceVerdict::written,
          written_.peer_cannot_answer() ? "that server answers no pings" : "");
-    stream.send(packet->bytes());
+    stream_->send(packet, hold,
+                  keep || hold != 0 ? LinkAcknowledgements::Worth::kept
+                                    : LinkAcknowledgements::Worth::passing);
 }
 
 bool RemotePair::takes_stored() const {
@@ -172,14 +175,13 @@ void RemotePair::write_stored(const PacketRef& packet, HoldId hold, std::uint64_
 // ---- what has arrived ----
 
 void RemotePair::send_ping(const Jid& from, const std::string& id) {
-    XmlBuilder ping;
-    ping.open("iq")
-        .attribute("to", remote_)
-        .attribute("from", from.full())
-        .attribute("id", id)
-        .attribute("type", "get")
-        .empty("ping", ns::ping);
-    stream_->stream().send(ping.take());
+    stream_->send(Packet::make(StanzaKind::iq, StanzaType::get, from, Jid::trusted({}, remote_), id,
+                               XmlBuilder().empty("ping", ns::ping).take()),
+                  0, LinkAcknowledgements::Worth::passing);
+}
+
+void RemotePair::on_acknowledged(OutgoingStream&, std::span<const StreamManagement::Sent> done) {
+    if (const std::size_t count = written_.acknowledged(done); count > 0) confirmed(count);
 }
 
 void RemotePair::confirmed(std::size_t count) {
@@ -232,7 +234,7 @@ void RemotePair::connect() {
         return;
     }
     attempts_.last = hub_.clock().now();
-    if (OutgoingStream* open = link_.stream_to_share(*this)) {
+    if (OutgoingStream* open = interruption_ ? nullptr : link_.stream_to_share(*this)) {
         become(State::joining);
         stream_ = open;
         stream_->share(local_, *this);
@@ -245,6 +247,7 @@ void RemotePair::connect() {
         std::make_unique<OutgoingStream>(hub_, local_, remote_, OutgoingStream::Purpose::stanzas,
                                          static_cast<OutgoingOwner&>(*this));
     stream_ = own_stream_.get();
+    if (interruption_ != nullptr) stream_->resume(interruption_->resumption());
     stream_->start();
 }
 
@@ -260,6 +263,10 @@ void RemotePair::leave_stream() {
 
 void RemotePair::abandon_stream() {
     become(State::idle);
+    if (own_stream_ != nullptr && (own_stream_->end() == OutgoingStream::End::peer_error ||
+                                   !own_stream_->stream().failure().empty())) {
+        interruption_ = Interruption::of(*own_stream_);
+    }
     give_back_unconfirmed();
     leave_stream();
 }
@@ -269,9 +276,9 @@ void RemotePair::on_ready(OutgoingStream&) {
     if (own_stream_ == nullptr) link_.shared_one();
     link_.reached(std::exchange(asked_by_, {}));
     last_used_ = hub_.clock().now();
-    written_.begin();
     last_error_.why.clear();
     hub_.shard.timers().arm(timer_, millis(hub_.limits().link_idle_seconds), *this, idle_check);
+    go_on_after_break();
     memory_bytes_ = 0;
     for (const Waiting& waiting : std::exchange(memory_, {})) {
         write(waiting.packet, waiting.hold, waiting.hold != 0);
@@ -281,12 +288,41 @@ void RemotePair::on_ready(OutgoingStream&) {
     link_.next_follower();
 }
 
+/// What the stream before left, and the peer does not have, comes first.
+void RemotePair::go_on_after_break() {
+    std::deque<Confirmations::Written> left = written_.end();
+    written_.begin(stream_->managed() ? Confirmations::By::acknowledgements
+                                      : Confirmations::By::pings);
+    const std::unique_ptr<Interruption> before = std::exchange(interruption_, nullptr);
+    if (before == nullptr) return;
+    before->go_on(own_stream_ == nullptr ? LinkResumption{} : own_stream_->resumption(),
+                  std::move(left), static_cast<Interruption::Visitor&>(*this),
+                  [this](std::uint64_t row) { stored_.arrived(row); });
+}
+
+void RemotePair::has(const Confirmations::Written& written) {
+    written_.arrived(written);
+    attempts_.count = 0;
+    attempts_.next_at_once = true;
+}
+
+void RemotePair::send_again(const Confirmations::Written& written) {
+    note(*written.packet, TraceVerdict::returned, "the stream ended before it was confirmed");
+    write(written.packet, written.hold, true);
+}
+
 void RemotePair::on_stopped(OutgoingStream& stream, const Outcome& why) {
     if (&stream != stream_) return;
     const State before = state_;
     const bool own = own_stream_ != nullptr;
     const bool by_peer_error = stream.end() != OutgoingStream::End::otherwise;
     link_.stream_ended(stream, own, before == State::up && why.ok());
+    if (own && before == State::up && !why.ok()) {
+        interruption_ = Interruption::of(stream);
+    } else if (stream.resumption().state == LinkResumption::State::absurd) {
+        give_back_unconfirmed();
+        interruption_.reset();
+    }
     stream_ = nullptr;
     if (own) hub_.shard.condemn(std::move(own_stream_));
     become(State::idle);
@@ -312,14 +348,19 @@ void RemotePair::on_stopped(OutgoingStream& stream, const Outcome& why) {
 }
 
 void RemotePair::give_back_unconfirmed() {
-    for (const Confirmations::Written& written : written_.end()) {
-        if (written.hold != 0) {
-            if (const PacketRef packet = hub_.ledger.packet(written.hold)) {
+    const std::deque<Confirmations::Written> left = written_.end();
+    if (left.empty()) return;
+    const std::vector<Interruption::Arrived> stored_as =
+        interruption_ == nullptr ? std::vector<Interruption::Arrived>(left.size())
+                                 : interruption_->give_back(left);
+    for (std::size_t i = 0; i < left.size(); ++i) {
+        if (left[i].hold != 0) {
+            if (const PacketRef packet = hub_.ledger.packet(left[i].hold)) {
                 note(*packet, TraceVerdict::returned, "the stream ended before it was confirmed");
             }
-            stored_.give_back(written.hold);
+            stored_.give_back(left[i].hold, stored_as[i]);
         } else {
-            store(written.packet, {});
+            store(left[i].packet, {}, stored_as[i]);
         }
     }
     stored_.restart();

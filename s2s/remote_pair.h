@@ -8,8 +8,9 @@
 // one error with the cause. As long as anything is in the store, what follows goes behind it, so
 // that order is kept.
 //
-// A message is not forgotten when it is written, but when the peer has answered a ping behind it
-// (Confirmations). A stream that breaks before gives such messages back to the store.
+// A message is not forgotten when it is written, but when the peer has acknowledged it, or answered
+// a ping behind it (Confirmations). A stream that breaks before gives such messages back to the
+// store, unless it can be resumed at once (Interruption).
 #pragma once
 
 #include <deque>
@@ -19,6 +20,7 @@
 
 #include "gateway/session/hub.h"
 #include "s2s/confirmations.h"
+#include "s2s/interruption.h"
 #include "s2s/outgoing_stream.h"
 #include "s2s/stored_queue.h"
 #include "s2s/suspects.h"
@@ -44,6 +46,7 @@ struct PairReport {
 class RemotePair final : private OutgoingOwner,
                          private StoredQueue::Owner,
                          private Confirmations::Owner,
+                         private Interruption::Visitor,
                          private TimerTarget {
 public:
     static constexpr std::string_view store_name = StoredQueue::store_name;
@@ -159,6 +162,8 @@ private:
     void on_stopped(OutgoingStream& stream, const Outcome& why) override;
     void on_peer_element(OutgoingStream&, Element&, Arena&) override {}
     void on_stream_writable(OutgoingStream& stream) override;
+    void on_acknowledged(OutgoingStream& stream,
+                         std::span<const StreamManagement::Sent> done) override;
     // StoredQueue::Owner
     [[nodiscard]] bool takes_stored() const override;
     void write_stored(const PacketRef& packet, HoldId hold, std::uint64_t row) override;
@@ -169,6 +174,10 @@ private:
     void confirmed(std::size_t count) override;
     void peer_is_silent() override;
     void peer_cannot_answer() override;
+    // Interruption::Visitor
+    void has(const Confirmations::Written& written) override;
+    void send_again(const Confirmations::Written& written) override;
+    void send_again_in_passing(const PacketRef& packet) override { write(packet, 0, false); }
 
     void on_timer(std::uint32_t which) override;
     void confirm(std::size_t count);
@@ -181,7 +190,9 @@ private:
     /// `keep`: it is to be sent again if the peer does not get it; with a `hold` it always is.
     void write(const PacketRef& packet, HoldId hold, bool keep);
     void hold_in_memory(const PacketRef& packet, AcknowledgementTicket ticket, bool keep);
-    void store(const PacketRef& packet, AcknowledgementTicket ticket);
+    void store(const PacketRef& packet, AcknowledgementTicket ticket,
+               const Interruption::Arrived& stored_as = {});
+    void go_on_after_break();
     void store_memory();
     void give_back_unconfirmed();
     void stream_broke(const Outcome& why, bool by_peer_error);
@@ -194,7 +205,9 @@ private:
     void presence_dropped();
     void schedule_retry();
     void attempt_after(Duration pause);
-    [[nodiscard]] bool something_waits() const { return !stored_.empty() || !memory_.empty(); }
+    [[nodiscard]] bool something_waits() const {
+        return !stored_.empty() || !memory_.empty() || !written_.empty();
+    }
     [[nodiscard]] bool presence_wanted() const;
     void note_error(const Outcome& why);
     [[nodiscard]] bool may_try_now() const;
@@ -210,6 +223,7 @@ private:
     std::size_t memory_bytes_ = 0;
     StoredQueue stored_;
     Confirmations written_;
+    std::unique_ptr<Interruption> interruption_;  ///< what the stream before left
     Suspects suspects_;
     Attempts attempts_;
     TimePoint last_used_{};

@@ -23,17 +23,20 @@ constexpr Duration steady{60'000};
 void RemotePair::stream_broke(const Outcome& why, bool by_peer_error) {
     if (!why.ok()) note_error(why);
     if (by_peer_error && !why.ok() && !written_.empty() && suspects_.broke(written_.size())) {
-        const Confirmations::Written& first = written_.front();
-        const PacketRef packet = first.hold != 0 ? hub_.ledger.packet(first.hold) : first.packet;
-        if (packet != nullptr) {
-            bounce(*packet, Outcome::refused(why.why()));
-            note(*packet, TraceVerdict::refused,
-                 fmt::format("{}; that happened {} times with this message on its way", why.why(),
-                             Suspects::most_breaks));
-        }
+        const PacketRef packet = written_.front().packet;
+        bounce(*packet, Outcome::refused(why.why()));
+        note(*packet, TraceVerdict::refused,
+             fmt::format("{}; that happened {} times with this message on its way", why.why(),
+                         Suspects::most_breaks));
         confirm(1);
     }
-    give_back_unconfirmed();
+    // A stream that can be resumed soon may leave nothing to be stored. But what is in the store
+    // was to follow, and has to find it there.
+    if (interruption_ == nullptr || by_peer_error || !stored_.empty() || link_.closing()) {
+        give_back_unconfirmed();
+    } else {
+        written_.interrupt();
+    }
     if (!why.ok()) link_.stream_broke();
     // Presence alone is no reason to open again what was closed in good order.
     if (something_waits() || (!why.ok() && presence_wanted())) reach_again(!by_peer_error);
@@ -49,6 +52,7 @@ void RemotePair::reach_again(bool at_once) {
         connect();
         return;
     }
+    give_back_unconfirmed();
     wait_for_next_attempt();
     ++attempts_.count;
 }
@@ -61,7 +65,9 @@ bool RemotePair::presence_wanted() const {
 }
 
 void RemotePair::look_whether_there() {
-    if (state_ == State::up) {
+    if (state_ == State::up && stream_->managed()) {
+        stream_->look_whether_there();
+    } else if (state_ == State::up) {
         written_.look_whether_there();
     } else if (state_ == State::idle && verdict_.ok() && presence_wanted()) {
         if (may_try_now()) {
@@ -119,6 +125,7 @@ void RemotePair::give_up_following(const Outcome& why) {
 
 void RemotePair::fail_for_good(const Outcome& why) {
     verdict_ = why;
+    give_back_unconfirmed();
     for (const Waiting& waiting : std::exchange(memory_, {})) {
         // The sender's answer is the error: nothing is to be stored any more.
         if (waiting.hold != 0) hub_.ledger.confirm(waiting.hold);
@@ -237,6 +244,7 @@ void RemotePair::expired(std::size_t rows, std::size_t bytes) {
     if (stored_.expired(rows, bytes) && state_ == State::waiting && written_.empty() &&
         !presence_wanted()) {
         become(State::idle);
+        interruption_.reset();
     }
 }
 

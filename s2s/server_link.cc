@@ -105,6 +105,46 @@ void ServerLink::remove(IncomingStream& stream, bool broke) {
     for (auto& [local, pair] : pairs_) pair->look_whether_there();
 }
 
+void ServerLink::keep(std::unique_ptr<Receipts> receipts) {
+    const auto of_pair = [&](const std::unique_ptr<Receipts>& one) {
+        return one->local() == receipts->local();
+    };
+    if (static_cast<std::size_t>(std::ranges::count_if(kept_, of_pair)) >= kept_per_pair) {
+        const auto oldest = std::ranges::find_if(kept_, of_pair);
+        (*oldest)->forget();
+        kept_.erase(oldest);
+    }
+    Receipts* key = receipts.get();
+    key->wait_for_peer([this, key] {
+        const auto found = std::ranges::find(kept_, key, &std::unique_ptr<Receipts>::get);
+        if (found == kept_.end()) return;
+        const std::unique_ptr<Receipts> over = std::move(*found);
+        kept_.erase(found);
+        over->forget();
+    });
+    kept_.push_back(std::move(receipts));
+}
+
+std::unique_ptr<Receipts> ServerLink::take_receipts(std::string_view token,
+                                                    std::string_view local) {
+    const auto kept = std::ranges::find_if(kept_, [&](const std::unique_ptr<Receipts>& one) {
+        return one->resumable_by(token, local);
+    });
+    if (kept != kept_.end()) {
+        std::unique_ptr<Receipts> taken = std::move(*kept);
+        kept_.erase(kept);
+        return taken;
+    }
+    for (auto& [key, stream] : incoming_) {
+        if (key->receipts() == nullptr || !key->receipts()->resumable_by(token, local)) continue;
+        std::unique_ptr<Receipts> taken = key->release_receipts();
+        taken->belongs_to(nullptr);
+        key->stream().fail(stream_error::conflict, "the stream was resumed elsewhere");
+        return taken;
+    }
+    return nullptr;
+}
+
 void ServerLink::heard_from() {
     if (stamping_ == Stamping::no) stamping_ = Stamping::unknown;  // it may be another version
     bool presence_lost = false;
@@ -198,7 +238,10 @@ std::size_t ServerLink::close() {
     for (auto& [local, pair] : pairs_) closed += pair->close() ? 1U : 0U;
     std::vector<IncomingStream*> ending;
     for (auto& [key, stream] : incoming_) ending.push_back(key);
-    for (IncomingStream* stream : ending) stream->stream().close();
+    for (IncomingStream* stream : ending) {
+        stream->say_goodbye();
+        stream->stream().close();
+    }
     return closed + ending.size();
 }
 

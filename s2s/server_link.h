@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "gateway/route/asking.h"
 #include "s2s/incoming_stream.h"
@@ -70,6 +71,12 @@ public:
     void adopt(std::unique_ptr<IncomingStream> stream);
     /// `broke`: it did not end in good order.
     void remove(IncomingStream& stream, bool broke);
+    /// A stream broke that may be resumed (XEP-0198): keeps what it has for a while.
+    void keep(std::unique_ptr<Receipts> receipts);
+    /// What a stream to `local` has that `token` resumes, of one that broke, or of one that is
+    /// taken for whole and ends for that; nullptr if there is none.
+    [[nodiscard]] std::unique_ptr<Receipts> take_receipts(std::string_view token,
+                                                          std::string_view local);
     /// It has just proven itself on a stream to us.
     void heard_from();
     /// See RemoteDomains::stamps().
@@ -94,7 +101,11 @@ public:
     void forget(TimePoint before, Forget which,
                 const std::function<void(const RemotePair&)>& visit);
     /// Nothing is left of it.
-    [[nodiscard]] bool empty() const { return pairs_.empty() && incoming_.empty(); }
+    [[nodiscard]] bool empty() const {
+        return pairs_.empty() && incoming_.empty() && kept_.empty();
+    }
+    /// Broken streams to one of our domains that are kept; the oldest goes for one more.
+    static constexpr std::size_t kept_per_pair = 2;
 
 private:
     /// Whether one stream may carry several of our domains (XEP-0220 §2.6.1).
@@ -117,6 +128,7 @@ private:
     const std::string remote_;
     std::map<std::string, std::unique_ptr<RemotePair>, std::less<>> pairs_;  ///< by our domain
     std::unordered_map<IncomingStream*, std::unique_ptr<IncomingStream>> incoming_;
+    std::vector<std::unique_ptr<Receipts>> kept_;  ///< of streams that broke, the oldest first
     Sharing sharing_ = Sharing::possible;
     Stamping stamping_ = Stamping::unknown;
     Contact contact_ = Contact::unknown;

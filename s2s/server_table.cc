@@ -264,6 +264,7 @@ void ServerTable::end_streams() {
     std::vector<IncomingStream*> ending;
     each_incoming([&](IncomingStream& stream) { ending.push_back(&stream); });
     for (IncomingStream* stream : ending) {
+        stream->say_goodbye();
         stream->stream().fail(stream_error::system_shutdown, "the server is shutting down");
     }
 }

@@ -22,12 +22,19 @@ bool OutgoingStream::can_share(std::string_view local) const {
 }
 
 void OutgoingStream::share(std::string local, OutgoingOwner& sharer) {
+    resumption_.token.clear();  // the others are not proven on a stream that goes on with this one
     send_key(local);
     sharers_.push_back({std::move(local), &sharer});
 }
 
 void OutgoingStream::unshare(const OutgoingOwner& sharer) {
     std::erase_if(sharers_, [&](const Sharer& one) { return one.owner == &sharer; });
+}
+
+OutgoingOwner* OutgoingStream::sharer(std::string_view local) const {
+    const auto found = std::ranges::find_if(
+        sharers_, [&](const Sharer& one) { return one.proven && one.local == local; });
+    return found == sharers_.end() ? nullptr : found->owner;
 }
 
 void OutgoingStream::sharer_answered(const Element& element) {

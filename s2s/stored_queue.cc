@@ -32,7 +32,8 @@ StoreKey StoredQueue::key() const {
     return {store_name, queue_, hub_.shared.lifetimes.after(kept)};
 }
 
-Outcome StoredQueue::keep(const PacketRef& packet, AcknowledgementTicket ticket) {
+Outcome StoredQueue::keep(const PacketRef& packet, AcknowledgementTicket ticket,
+                          StoredAs stored_as) {
     const std::size_t size = packet->bytes().size();
     if (rows_ >= hub_.limits().remote_queue_stanzas ||
         bytes_ + size > hub_.limits().remote_queue_bytes) {
@@ -42,24 +43,25 @@ Outcome StoredQueue::keep(const PacketRef& packet, AcknowledgementTicket ticket)
     bytes_ += size;
     filled(DelayedNotices::Rows::fresh);
     ++keeping_;
-    hub_.ledger.keep(packet, ticket, key(), arrival(size));
+    hub_.ledger.keep(packet, ticket, key(), arrival(size, std::move(stored_as)));
     return {};
 }
 
-void StoredQueue::give_back(HoldId hold) {
+void StoredQueue::give_back(HoldId hold, StoredAs stored_as) {
     const PacketRef packet = hub_.ledger.packet(hold);
     const std::size_t size = packet == nullptr ? 0 : packet->bytes().size();
     ++rows_;
     bytes_ += size;
     filled(DelayedNotices::Rows::fresh);
     ++keeping_;
-    hub_.ledger.release_to(hold, arrival(size));
+    hub_.ledger.release_to(hold, arrival(size, std::move(stored_as)));
 }
 
 /// What is to be done when a row is in the store, or cannot be.
-Ledger::Kept StoredQueue::arrival(std::size_t bytes) {
-    return [this, bytes](const Result<std::uint64_t>& row) {
+Ledger::Kept StoredQueue::arrival(std::size_t bytes, StoredAs stored_as) {
+    return [this, bytes, stored_as = std::move(stored_as)](const Result<std::uint64_t>& row) {
         --keeping_;
+        if (row && stored_as) stored_as(*row);
         if (!row) (void)expired(1, bytes);
         go_on();
     };
@@ -112,6 +114,7 @@ void StoredQueue::emptied() {
     if (keeping_ != 0) return;
     state_ = State::empty;
     rows_ = bytes_ = 0;
+    arrived_.clear();
     notices_.end();
 }
 
@@ -173,6 +176,11 @@ bool StoredQueue::write(const LogRow& row) {
     auto packet = Packet::from_bytes(row.body);
     if (!packet) {
         CAUSEWAY_LOG(error, "s2s.queue_unreadable_row", {"queue", queue_}, {"row", row.id});
+        return true;
+    }
+    if (arrived_.erase(row.id) != 0) {
+        fewer(1, row.body.size());
+        hub_.ledger.confirm(hub_.ledger.adopt(*packet, key(), row.id));
         return true;
     }
     PacketRef stamped = *packet;

@@ -2,6 +2,7 @@
 // given up. Owner: a RemotePair.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -39,10 +40,14 @@ public:
     /// Under which rows are kept, from now for the lifetime that the configuration gives.
     [[nodiscard]] StoreKey key() const;
 
+    /// Told the number of a row that was stored.
+    using StoredAs = std::function<void(std::uint64_t row)>;
     /// Puts a stanza into the store. policy: too much waits already; nothing was done.
-    Outcome keep(const PacketRef& packet, AcknowledgementTicket ticket);
+    Outcome keep(const PacketRef& packet, AcknowledgementTicket ticket, StoredAs stored_as = {});
     /// What the Ledger holds becomes a row again, to be read from there.
-    void give_back(HoldId hold);
+    void give_back(HoldId hold, StoredAs stored_as = {});
+    /// The peer has the stanza of that row: it is erased where it would be sent.
+    void arrived(std::uint64_t row) { arrived_.insert(row); }
     /// Rows of an earlier run of the process. False if they are known.
     bool found(std::size_t rows, std::size_t bytes);
     /// The lifetime of rows was over; they are erased. True if nothing waits any more because of
@@ -79,7 +84,7 @@ private:
     void filled(DelayedNotices::Rows rows);
     void go_on();
     void go_on_later();
-    [[nodiscard]] Ledger::Kept arrival(std::size_t bytes);
+    [[nodiscard]] Ledger::Kept arrival(std::size_t bytes, StoredAs stored_as);
     void page_read(std::uint64_t reading, Result<std::vector<LogRow>> rows);
     bool write(const LogRow& row);
     void give_up_behind(std::uint64_t row);
@@ -102,6 +107,7 @@ private:
     std::uint64_t readings_ = 0;                 ///< counts the times that reading began anew
     Outcome given_up_;                           ///< why rows are refused; ok: they are to be sent
     std::unordered_set<std::uint64_t> refused_;  ///< rows that are being erased for that
+    std::unordered_set<std::uint64_t> arrived_;  ///< rows that the peer has
     DelayedNotices notices_;
     Timer later_;  ///< after the store could not be read, or a page of it erased
 };

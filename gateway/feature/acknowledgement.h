@@ -17,6 +17,7 @@ struct AcknowledgementTicket {
     std::uint32_t handled = 0;  ///< every stanza up to that number was safe when this one came
     bool kept = false;          ///< it has one
     bool noted = false;         ///< that this stanza is safe was noted with what makes it safe
+    bool of_server = false;     ///< the stream is another server's; its record is its domain's
 
     [[nodiscard]] bool owed() const { return holder != 0; }
 };

@@ -1,6 +1,7 @@
-// XEP-0198 Stream Management: offered to clients; the session in c2s counts the stanzas. What an
-// earlier process left of streams that nobody came back to is erased once the time for that is
-// over.
+// XEP-0198 Stream Management: offered to clients and, once their certificate has proven who they
+// are, to servers; asked for where another server offers it. The session in c2s and the streams in
+// s2s count the stanzas. What an earlier process left of streams that nobody came back to is erased
+// once the time for that is over.
 #include <array>
 #include <charconv>
 
@@ -19,11 +20,29 @@ void offer(Negotiation&, std::string& out) {
 
 void handle(Negotiation& negotiation, Element& element, Arena&) { negotiation.manage(element); }
 
+/// Another server offers it: only then. With dialback no features follow, and so none of this.
+bool begin(Negotiation& negotiation, const Element* features) {
+    return features != nullptr && features->child(ns::stream_management, "sm") != nullptr &&
+           negotiation.request_management();
+}
+
 constexpr std::array features{
     StreamFeature{.side = StreamSide::client,
                   .ns = ns::stream_management,
                   .needs = stream_bits::authenticated,
                   .offer = offer,
+                  .handle = handle},
+    StreamFeature{.side = StreamSide::server,
+                  .ns = ns::stream_management,
+                  .needs = stream_bits::authenticated,
+                  .offer = offer,
+                  .handle = handle},
+    StreamFeature{.side = StreamSide::server,
+                  .role = StreamRole::initiating,
+                  .ns = ns::stream_management,
+                  .needs = stream_bits::authenticated,
+                  .forbids = stream_bits::managed | stream_bits::only_asks,
+                  .begin = begin,
                   .handle = handle},
 };
 

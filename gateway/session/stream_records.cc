@@ -28,15 +28,23 @@ std::string StreamRecords::chunk_key(std::uint64_t stream, std::uint64_t chunk) 
 }
 
 std::uint64_t StreamRecords::fingerprint(const Jid& to, std::string_view id) {
+    return fingerprint({}, to, id);
+}
+
+std::uint64_t StreamRecords::fingerprint(const Jid& from, const Jid& to, std::string_view id) {
     if (id.empty()) return 0;
     // FNV-1a: the same in every build, which std::hash is not. Nobody gains by two that are alike:
-    // both are messages of the same client.
+    // both are messages of the same client, or of the same server.
     std::uint64_t hash = 0xcbf29ce484222325U;
     const auto add = [&hash](std::string_view text) {
         for (const char byte : text) {
             hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3U;
         }
     };
+    if (!from.domain().empty()) {
+        add(from.full());
+        add(std::string_view("\0", 1));
+    }
     add(to.full());
     add(std::string_view("\0", 1));
     add(id);
@@ -176,13 +184,16 @@ void StreamRecords::done(AcknowledgementTicket& ticket, const Packet& packet) {
     if (!records_.contains(ticket.holder) && known(ticket.holder)) return;
     const auto [found, first] = records_.try_emplace(ticket.holder);
     Record& record = found->second;
-    if (first) record.owner = packet.from().bare();
+    if (first) record.owner = ticket.of_server ? packet.from().domain() : packet.from().bare();
     std::string text;
     if (serial_distance(ticket.handled, record.handled) > 0 || first) {
         record.handled = ticket.handled;
         text = fmt::format("h {}\n", ticket.handled);
     }
-    text += fmt::format("d {} {:x}\n", ticket.number, fingerprint(packet.to(), packet.id()));
+    const std::uint64_t known_by = ticket.of_server
+                                       ? fingerprint(packet.from(), packet.to(), packet.id())
+                                       : fingerprint(packet.to(), packet.id());
+    text += fmt::format("d {} {:x}\n", ticket.number, known_by);
     Chunk& chunk = note(ticket.holder, record, text);
     if (chunk.done == 0 || serial_distance(ticket.number, chunk.done) > 0)
         chunk.done = ticket.number;

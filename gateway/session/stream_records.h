@@ -1,8 +1,9 @@
-// StreamRecords: what client streams that can be resumed leave in the store, so that the end of the
-// process is to them a break like any other (XEP-0198 §5). Per stream the store has its state,
-// which the session writes (kept_stream.h reads it), and notes: which stanzas of the client are
-// handled, and which messages were sent to it under which number. A note stands in the same batch
-// as what makes it true, so the two are durable together or not at all.
+// StreamRecords: what streams that can be resumed leave in the store, those of clients and those of
+// other servers, so that the end of the process is to them a break like any other (XEP-0198 §5).
+// Per stream the store has its state, which the session writes (kept_stream.h reads it), and notes:
+// which stanzas of the client are handled, and which messages were sent to it under which number. A
+// note stands in the same batch as what makes it true, so the two are durable together or not at
+// all.
 //
 // The notes of one shard about one stream stand in chunks, each an entry of a Map store that is
 // written anew with every note until it is full, and erased when all in it is past:
@@ -35,7 +36,8 @@ struct KeptStream;
 
 class StreamRecords {
 public:
-    /// The Map store; owners are bare JIDs, keys begin with the stream's id.
+    /// The Map store; owners are bare JIDs, or domains of other servers; keys begin with the
+    /// stream's id.
     static constexpr std::string_view store = "streams";
     /// Notes in one chunk.
     static constexpr std::size_t chunk_notes = 64;
@@ -100,6 +102,9 @@ public:
     /// What a client's message has in common with the same message when it is sent again: 0, and
     /// its number alone counts, if it has no id.
     [[nodiscard]] static std::uint64_t fingerprint(const Jid& to, std::string_view id);
+    /// The same of what another server sends for its accounts.
+    [[nodiscard]] static std::uint64_t fingerprint(const Jid& from, const Jid& to,
+                                                   std::string_view id);
 
 private:
     struct Chunk {

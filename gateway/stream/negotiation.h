@@ -75,7 +75,7 @@ public:
     /// Binds a resource (RFC 6120 §7); if it is empty, the server makes one up. Client streams
     /// only.
     virtual void bind(std::string_view resource, std::string_view iq_id) = 0;
-    /// Any element of stream management (XEP-0198). Client streams only.
+    /// Any element of stream management (XEP-0198).
     virtual void manage(const Element& element) = 0;
     /// Any element of server dialback (XEP-0220). Server streams only.
     virtual void dialback(const Element& element, Arena& arena) = 0;
@@ -84,6 +84,8 @@ public:
     [[nodiscard]] virtual Resource* session() { return nullptr; }
     /// Initiating: shows the peer a dialback key for our domain.
     virtual void send_dialback_key() {}
+    /// Initiating: asks for stream management, or to resume an earlier stream. False: not wanted.
+    virtual bool request_management() { return false; }
     /// Whether the peer's certificate proves the domain that it claims in `from` (server streams).
     [[nodiscard]] virtual Outcome peer_proves(std::string_view claimed) const = 0;
     /// The domain in the `from` of the peer's latest header, normalised; empty if none. Initiating:

@@ -174,6 +174,11 @@ void Stage::peer_accepts_stream_for_many(const Step& step, const Words& words) {
     accept_stream(step, words, "<dialback xmlns='urn:xmpp:features:dialback'><errors/></dialback>");
 }
 
+/// It offers stream management (XEP-0198).
+void Stage::peer_accepts_managed_stream(const Step& step, const Words& words) {
+    accept_stream(step, words, "<sm xmlns='urn:xmpp:sm:3'/>");
+}
+
 void Stage::peer_hears_pings(const Step&, const Words& words) {
     actor(words[0]).hears_pings = true;
 }

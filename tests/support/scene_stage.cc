@@ -105,6 +105,7 @@ const std::vector<Stage::Rule>& Stage::rules() {
         {"<who> accepts TLS", &Stage::peer_accepts_tls},
         {"<who> accepts a stream to <peer>", &Stage::peer_accepts_stream},
         {"<who> accepts a stream for many to <peer>", &Stage::peer_accepts_stream_for_many},
+        {"<who> accepts a managed stream to <peer>", &Stage::peer_accepts_managed_stream},
         {"<who> hears pings", &Stage::peer_hears_pings},
         {"<who> stops reading", &Stage::peer_stops_reading, simulation},
         {"<who> reads on", &Stage::peer_reads_on, simulation},

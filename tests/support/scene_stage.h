@@ -161,6 +161,7 @@ private:
     void accept_stream(const Step& step, const Words& words, std::string_view further_features);
     void peer_accepts_stream(const Step& step, const Words& words);
     void peer_accepts_stream_for_many(const Step& step, const Words& words);
+    void peer_accepts_managed_stream(const Step& step, const Words& words);
     void peer_hears_pings(const Step& step, const Words& words);
     void peer_stops_reading(const Step& step, const Words& words);
     void peer_reads_on(const Step& step, const Words& words);

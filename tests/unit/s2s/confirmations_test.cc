@@ -7,7 +7,7 @@ namespace causeway::test {
 namespace {
 
 struct Fixture : AccountFixture, Confirmations::Owner {
-    Fixture() : asking(*hub), written(*hub, "a.test", "b.test", *this) { written.begin(); }
+    Fixture() : asking(*hub), written(*hub, "a.test", "b.test", *this) { written.begin(Confirmations::By::pings); }
 
     void send_ping(const Jid& from, const std::string& id) override {
         pings.emplace_back(from.full(), id);
@@ -137,7 +137,7 @@ TEST_CASE_FIXTURE(Fixture, "a peer that never answered is not asked again on tha
     for (const auto& one : written.end()) {
         if (one.hold != 0) hub->ledger.confirm(one.hold);
     }
-    written.begin();
+    written.begin(Confirmations::By::pings);
     written.written(message(), 0);
     settle();
     CHECK(pings.size() == 2);
@@ -165,7 +165,7 @@ TEST_CASE_FIXTURE(Fixture, "a peer that never answers, and one that stops answer
     CHECK(mute == 1);
     CHECK(written.peer_cannot_answer());
     written.end();
-    written.begin();
+    written.begin(Confirmations::By::pings);
     written.written(message(), 0);
     settle();
     REQUIRE(pings.size() == 2);

@@ -1,0 +1,217 @@
+// IncomingStream, stream management (XEP-0198): what another server sends is acknowledged when it
+// is safe, and a stream that broke goes on on another one.
+#include <fmt/format.h>
+
+#include "gateway/base/log.h"
+#include "gateway/xml/builder.h"
+#include "gateway/xml/ns.h"
+#include "s2s/incoming_stream.h"
+#include "s2s/server_table.h"
+
+namespace causeway {
+namespace {
+
+/// Ours are shorter.
+constexpr std::size_t longest_token = 64;
+/// What was sent before is safe within that time, or the peer sends it again.
+constexpr Duration final_within{5000};
+
+XmlBuilder& with_h(XmlBuilder& element, std::uint32_t h) {
+    return element.attribute("h", fmt::format("{}", h));
+}
+
+}  // namespace
+
+bool IncomingStream::managed() const { return receipts_ != nullptr && receipts_->managed(); }
+
+void IncomingStream::refuse_management(std::string_view condition, std::optional<std::uint32_t> h) {
+    XmlBuilder failed;
+    failed.open("failed", ns::stream_management);
+    if (h) with_h(failed, *h);
+    failed.empty(condition, ns::stanza_errors);
+    stream_.send(failed.take());
+}
+
+void IncomingStream::manage(const Element& element) {
+    const bool asks_for_it = element.name == "enable" || element.name == "resume";
+    if (asks_for_it && (managed() || resuming_ != Resuming::no)) {
+        refuse_management("unexpected-request", std::nullopt);
+    } else if (element.name == "enable") {
+        enable(element);
+    } else if (element.name == "resume") {
+        resume(element);
+    } else if (!managed() || resuming_ != Resuming::no) {
+        refuse_management("unexpected-request", std::nullopt);
+    } else if (element.name == "r") {
+        receipts_->peer_asks();
+        answer_request();
+    } else if (element.name == "a") {
+        // We send no stanzas here.
+        const auto h = stanza_count(element.attribute("h"));
+        if (!h) {
+            stream_.fail(stream_error::policy_violation, "an <a/> needs its h");
+        } else if (*h != 0) {
+            refuse_count(*h);
+        }
+    } else {
+        stream_.fail(stream_error::unsupported_stanza_type,
+                     "that is no element of stream management");
+    }
+}
+
+void IncomingStream::refuse_count(std::uint32_t h) {
+    stream_.fail(stream_error::undefined_condition, "you acknowledge more than was sent",
+                 XmlBuilder()
+                     .open("handled-count-too-high", ns::stream_management)
+                     .attribute("h", fmt::format("{}", h))
+                     .attribute("send-count", "0")
+                     .take());
+}
+
+void IncomingStream::answer_request() {
+    if (!managed() || resuming_ != Resuming::no) return;
+    const auto h = receipts_->take_answer();
+    if (!h) return;
+    XmlBuilder answer;
+    stream_.send(with_h(answer.open("a", ns::stream_management), *h).take());
+}
+
+/// Where the stream is at home, and carries one pair of domains.
+bool IncomingStream::may_resume() const {
+    return pairs_.size() == 1 && verifying_.empty() && link_ != nullptr &&
+           link_->remote() == pairs_.begin()->first.remote &&
+           &hub_.home_of(link_->remote()) == &hub_ && hub_.limits().resume_seconds.count() > 0;
+}
+
+void IncomingStream::enable(const Element& element) {
+    if (receipts_ != nullptr && (receipts_->open() != 0 || !pings_.empty())) {
+        refuse_management("unexpected-request", std::nullopt);
+        return;
+    }
+    take_receipts(std::make_unique<Receipts>(hub_));
+    receipts_->begin_management();
+    following_ = true;
+    const std::string_view wish = element.attribute("resume");
+    XmlBuilder enabled;
+    enabled.open("enabled", ns::stream_management);
+    if ((wish == "true" || wish == "1") && may_resume()) {
+        const Pair& pair = pairs_.begin()->first;
+        receipts_->allow_resumption(pair.remote, pair.local);
+        enabled.attribute("id", receipts_->token())
+            .attribute("resume", "true")
+            .attribute("max", fmt::format("{}", hub_.limits().resume_seconds.count()));
+    }
+    stream_.send(enabled.take());
+}
+
+void IncomingStream::take_receipts(std::unique_ptr<Receipts> receipts) {
+    receipts_ = std::move(receipts);
+    receipts_->belongs_to(static_cast<Receipts::Stream*>(this));
+}
+
+// ---- resumption (XEP-0198 §5) ----
+
+void IncomingStream::resume(const Element& element) {
+    const auto h = stanza_count(element.attribute("h"));
+    if (!h) {
+        stream_.fail(stream_error::policy_violation, "a <resume/> needs its h");
+    } else if (*h != 0) {
+        refuse_count(*h);
+    } else if (!may_resume()) {
+        refuse_management("item-not-found", std::nullopt);
+    } else {
+        go_on_with(std::string(element.attribute("previd")));
+    }
+}
+
+void IncomingStream::go_on_with(std::string token) {
+    const Pair pair = pairs_.begin()->first;
+    if (auto receipts = link_->take_receipts(token, pair.local)) {
+        take_receipts(std::move(receipts));
+        finish_resumption();
+        return;
+    }
+    if (hub_.limits().kept_streams_per_account == 0 || token.size() > longest_token) {
+        refuse_management("item-not-found", std::nullopt);
+        return;
+    }
+    resuming_ = Resuming::looking;
+    hub_.shared.store.map_list(
+        std::string(StreamRecords::store), pair.remote, hub_.shard,
+        [this, alive = handle(), token, pair](const Result<std::vector<MapEntry>>& all) {
+            if (alive.expired() || !stream_.usable()) return;
+            resuming_ = Resuming::no;
+            auto receipts = may_resume() ? link_->take_receipts(token, pair.local) : nullptr;
+            const auto kept = all ? find_kept_stream(*all, token) : std::nullopt;
+            if (receipts == nullptr && may_resume() && kept && kept->state.resource == pair.local &&
+                !hub_.stream_records.known(kept->id)) {
+                receipts = std::make_unique<Receipts>(hub_);
+                receipts->take_over(*kept, pair.remote, token);
+                CAUSEWAY_LOG(info, "s2s.went_on", {"local", pair.local}, {"remote", pair.remote},
+                             {"handled", kept->handled});
+            }
+            if (receipts == nullptr) {
+                refuse_management("item-not-found", std::nullopt);
+                return;
+            }
+            take_receipts(std::move(receipts));
+            finish_resumption();
+        });
+}
+
+/// The `h` of <resumed/> has to be final.
+void IncomingStream::finish_resumption() {
+    if (receipts_->open() != 0) {
+        if (resuming_ != Resuming::until_safe) {
+            resuming_ = Resuming::until_safe;
+            hub_.shard.timers().arm(final_timer_, final_within, *this, final_late);
+        }
+        return;
+    }
+    final_timer_.cancel();
+    resuming_ = Resuming::no;
+    following_ = true;
+    XmlBuilder resumed;
+    with_h(resumed.open("resumed", ns::stream_management), receipts_->handled())
+        .attribute("previd", receipts_->token());
+    stream_.send(resumed.take());
+    CAUSEWAY_LOG(info, "s2s.resumed", {"remote", peer_domain_}, {"direction", "in"},
+                 {"h", receipts_->handled()});
+}
+
+/// The peer sends again what is not safe, on this stream as a new one.
+void IncomingStream::give_up_resumption() {
+    const std::unique_ptr<Receipts> receipts = std::exchange(receipts_, nullptr);
+    resuming_ = Resuming::no;
+    following_ = false;
+    receipts->forget();
+    refuse_management("resource-constraint", receipts->handled());
+}
+
+std::unique_ptr<Receipts> IncomingStream::release_receipts() {
+    final_timer_.cancel();
+    resuming_ = Resuming::no;
+    pings_.clear();
+    following_ = false;
+    return std::exchange(receipts_, nullptr);
+}
+
+/// The stream has ended.
+void IncomingStream::leave_receipts(bool broke) {
+    std::unique_ptr<Receipts> receipts = release_receipts();
+    if (receipts == nullptr || !receipts->resumable() || table_.closing()) return;
+    if (broke && link_ != nullptr) {
+        link_->keep(std::move(receipts));
+    } else {
+        receipts->forget();
+    }
+}
+
+void IncomingStream::say_goodbye() {
+    if (!managed() || resuming_ != Resuming::no || !stream_.usable()) return;
+    XmlBuilder answer;
+    stream_.send(with_h(answer.open("a", ns::stream_management), receipts_->handled()).take());
+    if (table_.closing()) receipts_->leave_process();
+}
+
+}  // namespace causeway

@@ -1,0 +1,75 @@
+#include "s2s/interruption.h"
+
+#include <utility>
+
+#include "gateway/base/serial_number.h"
+
+namespace causeway {
+
+std::unique_ptr<Interruption> Interruption::of(OutgoingStream& stream) {
+    LinkResumption resumption = stream.resumption();
+    if (!stream.managed() || resumption.token.empty()) return nullptr;
+    resumption.state = LinkResumption::State::possible;
+    resumption.sent = stream.sent_count();
+    resumption.h.reset();
+    return std::unique_ptr<Interruption>(
+        new Interruption(std::move(resumption), stream.take_unacknowledged()));
+}
+
+std::vector<Interruption::Arrived> Interruption::give_back(
+    const std::deque<Confirmations::Written>& left) {
+    std::vector<Arrived> learn(left.size());
+    std::uint32_t number = resumption_.sent - static_cast<std::uint32_t>(unacknowledged_.size());
+    std::size_t next = 0;
+    for (const Sent& sent : std::exchange(unacknowledged_, {})) {
+        ++number;
+        if (next == left.size() || left[next].packet != sent.packet) continue;
+        const std::size_t which = next++;
+        if (given_back_->size() >= rows_at_most) continue;
+        given_back_->push_back({.number = number});
+        learn[which] = [rows = given_back_, at = given_back_->size() - 1](std::uint64_t row) {
+            GivenBack& given = (*rows)[at];
+            given.row = row;
+            if (given.arrived) std::exchange(given.arrived, {})(row);
+        };
+    }
+    return learn;
+}
+
+void Interruption::go_on(const LinkResumption& outcome, std::deque<Confirmations::Written> left,
+                         Visitor& visitor, const Arrived& arrived) {
+    const auto has = [&](std::uint32_t number) {
+        return outcome.h && serial_distance(number, *outcome.h) <= 0;
+    };
+    for (GivenBack& given : *given_back_) {
+        if (!has(given.number)) continue;
+        if (given.row != 0) {
+            arrived(given.row);
+        } else {
+            given.arrived = arrived;
+        }
+    }
+    std::uint32_t number = resumption_.sent - static_cast<std::uint32_t>(unacknowledged_.size());
+    for (const Sent& sent : std::exchange(unacknowledged_, {})) {
+        ++number;
+        if (!left.empty() && left.front().packet == sent.packet) {
+            const Confirmations::Written written = std::move(left.front());
+            left.pop_front();
+            if (has(number)) {
+                visitor.has(written);
+            } else {
+                visitor.send_again(written);
+            }
+            continue;
+        }
+        // What a domain itself asked is asked again by whoever wants to know.
+        const bool question =
+            sent.packet->kind() == StanzaKind::iq && !sent.packet->from().has_local();
+        if (outcome.state == LinkResumption::State::resumed && !has(number) && !question) {
+            visitor.send_again_in_passing(sent.packet);
+        }
+    }
+    for (const Confirmations::Written& written : left) visitor.send_again(written);
+}
+
+}  // namespace causeway

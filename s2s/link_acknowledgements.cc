@@ -1,0 +1,82 @@
+#include "s2s/link_acknowledgements.h"
+
+namespace causeway {
+
+LinkAcknowledgements::LinkAcknowledgements(Hub& hub, Stream& stream, std::uint32_t count)
+    : hub_(hub), stream_(stream) {
+    management_.go_on(0, count);
+}
+
+LinkAcknowledgements::~LinkAcknowledgements() { Flushable::unlink(); }
+
+void LinkAcknowledgements::sent(const PacketRef& packet, HoldId hold, Worth worth) {
+    management_.sent({.packet = packet, .hold = hold});
+    if (management_.should_ask()) {
+        hub_.shard.mark_dirty(*this);
+    } else if (!late_.armed()) {
+        ask_within(worth == Worth::kept ? interval : in_passing);
+    }
+}
+
+void LinkAcknowledgements::ask_within(Duration time) {
+    const TimePoint at = hub_.clock().now() + time;
+    if (later_.armed() && later_at_ <= at) return;
+    later_at_ = at;
+    hub_.shard.timers().arm(later_, time, *this, ask_later);
+}
+
+void LinkAcknowledgements::flush() {
+    if (management_.should_ask()) ask();
+}
+
+void LinkAcknowledgements::ask() {
+    later_.cancel();
+    management_.asked();
+    if (!late_.armed()) hub_.shard.timers().arm(late_, patience, *this, too_late);
+    stream_.ask();
+}
+
+void LinkAcknowledgements::look_whether_there() {
+    if (!late_.armed()) ask();
+}
+
+bool LinkAcknowledgements::acknowledge(std::uint32_t h) {
+    std::vector<Sent> done;
+    switch (management_.acknowledge(h, done)) {
+        case StreamManagement::Acknowledged::too_much: return false;
+        case StreamManagement::Acknowledged::nothing:
+            // It is there; but what it does not acknowledge has to be some time.
+            if (management_.unacknowledged().empty()) {
+                late_.cancel();
+            } else if (late_.armed()) {
+                ask_within(asked_again);
+            }
+            return true;
+        case StreamManagement::Acknowledged::something: break;
+    }
+    late_.cancel();
+    if (management_.should_ask()) {
+        hub_.shard.mark_dirty(*this);
+    } else if (!management_.unacknowledged().empty()) {
+        ask_within(interval);
+    }
+    stream_.acknowledged(done);
+    return true;
+}
+
+void LinkAcknowledgements::on_timer(std::uint32_t which) {
+    if (which == too_late) {
+        stream_.silent();
+    } else if (!management_.unacknowledged().empty()) {
+        ask();
+    }
+}
+
+std::deque<LinkAcknowledgements::Sent> LinkAcknowledgements::end() {
+    late_.cancel();
+    later_.cancel();
+    management_.interrupted();
+    return management_.take_unacknowledged();
+}
+
+}  // namespace causeway

@@ -1,0 +1,123 @@
+#include "s2s/receipts.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/base/encoding.h"
+#include "gateway/base/serial_number.h"
+
+namespace causeway {
+
+Receipts::Receipts(Hub& hub) : hub_(hub) { become(hub.next_id()); }
+
+Receipts::~Receipts() { hub_.ticket_holders.erase(holder_id_); }
+
+void Receipts::become(std::uint64_t holder_id) {
+    hub_.ticket_holders.erase(holder_id_);
+    holder_id_ = holder_id;
+    hub_.ticket_holders.emplace(holder_id_, static_cast<TicketHolder*>(this));
+}
+
+void Receipts::belongs_to(Stream* stream) {
+    timer_.cancel();
+    over_ = {};
+    management_.interrupted();
+    stream_ = stream;
+}
+
+// ---- stanzas ----
+
+std::uint32_t Receipts::receive() { return received_ = management_.receive(); }
+
+AcknowledgementTicket Receipts::follow() {
+    const std::uint32_t handled = management_.handled();
+    followed_ = true;
+    return {.holder = holder_id_,
+            .shard = hub_.shard.index(),
+            .number = receive(),
+            .handled = handled,
+            .kept = kept_,
+            .of_server = true};
+}
+
+void Receipts::stanza_ends() {
+    if (!std::exchange(followed_, false) && managed()) management_.settle(receive());
+}
+
+void Receipts::settled(std::uint32_t number) {
+    if (management_.settle(number) && stream_ != nullptr) stream_->on_safe();
+}
+
+// ---- resumption ----
+
+void Receipts::allow_resumption(const std::string& remote, const std::string& local) {
+    become(random_stream_id());
+    management_.allow_resumption(make_stream_token(holder_id_));
+    remote_ = remote;
+    local_ = local;
+    kept_ = hub_.limits().kept_streams_per_account > 0;
+    if (!kept_) return;
+    hub_.stream_records.begin(holder_id_, remote_);
+    const StreamState state{.resource = local_, .token_hash = hash_of_token(token())};
+    hub_.stream_records.set_state(holder_id_, state.text());
+}
+
+void Receipts::forget() {
+    if (std::exchange(kept_, false)) hub_.stream_records.forget(holder_id_, remote_);
+    remote_.clear();
+}
+
+bool Receipts::resumable_by(std::string_view token, std::string_view local) const {
+    return resumable() && local_ == local && equal_in_constant_time(token, management_.token());
+}
+
+void Receipts::take_over(const KeptStream& kept, const std::string& remote,
+                         std::string_view token) {
+    become(kept.id);
+    begin_management();
+    management_.go_on(kept.handled, 0);
+    management_.allow_resumption(std::string(token));
+    received_ = kept.handled;
+    remote_ = remote;
+    local_ = kept.state.resource;
+    kept_ = true;
+    repeats_ = kept.safe;
+    hub_.stream_records.go_on(kept, remote_);
+    hub_.ledger.commit_soon();
+}
+
+bool Receipts::repeats(const Stanza& stanza) {
+    if (repeats_.empty()) return false;
+    // What is sent again comes first, and may be less than it was.
+    if (serial_distance(received_ + 1, repeats_.rbegin()->first) > 0) {
+        repeats_.clear();
+        return false;
+    }
+    if (stanza.kind != StanzaKind::message) return false;
+    const std::uint64_t fingerprint =
+        StreamRecords::fingerprint(stanza.from, stanza.to, stanza.id());
+    // One without an id could be another that came to have its number: better twice than never.
+    if (fingerprint == 0) return false;
+    const auto found =
+        std::ranges::find(repeats_, fingerprint, [](const auto& one) { return one.second; });
+    if (found == repeats_.end()) return false;
+    repeats_.erase(found);
+    return true;
+}
+
+void Receipts::leave_process() {
+    if (kept_) hub_.stream_records.handled(holder_id_, management_.handled());
+}
+
+void Receipts::wait_for_peer(std::function<void()> over) {
+    belongs_to(nullptr);
+    over_ = std::move(over);
+    hub_.shard.timers().arm(
+        timer_, std::chrono::duration_cast<Duration>(hub_.limits().resume_seconds), *this);
+}
+
+void Receipts::on_timer(std::uint32_t) {
+    if (const auto over = std::exchange(over_, {})) over();
+}
+
+}  // namespace causeway
