@@ -151,6 +151,10 @@ private:
         if (param.type == "password") {
             command.add_flag("--" + param.name + "-stdin", given.password_stdin,
                              "Read it from standard input, not from the terminal: " + param.doc);
+        } else if (param.type == "flag") {
+            command.add_flag_callback(
+                "--" + param.name, [&given, key = param.name] { given.flags.insert(key); },
+                param.doc);
         } else if (param.type == "integer") {
             command
                 .add_option_function<std::uint64_t>(

@@ -126,6 +126,9 @@ std::optional<std::string> check(const Param& param, const json::value& value) {
         case ParamType::password: return check_string(param, value);
         case ParamType::path: return check_path(param, value);
         case ParamType::integer: return check_integer(param, value);
+        case ParamType::flag:
+            if (!value.is_bool()) return quoted(param.name) + " must be true or false";
+            return std::nullopt;
         case ParamType::accounts: return check_accounts(param, value);
     }
     return quoted(param.name) + " has no known type";
@@ -233,6 +236,7 @@ std::string_view to_string(ParamType type) {
         case ParamType::integer: return "integer";
         case ParamType::password: return "password";
         case ParamType::path: return "path";
+        case ParamType::flag: return "flag";
         case ParamType::accounts: return "accounts";
     }
     return "unknown";
@@ -257,6 +261,11 @@ std::optional<std::uint32_t> CommandRequest::number(std::string_view name) const
         return std::nullopt;
     }
     return static_cast<std::uint32_t>(value->get_int64());
+}
+
+bool CommandRequest::flag(std::string_view name) const {
+    const json::value* value = params.if_contains(view(name));
+    return value != nullptr && value->get_bool();
 }
 
 json::object CommandRequest::naming(std::string_view name) const {

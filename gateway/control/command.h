@@ -65,7 +65,7 @@ private:
     std::shared_ptr<State> state_;
 };
 
-/// Name as in help and in the schema: "string", "integer", "password", "accounts".
+/// Name as in help and in the schema: "string", "integer", "password", "path", "flag", "accounts".
 std::string_view to_string(ParamType type);
 
 class CommandTable;
@@ -88,6 +88,8 @@ struct CommandRequest {
     [[nodiscard]] bool has(std::string_view name) const;
     /// A string parameter; empty if it was left out.
     [[nodiscard]] std::string text(std::string_view name) const;
+    /// A flag; false if it was left out.
+    [[nodiscard]] bool flag(std::string_view name) const;
     /// An integer parameter.
     [[nodiscard]] std::optional<std::uint32_t> number(std::string_view name) const;
     /// A result that names what was asked about: `{name: its parameter}`.

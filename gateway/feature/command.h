@@ -18,6 +18,7 @@ enum class ParamType : unsigned char {
     integer,   ///< 0 to Param::at_most
     password,  ///< a string that causewayctl asks for: it never stands on a command line
     path,      ///< of a file, absolute; causewayctl takes one that goes from its own folder
+    flag,      ///< true or false; causewayctl takes it as "--name", without a value
     accounts,  ///< an array of [jid, password], 1 to Param::at_most of them; for programs only
 };
 

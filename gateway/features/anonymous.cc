@@ -33,14 +33,6 @@ constexpr std::string_view prefix = "anonymous-";
 constexpr Duration time_to_bind{2 * 60'000};
 constexpr std::size_t page = 200;
 
-constexpr FeatureOption enabled{
-    .key = "domain.anonymous",
-    .kind = FeatureOption::Kind::boolean,
-    .form = {},
-    .example = "true",
-    .doc =
-        "Whether clients may log in without an account (SASL ANONYMOUS, XEP-0175). What they are "
-        "given lasts as long as their session."};
 constexpr FeatureOption other_domains{
     .key = "anonymous.other_domains",
     .kind = FeatureOption::Kind::boolean,
@@ -65,7 +57,7 @@ constexpr FeatureOption accounts_per_network{
     .minimum = 1,
     .maximum = 1'000'000,
     .fallback = 20};
-constexpr std::array options{&enabled, &other_domains, &accounts, &accounts_per_network};
+constexpr std::array options{&allows_anonymous, &other_domains, &accounts, &accounts_per_network};
 
 /// Those that there are, on the first shard.
 class Guests final : public SlotState {
@@ -119,7 +111,12 @@ void remove(Hub& hub, const std::string& bare) {
                              {"cause", outcome.why()});
                 return;
             }
-            first.shard.post([&first, bare] { first.slots.make(slot).gone(bare); });
+            first.shard.post([&first, bare] {
+                first.slots.make(slot).gone(bare);
+                Batch batch;
+                batch.map_erase(store_name, bare, key);
+                first.shared.store.commit(std::move(batch), first.shard, {});
+            });
         });
     });
 }
@@ -149,7 +146,7 @@ void add(Hub& hub, const Jid& jid, std::function<void(const Result<Jid>&)> done)
 }  // namespace
 
 bool offered(const Hub& hub, std::string_view domain) {
-    return enabled.boolean(*hub.config, domain);
+    return allows_anonymous.boolean(*hub.config, domain);
 }
 
 bool is_anonymous(const Hub& hub, const Jid& jid) {
@@ -250,7 +247,9 @@ void started(const Life& life) {
 constexpr std::array from_client{FromClientHook{Phase::check, restrict_clients}};
 constexpr std::array life{LifeHook{LifeEvent::session_gone, session_gone},
                           LifeHook{LifeEvent::tick, sweep}, LifeHook{LifeEvent::started, started}};
-constexpr std::array stores{OwnedStore{store_name, OwnedStore::Shape::map}};
+// Not the account's own: what says that there is one is written before it and erased after it.
+constexpr std::array stores{
+    OwnedStore{.name = store_name, .shape = OwnedStore::Shape::map, .of_accounts = false}};
 
 }  // namespace
 }  // namespace anonymous

@@ -46,6 +46,15 @@ bool is_available(const Account& account) {
 
 void answer_account(const IqRequest& request) {
     const IqReturn back(request);
+    if (!request.account->presence_visible_to(request.stanza.from)) {
+        // Who is shown nothing sees an account that went away when the rule was made.
+        const UnixMillis since = request.account->access().hidden_since(request.stanza.from);
+        back.result(XmlBuilder()
+                        .open("query", ns::last_activity)
+                        .attribute("seconds", seconds_between(since, request.hub.clock().wall()))
+                        .take());
+        return;
+    }
     if (is_available(*request.account)) {
         back.result(XmlBuilder().open("query", ns::last_activity).attribute("seconds", "0").take());
         return;
@@ -150,7 +159,7 @@ void note(const Life& life) {
 Verdict guard_session(AtAccount& at) {
     const Packet& packet = *at.packet;
     if (packet.kind() != StanzaKind::iq || packet.type() != StanzaType::get ||
-        !packet.to().has_resource() || at.account.presence_visible_to(packet.from())) {
+        !packet.to().has_resource() || at.account.known_to(packet.from())) {
         return Verdict::next;
     }
     bool asks = false;

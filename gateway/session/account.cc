@@ -15,16 +15,18 @@ struct Account::Loading {
     std::optional<Result<std::optional<account_store::Record>>> record;
     std::optional<Result<std::vector<MapEntry>>> roster;
     std::vector<std::optional<Result<std::vector<MapEntry>>>> of_features;  ///< as account_data()
+    std::optional<Outcome> domain_rules;
 
     [[nodiscard]] bool complete() const {
-        return record && roster && std::ranges::all_of(of_features, [](const auto& entries) {
-                   return entries.has_value();
-               });
+        return record && roster && domain_rules &&
+               std::ranges::all_of(of_features,
+                                   [](const auto& entries) { return entries.has_value(); });
     }
     /// Of the first question that was answered with a failure; ok if none was.
     [[nodiscard]] Outcome failure() const {
         if (!*record) return record->error();
         if (!*roster) return roster->error();
+        if (!*domain_rules) return *domain_rules;
         for (const auto& entries : of_features) {
             if (!*entries) return entries->error();
         }
@@ -38,7 +40,8 @@ Account::Account(Hub& hub, Jid bare)
       roster_(*this),
       subscriptions_(*this),
       presence_(*this),
-      inbox_(*this) {}
+      inbox_(*this),
+      access_(*this) {}
 
 Account::~Account() = default;
 
@@ -75,7 +78,13 @@ void Account::rest() {
 bool Account::presence_visible_to(const Jid& who) const {
     if (who.bare() == jid_.bare()) return true;
     const RosterItem* item = roster_.items().find(who.bare_jid());
-    return exists() && item != nullptr && item->state.from;
+    return exists() && item != nullptr && item->state.from && !access_.view_for(who).hides_all();
+}
+
+bool Account::known_to(const Jid& who) const {
+    if (who.bare() == jid_.bare()) return true;
+    const RosterItem* item = roster_.items().find(who.bare_jid());
+    return exists() && ((item != nullptr && item->state.from) || access_.polite_to(who));
 }
 
 // ---- loading ----
@@ -125,6 +134,10 @@ void Account::load() {
                                        loaded_part(parts);
                                    });
     };
+    hub_.domain_access.when_known(jid_.domain(), [this, parts](const Outcome& known) {
+        parts->domain_rules = known;
+        loaded_part(parts);
+    });
     list(
         Roster::store_name, [](Loading & all) -> auto& { return all.roster; });
     const std::span<const AccountData> data = hub_.shared.features.account_data();
@@ -340,8 +353,7 @@ void Account::answer_iq(Stanza& stanza, Resource* session) {
         return;
     }
     // An account that does not exist is refused in the same words.
-    const bool audience =
-        handler->audience == IqAudience::anyone || presence_visible_to(stanza.from);
+    const bool audience = handler->audience == IqAudience::anyone || known_to(stanza.from);
     if (exists() && audience) {
         handler->handle({hub_, stanza, *payload, session, this});
     } else {

@@ -6,6 +6,7 @@
 //   subscriptions   requests and approvals (RFC 6121 §3)
 //   presence        broadcast, probes, directed presence (RFC 6121 §4)
 //   inbox           messages: delivery and what waits (RFC 6121 §8.5)
+//   access          who may do what: rules, presence views, blocked addresses
 //
 // The life of a stanza that arrives for the account: the account is loaded; if it does not exist,
 // the stanza is answered or dropped as the rules say; the hooks of the point at_account run; the
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "gateway/feature/slots.h"
+#include "gateway/session/account_access.h"
 #include "gateway/session/account_inbox.h"
 #include "gateway/session/account_presence.h"
 #include "gateway/session/account_roster.h"
@@ -51,6 +53,8 @@ public:
     [[nodiscard]] Subscriptions& subscriptions() { return subscriptions_; }
     [[nodiscard]] AccountPresence& presence() { return presence_; }
     [[nodiscard]] AccountInbox& inbox() { return inbox_; }
+    [[nodiscard]] AccountAccess& access() { return access_; }
+    [[nodiscard]] const AccountAccess& access() const { return access_; }
     Slots slots;  ///< of features
 
     // ---- life ----
@@ -81,9 +85,12 @@ public:
     [[nodiscard]] bool barred() const {
         return state_ == State::absent || state_ == State::disabled;
     }
-    /// Whether `who` may see its presence, and so may know that it exists: the account itself, and
-    /// contacts with a subscription. Only once it is loaded.
+    /// Whether `who` sees anything of its presence: the account itself, and contacts with a
+    /// subscription, unless the access rules hide it. Only once it is loaded.
     [[nodiscard]] bool presence_visible_to(const Jid& who) const;
+    /// Whether `who` may know that it exists, since it is subscribed or takes itself for it. Only
+    /// once it is loaded.
+    [[nodiscard]] bool known_to(const Jid& who) const;
 
     /// Something is under way; it must not be dropped. An open question to the store keeps it alive
     /// from begin_question() to end_question().
@@ -130,6 +137,7 @@ private:
     Subscriptions subscriptions_;
     AccountPresence presence_;
     AccountInbox inbox_;
+    AccountAccess access_;
     std::vector<Task> waiting_;  ///< for the account to be loaded
     State state_ = State::fresh;
     unsigned open_questions_ = 0;  ///< to the store, whose answers come to us

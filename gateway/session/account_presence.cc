@@ -9,6 +9,7 @@
 
 #include "gateway/base/random.h"
 #include "gateway/session/account.h"
+#include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
 
 namespace causeway {
@@ -127,13 +128,14 @@ void AccountPresence::first_presence(Resource& session) {
             session.deliver_as(other->presence, session.jid());
         }
     }
+    if (const PacketRef presence = published()) session.deliver_as(presence, session.jid());
     probe_contacts(session);
     send_requests(session);
 }
 
 void AccountPresence::probe_contacts(const Resource& session) {
     for (const auto& [key, item] : account_.roster().items().items()) {
-        if (!item.state.to) continue;
+        if (!item.state.to || account_.access().blocks(item.jid)) continue;
         account_.hub().routing->route(Packet::make(StanzaKind::presence, StanzaType::probe,
                                                    session.jid(), item.jid, random_token(6), {}));
     }
@@ -163,7 +165,7 @@ void AccountPresence::became_unavailable(Resource& session, const PacketRef& pac
         // §4.6.3: the recipients of directed presence are told, unless the broadcast told them.
         const RosterItem* item = account_.roster().items().find(to.bare_jid());
         if (item != nullptr && item->state.from && was_available) continue;
-        account_.hub().routing->route(packet->readdressed(to));
+        send_shown(packet, to);
     }
     if (!was_available) return;
     // §4.5.2: the session itself hears its own unavailable presence, as the others do.
@@ -183,19 +185,41 @@ void AccountPresence::directed(Resource& session, const PacketRef& packet) {
         session.directed.insert(packet->to());
     }
     if (account_.at_rest()) {
-        account_.hub().routing->route(packet);
+        send_shown(packet, packet->to());
     } else {
-        account_.in_order(
-            [this, packet](const Outcome&) { account_.hub().routing->route(packet); });
+        account_.in_order([this, packet](const Outcome&) { send_shown(packet, packet->to()); });
+    }
+}
+
+void AccountPresence::send_shown(const PacketRef& packet, const Jid& to) {
+    const PacketRef shown = account_.access().view_for(to).apply(packet);
+    if (shown == nullptr) return;
+    account_.hub().routing->route(shown->to() == to ? shown : shown->readdressed(to));
+}
+
+void AccountPresence::broadcast_to_contacts(const PacketRef& packet) {
+    const AccountAccess& access = account_.access();
+    const bool all_alike = access.usual(AccessAct::see);
+    struct Audience {
+        const PresenceView* view;
+        std::vector<const Jid*> contacts;
+    };
+    std::vector<Audience> audiences{{&PresenceView::whole(), {}}};
+    for (const auto& [key, item] : account_.roster().items().items()) {
+        if (!item.state.from) continue;
+        const PresenceView* view = all_alike ? &PresenceView::whole() : &access.view_for(item.jid);
+        auto audience = std::ranges::find(audiences, view, &Audience::view);
+        if (audience == audiences.end()) audience = audiences.insert(audience, {view, {}});
+        audience->contacts.push_back(&item.jid);
+    }
+    for (const Audience& audience : audiences) {
+        const PacketRef shown = audience.view->apply(packet);
+        if (shown != nullptr) account_.hub().routing->fan_out(shown, audience.contacts);
     }
 }
 
 void AccountPresence::broadcast(const PacketRef& packet) {
-    std::vector<const Jid*> contacts;
-    for (const auto& [key, item] : account_.roster().items().items()) {
-        if (item.state.from) contacts.push_back(&item.jid);
-    }
-    account_.hub().routing->fan_out(packet, contacts);
+    broadcast_to_contacts(packet);
     // §4.2.2: the account's own available sessions hear of it as well.
     for (Resource* session : account_.sessions().all()) {
         if (session->available()) session->deliver_as(packet, session->jid());
@@ -252,6 +276,10 @@ void AccountPresence::probed(const PacketRef& packet) {
         send_current(prober);
         return;
     }
+    if (account_.known_to(prober)) {
+        account_.hub().routing->route(hidden(prober));
+        return;
+    }
     // §4.3.2: a prober that is not subscribed learns that, and no more. A request that still waits
     // for its answer must not be answered by a probe.
     const RosterItem* item = account_.roster().items().find(prober.bare_jid());
@@ -260,15 +288,37 @@ void AccountPresence::probed(const PacketRef& packet) {
                                                account_.jid(), prober.bare_jid(), {}, {}));
 }
 
+/// The answer for who is shown nothing: that of an account that went away when the rule was made.
+PacketRef AccountPresence::hidden(const Jid& to) const {
+    const UnixMillis since = account_.access().hidden_since(to);
+    XmlBuilder inner;
+    if (since != 0) {
+        inner.open("delay", ns::delay)
+            .attribute("from", account_.jid().bare())
+            .attribute("stamp", format_date_time_exactly(since));
+    }
+    return Packet::make(StanzaKind::presence, StanzaType::unavailable, account_.jid(), to, {},
+                        inner.take());
+}
+
 void AccountPresence::send_current(const Jid& to) {
     bool any = false;
+    const PresenceView& view = account_.access().view_for(to);
+    if (view.hides_all()) {
+        account_.hub().routing->route(hidden(to));
+        return;
+    }
     for (const Resource* session : account_.sessions().all()) {
         if (!session->available()) continue;
         any = true;
-        account_.hub().routing->route(session->presence->readdressed(to));
+        account_.hub().routing->route(view.apply(session->presence)->readdressed(to));
+    }
+    if (const PacketRef presence = published()) {
+        any = true;
+        account_.hub().routing->route(view.apply(presence)->readdressed(to));
     }
     if (!any && last_ != nullptr) {
-        account_.hub().routing->route(last_->readdressed(to));
+        account_.hub().routing->route(view.apply(last_)->readdressed(to));
     } else if (!any) {
         account_.hub().routing->route(Packet::make(StanzaKind::presence, StanzaType::unavailable,
                                                    account_.jid(), to, {}, {}));
@@ -276,11 +326,94 @@ void AccountPresence::send_current(const Jid& to) {
 }
 
 void AccountPresence::send_unavailable(const Jid& to) {
+    // Who was shown nothing learns from no end that there was something.
+    if (account_.access().view_for(to).hides_all()) return;
     for (const Resource* session : account_.sessions().all()) {
         if (!session->available()) continue;
         account_.hub().routing->route(Packet::make(StanzaKind::presence, StanzaType::unavailable,
                                                    session->jid(), to, {}, {}));
     }
+    if (const PacketRef presence = published()) {
+        account_.hub().routing->route(unavailable(presence->from())->readdressed(to));
+    }
+}
+
+// ---- published in the account's name ----
+
+/// The resource that it has, which no client asks for.
+constexpr std::string_view published_resource = "published presence";
+
+PacketRef AccountPresence::published() const {
+    const PublishedPresence& presence = account_.access().state().published;
+    if (presence.empty()) return nullptr;
+    XmlBuilder xml;
+    if (!presence.show.empty()) xml.element("show", presence.show);
+    if (!presence.status.empty()) xml.element("status", presence.status);
+    xml.element("priority", "-1");  // nobody reads messages there
+    return Packet::make(StanzaKind::presence, StanzaType::available,
+                        account_.jid().with_resource(published_resource), {}, {}, xml.take());
+}
+
+PacketRef AccountPresence::unavailable(const Jid& from) const {
+    return Packet::make(StanzaKind::presence, StanzaType::unavailable, from, {}, {}, {});
+}
+
+void AccountPresence::published_changed() {
+    const PacketRef presence = published();
+    broadcast(presence != nullptr ? presence
+                                  : unavailable(account_.jid().with_resource(published_resource)));
+}
+
+// ---- access rules ----
+
+bool AccountPresence::subscribed(const Jid& who) const {
+    const RosterItem* item = account_.roster().items().find(who.bare_jid());
+    return item != nullptr && item->state.from;
+}
+
+std::vector<Jid> AccountPresence::watchers() const {
+    std::vector<Jid> all;
+    for (const auto& [key, item] : account_.roster().items().items()) {
+        if (item.state.from) all.push_back(item.jid);
+    }
+    std::set<Jid> directed;
+    for (const Resource* session : account_.sessions().all()) {
+        for (const Jid& to : session->directed) {
+            if (!subscribed(to)) directed.insert(to);
+        }
+    }
+    all.insert(all.end(), directed.begin(), directed.end());
+    return all;
+}
+
+void AccountPresence::views_changed(const std::vector<AccountAccess::Shown>& before) {
+    for (const AccountAccess::Shown& shown : before) {
+        const PresenceView& now = account_.access().view_for(shown.who);
+        if (now == shown.view) continue;
+        for (Resource* session : account_.sessions().all()) show_anew(*session, shown, now);
+        const PacketRef presence = published();
+        if (presence == nullptr || !subscribed(shown.who)) continue;
+        const PacketRef seen = now.apply(presence);
+        account_.hub().routing->route(
+            (seen != nullptr ? seen : unavailable(presence->from()))->readdressed(shown.who));
+    }
+}
+
+void AccountPresence::show_anew(Resource& session, const AccountAccess::Shown& before,
+                                const PresenceView& now) {
+    const bool directed = session.directed.contains(before.who);
+    const bool watches = session.available() && subscribed(before.who);
+    if (!directed && !watches) return;
+    PacketRef shown;
+    if (now.hides_all()) {
+        session.directed.erase(before.who);
+        shown = Packet::make(StanzaKind::presence, StanzaType::unavailable, session.jid(),
+                             before.who, {}, {});
+    } else if (watches) {
+        shown = now.apply(session.presence)->readdressed(before.who);
+    }
+    // What was sent to one address alone is not known any more, and is not shown anew.
+    if (shown != nullptr) account_.hub().routing->route(shown);
 }
 
 }  // namespace causeway

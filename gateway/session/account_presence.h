@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gateway/feature/acknowledgement.h"
+#include "gateway/session/account_access.h"
 #include "gateway/session/resource.h"
 
 namespace causeway {
@@ -35,6 +36,12 @@ public:
     void set_last(PacketRef last) { last_ = std::move(last); }
     /// Tells a contact that may not see them any more that every available session is unavailable.
     void send_unavailable(const Jid& to);
+    /// Presence was published in the account's name, or withdrawn (AccessState::published).
+    void published_changed();
+    /// Everybody who is shown something: subscribers, and who got directed presence.
+    [[nodiscard]] std::vector<Jid> watchers() const;
+    /// The access rules changed; `before` is what the watchers were shown until now.
+    void views_changed(const std::vector<AccountAccess::Shown>& before);
 
 private:
     void own(Resource& session, const PacketRef& packet, int priority);
@@ -45,6 +52,13 @@ private:
     void probe_contacts(const Resource& session);
     void send_requests(Resource& session);
     void broadcast(const PacketRef& packet);
+    [[nodiscard]] PacketRef published() const;
+    [[nodiscard]] PacketRef hidden(const Jid& to) const;
+    [[nodiscard]] PacketRef unavailable(const Jid& from) const;
+    void broadcast_to_contacts(const PacketRef& packet);
+    void show_anew(Resource& session, const AccountAccess::Shown& before, const PresenceView& now);
+    void send_shown(const PacketRef& packet, const Jid& to);
+    [[nodiscard]] bool subscribed(const Jid& who) const;
     void probed(const PacketRef& packet);
     void deliver(const PacketRef& packet);
     void refuse(Resource& session, const Stanza& stanza, std::string text);

@@ -27,13 +27,14 @@ std::string kept_request(const Packet& packet) {
             ->bytes());
 }
 
-/// What a change's plan tells its end.
-struct Planned {
-    SubscriptionStep step;
-    bool was_from = false;  ///< the contact saw the account's presence before
-};
-
 }  // namespace
+
+/// What a change's plan tells its end.
+struct Subscriptions::Planned {
+    SubscriptionStep step;
+    bool was_from = false;                    ///< the contact saw the account's presence before
+    AccessAnswer answer = AccessAnswer::ask;  ///< of a rule, to a request
+};
 
 // ---- a session of the account sends ----
 
@@ -114,14 +115,45 @@ void Subscriptions::sent(const PacketRef& packet, const SubscriptionStep& step, 
 
 // ---- it arrives for the account ----
 
+/// What the access rules make of a request: with "allow" it is as if it had been approved
+/// beforehand; with "deny" and "polite" nothing is asked, now or later.
+void Subscriptions::decide(RosterItem& item, const PacketRef& packet, Planned& planned) const {
+    planned.step = receive_subscription(item.state, packet->type());
+    if (packet->type() != StanzaType::subscribe || item.state.from) return;
+    planned.answer = account_.access().decide(item.jid, AccessAct::subscribe).answer;
+    SubscriptionState decided = item.state;
+    switch (planned.answer) {
+        case AccessAnswer::allow:
+            decided.approved = true;
+            planned.step = receive_subscription(decided, packet->type());
+            planned.step.push = true;
+            return;
+        case AccessAnswer::deny:
+        case AccessAnswer::polite:
+            decided.pending_in = false;
+            planned.step = {.state = decided};
+            return;
+        default: return;
+    }
+}
+
 Outcome Subscriptions::plan_inbound(const PacketRef& packet, Batch& batch, Change& change,
-                                    SubscriptionStep& step) {
+                                    Planned& planned) {
     const Roster& roster = account_.roster().items();
     const Jid contact = packet->from().bare_jid();
     const RosterItem* known = roster.find(contact);
     RosterItem item = known != nullptr ? *known : RosterItem{};
     item.jid = contact;
-    step = receive_subscription(item.state, packet->type());
+    planned.was_from = item.state.from;
+    decide(item, packet, planned);
+    const SubscriptionStep& step = planned.step;
+    if (step.state.from && !item.listed) {
+        if (roster.listed_count() >= account_.hub().limits().roster_items) {
+            return Outcome::policy("The roster is full.");
+        }
+        item.listed = true;
+        item.removed = false;
+    }
     if (step.state.pending_in && !item.state.pending_in &&
         roster.request_count() >= account_.hub().limits().subscription_requests) {
         return Outcome::policy("Too many requests are waiting for this contact.");
@@ -156,14 +188,12 @@ void Subscriptions::receive(const PacketRef& packet, AcknowledgementTicket ticke
         const auto planned = std::make_shared<Planned>();
         account_.roster().change(
             [this, packet, planned](Batch& batch, Change& change) {
-                const RosterItem* known = account_.roster().items().find(packet->from().bare_jid());
-                planned->was_from = known != nullptr && known->state.from;
-                return plan_inbound(packet, batch, change, planned->step);
+                return plan_inbound(packet, batch, change, *planned);
             },
             [this, &hub, packet, planned, ticket](const Outcome& outcome) {
                 if (outcome) {
                     hub.settle(ticket);
-                    received(packet, planned->step, planned->was_from);
+                    received(packet, *planned);
                 } else if (outcome.cause() == Cause::policy) {
                     hub.settle(ticket);  // an answer would tell a stranger that the account exists
                 } else {
@@ -173,16 +203,22 @@ void Subscriptions::receive(const PacketRef& packet, AcknowledgementTicket ticke
     });
 }
 
-void Subscriptions::received(const PacketRef& packet, const SubscriptionStep& step, bool was_from) {
+void Subscriptions::answer(const PacketRef& packet, StanzaType type) {
+    account_.hub().routing->route(Packet::make(StanzaKind::presence, type, account_.jid(),
+                                               packet->from().bare_jid(), packet->id(), {}));
+}
+
+void Subscriptions::received(const PacketRef& packet, const Planned& planned) {
     const Jid contact = packet->from().bare_jid();
-    if (step.reply_subscribed) {
-        account_.hub().routing->route(Packet::make(StanzaKind::presence, StanzaType::subscribed,
-                                                   account_.jid(), contact, packet->id(), {}));
+    if (planned.step.reply_subscribed || planned.answer == AccessAnswer::polite) {
+        answer(packet, StanzaType::subscribed);
         account_.presence().send_current(contact);
+    } else if (planned.answer == AccessAnswer::deny) {
+        answer(packet, StanzaType::unsubscribed);
     }
     // §3.3.3: only a contact that saw presence is told that it ends; a request that is withdrawn
     // tells nothing.
-    if (packet->type() == StanzaType::unsubscribe && was_from) {
+    if (packet->type() == StanzaType::unsubscribe && planned.was_from) {
         account_.presence().send_unavailable(contact);
     }
 }

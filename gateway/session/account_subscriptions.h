@@ -22,13 +22,16 @@ public:
 private:
     using Change = AccountRoster::Change;
 
+    struct Planned;
+
     Outcome plan_outbound(const PacketRef& packet, const Jid& contact, Batch& batch, Change& change,
                           SubscriptionStep& step);
-    Outcome plan_inbound(const PacketRef& packet, Batch& batch, Change& change,
-                         SubscriptionStep& step);
+    Outcome plan_inbound(const PacketRef& packet, Batch& batch, Change& change, Planned& planned);
+    void decide(RosterItem& item, const PacketRef& packet, Planned& planned) const;
     void sent(const PacketRef& packet, const SubscriptionStep& step, bool was_from,
               AcknowledgementTicket ticket);
-    void received(const PacketRef& packet, const SubscriptionStep& step, bool was_from);
+    void received(const PacketRef& packet, const Planned& planned);
+    void answer(const PacketRef& packet, StanzaType type);
     void show(const PacketRef& packet);
 
     Account& account_;

@@ -16,6 +16,7 @@ Hub::Hub(Shared& shared_parts, Shard& own_shard, Network& own_network, Resolver&
       metrics(shared_parts.features.metrics()),
       stream_records(*this),
       trace(own_shard, initial->limits.trace_bytes),
+      domain_access(*this),
       ledger(*this),
       accounts(std::make_unique<Accounts>(*this)),
       next_id_(own_shard.index()) {

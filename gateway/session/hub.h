@@ -18,6 +18,7 @@
 #include "gateway/net/socket.h"
 #include "gateway/net/tls_store.h"
 #include "gateway/session/archive_mark.h"
+#include "gateway/session/domain_access.h"
 #include "gateway/session/ledger.h"
 #include "gateway/session/seen_messages.h"
 #include "gateway/session/stream_records.h"
@@ -157,7 +158,8 @@ struct Hub final : private TimerTarget {
     MetricCounts metrics;  ///< of features, on this shard
     Slots slots;           ///< of features, the same; outlives the accounts
     StreamRecords stream_records;
-    Trace trace;           ///< what was decided about stanzas here
+    Trace trace;  ///< what was decided about stanzas here
+    DomainAccess domain_access;
     Ledger ledger;
     SeenMessages seen;  ///< of accounts whose home is here
     std::unique_ptr<Accounts> accounts;

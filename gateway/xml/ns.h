@@ -49,12 +49,8 @@ inline constexpr std::string_view pubsub_node_config =
     "http://jabber.org/protocol/pubsub#node_config";                                         // 0060
 inline constexpr std::string_view pubsub_owner = "http://jabber.org/protocol/pubsub#owner";  // 0060
 inline constexpr std::string_view pubsub_publish_options =
-    "http://jabber.org/protocol/pubsub#publish-options";                                 // 0060
-inline constexpr std::string_view capabilities = "http://jabber.org/protocol/caps";      // 0115
-inline constexpr std::string_view receipts = "urn:xmpp:receipts";                        // 0184
-inline constexpr std::string_view version = "jabber:iq:version";                         // 0092
-inline constexpr std::string_view server_info = "http://jabber.org/network/serverinfo";  // 0157
-inline constexpr std::string_view ping = "urn:xmpp:ping";                                // 0199
+    "http://jabber.org/protocol/pubsub#publish-options";                             // 0060
+inline constexpr std::string_view capabilities = "http://jabber.org/protocol/caps";  // 0115
 inline constexpr std::string_view form_validation =
     "http://jabber.org/protocol/xdata-validate";                                    // 0122
 inline constexpr std::string_view stream_limits = "urn:xmpp:stream-limits:0";       // 0478
@@ -63,6 +59,10 @@ inline constexpr std::string_view time = "urn:xmpp:time";                       
 inline constexpr std::string_view delay = "urn:xmpp:delay";                         // 0203
 inline constexpr std::string_view dialback = "jabber:server:dialback";              // 0220
 inline constexpr std::string_view dialback_feature = "urn:xmpp:features:dialback";  // 0220
+inline constexpr std::string_view access = "urn:causeway:access:0";                 // own
+inline constexpr std::string_view blocking = "urn:xmpp:blocking";                   // 0191
+inline constexpr std::string_view blocking_errors = "urn:xmpp:blocking:errors";     // 0191
+inline constexpr std::string_view reporting = "urn:xmpp:reporting:1";               // 0377
 inline constexpr std::string_view carbons = "urn:xmpp:carbons:2";                   // 0280
 inline constexpr std::string_view forward = "urn:xmpp:forward:0";                   // 0297
 inline constexpr std::string_view archive = "urn:xmpp:mam:2";                       // 0313

@@ -12,6 +12,7 @@
 #include "gateway/server/why.h"
 #include "gateway/session/account_store.h"
 #include "gateway/store/memory.h"
+#include "tests/support/scene_administrator.h"
 
 namespace causeway::scene {
 namespace {
@@ -257,6 +258,17 @@ Roster SceneServer::roster(const std::string& owner) {
         });
     if (!entries) throw std::runtime_error(entries.error().why());
     return Roster::from_store(owner, *entries);
+}
+
+std::vector<std::string> SceneServer::administer(const std::string& line) {
+    const auto answer = world_.ask<std::vector<std::string>>(
+        [&](Executor& to, std::function<void(Result<std::vector<std::string>>)> give) {
+            scene::administer(*server_, *operations_, line,
+                              [&to, give = std::move(give)](std::vector<std::string> lines) {
+                                  to.post([give, lines = std::move(lines)] { give(lines); });
+                              });
+        });
+    return answer ? *answer : std::vector{"error: " + answer.error().why()};
 }
 
 std::string SceneServer::explanation(const std::string& id) {

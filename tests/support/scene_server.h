@@ -103,6 +103,8 @@ public:
     /// The number of a feature's metric over all shards; nothing if there is none of that name.
     std::optional<std::int64_t> counted(std::string_view metric, std::string_view value);
 
+    /// What an administrator's verb answers; see scene_administrator.h.
+    std::vector<std::string> administer(const std::string& line);
     /// What `causewayctl why` says of a message: its explanation, or why there is none.
     std::string explanation(const std::string& id);
 

@@ -218,6 +218,27 @@ void Stage::contact_is(const Step& step, const Words& words) {
     if (!right) throw SceneFailure(step, fmt::format("  it is: {}", describe(found)));
 }
 
+/// A verb of causewayctl; the block has the lines of its answer. Without one it must succeed.
+void Stage::administrator_types(const Step& step, const Words& words) {
+    std::string line;
+    for (std::size_t i = 1; i < words.size(); ++i) {
+        line += (line.empty() ? "" : " ") + filled(words[i]);
+    }
+    std::vector<std::string> wanted, came;
+    for (const std::string& one : lines_of(step.block)) wanted.push_back(one);
+    const auto fit = [&] {
+        came = server_of(words[0]).administer(line);
+        bool right =
+            wanted.empty() ? !came.front().starts_with("error: ") : came.size() == wanted.size();
+        for (std::size_t i = 0; right && i < wanted.size(); ++i) right = fits(came[i], wanted[i]);
+        return right;
+    };
+    // What changes something is done once; a question is asked until the answer is right.
+    const bool asks = words.size() > 2 && (words[2] == "list" || words[2] == "test");
+    if (asks ? world_.wait_until(fit) : fit()) return;
+    throw SceneFailure(step, fmt::format("  it answers:\n  {}", fmt::join(came, "\n  ")));
+}
+
 /// What the administrator is told of it: a line a fact, "authentication external".
 void Stage::link_is(const Step& step, const Words& words) {
     std::string wrong;

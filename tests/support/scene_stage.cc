@@ -41,6 +41,7 @@ const std::vector<Stage::Rule>& Stage::rules() {
         {"the administrator of <domain> closes the streams with <remote>", &Stage::closes_link,
          simulation},
         {"the administrator of <domain> tries <remote> again", &Stage::tries_again, simulation},
+        {"the administrator of <domain> types <verb...>", &Stage::administrator_types},
         {"server <domain> explains <id>", &Stage::server_explains},
         {"server <domain> is unreachable", &Stage::server_unreachable, simulation},
         {"server <domain> is reachable", &Stage::server_reachable, simulation},

@@ -104,6 +104,7 @@ private:
     void waiting_stanzas(const Step& step, const Words& words);
     void contact_is(const Step& step, const Words& words);
     void link_is(const Step& step, const Words& words);
+    void administrator_types(const Step& step, const Words& words);
     void has_counted(const Step& step, const Words& words);
     void dns_srv(const Step& step, const Words& words);
     void dns_address(const Step& step, const Words& words);

@@ -141,7 +141,8 @@ Outcome BulkAdd::count(const UnderWay& request, const json::value& result) {
         const json::value* reason = entry == nullptr ? nullptr : entry->if_contains("reason");
         if (index == nullptr || !index->is_int64() || reason == nullptr || !reason->is_string() ||
             static_cast<std::uint64_t>(index->get_int64()) >= request.accounts.size()) {
-            return Outcome::malformed("the server's answer reports a failure for a request that was not sent");
+            return Outcome::malformed(
+                "the server's answer reports a failure for a request that was not sent");
         }
         const Account& account = request.accounts[static_cast<std::size_t>(index->get_int64())];
         fail(account.line, account.jid, std::string(reason->get_string().c_str()));

@@ -124,6 +124,8 @@ int run_verb(Client& client, const Verb& verb, const Given& given, const Options
         } else if (const auto number = given.numbers.find(param.name);
                    number != given.numbers.end()) {
             params.emplace(param.name, number->second);
+        } else if (given.flags.contains(param.name)) {
+            params.emplace(param.name, true);
         }
     }
     if (verb.is_live) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,6 +30,7 @@ struct Options {
 struct Given {
     std::map<std::string, std::string> texts;  ///< by parameter
     std::map<std::string, std::uint64_t> numbers;
+    std::set<std::string> flags;  ///< those that were given
     bool password_stdin = false;
     std::string bulk_file;
 };

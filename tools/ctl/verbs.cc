@@ -80,7 +80,7 @@ Verb verb_of(const json::value& of) {
 
 bool can_be_typed(const Param& param) {
     return param.type == "string" || param.type == "integer" || param.type == "password" ||
-           param.type == "path";
+           param.type == "path" || param.type == "flag";
 }
 
 /// A verb is words that are no options, and takes what a command line can carry.
@@ -106,6 +106,8 @@ std::string Param::usage() const {
     std::string words = upper(name);
     if (type == "password") {
         words = "[--" + name + "-stdin]";
+    } else if (type == "flag") {
+        words = "--" + name;
     } else if (option) {
         words = "--" + name + (type == "integer" ? " N" : " " + words);
     }

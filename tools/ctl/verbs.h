@@ -16,7 +16,7 @@ namespace causeway::ctl {
 struct Param {
     std::string name;
     std::string
-        type;  ///< "string", "integer", "password", "path", or one that only programs can give
+        type;  ///< "string", "integer", "password", "path", "flag", or one that only programs can give
     std::string doc;
     bool required = true;
     bool option = false;  ///< "--name VALUE"

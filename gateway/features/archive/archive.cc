@@ -213,12 +213,13 @@ constexpr IqHandler of_owner(StanzaType type, std::string_view name,
     return {type, ns::archive, name, IqTarget::own, handle};
 }
 
-constexpr IqHandler of_others(StanzaType type, std::string_view name) {
+constexpr IqHandler of_others(StanzaType type, std::string_view name,
+                              void (*handle)(const IqRequest&) = refuse_others) {
     return {type,
             ns::archive,
             name,
             IqTarget::account,
-            refuse_others,
+            handle,
             IqAudience::anyone,
             StanzaCondition::forbidden};
 }
@@ -229,7 +230,7 @@ constexpr std::array handlers{
     of_owner(StanzaType::get, "metadata", tell_metadata),
     of_owner(StanzaType::get, "prefs", tell_preferences),
     of_owner(StanzaType::set, "prefs", change_preferences),
-    of_others(StanzaType::set, "query"),
+    of_others(StanzaType::set, "query", answer_grantee),
     of_others(StanzaType::get, "query"),
     of_others(StanzaType::get, "metadata"),
     of_others(StanzaType::get, "prefs"),

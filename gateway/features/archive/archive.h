@@ -38,6 +38,7 @@ std::uint64_t id_of(std::string_view text);
 
 // iq handlers
 void answer_query(const IqRequest& request);
+void answer_grantee(const IqRequest& request);
 void tell_form(const IqRequest& request);
 void tell_metadata(const IqRequest& request);
 void tell_preferences(const IqRequest& request);

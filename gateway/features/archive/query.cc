@@ -28,34 +28,6 @@ struct Questions final : SlotState {
 };
 constexpr Slot<Questions> questions_slot{"archive-questions"};
 
-// ---- answering ----
-
-std::string result_of(const Question& question, const ArchiveRow& row) {
-    return XmlBuilder()
-        .open("result", ns::archive)
-        .attribute_if("queryid", question.query_id)
-        .attribute("id", text_of(row.id))
-        .open("forwarded", ns::forward)
-        .open("delay", ns::delay)
-        .attribute("stamp", format_date_time_exactly(time_of_id(row.id)))
-        .close()
-        .raw(Packet::forwarded(row.body))
-        .take();
-}
-
-std::string fin_of(const ArchivePage& page, std::size_t sent) {
-    ResultSetPage set{.first = {}, .last = {}, .index = page.index, .count = page.count};
-    if (sent > 0) {
-        set.first = text_of(page.rows.front().id);
-        set.last = text_of(page.rows.back().id);
-    }
-    XmlBuilder xml;
-    xml.open("fin", ns::archive);
-    if (page.complete) xml.attribute("complete", "true");
-    append_result_set(xml, set);
-    return xml.take();
-}
-
 /// The session that asked, if it is still there and waits for this answer.
 Resource* asker(Account& account, const std::shared_ptr<const Question>& question) {
     Resource* session = account.sessions().find(question->back.to.resource());
@@ -174,11 +146,7 @@ void check_anchors(Account& account, const std::shared_ptr<const Question>& ques
         read_page(account, question, question->query);
         return;
     }
-    ArchiveQuery query{.owner = question->query.owner};
-    query.ids = question->anchors;
-    std::ranges::sort(query.ids);
-    query.ids.erase(std::ranges::unique(query.ids).begin(), query.ids.end());
-    query.bytes = std::numeric_limits<std::size_t>::max();  // four rows at most
+    ArchiveQuery query = anchors_of(*question);
     const std::size_t wanted = query.ids.size();
     account.begin_question();
     account.hub().shared.store.archive_page(

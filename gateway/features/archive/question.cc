@@ -3,11 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/escape.h"
 #include "gateway/features/archive/archive.h"
+#include "gateway/store/ids.h"
+#include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
 #include "gateway/xmpp/data_form.h"
+#include "gateway/xmpp/packet.h"
 #include "gateway/xmpp/result_set.h"
 
 namespace causeway::archive {
@@ -145,6 +150,41 @@ Refusal not_found() {
 
 std::optional<Refusal> read_question(Question& question, const Element& element, Arena& arena) {
     return QuestionReader(question).read(element, arena);
+}
+
+ArchiveQuery anchors_of(const Question& question) {
+    ArchiveQuery query{.owner = question.query.owner};
+    query.ids = question.anchors;
+    std::ranges::sort(query.ids);
+    query.ids.erase(std::ranges::unique(query.ids).begin(), query.ids.end());
+    query.bytes = std::numeric_limits<std::size_t>::max();  // four rows at most
+    return query;
+}
+
+std::string result_of(const Question& question, const ArchiveRow& row) {
+    return XmlBuilder()
+        .open("result", ns::archive)
+        .attribute_if("queryid", question.query_id)
+        .attribute("id", text_of(row.id))
+        .open("forwarded", ns::forward)
+        .open("delay", ns::delay)
+        .attribute("stamp", format_date_time_exactly(time_of_id(row.id)))
+        .close()
+        .raw(Packet::forwarded(row.body))
+        .take();
+}
+
+std::string fin_of(const ArchivePage& page, std::size_t sent) {
+    ResultSetPage set{.first = {}, .last = {}, .index = page.index, .count = page.count};
+    if (sent > 0) {
+        set.first = text_of(page.rows.front().id);
+        set.last = text_of(page.rows.back().id);
+    }
+    XmlBuilder xml;
+    xml.open("fin", ns::archive);
+    if (page.complete) xml.attribute("complete", "true");
+    append_result_set(xml, set);
+    return xml.take();
 }
 
 }  // namespace causeway::archive

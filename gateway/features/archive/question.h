@@ -37,4 +37,12 @@ Refusal not_found();
 /// Fills `question` from `<query/>`; its query has its owner already.
 std::optional<Refusal> read_question(Question& question, const Element& element, Arena& arena);
 
+/// A query for what the question starts from.
+ArchiveQuery anchors_of(const Question& question);
+
+/// `<result/>` with one message (XEP-0313 §5.1).
+std::string result_of(const Question& question, const ArchiveRow& row);
+/// `<fin/>` of a page of which `sent` messages were sent (§4.2).
+std::string fin_of(const ArchivePage& page, std::size_t sent);
+
 }  // namespace causeway::archive

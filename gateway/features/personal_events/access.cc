@@ -35,6 +35,8 @@ Access by_model(const Account& account, const Node& node, const Jid& who, Act ac
 
 Access may(const Account& account, const Node& node, const Jid& who, Act act) {
     if (who.bare() == account.jid().bare()) return Access::granted;
+    // Events are shown like presence: who is shown nothing of that hears of none.
+    if (act == Act::hear && account.access().view_for(who).hides_all()) return Access::forbidden;
     const Affiliation affiliation = node.affiliation(who);
     if (affiliation == Affiliation::owner) return Access::granted;
     if (affiliation == Affiliation::outcast || act == Act::own) return Access::forbidden;

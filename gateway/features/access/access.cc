@@ -1,0 +1,122 @@
+// Access rules: what the owner of an account, and the administrator of a domain, let others do
+// (gateway/session/account_access.h decides). Here are the hooks that carry decisions out for
+// messages, what is stored, and the verbs of the control socket (commands.cc).
+#include <algorithm>
+#include <array>
+
+#include "gateway/features/access/ad_hoc.h"
+#include "gateway/features/access/commands.h"
+#include "gateway/features/access/operations.h"
+#include "gateway/route/router.h"
+
+namespace causeway {
+namespace access {
+
+constexpr std::string_view about_section =
+    "What owners of accounts may keep to decide who may do what.";
+
+constexpr FeatureOption rules_limit{.key = "access.rules_per_list",
+                                    .kind = FeatureOption::Kind::integer,
+                                    .form = {},
+                                    .example = "500",
+                                    .doc = "Access rules of one account, or of one domain.",
+                                    .minimum = 1,
+                                    .maximum = 10'000,
+                                    .fallback = 500,
+                                    .section_doc = about_section};
+constexpr FeatureOption views_limit{.key = "access.views_per_account",
+                                    .kind = FeatureOption::Kind::integer,
+                                    .form = {},
+                                    .example = "50",
+                                    .doc = "Named presence views of one account.",
+                                    .minimum = 0,
+                                    .maximum = 1000,
+                                    .fallback = 50};
+constexpr FeatureOption blocked_limit{.key = "access.blocked_per_account",
+                                      .kind = FeatureOption::Kind::integer,
+                                      .form = {},
+                                      .example = "1000",
+                                      .doc = "Addresses that one account may block (XEP-0191).",
+                                      .minimum = 0,
+                                      .maximum = 100'000,
+                                      .fallback = 1000};
+constexpr FeatureOption held_limit{
+    .key = "access.held_per_account",
+    .kind = FeatureOption::Kind::integer,
+    .form = {},
+    .example = "100",
+    .doc =
+        "Messages that wait for the owner of one account to accept them. Senders of more get "
+        "an error.",
+    .minimum = 0,
+    .maximum = 10'000,
+    .fallback = 100};
+
+namespace {
+
+constexpr std::array options{&rules_limit, &views_limit, &blocked_limit, &held_limit};
+constexpr std::array stores{OwnedStore{AccountAccess::store_name, OwnedStore::Shape::map},
+                            OwnedStore{held_store, OwnedStore::Shape::log}};
+
+void load(Account& account, const std::vector<MapEntry>& entries) {
+    account.access().load(entries);
+}
+constexpr std::array account_data{AccountData{AccountAccess::store_name, load}};
+
+/// One of the account's sessions is in that room, or whatever it is: it sent presence there.
+bool has_joined(const Account& account, const Jid& who) {
+    return std::ranges::any_of(account.sessions().all(), [&](const Resource* session) {
+        return std::ranges::any_of(session->directed,
+                                   [&](const Jid& to) { return to.bare() == who.bare(); });
+    });
+}
+
+/// An error is an answer to what the account itself sent.
+Verdict filter_message(AtAccount& at) {
+    if (at.account.access().usual(AccessAct::write) || at.packet->type() == StanzaType::error ||
+        was_accepted(at.account, at.packet)) {
+        return Verdict::next;
+    }
+    const Jid& from = at.packet->from();
+    if (at.packet->type() == StanzaType::groupchat && has_joined(at.account, from)) {
+        return Verdict::next;
+    }
+    switch (at.account.access().decide(from, AccessAct::write).answer) {
+        case AccessAnswer::deny:
+            // The words of an account that is not there.
+            return at.refuse({.condition = StanzaCondition::service_unavailable, .text = {}});
+        case AccessAnswer::hold:
+            if (!at.packet->storable()) return Verdict::dropped;
+            hold_message(at.account, at.packet, at.ticket);
+            return Verdict::taken;
+        default: return Verdict::next;
+    }
+}
+
+/// Who is subscribed and is shown nothing sees no session either.
+Verdict hide_session(AtAccount& at) {
+    const Packet& packet = *at.packet;
+    const bool request = packet.type() == StanzaType::get || packet.type() == StanzaType::set;
+    if (!request || !packet.to().has_resource() || at.account.access().usual(AccessAct::see) ||
+        !at.account.known_to(packet.from()) || at.account.presence_visible_to(packet.from())) {
+        return Verdict::next;
+    }
+    return at.refuse({.condition = StanzaCondition::service_unavailable, .text = {}});
+}
+
+constexpr std::array at_account{AtAccountHook{StanzaKind::message, Phase::privacy, filter_message},
+                                AtAccountHook{StanzaKind::iq, Phase::check, hide_session}};
+
+}  // namespace
+}  // namespace access
+
+extern const Feature access_rules;
+const Feature access_rules{.name = "access_rules",
+                           .points = {.at_account = access::at_account},
+                           .stores = access::stores,
+                           .account_data = access::account_data,
+                           .options = access::options,
+                           .commands = access_commands,
+                           .ad_hoc = access_menus};
+
+}  // namespace causeway

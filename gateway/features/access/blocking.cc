@@ -1,0 +1,192 @@
+// XEP-0191 Blocking Command: addresses that the owner of an account wants nothing to do with, the
+// head of the account's access rules (gateway/session/account_access.h). With XEP-0377 a client
+// says why.
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "gateway/base/log.h"
+#include "gateway/base/random.h"
+#include "gateway/features/access/operations.h"
+#include "gateway/route/router.h"
+#include "gateway/xml/builder.h"
+#include "gateway/xml/ns.h"
+
+namespace causeway {
+namespace {
+
+/// The session asked for the list, and hears of its changes.
+struct Interested final : SlotState {};
+constexpr Slot<Interested> interested_slot{"blocking"};
+
+std::string save(const Resource& session) {
+    return session.slots.get(interested_slot) == nullptr ? "" : "on";
+}
+void restore(Resource& session, std::string_view) { session.slots.make(interested_slot); }
+constexpr std::array session_data{SessionData{"blocking", save, restore}};
+
+void get(const IqRequest& request) {
+    request.sender->slots.make(interested_slot);
+    XmlBuilder xml;
+    xml.open("blocklist", ns::blocking);
+    for (const auto& [address, since] : request.account->access().state().blocked) {
+        xml.open("item").attribute("jid", address).close();
+    }
+    IqReturn(request).result(xml.take());
+}
+
+/// §3.3.4: each session that asked for the list hears of a change.
+void push(Account& account, std::string_view name, const std::vector<std::string>& addresses) {
+    XmlBuilder xml;
+    xml.open(name, ns::blocking);
+    for (const std::string& address : addresses) {
+        xml.open("item").attribute("jid", address).close();
+    }
+    const std::string inner = xml.take();
+    for (Resource* session : account.sessions().all()) {
+        if (session->slots.get(interested_slot) == nullptr) continue;
+        session->deliver(Packet::make(StanzaKind::iq, StanzaType::set, account.jid(),
+                                      session->jid(), random_token(9), inner),
+                         0);
+    }
+}
+
+/// A report in a block (XEP-0377 §2), for whoever watches over the server.
+void log_report(const IqRequest& request, const Element& item, std::string_view address) {
+    const Element* report = item.child(ns::reporting, "report");
+    if (report == nullptr) return;
+    const Element* text = report->child(ns::reporting, "text");
+    CAUSEWAY_LOG(warn, "blocking.reported", {"by", request.account->jid().bare()}, {"jid", address},
+                 {"reason", report->attribute("reason")},
+                 {"text", text == nullptr ? "" : text->text(request.stanza.arena).substr(0, 500)});
+}
+
+/// The addresses in a request; an error is answered, and nothing returned.
+std::optional<std::vector<std::string>> read_items(const IqRequest& request) {
+    std::vector<std::string> addresses;
+    for (const Element* item = request.payload.first_element(); item != nullptr;
+         item = item->next_element()) {
+        if (!item->is(ns::blocking, "item")) continue;
+        const auto jid = Jid::parse(item->attribute("jid"));
+        if (!jid) {
+            IqReturn(request).error(
+                {.condition = StanzaCondition::jid_malformed, .text = jid.error().why()});
+            return std::nullopt;
+        }
+        addresses.emplace_back(jid->full());
+        if (request.payload.name == "block") log_report(request, *item, jid->full());
+    }
+    return addresses;
+}
+
+void answer(const IqReturn& back, const Outcome& outcome) {
+    if (outcome) {
+        back.result({});
+    } else if (outcome.cause() == Cause::policy) {
+        back.error({.condition = StanzaCondition::resource_constraint, .text = outcome.why()});
+    } else {
+        back.error({.condition = StanzaCondition::internal_server_error,
+                    .text = "The list could not be changed: try again later.",
+                    .type = "wait"});
+    }
+}
+
+void block(const IqRequest& request) {
+    const IqReturn back(request);
+    auto addresses = read_items(request);
+    if (!addresses) return;
+    if (addresses->empty()) {
+        // §3.3.10
+        back.error({.condition = StanzaCondition::bad_request, .text = "Name whom to block."});
+        return;
+    }
+    Account& account = *request.account;
+    const auto limit = static_cast<std::size_t>(access::blocked_limit.integer(*request.hub.config));
+    account.access().change(
+        [addresses = *addresses, limit, now = request.hub.clock().wall()](AccessState& next) {
+            for (const std::string& address : addresses) next.blocked.emplace(address, now);
+            return next.blocked.size() <= limit
+                       ? Outcome{}
+                       : Outcome::policy("Too many addresses are blocked.");
+        },
+        [&account, back, addresses = *addresses](const Outcome& outcome) {
+            answer(back, outcome);
+            if (outcome) push(account, "block", addresses);
+        });
+}
+
+void unblock(const IqRequest& request) {
+    const IqReturn back(request);
+    auto addresses = read_items(request);
+    if (!addresses) return;
+    Account& account = *request.account;
+    account.access().change(
+        [addresses = *addresses](AccessState& next) {
+            if (addresses.empty()) next.blocked.clear();
+            for (const std::string& address : addresses) next.blocked.erase(address);
+            return Outcome{};
+        },
+        [&account, back, addresses = *addresses](const Outcome& outcome) {
+            answer(back, outcome);
+            if (outcome) push(account, "unblock", addresses);
+        });
+}
+
+// ---- nothing comes in ----
+
+/// §3.3.2: a blocked address is answered as if nobody were there, and its presence goes nowhere.
+Verdict drop_presence(AtAccount& at) {
+    return at.account.access().blocks(at.packet->from()) ? Verdict::dropped : Verdict::next;
+}
+
+Verdict refuse_iq(AtAccount& at) {
+    const StanzaType type = at.packet->type();
+    const bool request = type == StanzaType::get || type == StanzaType::set;
+    if (!request || !at.account.access().blocks(at.packet->from())) return Verdict::next;
+    return at.refuse({.condition = StanzaCondition::service_unavailable, .text = {}});
+}
+
+// ---- and nothing goes out ----
+
+Verdict refuse_own(FromClient& from) {
+    const Stanza& stanza = from.stanza;
+    if (stanza.to.empty() || !from.account.access().blocks(stanza.to)) return Verdict::next;
+    switch (stanza.type) {
+        // Taking leave is always possible, and so are answers.
+        case StanzaType::unavailable:
+        case StanzaType::unsubscribe:
+        case StanzaType::unsubscribed:
+        case StanzaType::result:
+        case StanzaType::error: return Verdict::next;
+        default: break;
+    }
+    return from.refuse({.condition = StanzaCondition::not_acceptable,
+                        .text = "This account has blocked that address.",
+                        .type = "cancel",
+                        .detail = "blocked",
+                        .detail_ns = ns::blocking_errors});
+}
+
+constexpr std::array handlers{
+    IqHandler{StanzaType::get, ns::blocking, "blocklist", IqTarget::own, get},
+    IqHandler{StanzaType::set, ns::blocking, "block", IqTarget::own, block},
+    IqHandler{StanzaType::set, ns::blocking, "unblock", IqTarget::own, unblock},
+};
+constexpr std::array disco_features{ns::blocking, ns::reporting};
+constexpr std::array at_account{AtAccountHook{StanzaKind::presence, Phase::privacy, drop_presence},
+                                AtAccountHook{StanzaKind::iq, Phase::privacy, refuse_iq}};
+constexpr std::array from_client{FromClientHook{Phase::privacy, refuse_own}};
+
+}  // namespace
+
+extern const Feature blocking;
+const Feature blocking{.name = "blocking",
+                       .xep = 191,
+                       .version = "1.3",
+                       .server_disco = disco_features,
+                       .account_disco = disco_features,
+                       .iq = handlers,
+                       .points = {.from_client = from_client, .at_account = at_account},
+                       .session_data = session_data};
+
+}  // namespace causeway

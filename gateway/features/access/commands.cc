@@ -1,0 +1,307 @@
+// See commands.h. Each goes to the home shard of the account, or works on the rules of a domain.
+#include "gateway/features/access/commands.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <utility>
+
+#include "gateway/control/listing.h"
+#include "gateway/features/access/on_account.h"
+
+namespace causeway {
+namespace {
+
+namespace json = boost::json;
+using access::Answer;
+using access::answer_done;
+using access::answer_from_shard;
+using access::with_account;
+using access::with_named_account;
+using control::CommandRequest;
+using control::Field;
+using control::Param;
+using control::ParamType;
+using control::Reply;
+using control::utf8;
+
+/// What a command is about: an account, or a domain here.
+struct Subject {
+    Jid jid;
+    [[nodiscard]] bool is_domain() const { return !jid.has_local(); }
+};
+
+std::optional<Subject> subject_of(const CommandRequest& request) {
+    const std::string text = request.text("jid");
+    if (text.find('@') != std::string::npos) {
+        auto account = control::account_of(text);
+        if (account) return Subject{*account};
+        request.reply(account.error());
+        return std::nullopt;
+    }
+    auto domain = Jid::parse(text);
+    if (!domain || domain->has_resource()) {
+        request.reply(Outcome::malformed("\"" + text + "\" is neither an account nor a domain"));
+        return std::nullopt;
+    }
+    if (!request.host.shared->hubs.front()->serves(domain->domain())) {
+        request.reply(Outcome::absent("no domain " + text + " is served here"));
+        return std::nullopt;
+    }
+    return Subject{*domain};
+}
+
+/// On the first shard: changes of a domain's rules come one after the other there.
+void change_domain(const CommandRequest& request, const Jid& domain, access::EditRules edit,
+                   access::Done done) {
+    Hub& hub = *request.host.shared->hubs.front();
+    hub.shard.post([&hub, domain = std::string(domain.domain()), edit = std::move(edit),
+                    done = std::move(done)] { access::change_domain(hub, domain, edit, done); });
+}
+
+// ---- rules ----
+
+struct RuleRow {
+    std::size_t number;
+    AccessRule rule;
+};
+
+json::object to_json(const RuleRow& row) {
+    return {{"number", row.number},
+            {"sentence", utf8(row.rule.sentence())},
+            {"subject", utf8(row.rule.subject.text())},
+            {"act", name_of(row.rule.act)},
+            {"answer", utf8(row.rule.answer_text())},
+            {"waived", row.rule.waived}};
+}
+
+void list_rules(const Reply& reply, Executor& home, const AccessRules& rules) {
+    control::Page<RuleRow> page;
+    for (const AccessRule& rule : rules.all()) {
+        page.rows.push_back({rules.number_of(rule), rule});
+    }
+    home.post([reply, page = std::move(page)] {
+        control::list<RuleRow>(
+            reply, [page](const control::PageRequest&,
+                          const control::Answer<control::Page<RuleRow>>& answer) { answer(page); });
+    });
+}
+
+void list(const CommandRequest& request) {
+    const auto subject = subject_of(request);
+    if (!subject) return;
+    Executor& home = *request.host.home;
+    if (!subject->is_domain()) {
+        with_account(request, subject->jid, answer_from_shard(request),
+                     [reply = request.reply, &home](Account& account) {
+                         list_rules(reply, home, account.access().state().rules);
+                     });
+        return;
+    }
+    Hub& hub = *request.host.shared->hubs.front();
+    hub.shard.post([&hub, &home, reply = request.reply, answer = answer_from_shard(request),
+                    domain = std::string(subject->jid.domain())] {
+        hub.domain_access.when_known(domain, [&](const Outcome& known) {
+            if (!known) return answer(known);
+            list_rules(reply, home, hub.domain_access.rules(domain));
+        });
+    });
+}
+
+void add(const CommandRequest& request) {
+    const auto subject = subject_of(request);
+    if (!subject) return;
+    auto rule =
+        AccessRule::parse(request.text("subject"), request.text("act"), request.text("answer"));
+    if (!rule) return request.reply(rule.error());
+    rule->waived = request.flag("waive");
+    const std::size_t at = request.number("at").value_or(0);
+    const Answer answer = answer_from_shard(request);
+    json::object result = request.naming("jid");
+    result.emplace("sentence", utf8(rule->sentence()));
+    if (subject->is_domain()) {
+        if (Outcome outcome = access::check_domain_rule(*rule); !outcome) {
+            return request.reply(outcome);
+        }
+        Shared& shared = *request.host.shared;
+        rule->since = shared.clock.wall();
+        const auto most =
+            static_cast<std::size_t>(access::rules_limit.integer(*shared.hubs.front()->config));
+        change_domain(
+            request, subject->jid,
+            [rule = *rule, at, most](AccessRules& rules) {
+                return access::insert_rule(rules, rule, at, most);
+            },
+            answer_done(answer, std::move(result)));
+        return;
+    }
+    if (rule->waived) {
+        return request.reply(Outcome::malformed("only a rule of a domain can be waived"));
+    }
+    with_account(
+        request, subject->jid, answer,
+        [rule = *rule, at, answer, result = std::move(result)](Account& account) {
+            access::add_rule(
+                account, rule, at, [&account, answer, result, rule](const Outcome& outcome) {
+                    if (outcome) {
+                        access::tell_sessions(account, "An administrator added the access rule: " +
+                                                           rule.sentence() + ".");
+                    }
+                    answer_done(answer, result)(outcome);
+                });
+        });
+}
+
+void remove(const CommandRequest& request) {
+    const auto subject = subject_of(request);
+    if (!subject) return;
+    const std::size_t number = request.number("number").value_or(0);
+    const Answer answer = answer_from_shard(request);
+    json::object result = request.naming("jid");
+    result.emplace("number", number);
+    if (subject->is_domain()) {
+        change_domain(
+            request, subject->jid,
+            [number](AccessRules& rules) {
+                return rules.remove(number)
+                           ? Outcome{}
+                           : Outcome::absent(fmt::format("there is no rule {}: the list has {}",
+                                                         number, rules.all().size()));
+            },
+            answer_done(answer, std::move(result)));
+        return;
+    }
+    with_account(
+        request, subject->jid, answer,
+        [number, answer, result = std::move(result)](Account& account) {
+            access::remove_rule(
+                account, number, [&account, number, answer, result](const Outcome& outcome) {
+                    if (outcome) {
+                        access::tell_sessions(
+                            account,
+                            fmt::format("An administrator removed access rule {}.", number));
+                    }
+                    answer_done(answer, result)(outcome);
+                });
+        });
+}
+
+void clear(const CommandRequest& request) {
+    const auto subject = subject_of(request);
+    if (!subject) return;
+    const Answer answer = answer_from_shard(request);
+    const json::object result = request.naming("jid");
+    if (subject->is_domain()) {
+        change_domain(
+            request, subject->jid,
+            [](AccessRules& rules) {
+                rules.clear();
+                return Outcome{};
+            },
+            answer_done(answer, result));
+        return;
+    }
+    with_account(request, subject->jid, answer, [answer, result](Account& account) {
+        access::clear_rules(account, [&account, answer, result](const Outcome& outcome) {
+            if (outcome) {
+                access::tell_sessions(account, "An administrator removed all access rules.");
+            }
+            answer_done(answer, result)(outcome);
+        });
+    });
+}
+
+void test(const CommandRequest& request) {
+    const auto who = Jid::parse(request.text("who"));
+    if (!who) return request.reply(who.error());
+    const auto act = read_act(request.text("act"));
+    if (!act) {
+        return request.reply(
+            Outcome::malformed("an act is one of subscribe, see, write, read-archive and publish"));
+    }
+    const Answer answer = answer_from_shard(request);
+    with_named_account(request, answer, [answer, who = *who, act = *act](Account& account) {
+        const access::Explained told = access::explain(account, who, act);
+        answer(json::value(json::object{{"jid", utf8(account.jid().bare())},
+                                        {"who", utf8(who.full())},
+                                        {"act", name_of(act)},
+                                        {"answer", utf8(told.answer)},
+                                        {"reason", utf8(told.sentence)}}));
+    });
+}
+
+// ---- the table ----
+
+constexpr auto account_or_domain =
+    control::jid_param("an account, or a domain here for all of its accounts");
+constexpr auto account = control::jid_param("the account");
+constexpr Param number_param{.name = "number",
+                             .type = ParamType::integer,
+                             .doc = "its number in the list",
+                             .at_most = 100'000};
+constexpr std::array of_either{account_or_domain};
+constexpr std::array of_account{account};
+constexpr std::array add_params{
+    account_or_domain,
+    Param{.name = "subject",
+          .doc = "jid:J, domain:D, domain:*.D, group:G, subscription:both|to|from|none, anonymous "
+                 "or anyone",
+          .at_most = control::jid_bytes},
+    Param{.name = "act", .doc = "subscribe, see, write, read-archive or publish", .at_most = 16},
+    Param{.name = "answer",
+          .doc = "subscribe: allow, ask, deny, polite; see: a view; write: allow, hold, deny; "
+                 "read-archive and publish: allow, deny",
+          .at_most = 64},
+    Param{.name = "at",
+          .type = ParamType::integer,
+          .required = false,
+          .doc = "its place in the list (the last)",
+          .at_most = 100'000,
+          .option = true},
+    Param{.name = "waive",
+          .type = ParamType::flag,
+          .required = false,
+          .doc = "of a domain: a rule of an account may say otherwise",
+          .option = true}};
+constexpr std::array remove_params{account_or_domain, number_param};
+constexpr std::array test_params{
+    account, Param{.name = "who", .doc = "somebody's address", .at_most = control::jid_bytes},
+    Param{.name = "act", .doc = "subscribe, see, write, read-archive or publish", .at_most = 16}};
+constexpr std::array rule_fields{Field{"", "{number}"}, Field{"RULE", "{sentence}"},
+                                 Field{"WRITTEN", "{subject} {act} {answer}"}};
+
+}  // namespace
+
+extern constinit const std::array<control::Command, 5> access_commands{
+    control::Command{.name = "access.list",
+                     .params = of_either,
+                     .doc = "the access rules, in the order in which they are looked at",
+                     .streams = true,
+                     .run = list,
+                     .view = {.fields = rule_fields, .empty = "no rules: what is usual holds"}},
+    control::Command{.name = "access.add",
+                     .params = add_params,
+                     .doc = "adds an access rule",
+                     .mutates = true,
+                     .run = add,
+                     .view = {.sentence = "{jid}: {sentence}"}},
+    control::Command{.name = "access.remove",
+                     .params = remove_params,
+                     .doc = "removes an access rule",
+                     .mutates = true,
+                     .run = remove,
+                     .view = {.sentence = "rule {number} of {jid} is removed"}},
+    control::Command{.name = "access.clear",
+                     .params = of_either,
+                     .doc = "removes all access rules",
+                     .mutates = true,
+                     .run = clear,
+                     .view = {.sentence = "{jid} has no access rules any more"}},
+    control::Command{.name = "access.test",
+                     .params = test_params,
+                     .doc = "what somebody may do, and which rule says so",
+                     .run = test,
+                     .view = {.sentence = "{who}, {act}: {answer} ({reason})"}},
+};
+
+}  // namespace causeway

@@ -1,0 +1,228 @@
+#include "gateway/features/access/operations.h"
+
+#include <fmt/format.h>
+
+#include <deque>
+#include <memory>
+#include <utility>
+
+#include "gateway/base/log.h"
+#include "gateway/base/random.h"
+#include "gateway/session/accounts.h"
+#include "gateway/xml/builder.h"
+
+namespace causeway::access {
+namespace {
+
+std::size_t most(const FeatureOption& option, const Account& account) {
+    return static_cast<std::size_t>(option.integer(*account.hub().config));
+}
+
+Outcome no_rule(std::size_t number, std::size_t count) {
+    return Outcome::absent(fmt::format("there is no rule {}: the list has {}", number, count));
+}
+
+/// Puts the new rules in force for everybody of that domain who is in use on a shard.
+void adopt(Hub& hub, const std::string& domain, const DomainAccess::Rules& rules) {
+    std::vector<Account*> online;
+    hub.accounts->each_online([&](Account& account) {
+        if (account.jid().domain() == domain && account.loaded()) online.push_back(&account);
+    });
+    // What each watcher was shown is noted for all accounts before the rules change for all.
+    std::function<void()> change = [&] { hub.domain_access.replace(domain, rules); };
+    for (Account* account : online) {
+        change = [account, inner = std::move(change)] { account->access().around(inner); };
+    }
+    change();
+}
+
+/// Changes of the rules of domains, one after the other; the first is under way.
+struct DomainChange {
+    std::string domain;
+    EditRules edit;
+    Done done;
+};
+struct DomainChanges final : SlotState {
+    std::deque<DomainChange> waiting;
+};
+constexpr Slot<DomainChanges> domain_changes_slot{"access-domain-changes"};
+constexpr std::size_t changes_limit = 100;
+constexpr std::size_t longest_status = 1024;
+
+void begin_change(Hub& hub, DomainChanges& changes);
+
+void end_change(Hub& hub, DomainChanges& changes, const Outcome& outcome) {
+    const Done done = std::move(changes.waiting.front().done);
+    changes.waiting.pop_front();
+    done(outcome);
+    if (!changes.waiting.empty()) begin_change(hub, changes);
+}
+
+void begin_change(Hub& hub, DomainChanges& changes) {
+    const std::string domain = changes.waiting.front().domain;
+    hub.domain_access.when_known(domain, [&hub, &changes, domain](const Outcome& known) {
+        if (!known) return end_change(hub, changes, known);
+        const auto next = std::make_shared<AccessRules>(hub.domain_access.rules(domain));
+        if (Outcome edited = changes.waiting.front().edit(*next); !edited) {
+            return end_change(hub, changes, edited);
+        }
+        Batch batch;
+        batch.map_set(DomainAccess::store_name, domain, DomainAccess::rules_key, next->serialise());
+        hub.shared.store.commit(
+            std::move(batch), hub.shard, [&hub, &changes, domain, next](const Outcome& outcome) {
+                if (outcome) {
+                    for (Hub* other : hub.shared.hubs) {
+                        hub.at(*other, [other, domain, next] { adopt(*other, domain, next); });
+                    }
+                }
+                end_change(hub, changes, outcome);
+            });
+    });
+}
+
+}  // namespace
+
+// ---- an account's own ----
+
+Outcome insert_rule(AccessRules& rules, AccessRule rule, std::size_t at, std::size_t limit) {
+    if (rules.all().size() >= limit) {
+        return Outcome::policy(fmt::format(
+            "the list is full: {} rules are allowed (access.rules_per_list); remove one first",
+            limit));
+    }
+    rules.insert(std::move(rule), at == 0 ? limit : at);
+    return {};
+}
+
+void add_rule(Account& account, AccessRule rule, std::size_t at, Done done) {
+    rule.since = account.hub().clock().wall();
+    account.access().change(
+        [rule = std::move(rule), at, limit = most(rules_limit, account)](AccessState& next) {
+            const bool known = rule.act != AccessAct::see || rule.view == "whole" ||
+                               rule.view == "nothing" || next.views.contains(rule.view);
+            if (!known) {
+                return Outcome::absent("there is no view \"" + rule.view +
+                                       "\": make it first, or name whole or nothing");
+            }
+            return insert_rule(next.rules, rule, at, limit);
+        },
+        std::move(done));
+}
+
+void remove_rule(Account& account, std::size_t number, Done done) {
+    account.access().change(
+        [number](AccessState& next) {
+            return next.rules.remove(number) ? Outcome{} : no_rule(number, next.rules.all().size());
+        },
+        std::move(done));
+}
+
+void clear_rules(Account& account, Done done) {
+    account.access().change(
+        [](AccessState& next) {
+            next.rules.clear();
+            return Outcome{};
+        },
+        std::move(done));
+}
+
+void set_view(Account& account, PresenceView view, Done done) {
+    account.access().change(
+        [view = std::move(view), limit = most(views_limit, account)](AccessState& next) -> Outcome {
+            if (Outcome outcome = view.check(); !outcome) return outcome;
+            if (!next.views.contains(view.name) && next.views.size() >= limit) {
+                return Outcome::policy(fmt::format(
+                    "{} views are allowed (access.views_per_account): remove one first", limit));
+            }
+            next.views.insert_or_assign(view.name, view);
+            return {};
+        },
+        std::move(done));
+}
+
+void remove_view(Account& account, std::string name, Done done) {
+    account.access().change(
+        [name = std::move(name)](AccessState& next) -> Outcome {
+            for (const AccessRule& rule : next.rules.all()) {
+                if (rule.act != AccessAct::see || rule.view != name) continue;
+                return Outcome::refused(
+                    fmt::format("rule {} shows the view \"{}\": remove it first",
+                                next.rules.number_of(rule), name));
+            }
+            if (next.views.erase(name) == 0) return Outcome::absent("there is no view " + name);
+            return {};
+        },
+        std::move(done));
+}
+
+void publish(Account& account, PublishedPresence presence, Done done) {
+    account.access().change(
+        [presence = std::move(presence)](AccessState& next) -> Outcome {
+            if (presence.status.size() > longest_status) {
+                return Outcome::malformed(
+                    fmt::format("A status has at most {} bytes.", longest_status));
+            }
+            next.published = presence;
+            return {};
+        },
+        std::move(done));
+}
+
+Explained explain(const Account& account, const Jid& who, AccessAct act) {
+    using Source = AccessDecision::Source;
+    Explained all{.decision = account.access().decide(who, act), .answer = {}, .sentence = {}};
+    const AccessDecision& decision = all.decision;
+    all.answer = act == AccessAct::see ? account.access().view_for(who).name
+                                       : std::string(name_of(decision.answer));
+    switch (decision.source) {
+        case Source::owner: all.sentence = "it is the account itself"; break;
+        case Source::blocked: all.sentence = "it is blocked"; break;
+        case Source::standard: all.sentence = "no rule names it"; break;
+        case Source::account_rule:
+            all.sentence =
+                fmt::format("rule {}: {}", account.access().state().rules.number_of(*decision.rule),
+                            decision.rule->sentence());
+            break;
+        case Source::domain_rule:
+            all.sentence = fmt::format(
+                "rule {} of {}: {}",
+                account.hub().domain_access.rules(account.jid().domain()).number_of(*decision.rule),
+                account.jid().domain(), decision.rule->sentence());
+            break;
+    }
+    if (act == AccessAct::see && account.access().polite_to(who)) {
+        all.sentence = "it seems to be subscribed, and sees nothing";
+    }
+    return all;
+}
+
+void tell_sessions(Account& account, std::string_view text) {
+    const std::string body = XmlBuilder().element("body", text).take();
+    for (Resource* session : account.sessions().all()) {
+        session->deliver(
+            Packet::make(StanzaKind::message, StanzaType::headline, account.jid().domain_jid(),
+                         session->jid(), random_token(9), body),
+            0);
+    }
+}
+
+// ---- a domain's ----
+
+Outcome check_domain_rule(const AccessRule& rule) {
+    if (rule.act == AccessAct::see && rule.view != "whole" && rule.view != "nothing") {
+        return Outcome::malformed("a rule of a domain shows whole or nothing");
+    }
+    return {};
+}
+
+void change_domain(Hub& hub, std::string domain, EditRules edit, Done done) {
+    DomainChanges& changes = hub.slots.make(domain_changes_slot);
+    if (changes.waiting.size() >= changes_limit) {
+        done(Outcome::retry("too many changes of access rules are under way"));
+        return;
+    }
+    changes.waiting.push_back({std::move(domain), std::move(edit), std::move(done)});
+    if (changes.waiting.size() == 1) begin_change(hub, changes);
+}
+
+}  // namespace causeway::access

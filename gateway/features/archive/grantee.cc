@@ -1,0 +1,155 @@
+// The archive of an account for somebody whom its owner lets read it (an access rule
+// "read-archive allow"), here or at another server. Each question is logged, and the owner's
+// sessions are told of the first one of a day.
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "gateway/base/log.h"
+#include "gateway/base/random.h"
+#include "gateway/features/archive/archive.h"
+#include "gateway/features/archive/question.h"
+#include "gateway/route/router.h"
+#include "gateway/session/account.h"
+#include "gateway/xml/builder.h"
+
+namespace causeway::archive {
+namespace {
+
+/// Questions of all grantees of one account that may wait for an answer.
+constexpr std::size_t open_limit = 5;
+constexpr std::size_t grantees_remembered = 100;
+constexpr Duration told_again_after{24 * 60 * 60'000};
+
+struct Grantees final : SlotState {
+    std::size_t open = 0;
+    std::map<std::string, TimePoint> told;  ///< by bare JID
+};
+constexpr Slot<Grantees> grantees_slot{"archive-grantees"};
+
+/// The owner learns who reads.
+void tell_owner(Account& account, Grantees& grantees, const Jid& who) {
+    CAUSEWAY_LOG(info, "archive.read_by_other", {"jid", account.jid().bare()}, {"by", who.bare()});
+    const TimePoint now = account.hub().clock().now();
+    const auto known = grantees.told.find(std::string(who.bare()));
+    if (known != grantees.told.end() && now - known->second < told_again_after) return;
+    if (grantees.told.size() >= grantees_remembered) grantees.told.clear();
+    grantees.told.insert_or_assign(std::string(who.bare()), now);
+    const std::string body =
+        XmlBuilder().element("body", std::string(who.bare()) + " reads your archive.").take();
+    for (Resource* session : account.sessions().all()) {
+        session->deliver(
+            Packet::make(StanzaKind::message, StanzaType::headline, account.jid().domain_jid(),
+                         session->jid(), random_token(9), body),
+            0);
+    }
+}
+
+/// One question that is being answered; it keeps the account.
+class Answering : public std::enable_shared_from_this<Answering> {
+public:
+    Answering(Account& account, std::shared_ptr<const Question> question)
+        : account_(account), question_(std::move(question)) {
+        ++account_.slots.make(grantees_slot).open;
+        account_.begin_question();
+    }
+    ~Answering() {
+        --account_.slots.make(grantees_slot).open;
+        account_.end_question();
+    }
+    Answering(const Answering&) = delete;
+    Answering& operator=(const Answering&) = delete;
+
+    void begin() {
+        account_.hub().ledger.when_readable([self = shared_from_this()] { self->check_anchors(); });
+    }
+
+private:
+    void ask(ArchiveQuery query, std::function<void(ArchivePage)> then) {
+        account_.hub().shared.store.archive_page(
+            std::move(query), account_.hub().shard,
+            [self = shared_from_this(), then = std::move(then)](Result<ArchivePage> page) {
+                if (page) return then(std::move(*page));
+                self->question_->back.error({.condition = StanzaCondition::internal_server_error,
+                                             .text = "The archive cannot be read at the moment.",
+                                             .type = "wait"});
+            });
+    }
+
+    void refuse(const Refusal& refusal) {
+        question_->back.error({.condition = refusal.condition, .text = refusal.text});
+    }
+
+    void check_anchors() {
+        if (question_->anchors.empty()) return read(question_->query);
+        ArchiveQuery query = anchors_of(*question_);
+        const std::size_t wanted = query.ids.size();
+        ask(std::move(query), [this, wanted](const ArchivePage& page) {
+            if (page.rows.size() < wanted) return refuse(not_found());
+            read(question_->query);
+        });
+    }
+
+    void read(const ArchiveQuery& query) {
+        ask(query, [this, query](ArchivePage page) {
+            if (page.rows.empty() && !page.complete && query.rows > 0) {
+                ArchiveQuery rest = query;
+                (rest.from_end ? rest.before : rest.after) = page.reached;
+                return read(rest);
+            }
+            const bool missing = !question_->query.ids.empty() && page.complete &&
+                                 page.rows.size() < question_->query.ids.size();
+            if (missing) return refuse(not_found());
+            send(page);
+        });
+    }
+
+    void send(const ArchivePage& page) {
+        const auto send_row = [&](const ArchiveRow& row) {
+            account_.hub().routing->route(Packet::make(StanzaKind::message, StanzaType::normal,
+                                                       account_.jid(), question_->back.to, {},
+                                                       result_of(*question_, row)));
+        };
+        if (question_->flip) {
+            std::for_each(page.rows.rbegin(), page.rows.rend(), send_row);
+        } else {
+            std::for_each(page.rows.begin(), page.rows.end(), send_row);
+        }
+        question_->back.result(fin_of(page, page.rows.size()));
+    }
+
+    Account& account_;
+    const std::shared_ptr<const Question> question_;
+};
+
+}  // namespace
+
+void answer_grantee(const IqRequest& request) {
+    Account& account = *request.account;
+    const bool may =
+        offered(request.hub, account.jid().domain()) &&
+        account.access().decide(request.stanza.from, AccessAct::read_archive).allowed();
+    if (!may) {
+        IqReturn(request).error({.condition = StanzaCondition::forbidden, .text = {}});
+        return;
+    }
+    const auto question = std::make_shared<Question>(IqReturn(request));
+    question->query.owner = std::string(account.jid().bare());
+    if (auto refusal = read_question(*question, request.payload, request.stanza.arena)) {
+        question->back.error({.condition = refusal->condition, .text = std::move(refusal->text)});
+        return;
+    }
+    Grantees& grantees = account.slots.make(grantees_slot);
+    if (grantees.open >= open_limit) {
+        question->back.error({.condition = StanzaCondition::resource_constraint,
+                              .text = "Too many questions to the archive wait for an answer.",
+                              .type = "wait"});
+        return;
+    }
+    tell_owner(account, grantees, request.stanza.from);
+    std::make_shared<Answering>(account, question)->begin();
+}
+
+}  // namespace causeway::archive

@@ -1,0 +1,229 @@
+// What a domain offers, and what one of its accounts takes part in: presence, messages, or both
+// (RFC 2779 §2.1: each works where the other is not offered). Without presence, a bound session
+// takes messages at once, and nobody can subscribe. Without messages, nobody can send any.
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gateway/base/random.h"
+#include "gateway/control/accounts.h"
+#include "gateway/control/answers.h"
+#include "gateway/session/accounts.h"
+#include "gateway/xml/ns.h"
+
+namespace causeway {
+namespace {
+
+constexpr std::string_view store_name = "profile";
+constexpr std::string_view key = "services";
+
+std::optional<std::string> refuse_no_service(std::string_view text) {
+    if (text == "presence" || text == "messages") return std::nullopt;
+    return "is neither \"presence\" nor \"messages\"";
+}
+
+constexpr FeatureOption services{
+    .key = "domain.services",
+    .kind = FeatureOption::Kind::list,
+    .form = "a list of \"presence\" and \"messages\"",
+    .example = R"(["presence", "messages"])",
+    .doc = "What accounts here can take part in. An empty list is the same as both.",
+    .check = refuse_no_service};
+constexpr std::array options{&services};
+
+struct Profile {
+    bool presence = true;
+    bool messages = true;
+};
+
+/// "presence", "messages" or "both"; nullopt: none of them.
+std::optional<Profile> read_profile(std::string_view text) {
+    if (text == "both") return Profile{};
+    if (text == "presence") return Profile{.messages = false};
+    if (text == "messages") return Profile{.presence = false};
+    return std::nullopt;
+}
+
+/// What an account takes part in, where that is less than its domain offers.
+struct Own final : SlotState {
+    Profile profile;
+};
+constexpr Slot<Own> own_slot{"service-profile"};
+
+Profile of_domain(const Hub& hub, std::string_view domain) {
+    const std::vector<std::string> offered = services.list(*hub.config, domain);
+    if (offered.empty()) return {};
+    const auto has = [&](std::string_view one) {
+        return std::ranges::find(offered, one) != offered.end();
+    };
+    return {.presence = has("presence"), .messages = has("messages")};
+}
+
+Profile of_account(const Account& account) {
+    Profile profile = of_domain(account.hub(), account.jid().domain());
+    if (const Own* own = account.slots.get(own_slot)) {
+        profile.presence = profile.presence && own->profile.presence;
+        profile.messages = profile.messages && own->profile.messages;
+    }
+    return profile;
+}
+
+void adopt(Account& account, const Profile& profile) {
+    account.slots.drop(own_slot);
+    if (!profile.presence || !profile.messages) account.slots.make(own_slot).profile = profile;
+}
+
+void load(Account& account, const std::vector<MapEntry>& entries) {
+    Profile profile;
+    for (const MapEntry& entry : entries) {
+        if (entry.key == key) profile = read_profile(entry.value).value_or(Profile{});
+    }
+    adopt(account, profile);
+}
+
+// ---- what does not go on ----
+
+StanzaError not_offered() {
+    return {.condition = StanzaCondition::service_unavailable, .text = {}};
+}
+
+Verdict refuse_message(AtAccount& at) {
+    if (of_account(at.account).messages) return Verdict::next;
+    // An error answers what the account itself sent.
+    return at.packet->type() == StanzaType::error ? Verdict::next : at.refuse(not_offered());
+}
+
+/// A request to subscribe is refused; other presence says nothing to an account without it.
+Verdict refuse_presence(AtAccount& at) {
+    if (of_account(at.account).presence) return Verdict::next;
+    return at.packet->type() == StanzaType::subscribe ? at.refuse(not_offered()) : Verdict::dropped;
+}
+
+Verdict refuse_own(FromClient& from) {
+    const Profile profile = of_account(from.account);
+    const StanzaType type = from.stanza.type;
+    if (from.stanza.kind == StanzaKind::message && !profile.messages) {
+        return type == StanzaType::error
+                   ? Verdict::dropped
+                   : from.refuse({.condition = StanzaCondition::service_unavailable,
+                                  .text = "This account does not take part in messages."});
+    }
+    if (from.stanza.kind == StanzaKind::presence && !profile.presence) {
+        return type == StanzaType::subscribe
+                   ? from.refuse({.condition = StanzaCondition::service_unavailable,
+                                  .text = "This account does not take part in presence."})
+                   : Verdict::dropped;
+    }
+    return Verdict::next;
+}
+
+/// Without presence a session is there for messages from the moment it is bound.
+void take_messages(const Life& life) {
+    if (of_domain(life.hub, life.account->jid().domain()).presence && life.account->loaded() &&
+        of_account(*life.account).presence) {
+        return;
+    }
+    life.account->when_loaded(
+        [account = life.account,
+         resource = std::string(life.session->jid().resource())](const Outcome& loaded) {
+            Resource* const session = account->sessions().find(resource);
+            if (!loaded || session == nullptr || of_account(*account).presence) return;
+            session->presence = Packet::make(StanzaKind::presence, StanzaType::available,
+                                             session->jid(), {}, {}, {});
+            account->inbox().sessions_changed();
+            account->inbox().read_stored();
+        });
+}
+
+// ---- service discovery ----
+
+/// What other features announce for messages is not announced where there are none.
+void leave_out(const Profile& profile, DiscoInfo& info) {
+    if (profile.messages) return;
+    constexpr std::array<std::string_view, 4> of_messages{ns::archive, ns::archive_extended,
+                                                          ns::carbons, "msgoffline"};
+    std::erase_if(info.features, [&](const std::string& feature) {
+        return std::ranges::find(of_messages, feature) != of_messages.end();
+    });
+}
+
+void tell_of_account(const DiscoQuery& query, DiscoInfo& info) {
+    if (query.node.empty() && query.account != nullptr) leave_out(of_account(*query.account), info);
+}
+
+void tell_of_domain(const DiscoQuery& query, DiscoInfo& info) {
+    if (query.node.empty()) leave_out(of_domain(query.hub, query.to.domain()), info);
+}
+
+// ---- the control socket ----
+
+using control::CommandRequest;
+using control::Field;
+using control::Param;
+
+void set_profile(const CommandRequest& request) {
+    const auto jid = control::account_of(request.text("jid"));
+    if (!jid) return request.reply(jid.error());
+    const std::string wanted = request.text("services");
+    const auto profile = read_profile(wanted);
+    if (!profile) {
+        return request.reply(
+            Outcome::malformed("\"" + wanted + "\" is none of presence, messages and both"));
+    }
+    Shared& shared = *request.host.shared;
+    Executor& home = *request.host.home;
+    boost::json::object result = request.naming("jid");
+    result.emplace("services", wanted);
+    control::if_account(
+        shared.store, home, *jid, [reply = request.reply](const Outcome& absent) { reply(absent); },
+        [&shared, &home, reply = request.reply, bare = std::string(jid->bare()), wanted,
+         result = std::move(result)] {
+            Batch batch;
+            batch.map_set(store_name, bare, key, wanted);
+            shared.store.commit(std::move(batch), home,
+                                [&shared, reply, bare, result](const Outcome& outcome) {
+                                    if (!outcome) return reply(outcome);
+                                    Hub& hub = *shared.hubs[shared.shards.home_of(bare)];
+                                    hub.shard.post([&hub, bare] { hub.accounts->forget(bare); });
+                                    reply(boost::json::value(result));
+                                });
+        });
+}
+
+constexpr std::array params{
+    control::jid_param("the account"),
+    Param{.name = "services", .doc = "presence, messages or both", .at_most = 16}};
+constexpr std::array commands{
+    control::Command{.name = "user.profile",
+                     .params = params,
+                     .doc = "what an account takes part in",
+                     .mutates = true,
+                     .run = set_profile,
+                     .view = {.sentence = "{jid} takes part in {services}"}},
+};
+
+constexpr std::array at_account{AtAccountHook{StanzaKind::message, Phase::check, refuse_message},
+                                AtAccountHook{StanzaKind::presence, Phase::check, refuse_presence}};
+constexpr std::array from_client{FromClientHook{Phase::check, refuse_own}};
+constexpr std::array life{LifeHook{LifeEvent::session_bound, take_messages}};
+constexpr std::array sources{DiscoSource{.of = DiscoSource::Of::account, .info = tell_of_account},
+                             DiscoSource{.of = DiscoSource::Of::server, .info = tell_of_domain}};
+constexpr std::array stores{OwnedStore{store_name, OwnedStore::Shape::map}};
+constexpr std::array account_data{AccountData{store_name, load}};
+
+}  // namespace
+
+extern const Feature service_profiles;
+const Feature service_profiles{
+    .name = "service_profiles",
+    .disco = sources,
+    .points = {.from_client = from_client, .at_account = at_account, .life = life},
+    .stores = stores,
+    .account_data = account_data,
+    .options = options,
+    .commands = commands};
+
+}  // namespace causeway

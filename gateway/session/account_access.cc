@@ -1,0 +1,240 @@
+#include "gateway/session/account_access.h"
+
+#include <tuple>
+#include <utility>
+
+#include "gateway/base/log.h"
+#include "gateway/base/number.h"
+#include "gateway/session/account.h"
+
+namespace causeway {
+namespace {
+
+constexpr std::string_view view_prefix = "view:";
+constexpr std::string_view block_prefix = "block:";
+constexpr std::string_view published_show = "published-show";
+constexpr std::string_view published_status = "published-status";
+
+AccessAnswer usual_answer(AccessAct act) {
+    switch (act) {
+        case AccessAct::subscribe: return AccessAnswer::ask;
+        case AccessAct::see: return AccessAnswer::view;
+        case AccessAct::write: return AccessAnswer::allow;
+        case AccessAct::read_archive:
+        case AccessAct::publish: return AccessAnswer::deny;
+    }
+    return AccessAnswer::deny;
+}
+
+std::string key_of(std::string_view prefix, std::string_view name) {
+    return std::string(prefix) + std::string(name);
+}
+
+/// A damaged list must not open what it kept shut.
+AccessRules shut() {
+    AccessRules rules;
+    for (const auto& [act, answer] : {std::pair{"see", "nothing"}, std::pair{"subscribe", "ask"}}) {
+        if (auto rule = AccessRule::parse("anyone", act, answer)) rules.insert(*rule, 1);
+    }
+    return rules;
+}
+
+}  // namespace
+
+AccountAccess::AccountAccess(Account& account) : account_(account) {}
+
+AccountAccess::~AccountAccess() = default;
+
+const AccessState& AccountAccess::state() const {
+    static const AccessState nothing;
+    return state_ == nullptr ? nothing : *state_;
+}
+
+void AccountAccess::load(const std::vector<MapEntry>& entries) {
+    state_.reset();
+    if (entries.empty()) return;
+    state_ = std::make_unique<AccessState>();
+    for (const MapEntry& entry : entries) {
+        const std::string_view key = entry.key;
+        bool read = true;
+        if (key == DomainAccess::rules_key) {
+            auto rules = AccessRules::read(entry.value);
+            read = rules.has_value();
+            state_->rules = read ? std::move(*rules) : shut();
+        } else if (key.starts_with(view_prefix)) {
+            const std::string_view name = key.substr(view_prefix.size());
+            auto view = PresenceView::read(name, entry.value);
+            read = view.has_value();
+            if (read) state_->views.emplace(name, std::move(*view));
+        } else if (key.starts_with(block_prefix)) {
+            state_->blocked.emplace(
+                key.substr(block_prefix.size()),
+                static_cast<UnixMillis>(read_number<std::uint64_t>(entry.value).value_or(0)));
+        } else if (key == published_show) {
+            state_->published.show = entry.value;
+        } else if (key == published_status) {
+            state_->published.status = entry.value;
+        }
+        if (!read) {
+            CAUSEWAY_LOG(error, "access.unreadable", {"jid", account_.jid().bare()},
+                         {"entry", key});
+        }
+    }
+}
+
+// ---- decisions ----
+
+AccessAsker AccountAccess::asker(const Jid& who) const {
+    return {who, account_.roster().items().find(who.bare_jid()),
+            is_anonymous(account_.hub(), who.domain())};
+}
+
+AccessDecision AccountAccess::decide(const Jid& who, AccessAct act) const {
+    using Source = AccessDecision::Source;
+    if (who.bare() == account_.jid().bare()) return {AccessAnswer::allow, Source::owner};
+    const bool own_domain = !who.has_local() && who.domain() == account_.jid().domain();
+    if (act == AccessAct::write && own_domain) return {AccessAnswer::allow, Source::standard};
+    return by_lists(asker(who), act);
+}
+
+AccessDecision AccountAccess::by_lists(const AccessAsker& asker, AccessAct act) const {
+    using Source = AccessDecision::Source;
+    const AccessRule* const of_domain =
+        account_.hub().domain_access.rules(account_.jid().domain()).find(asker, act);
+    if (of_domain != nullptr && !of_domain->waived) {
+        return {of_domain->answer, Source::domain_rule, of_domain};
+    }
+    if (state_ != nullptr) {
+        if (blocks(asker.jid)) return {AccessAnswer::deny, Source::blocked};
+        if (const AccessRule* own = state_->rules.find(asker, act)) {
+            return {own->answer, Source::account_rule, own};
+        }
+    }
+    if (of_domain != nullptr) return {of_domain->answer, Source::domain_rule, of_domain};
+    // Who cannot be known again may not subscribe unless a rule says so.
+    const bool unknown = act == AccessAct::subscribe && asker.anonymous;
+    return {unknown ? AccessAnswer::deny : usual_answer(act), Source::standard};
+}
+
+const PresenceView& AccountAccess::view_for(const Jid& who) const {
+    if (usual(AccessAct::see) && !blocks(who)) return PresenceView::whole();
+    if (polite_to(who)) return PresenceView::none();
+    const AccessDecision decision = decide(who, AccessAct::see);
+    if (decision.answer == AccessAnswer::deny) return PresenceView::none();
+    return decision.rule == nullptr ? PresenceView::whole() : view_named(decision.rule->view);
+}
+
+const PresenceView& AccountAccess::view_named(std::string_view name) const {
+    if (name == PresenceView::whole().name) return PresenceView::whole();
+    const AccessState& all = state();
+    const auto found = all.views.find(name);
+    // A view that is named and not there shows nothing rather than too much.
+    return found == all.views.end() ? PresenceView::none() : found->second;
+}
+
+bool AccountAccess::polite_to(const Jid& who) const {
+    return !usual(AccessAct::subscribe) &&
+           decide(who, AccessAct::subscribe).answer == AccessAnswer::polite;
+}
+
+UnixMillis AccountAccess::hidden_since(const Jid& who) const {
+    for (const AccessAct act : {AccessAct::subscribe, AccessAct::see}) {
+        const AccessDecision decision = decide(who, act);
+        const bool hides = act == AccessAct::see || decision.answer == AccessAnswer::polite;
+        if (decision.rule != nullptr && hides) return decision.rule->since;
+    }
+    const auto block = block_of(who);
+    return state_ == nullptr || block == state_->blocked.end() ? 0 : block->second;
+}
+
+std::map<std::string, UnixMillis, std::less<>>::const_iterator AccountAccess::block_of(
+    const Jid& who) const {
+    const auto& blocked = state().blocked;
+    auto found = blocked.find(who.full());
+    if (found == blocked.end()) found = blocked.find(who.bare());
+    if (found == blocked.end() && who.has_resource()) {
+        found = blocked.find(std::string(who.domain()) + "/" + std::string(who.resource()));
+    }
+    return found == blocked.end() ? blocked.find(who.domain()) : found;
+}
+
+bool AccountAccess::blocks(const Jid& who) const {
+    if (state_ == nullptr || state_->blocked.empty() || who.bare() == account_.jid().bare()) {
+        return false;
+    }
+    return block_of(who) != state_->blocked.end();
+}
+
+bool AccountAccess::usual(AccessAct act) const {
+    // Politeness hides what is seen.
+    const auto about = [act](const AccessRules& rules) {
+        return rules.about(act) || (act == AccessAct::see && rules.polite());
+    };
+    if (about(account_.hub().domain_access.rules(account_.jid().domain()))) return false;
+    return state_ == nullptr || (state_->blocked.empty() && !about(state_->rules));
+}
+
+// ---- changes ----
+
+void AccountAccess::plan(Batch& batch, const AccessState& next) const {
+    const std::string_view owner = account_.jid().bare();
+    const AccessState& before = state();
+    if (const std::string text = next.rules.serialise(); text != before.rules.serialise()) {
+        if (next.rules.empty()) {
+            batch.map_erase(store_name, owner, DomainAccess::rules_key);
+        } else {
+            batch.map_set(store_name, owner, DomainAccess::rules_key, text);
+        }
+    }
+    for (const auto& [name, view] : next.views) {
+        const auto known = before.views.find(name);
+        if (known == before.views.end() || known->second != view) {
+            batch.map_set(store_name, owner, key_of(view_prefix, name), view.serialise());
+        }
+    }
+    for (const auto& [name, view] : before.views) {
+        if (!next.views.contains(name)) {
+            batch.map_erase(store_name, owner, key_of(view_prefix, name));
+        }
+    }
+    for (const auto& [key, was, is] :
+         {std::tuple{published_show, &before.published.show, &next.published.show},
+          std::tuple{published_status, &before.published.status, &next.published.status}}) {
+        if (*was != *is) batch.map_set(store_name, owner, key, *is);
+    }
+    for (const auto& [address, since] : next.blocked) {
+        if (!before.blocked.contains(address)) {
+            batch.map_set(store_name, owner, key_of(block_prefix, address), std::to_string(since));
+        }
+    }
+    for (const auto& [address, since] : before.blocked) {
+        if (!next.blocked.contains(address)) {
+            batch.map_erase(store_name, owner, key_of(block_prefix, address));
+        }
+    }
+}
+
+void AccountAccess::change(Edit edit, Done done) {
+    account_.roster().change(
+        [this, edit = std::move(edit)](Batch& batch, AccountRoster::Change& change) -> Outcome {
+            auto next = std::make_shared<AccessState>(state());
+            if (Outcome outcome = edit(*next); !outcome) return outcome;
+            plan(batch, *next);
+            change.before_push = [this, next] {
+                const bool published_anew = next->published != state().published;
+                around([&] { state_ = std::make_unique<AccessState>(std::move(*next)); });
+                if (published_anew) account_.presence().published_changed();
+            };
+            return {};
+        },
+        std::move(done));
+}
+
+void AccountAccess::around(const std::function<void()>& change) {
+    std::vector<Shown> before;
+    for (const Jid& who : account_.presence().watchers()) before.push_back({who, view_for(who)});
+    change();
+    account_.presence().views_changed(before);
+}
+
+}  // namespace causeway
