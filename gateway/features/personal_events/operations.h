@@ -27,6 +27,9 @@ void tell_node_list(AccountNodes& nodes, const RequestRef& request);
 void set_affiliations(AccountNodes& nodes, const RequestRef& request);
 void set_subscriptions(AccountNodes& nodes, const RequestRef& request);
 
+/// A message of a client of the account that answers a request to subscribe (XEP-0060 §8.6).
+Verdict take_authorization(FromClient& from);
+
 // ---- what several of them do ----
 
 /// Answers and ends. Somebody who may not know that the account exists is told what it would be

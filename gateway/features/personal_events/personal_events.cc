@@ -219,7 +219,8 @@ constexpr std::array<std::string_view, 36> disco_features{
 };
 constexpr std::array sources{
     DiscoSource{.of = DiscoSource::Of::account, .info = tell_account, .items = tell_items}};
-constexpr std::array from_client{FromClientHook{Phase::copy, note_announced}};
+constexpr std::array from_client{FromClientHook{Phase::check, take_authorization},
+                                 FromClientHook{Phase::copy, note_announced}};
 constexpr std::array from_server{FromServerHook{Phase::copy, note_remote}};
 constexpr std::array life{LifeHook{LifeEvent::presence_changed, presence_changed},
                           LifeHook{LifeEvent::session_resumed, session_resumed},

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "gateway/base/random.h"
 #include "gateway/features/personal_events/notify.h"
 #include "gateway/features/personal_events/operations.h"
 #include "gateway/features/personal_events/personal_events.h"
@@ -50,7 +51,7 @@ void subscribed(AccountNodes& nodes, const RequestRef& request) {
     send_last(nodes, request->node, request->subscriber, [&nodes] { nodes.done(); });
 }
 
-/// §8.6: the owner is told that somebody asks; it answers by set_subscriptions().
+/// §8.6: the owner is asked, and answers with the form, or by set_subscriptions().
 void tell_owner(const AccountNodes& nodes, const Request& request) {
     const auto text = fmt::format("{} asks to subscribe to your node {}.",
                                   request.subscriber.full(), request.node);
@@ -65,8 +66,8 @@ void tell_owner(const AccountNodes& nodes, const Request& request) {
     field("pubsub#subscriber_jid", "jid-single", request.subscriber.full());
     field("pubsub#allow", "boolean", "false");
     nodes.hub().routing->route(Packet::make(StanzaKind::message, StanzaType::normal,
-                                            nodes.account().jid().domain_jid(),
-                                            nodes.account().jid(), {}, xml.take()));
+                                            nodes.account().jid(), nodes.account().jid(),
+                                            random_token(9), xml.take()));
 }
 
 std::optional<Refusal> check_counts(const AccountNodes& nodes, const Node& node,
@@ -124,6 +125,28 @@ bool append_own(XmlBuilder& xml, const AccountNodes& nodes, const Request& reque
         append_subscription(xml, name, who, state);
     }
     return any;
+}
+
+/// The answer of a client of the account; nullopt if the message is none.
+std::optional<Request> authorization_in(const Stanza& message, Request::Told told) {
+    const Element* form = message.element.child(ns::data_forms, "x");
+    if (form == nullptr) return std::nullopt;
+    const auto values = read_form(*form, subscribe_authorization, message.arena);
+    if (!values) return std::nullopt;
+    const auto value = [&](std::string_view field) {
+        const auto found = values->find(field);
+        return found == values->end() || found->second.empty() ? std::string()
+                                                               : found->second.front();
+    };
+    auto who = Jid::parse(value("pubsub#subscriber_jid"));
+    if (!who) return std::nullopt;
+    const std::string allow = value("pubsub#allow");
+    const bool allowed = allow == "1" || allow == "true";
+    Request request(message.from, std::move(told));
+    request.verb = Verb::set_subscriptions;
+    request.node = value("pubsub#node");
+    request.rows.push_back({std::move(*who), allowed ? "subscribed" : "none"});
+    return request;
 }
 
 }  // namespace
@@ -218,6 +241,22 @@ void tell_own_list(AccountNodes& nodes, const RequestRef& request) {
 }
 
 // ---- owners ----
+
+Verdict take_authorization(FromClient& from) {
+    const Stanza& stanza = from.stanza;
+    if (stanza.kind != StanzaKind::message || stanza.to != from.account.jid()) return Verdict::next;
+    auto request = authorization_in(stanza, [](const std::optional<Refusal>&) {});
+    if (!request) return Verdict::next;
+    Account& account = from.account;
+    account.when_loaded([&account, request = std::make_shared<const Request>(std::move(*request))](
+                            const Outcome& loaded) {
+        if (!loaded || AccountNodes::of(account) == nullptr) return;
+        static_cast<void>(AccountNodes::enqueue(
+            account, [request](AccountNodes& nodes) { set_subscriptions(nodes, request); }));
+    });
+    from.hub.settle(from.ticket);
+    return Verdict::taken;
+}
 
 void tell_node_list(AccountNodes& nodes, const RequestRef& request) {
     const Node* node = permitted(nodes, *request, Act::own);

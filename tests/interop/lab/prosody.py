@@ -20,7 +20,7 @@ s2s_direct_tls_ports = {{ {S2S_TLS_PORT} }}
 http_ports = {{}}
 https_ports = {{}}
 modules_enabled = {{ "roster", "saslauth", "tls", "dialback", "disco", "ping", "version", "smacks",
-  "blocklist" }}
+  "blocklist", "pep" }}
 modules_disabled = {{ {disabled} }}
 allow_registration = false
 authentication = "internal_plain"
