@@ -3,17 +3,16 @@
 //
 // A session belongs to the full address that began it, on the shard where its requests arrive: the
 // account's home, or for a domain the home of whoever asks. It ends when the command does, when it
-// is canceled, when its requester logs out, or `session_lifetime` after its last step. One
-// address has at most `sessions_each`; the oldest makes room.
+// is canceled, when its requester logs out, or ten minutes after its last step. One
+// address has at most eight; the oldest makes room.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <map>
 #include <memory>
 #include <optional>
 
-#include "gateway/base/random.h"
+#include "gateway/features/ad_hoc_sessions.h"
 #include "gateway/features/administrators.h"
 #include "gateway/route/router.h"
 #include "gateway/session/account.h"
@@ -26,9 +25,6 @@ namespace {
 using At = AdHocCommand::At;
 using Kind = AdHocAnswer::Kind;
 
-constexpr Duration session_lifetime{10 * 60'000};
-constexpr std::size_t sessions_each = 8;
-constexpr std::size_t sessions_of_shard = 10'000;
 /// Forms that one session may have submitted, and their fields and values.
 constexpr std::size_t forms_each = 16;
 constexpr std::size_t fields_each = 256;
@@ -115,76 +111,8 @@ void tell_items(const DiscoQuery& query, DiscoItems& items) {
 
 // ---- sessions ----
 
-struct Session {
-    enum class State : unsigned char {
-        running,   ///< the command has not answered its last step yet
-        asks,      ///< it waits for a form, after which another comes
-        asks_last  ///< it waits for its last form
-    };
-    const AdHocCommand* command;
-    Jid who, to;
-    std::vector<FormValues> forms = {};
-    State state = State::running;
-    TimePoint deadline{};
-};
-
-class Sessions final : public SlotState {
-public:
-    /// The id of a new session; empty: the shard has too many.
-    std::string begin(const AdHocCommand& command, const AdHocCaller& caller) {
-        auto& own = of_[std::string(caller.who.full())];
-        if (own.size() >= sessions_each) {
-            sessions_.erase(own.front());
-            own.erase(own.begin());
-        }
-        if (sessions_.size() >= sessions_of_shard) {
-            if (own.empty()) of_.erase(std::string(caller.who.full()));
-            return {};
-        }
-        std::string id = random_token();
-        own.push_back(id);
-        sessions_.emplace(id, Session{.command = &command, .who = caller.who, .to = caller.to});
-        return id;
-    }
-
-    Session* find(std::string_view id) {
-        const auto found = sessions_.find(id);
-        return found == sessions_.end() ? nullptr : &found->second;
-    }
-
-    void end(std::string_view id) {
-        const auto found = sessions_.find(id);
-        if (found == sessions_.end()) return;
-        const auto own = of_.find(found->second.who.full());
-        if (own != of_.end()) {
-            std::erase(own->second, id);
-            if (own->second.empty()) of_.erase(own);
-        }
-        sessions_.erase(found);
-    }
-
-    void end_all_of(std::string_view who) {
-        const auto own = of_.find(who);
-        if (own == of_.end()) return;
-        for (const std::string& id : own->second) sessions_.erase(id);
-        of_.erase(own);
-    }
-
-    /// Those that ended a while ago: until then their requester is told that they expired.
-    void sweep(TimePoint now) {
-        std::vector<std::string> over;
-        for (const auto& [id, session] : sessions_) {
-            if (session.deadline + session_lifetime < now) over.push_back(id);
-        }
-        for (const std::string& id : over) end(id);
-    }
-
-private:
-    std::map<std::string, Session, std::less<>> sessions_;  ///< by id
-    std::map<std::string, std::vector<std::string>, std::less<>>
-        of_;  ///< ids by requester, in order
-};
-
+using Session = AdHocSession;
+using Sessions = AdHocSessions;
 constexpr Slot<Sessions> slot{"ad-hoc commands"};
 
 // ---- answers ----
@@ -194,6 +122,27 @@ StanzaError bad_request(std::string_view detail, std::string text) {
             .text = std::move(text),
             .detail = detail,
             .detail_ns = ns::ad_hoc};
+}
+
+StanzaError expired(std::string text) {
+    return {.condition = StanzaCondition::not_allowed,
+            .text = std::move(text),
+            .detail = "session-expired",
+            .detail_ns = ns::ad_hoc};
+}
+
+/// An error of a session that was named: some clients know by that which of theirs it is. The form,
+/// which may hold a password, is not sent back.
+void refuse(const IqReturn& back, const AdHocCommand& command, std::string_view id,
+            const StanzaError& error) {
+    std::string inner = XmlBuilder()
+                            .open("command", ns::ad_hoc)
+                            .attribute("node", command.node)
+                            .attribute("sessionid", id)
+                            .take();
+    append_error(inner, error);
+    back.hub.routing->route(
+        Packet::make(StanzaKind::iq, StanzaType::error, back.from, back.to, back.id, inner));
 }
 
 XmlBuilder open_command(std::string_view node, std::string_view id, std::string_view status) {
@@ -228,18 +177,16 @@ std::string ended(const AdHocCommand& command, std::string_view id, const AdHocA
 }
 
 /// The command has answered a step.
-void finish_step(const IqReturn& back, const std::string& id, const AdHocAnswer& answer) {
+void finish_step(const IqReturn& back, const AdHocCommand& command, const std::string& id,
+                 const AdHocAnswer& answer) {
     Sessions& sessions = back.hub.slots.make(slot);
     Session* session = sessions.find(id);
     if (session == nullptr) {
         // Its requester logged out meanwhile, or began too many others.
-        back.error({.condition = StanzaCondition::not_allowed,
-                    .text = "This session of the command has ended.",
-                    .detail = "session-expired",
-                    .detail_ns = ns::ad_hoc});
+        refuse(back, command, id, expired("This session of the command has ended."));
         return;
     }
-    session->deadline = back.hub.clock().now() + session_lifetime;
+    session->deadline = back.hub.clock().now() + Sessions::lifetime;
     switch (answer.kind) {
         case Kind::form:
         case Kind::last_form:
@@ -248,10 +195,10 @@ void finish_step(const IqReturn& back, const std::string& id, const AdHocAnswer&
             back.result(executing(*session, id, answer));
             return;
         case Kind::done: back.hub.metrics.add(completed); [[fallthrough]];
-        case Kind::failed: back.result(ended(*session->command, id, answer)); break;
-        case Kind::refused: back.error(answer.error); break;
+        case Kind::failed: back.result(ended(command, id, answer)); break;
+        case Kind::refused: refuse(back, command, id, answer.error); break;
         case Kind::invalid:
-            back.error(bad_request("bad-payload", answer.text));
+            refuse(back, command, id, bad_request("bad-payload", answer.text));
             if (!session->forms.empty()) {
                 session->forms.pop_back();
                 return;
@@ -281,12 +228,13 @@ void run(const IqRequest& request, const std::string& id, Session& session) {
     session.state = Session::State::running;
     Account* const account = request.account;
     if (account != nullptr) account->begin_question();
-    const auto answer = [back = IqReturn(request), id, account, before](const AdHocAnswer& given) {
+    const auto answer = [back = IqReturn(request), &command = *session.command, id, account,
+                         before](const AdHocAnswer& given) {
         if (given.kind == Kind::invalid) {
             Session* const still = back.hub.slots.make(slot).find(id);
             if (still != nullptr) still->state = before;
         }
-        finish_step(back, id, given);
+        finish_step(back, command, id, given);
         if (account != nullptr) account->end_question();
     };
     // A copy: the session may end before the command has answered.
@@ -344,7 +292,7 @@ void begin(const IqRequest& request, const AdHocCommand& command, const AdHocCal
         return;
     }
     Session& session = *sessions.find(id);
-    session.deadline = request.hub.clock().now() + session_lifetime;
+    session.deadline = request.hub.clock().now() + Sessions::lifetime;
     run(request, id, session);
 }
 
@@ -355,15 +303,13 @@ void go_on(const IqRequest& request, const AdHocCommand& command, Action action)
     Session* session = sessions.find(id);
     if (session == nullptr || session->who != back.to || session->to != back.from ||
         session->command != &command) {
-        back.error(bad_request("bad-sessionid", "There is no such session of this command."));
+        refuse(back, command, id,
+               bad_request("bad-sessionid", "There is no such session of this command."));
         return;
     }
     if (session->deadline < request.hub.clock().now()) {
         sessions.end(id);
-        back.error({.condition = StanzaCondition::not_allowed,
-                    .text = "The session of this command has expired; begin again.",
-                    .detail = "session-expired",
-                    .detail_ns = ns::ad_hoc});
+        refuse(back, command, id, expired("The session of this command has expired; begin again."));
         return;
     }
     if (action == Action::cancel) {
@@ -372,7 +318,7 @@ void go_on(const IqRequest& request, const AdHocCommand& command, Action action)
         return;
     }
     if (const auto error = step(request, *session, action)) {
-        back.error(*error);
+        refuse(back, command, id, *error);
         return;
     }
     run(request, id, *session);
