@@ -18,6 +18,7 @@
 #include "gateway/route/router.h"
 #include "gateway/sasl/scram_keys.h"
 #include "gateway/session/account.h"
+#include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
 #include "gateway/xml/writer.h"
 
@@ -110,11 +111,8 @@ Verdict correct_presence(FromClient& from) {
 
 // ---- the card ----
 
-StanzaError absent(bool own) {
-    return {
-        .condition = own ? StanzaCondition::item_not_found : StanzaCondition::service_unavailable,
-        .text = {}};
-}
+/// What an account that does not exist is answered for.
+StanzaError absent() { return {.condition = StanzaCondition::service_unavailable, .text = {}}; }
 
 StanzaError unreadable() {
     return {.condition = StanzaCondition::internal_server_error,
@@ -144,8 +142,11 @@ void read(const IqRequest& request, bool own) {
                     back.error(unreadable());
                 } else if (card->has_value()) {
                     back.result(**card);
+                } else if (own) {
+                    // §3.1 allows an error as well, but some libraries make a failure of it.
+                    back.result(XmlBuilder().empty("vCard", ns::vcard).take());
                 } else {
-                    back.error(absent(own));
+                    back.error(absent());
                 }
                 done();
             });
@@ -159,7 +160,7 @@ void get(const IqRequest& request) {
     if (may_know(*request.account, request.stanza.from)) {
         read(request, false);
     } else {
-        IqReturn(request).error(absent(false));
+        IqReturn(request).error(absent());
     }
 }
 
