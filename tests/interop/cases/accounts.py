@@ -1,8 +1,11 @@
-"""What a person does with an account from a stock client (slixmpp): the administrator's menu."""
+"""What a person does with an account from a stock client (slixmpp): the administrator's menu,
+bookmarks in private storage, a card with an avatar, a new password, the end of the account."""
 
 import asyncio
+import hashlib
 
 from lab import LabError
+from lab.client import Client
 from lab.server import password_of
 from suite import Group, check
 
@@ -90,3 +93,55 @@ class Accounts(Group):
             check("item-not-found" in str(error), f"error: {error}")
         else:
             raise LabError("the password of nobody was changed")
+
+    async def case_bookmarks_in_private_storage(self):
+        plugins = ("xep_0030", "xep_0048")
+        user = self.fresh("user")
+        one = await self.a.user(user, plugins=plugins)
+        marks = one["xep_0048"].stanza.Bookmarks()
+        marks.add_conference("orchard@rooms.a.test", "romeo", name="The orchard", autojoin=True)
+        await one["xep_0048"].set_bookmarks(marks)
+        two = await self.a.login(user, resource="two", plugins=plugins)
+        answer = await two["xep_0048"].get_bookmarks()
+        kept = answer["private"]["bookmarks"]["conferences"]
+        found = [(mark["jid"], mark["nick"]) for mark in kept]
+        check(found == [("orchard@rooms.a.test", "romeo")], f"bookmarks: {found}")
+
+    async def case_a_card_with_an_avatar(self):
+        alice = await self.a.user(self.fresh("alice"), plugins=("xep_0030", "xep_0153"))
+        bob = await self.a.user(self.fresh("bob"), plugins=("xep_0030", "xep_0054"))
+        alice.show("subscribe", bob.boundjid.bare)
+        await bob.presence(alice.boundjid.bare, "subscribe")
+        bob.show("subscribe", alice.boundjid.bare)
+        await alice.presence(bob.boundjid.bare, "subscribe")
+        alice.show("subscribed", bob.boundjid.bare)
+        await bob.presence(alice.boundjid.full, "available")
+        picture = b"not much of a picture"
+        await alice["xep_0153"].set_avatar(avatar=picture, mtype="image/png")
+        digest = hashlib.sha1(picture).hexdigest()
+        photo = "{vcard-temp:x:update}x/{vcard-temp:x:update}photo"
+        await bob.expect(lambda s: s.name == "presence" and s.xml.findtext(photo) == digest,
+                         "presence with the hash of the photo")
+        card = await bob["xep_0054"].get_vcard(alice.boundjid.bare)
+        check(card["vcard_temp"]["PHOTO"]["BINVAL"] == picture, f"card: {card}")
+
+    async def case_a_new_password(self):
+        plugins = ("xep_0030", "xep_0077")
+        user = self.fresh("user")
+        client = await self.a.user(user, plugins=plugins)
+        await client["xep_0077"].change_password("another password", jid="a.test")
+        await Client.login(self.a, f"{user}@a.test/new", "another password")
+        try:
+            await self.a.login(user, resource="old")
+        except LabError as error:
+            check("not-authorized" in str(error), f"error: {error}")
+        else:
+            raise LabError("the old password is still in force")
+
+    async def case_an_account_ends(self):
+        user = self.fresh("user")
+        client = await self.a.user(user, plugins=("xep_0030", "xep_0077"))
+        await client["xep_0077"].cancel_registration()
+        await client.lost()
+        shown = {row["jid"] for row in await self.a.ctl("user", "list")}
+        check(f"{user}@a.test" not in shown, f"still there: {shown}")
