@@ -71,4 +71,15 @@ TEST_CASE("errors: a type that is given takes the place of the usual one") {
           "<remote-server-timeout xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>");
 }
 
+TEST_CASE("errors: an extension's own condition comes last") {
+    std::string out;
+    append_error(out, {.condition = StanzaCondition::bad_request,
+                       .text = {},
+                       .detail = "bad-action",
+                       .detail_ns = "urn:x"});
+    CHECK(out ==
+          "<error type='modify'><bad-request xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"
+          "<bad-action xmlns='urn:x'/></error>");
+}
+
 }  // namespace causeway::test

@@ -1,6 +1,7 @@
 // Data forms and result sets, as a server reads and writes them.
 #include <doctest/doctest.h>
 
+#include <array>
 #include <functional>
 #include <string>
 
@@ -66,6 +67,58 @@ TEST_CASE("form: what is refused") {
     CHECK(form(head + "<field var='a'>" + value + value + value + value + "</field>").ok());
     CHECK_FALSE(
         form(head + "<field var='a'>" + value + value + value + value + value + "</field>").ok());
+}
+
+TEST_CASE("form reader: what a field must be, and how it is said that it is not") {
+    const FormValues values{{"one", {"a"}},        {"two", {"a", "b"}}, {"empty", {""}},
+                            {"none", {}},          {"yes", {"true"}},   {"no", {"0"}},
+                            {"jid", {"A@b.test"}}, {"bad", {"@"}}};
+    const FormReader form(values);
+    CHECK(*form.text("one") == "a");
+    CHECK(form.text("empty").error().why() == "The form needs a value for the field \"empty\".");
+    CHECK_FALSE(form.text("none").ok());
+    CHECK_FALSE(form.text("missing").ok());
+    CHECK_FALSE(form.text("two").ok());
+    CHECK(*form.text_or("empty", "x") == "x");
+    CHECK(form.lines("two") == "a\nb");
+    CHECK(form.lines("missing").empty());
+    CHECK(*form.flag("yes", false));
+    CHECK_FALSE(*form.flag("no", true));
+    CHECK(*form.flag("missing", true));
+    CHECK_FALSE(form.flag("one", true).ok());
+    constexpr std::array<std::string_view, 2> allowed{"a", "b"};
+    CHECK(*form.one_of("one", allowed) == "a");
+    CHECK_FALSE(form.one_of("yes", allowed).ok());
+    CHECK(form.jid("jid")->full() == "a@b.test");
+    CHECK_FALSE(form.jid("bad").ok());
+    CHECK(form.jids("jid", 1)->size() == 1);
+    CHECK_FALSE(form.jids("two", 1).ok());
+    CHECK_FALSE(form.jids("none", 1).ok());
+}
+
+TEST_CASE("form builder: fields, options and a table") {
+    FormBuilder asks("form", "f");
+    asks.title("T").instructions("I").field({.name = "a",
+                                             .type = FieldType::list_single,
+                                             .label = "A & B",
+                                             .values = {"x"},
+                                             .options = {{"x", "X"}, {"y", {}}},
+                                             .required = true});
+    CHECK(asks.take() ==
+          "<x xmlns='jabber:x:data' type='form'><title>T</title><instructions>I</instructions>"
+          "<field var='FORM_TYPE' type='hidden'><value>f</value></field>"
+          "<field var='a' type='list-single' label='A &amp; B'><required/><value>x</value>"
+          "<option label='X'><value>x</value></option><option><value>y</value></option></field>"
+          "</x>");
+    const std::array<FormField, 2> columns{FormField{.name = "a", .label = "A"},
+                                           FormField{.name = "b", .type = FieldType::jid_single}};
+    const std::array<std::string, 2> row{"1", "x@y.test"};
+    FormBuilder tells("result");
+    tells.reported(columns).item(columns, row);
+    CHECK(tells.take() ==
+          "<x xmlns='jabber:x:data' type='result'><reported><field var='a' type='text-single' "
+          "label='A'/><field var='b' type='jid-single'/></reported><item><field var='a'>"
+          "<value>1</value></field><field var='b'><value>x@y.test</value></field></item></x>");
 }
 
 TEST_CASE("result set: which page is asked for") {
