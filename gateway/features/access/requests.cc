@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
 #include <memory>
 #include <utility>
 
@@ -96,6 +97,67 @@ void deliver_held(Account& account, const Request& request) {
     account.hub().ledger.erase(key_of(account), request.row);
 }
 
+/// Messages that are to be held, one after the other: how many there are already is known only once
+/// the one before is stored.
+struct Arriving final : SlotState {
+    struct Message {
+        PacketRef packet;
+        AcknowledgementTicket ticket;
+    };
+    std::deque<Message> waiting;  ///< the first is being stored
+};
+constexpr Slot<Arriving> arriving_slot{"access-arriving"};
+
+void too_many(Account& account, const Packet& packet, AcknowledgementTicket ticket) {
+    account.hub().routing->bounce(
+        packet, {.condition = StanzaCondition::service_unavailable, .text = {}}, ticket);
+}
+
+void hold_next(Account& account);
+
+void arrived(Account& account) {
+    Arriving& arriving = *account.slots.get(arriving_slot);
+    arriving.waiting.pop_front();
+    if (!arriving.waiting.empty()) return hold_next(account);
+    account.slots.drop(arriving_slot);
+    account.end_question();
+}
+
+void store_held(Account& account, const Arriving::Message& message) {
+    Hub& hub = account.hub();
+    Batch batch;
+    batch.log_append(held_store, account.jid().bare(),
+                     {.id = hub.shared.ids.next_id(),
+                      .at = hub.clock().wall(),
+                      .expires = 0,
+                      .body = std::string(message.packet->bytes())});
+    hub.shared.store.commit(
+        std::move(batch), hub.shard, [&account, message](const Outcome& outcome) {
+            if (outcome) {
+                account.hub().settle(message.ticket);
+            } else {
+                account.hub().routing->bounce(
+                    *message.packet,
+                    {.condition = StanzaCondition::resource_constraint,
+                     .text = "The message could not be stored: try again later."},
+                    message.ticket);
+            }
+            arrived(account);
+        });
+}
+
+void hold_next(Account& account) {
+    list_held(account, [&account](const Result<Requests>& held) {
+        const Arriving::Message message = account.slots.get(arriving_slot)->waiting.front();
+        if (held && held->size() < most_held(account)) {
+            store_held(account, message);
+        } else {
+            too_many(account, *message.packet, message.ticket);
+            arrived(account);
+        }
+    });
+}
+
 /// Calls `act` with the request of that number, and all others.
 void with_request(Account& account, std::size_t number, Done done,
                   std::function<void(const Request&, const Requests&)> act) {
@@ -153,34 +215,15 @@ void refuse_request(Account& account, std::size_t number, Done done) {
 }
 
 void hold_message(Account& account, const PacketRef& packet, AcknowledgementTicket ticket) {
-    list_held(account, [&account, packet, ticket](const Result<Requests>& held) {
-        Hub& hub = account.hub();
-        if (!held || held->size() >= most_held(account)) {
-            hub.routing->bounce(
-                *packet, {.condition = StanzaCondition::service_unavailable, .text = {}}, ticket);
-            return;
-        }
-        Batch batch;
-        batch.log_append(held_store, account.jid().bare(),
-                         {.id = hub.shared.ids.next_id(),
-                          .at = hub.clock().wall(),
-                          .expires = 0,
-                          .body = std::string(packet->bytes())});
-        account.begin_question();
-        hub.shared.store.commit(
-            std::move(batch), hub.shard, [&account, packet, ticket](const Outcome& outcome) {
-                if (outcome) {
-                    account.hub().settle(ticket);
-                } else {
-                    account.hub().routing->bounce(
-                        *packet,
-                        {.condition = StanzaCondition::resource_constraint,
-                         .text = "The message could not be stored: try again later."},
-                        ticket);
-                }
-                account.end_question();
-            });
-    });
+    Arriving& arriving = account.slots.make(arriving_slot);
+    if (arriving.waiting.size() >= most_held(account)) {
+        too_many(account, *packet, ticket);
+        return;
+    }
+    arriving.waiting.push_back({packet, ticket});
+    if (arriving.waiting.size() > 1) return;
+    account.begin_question();  // until none arrives any more
+    hold_next(account);
 }
 
 bool was_accepted(Account& account, const PacketRef& packet) {
