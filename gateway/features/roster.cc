@@ -8,9 +8,7 @@
 #include <vector>
 
 #include "gateway/base/random.h"
-#include "gateway/control/accounts.h"
-#include "gateway/control/answers.h"
-#include "gateway/control/listing.h"
+#include "gateway/features/roster_commands.h"
 #include "gateway/route/router.h"
 #include "gateway/session/accounts.h"
 #include "gateway/stream/negotiation.h"
@@ -220,121 +218,6 @@ void offer(Negotiation&, std::string& out) {
     out += XmlBuilder().empty("ver", ns::roster_versioning).empty("sub", ns::pre_approval).take();
 }
 
-// ---- the control socket ----
-
-namespace json = boost::json;
-using control::CommandRequest;
-using control::Field;
-using control::utf8;
-
-/// A contact as the administrator sees it.
-struct ContactRow {
-    RosterItem item;
-};
-
-json::object to_json(const ContactRow& row) {
-    const RosterItem& item = row.item;
-    json::array groups;
-    for (const std::string& group : item.groups) groups.emplace_back(utf8(group));
-    return {{"jid", utf8(item.jid.bare())},          {"name", utf8(item.name)},
-            {"groups", std::move(groups)},           {"subscription", utf8(item.state.name())},
-            {"pending_out", item.state.pending_out}, {"pending_in", item.state.pending_in},
-            {"approved", item.state.approved},       {"listed", item.listed}};
-}
-
-/// What the store has of an account's contacts; `then` is called on the control thread, and not
-/// where the request has been answered with the reason why not.
-void with_roster(const CommandRequest& request, std::function<void(const Roster&)> then) {
-    const auto account = control::account_of(request.text("jid"));
-    if (!account) {
-        request.reply(account.error());
-        return;
-    }
-    Store& store = request.host.shared->store;
-    Executor& home = *request.host.home;
-    control::if_account(
-        store, home, *account, [reply = request.reply](const Outcome& absent) { reply(absent); },
-        [&store, &home, reply = request.reply, bare = std::string(account->bare()),
-         then = std::move(then)] {
-            store.map_list(std::string(Roster::store_name), bare, home,
-                           [reply, bare, then](const Result<std::vector<MapEntry>>& entries) {
-                               if (entries) {
-                                   then(Roster::from_store(bare, *entries));
-                               } else {
-                                   reply(entries.error());
-                               }
-                           });
-        });
-}
-
-/// The roster proper, which is bounded, as rows like every other list.
-void show_roster(const CommandRequest& request) {
-    with_roster(request, [reply = request.reply](const Roster& roster) {
-        control::Page<ContactRow> page;
-        for (const auto& [key, item] : roster.items()) {
-            if (item.listed) page.rows.push_back({item});
-        }
-        control::list<ContactRow>(
-            reply, [page = std::move(page)](
-                       const control::PageRequest&,
-                       const control::Answer<control::Page<ContactRow>>& answer) { answer(page); });
-    });
-}
-
-/// Contacts by what the subscription lets whom see.
-void show_subscriptions(const CommandRequest& request) {
-    with_roster(request, [reply = request.reply, jid = request.text("jid")](const Roster& roster) {
-        json::array subscribers, subscribed_to, pending_in, pending_out, approved;
-        for (const auto& [key, item] : roster.items()) {
-            const auto add_if = [&item = item](bool condition, json::array& list) {
-                if (condition) list.emplace_back(utf8(item.jid.bare()));
-            };
-            add_if(item.state.from, subscribers);
-            add_if(item.state.to, subscribed_to);
-            add_if(item.state.pending_in, pending_in);
-            add_if(item.state.pending_out, pending_out);
-            add_if(item.state.approved, approved);
-        }
-        json::object lists{{"jid", utf8(jid)},
-                           {"subscribers", std::move(subscribers)},
-                           {"subscribed_to", std::move(subscribed_to)},
-                           {"pending_in", std::move(pending_in)},
-                           {"pending_out", std::move(pending_out)},
-                           {"approved", std::move(approved)}};
-        reply(json::value(std::move(lists)));
-    });
-}
-
-constexpr std::array of_account{control::jid_param("the account")};
-constexpr std::array contact_row{
-    Field{"JID", "{jid}"},
-    Field{"NAME", "{name}"},
-    Field{"SUBSCRIPTION", "{subscription}"},
-    Field{"PENDING", "{pending_out?asked};{pending_in?asks};{approved?approved}"},
-    Field{"GROUPS", "{groups:list}"},
-};
-constexpr std::array subscription_sheet{
-    Field{"account", "{jid}"},
-    Field{"subscribed to it", "{}", "subscribers"},
-    Field{"it is subscribed to", "{}", "subscribed_to"},
-    Field{"ask it", "{}", "pending_in"},
-    Field{"it asked", "{}", "pending_out"},
-    Field{"approved in advance", "{}", "approved"},
-};
-constexpr std::array commands{
-    control::Command{.name = "roster.show",
-                     .params = of_account,
-                     .doc = "the contacts of an account",
-                     .streams = true,
-                     .run = show_roster,
-                     .view = {.fields = contact_row, .empty = "no contacts"}},
-    control::Command{.name = "subscriptions",
-                     .params = of_account,
-                     .doc = "who is subscribed to an account, and to whom it is subscribed",
-                     .run = show_subscriptions,
-                     .view = {.fields = subscription_sheet}},
-};
-
 constexpr std::array handlers{
     IqHandler{StanzaType::get, ns::roster, "query", IqTarget::own, get},
     IqHandler{StanzaType::set, ns::roster, "query", IqTarget::own, set},
@@ -354,6 +237,6 @@ const Feature roster{.name = "roster",
                      .iq = handlers,
                      .points = {.from_client = from_client, .from_server = from_server},
                      .stream = stream_features,
-                     .commands = commands};
+                     .commands = roster_commands};
 
 }  // namespace causeway

@@ -331,5 +331,37 @@ TEST_CASE_FIXTURE(Fixture, "contacts are shown as the store has them, removed on
     CHECK(nonsense.answer->error().cause() == Cause::malformed);
 }
 
+TEST_CASE_FIXTURE(Fixture, "who here is subscribed to whom at another domain") {
+    Batch batch;
+    for (const std::string owner : {"juliet@a.test", "nurse@a.test"}) {
+        Roster roster;
+        for (const std::string contact :
+             {"romeo@b.test", "b.test", "x@sub.b.test", "y@bb.test", "paris@a.test"}) {
+            RosterItem item;
+            item.jid = *Jid::parse(contact);
+            item.state = {.to = true, .from = owner == "nurse@a.test" && contact == "b.test"};
+            item.listed = true;
+            roster.apply(roster.plan(batch, owner, item, true));
+        }
+    }
+    commit(std::move(batch));
+    control::Recorded recorded;
+    run("subscriptions", R"({"domain":"B.test"})", recorded);
+    REQUIRE(recorded.answer->ok());
+    CHECK(recorded.answer->value() ==
+          json::parse(R"({"domain":"b.test","here_to_there":[)"
+                      R"({"here":"juliet@a.test","there":"b.test"},)"
+                      R"({"here":"juliet@a.test","there":"romeo@b.test"},)"
+                      R"({"here":"nurse@a.test","there":"b.test"},)"
+                      R"({"here":"nurse@a.test","there":"romeo@b.test"}],)"
+                      R"("there_to_here":[{"here":"nurse@a.test","there":"b.test"}],)"
+                      R"("more":false})"));
+    control::Recorded both, neither;
+    run("subscriptions", R"({"domain":"b.test","jid":"juliet@a.test"})", both);
+    CHECK(both.answer->error().cause() == Cause::malformed);
+    run("subscriptions", "{}", neither);
+    CHECK(neither.answer->error().cause() == Cause::malformed);
+}
+
 }  // namespace
 }  // namespace causeway::test
