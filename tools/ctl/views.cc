@@ -63,9 +63,10 @@ private:
         }
         const json::value* value = member(result_, first.each);
         const json::array* elements = value == nullptr ? nullptr : value->if_array();
-        // Under one title stand all elements of the array.
+        // Under one title stand all elements of the array, if the answer has it.
         const bool titled = end - begin == 1 && !is_template(first.title);
-        if (elements == nullptr || elements->empty()) {
+        if (elements == nullptr) return;
+        if (elements->empty()) {
             if (titled) {
                 sheet_.add(first.title, "-");
             }

@@ -145,3 +145,20 @@ class Accounts(Group):
         await client.lost()
         shown = {row["jid"] for row in await self.a.ctl("user", "list")}
         check(f"{user}@a.test" not in shown, f"still there: {shown}")
+
+    async def case_subscriptions_with_another_domain(self):
+        alice = await self.a.user(self.fresh("alice"))
+        jid = alice.boundjid.bare
+        bob = await self.a.user(self.fresh("bob"))
+        bob.show("subscribe", jid)
+        await alice.presence(bob.boundjid.bare, "subscribe")
+        alice.show("subscribed", bob.boundjid.bare)
+        await bob.presence(jid, "subscribed")
+        told = await self.a.ctl("subscriptions", "--domain", "a.test")
+        pair = {"here": str(bob.boundjid.bare), "there": str(jid)}
+        check(pair in told["here_to_there"], f"told: {told}")
+        status, text = await self.a.ctl_text("subscriptions", "--domain", "a.test")
+        check(status == 0 and f"{bob.boundjid.bare} to {jid}" in text, f"text: {text}")
+        check("approved" not in text and "account" not in text, f"text: {text}")
+        status, text = await self.a.ctl_text("subscriptions", jid)
+        check(status == 0 and "approved in advance" in text, f"text: {text}")
