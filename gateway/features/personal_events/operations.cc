@@ -85,24 +85,35 @@ Refusal refusal_of(const FormFault& fault) {
             .text = fault.text};
 }
 
-void drop_subscribers(const AccountNodes& nodes, const std::string& name, Node& node) {
-    std::erase_if(node.settings.subscriptions, [&](const auto& entry) {
-        const bool gone = entry.second == SubscriptionState::subscribed &&
-                          may(nodes.account(), node, entry.first, Act::hear) != Access::granted;
-        if (gone) tell_subscription(nodes.account(), name, entry.first, SubscriptionState::none);
-        return gone;
-    });
+std::vector<Jid> drop_subscribers(const AccountNodes& nodes, Node& node) {
+    std::vector<Jid> gone;
+    for (const auto& [who, state] : node.settings.subscriptions) {
+        if (state == SubscriptionState::subscribed &&
+            may(nodes.account(), node, who, Act::hear) != Access::granted) {
+            gone.push_back(who);
+        }
+    }
+    for (const Jid& who : gone) node.settings.subscriptions.erase(who);
+    return gone;
+}
+
+void tell_dropped(const AccountNodes& nodes, const std::string& name,
+                  const std::vector<Jid>& gone) {
+    for (const Jid& who : gone) {
+        tell_subscription(nodes.account(), name, who, SubscriptionState::none);
+    }
 }
 
 void drop_all_subscribers(AccountNodes& nodes) {
     for (const auto& [name, known] : nodes.all()) {
         if (known.settings.subscriptions.empty()) continue;
         Node node = known;
-        drop_subscribers(nodes, name, node);
-        if (node.settings.subscriptions.size() == known.settings.subscriptions.size()) continue;
-        nodes.store({}, std::string(name), node, true, [&nodes](bool stored) {
+        const std::vector<Jid> gone = drop_subscribers(nodes, node);
+        if (gone.empty()) continue;
+        nodes.store({}, name, node, true, [&nodes, name, gone](bool stored) {
             // If the store failed, they are looked at when a contact changes again.
             if (stored) {
+                tell_dropped(nodes, name, gone);
                 drop_all_subscribers(nodes);
             } else {
                 nodes.done();

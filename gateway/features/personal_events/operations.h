@@ -43,8 +43,10 @@ void end_failed(AccountNodes& nodes, const Request& request);
 /// the request has been answered.
 const Node* permitted(AccountNodes& nodes, const Request& request, Act act);
 
-/// Takes subscribers away that the node does not let in any more (XEP-0163 §7), and tells them.
-void drop_subscribers(const AccountNodes& nodes, const std::string& name, Node& node);
+/// Takes subscribers away that the node does not let in any more (XEP-0163 §7); they are told when
+/// that is stored.
+std::vector<Jid> drop_subscribers(const AccountNodes& nodes, Node& node);
+void tell_dropped(const AccountNodes& nodes, const std::string& name, const std::vector<Jid>& gone);
 /// The same for all nodes, after contacts changed.
 void drop_all_subscribers(AccountNodes& nodes);
 /// FORM_TYPE of a question to the owner (XEP-0060 §8.6).

@@ -46,17 +46,29 @@ void with_all_items(AccountNodes& nodes, const RequestRef& request,
                    });
 }
 
-/// Stores the node, answers, and tells who hears of it.
-void finish(AccountNodes& nodes, const RequestRef& request, Batch batch, const Node& node,
-            bool with_settings, const std::string& event) {
-    nodes.store(std::move(batch), request->node, node, with_settings,
-                [&nodes, request, node, event](bool stored) {
+/// Stores the node, answers, and tells who hears of it, and who does not any more.
+struct Change {
+    Node node;
+    Batch batch = {};
+    std::string event = {};
+    bool with_settings = false;
+    std::vector<Jid> dropped = {};
+};
+
+void finish(AccountNodes& nodes, const RequestRef& request, Change change) {
+    Batch batch = std::move(change.batch);
+    const auto kept = std::make_shared<const Change>(std::move(change));
+    nodes.store(std::move(batch), request->node, kept->node, kept->with_settings,
+                [&nodes, request, kept](bool stored) {
                     if (!stored) {
                         end_failed(nodes, *request);
                         return;
                     }
                     tell(*request, {});
-                    if (!event.empty()) notify(nodes, request->node, node, event);
+                    tell_dropped(nodes, request->node, kept->dropped);
+                    if (!kept->event.empty()) {
+                        notify(nodes, request->node, kept->node, kept->event);
+                    }
                     nodes.done();
                 });
 }
@@ -70,11 +82,12 @@ void retract_found(AccountNodes& nodes, const RequestRef& request, const Item& i
     if (node.tally.last_item == item.id) {
         node.tally.last_item = others.empty() ? std::string{} : others.front().id;
     }
-    Batch batch;
-    erase_items(nodes, request->node, {&item, 1}, batch);
-    const bool told = request->notify || node.config().notify_retract;
-    finish(nodes, request, std::move(batch), node, false,
-           told ? retract_event(request->node, item.id) : std::string{});
+    Change change{.node = std::move(node)};
+    erase_items(nodes, request->node, {&item, 1}, change.batch);
+    if (request->notify || change.node.config().notify_retract) {
+        change.event = retract_event(request->node, item.id);
+    }
+    finish(nodes, request, std::move(change));
 }
 
 // ---- configuration ----
@@ -142,13 +155,12 @@ void purge(AccountNodes& nodes, const RequestRef& request) {
         return;
     }
     with_all_items(nodes, request, [&nodes, request](const std::vector<Item>& items) {
-        Batch batch;
-        erase_items(nodes, request->node, items, batch);
-        Node empty = *nodes.find(request->node);
-        const std::uint64_t last = empty.tally.last_number;
-        empty.tally = {};
-        empty.tally.last_number = last;
-        finish(nodes, request, std::move(batch), empty, false, purge_event(request->node));
+        Change change{.node = *nodes.find(request->node), .event = purge_event(request->node)};
+        const std::uint64_t last = change.node.tally.last_number;
+        change.node.tally = {};
+        change.node.tally.last_number = last;
+        erase_items(nodes, request->node, items, change.batch);
+        finish(nodes, request, std::move(change));
     });
 }
 
@@ -247,22 +259,22 @@ void configure(AccountNodes& nodes, const RequestRef& request) {
     }
     const std::uint64_t most =
         node.config().persist_items ? most_items(nodes.hub(), node.config()) : 0;
-    const auto go_on = [&nodes, request](Node changed, Batch batch) {
-        drop_subscribers(nodes, request->node, changed);
-        const std::string event = changed.config().notify_config
-                                      ? configuration_event(request->node, changed.config())
-                                      : std::string{};
-        finish(nodes, request, std::move(batch), changed, true, event);
+    const auto go_on = [&nodes, request](Change change) {
+        change.with_settings = true;
+        change.dropped = drop_subscribers(nodes, change.node);
+        if (change.node.config().notify_config) {
+            change.event = configuration_event(request->node, change.node.config());
+        }
+        finish(nodes, request, std::move(change));
     };
     if (node.tally.items <= most) {
-        go_on(std::move(node), {});
+        go_on({.node = std::move(node)});
         return;
     }
     with_all_items(nodes, request, [&nodes, request, node, most, go_on](std::vector<Item> items) {
-        Node trimmed = node;
-        Batch batch;
-        trim(nodes, request->node, std::move(items), most, trimmed, batch);
-        go_on(std::move(trimmed), std::move(batch));
+        Change change{.node = node};
+        trim(nodes, request->node, std::move(items), most, change.node, change.batch);
+        go_on(std::move(change));
     });
 }
 

@@ -307,8 +307,11 @@ void set_affiliations(AccountNodes& nodes, const RequestRef& request) {
              .text = fmt::format("A node has at most {} affiliations.", most_affiliations)});
         return;
     }
-    drop_subscribers(nodes, request->node, node);
-    store_settings(nodes, request, node, [&nodes, request] { end_answered(nodes, *request); });
+    const std::vector<Jid> gone = drop_subscribers(nodes, node);
+    store_settings(nodes, request, node, [&nodes, request, gone] {
+        tell_dropped(nodes, request->node, gone);
+        end_answered(nodes, *request);
+    });
 }
 
 void set_subscriptions(AccountNodes& nodes, const RequestRef& request) {
