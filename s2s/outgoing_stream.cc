@@ -400,8 +400,10 @@ void OutgoingStream::on_stream_closed(const Outcome& why) {
         stop(!end_.ok() ? end_ : why);
         return;
     }
-    // Another target may be another machine, and know us.
-    const bool refused = has(stream_bits::external_tried) && !has(stream_bits::authenticated);
+    // Another target may be another machine, and know us. A connection that broke says nothing of
+    // our certificate.
+    const bool refused =
+        why.ok() && has(stream_bits::external_tried) && !has(stream_bits::authenticated);
     fail_target(!end_.ok() ? end_
                 : refused
                     ? Outcome::refused(fmt::format("{} did not accept our certificate", remote_))
