@@ -12,8 +12,7 @@ std::unique_ptr<Interruption> Interruption::of(OutgoingStream& stream) {
     resumption.state = LinkResumption::State::possible;
     resumption.sent = stream.sent_count();
     resumption.h.reset();
-    return std::unique_ptr<Interruption>(
-        new Interruption(std::move(resumption), stream.take_unacknowledged()));
+    return std::make_unique<Interruption>(std::move(resumption), stream.take_unacknowledged());
 }
 
 std::vector<Interruption::Arrived> Interruption::give_back(

@@ -24,6 +24,9 @@ public:
     /// Rows that are remembered for one stream; those beyond are sent again.
     static constexpr std::size_t rows_at_most = 100'000;
 
+    /// `unacknowledged`: the last of the stanzas that were sent.
+    Interruption(LinkResumption resumption, std::deque<Sent> unacknowledged)
+        : resumption_(std::move(resumption)), unacknowledged_(std::move(unacknowledged)) {}
     /// Takes what `stream`, which has ended, left; nullptr if it cannot be resumed.
     static std::unique_ptr<Interruption> of(OutgoingStream& stream);
 
@@ -56,8 +59,6 @@ private:
         std::uint64_t row = 0;     ///< 0: not known yet
         Arrived arrived = {};      ///< the peer has it, and the row was not known
     };
-    Interruption(LinkResumption resumption, std::deque<Sent> unacknowledged)
-        : resumption_(std::move(resumption)), unacknowledged_(std::move(unacknowledged)) {}
 
     LinkResumption resumption_;
     std::deque<Sent> unacknowledged_;

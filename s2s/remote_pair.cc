@@ -349,10 +349,10 @@ void RemotePair::on_stopped(OutgoingStream& stream, const Outcome& why) {
 
 void RemotePair::give_back_unconfirmed() {
     const std::deque<Confirmations::Written> left = written_.end();
-    if (left.empty()) return;
     const std::vector<Interruption::Arrived> stored_as =
         interruption_ == nullptr ? std::vector<Interruption::Arrived>(left.size())
                                  : interruption_->give_back(left);
+    if (left.empty()) return;
     for (std::size_t i = 0; i < left.size(); ++i) {
         if (left[i].hold != 0) {
             if (const PacketRef packet = hub_.ledger.packet(left[i].hold)) {

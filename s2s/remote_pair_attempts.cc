@@ -39,7 +39,11 @@ void RemotePair::stream_broke(const Outcome& why, bool by_peer_error) {
     }
     if (!why.ok()) link_.stream_broke();
     // Presence alone is no reason to open again what was closed in good order.
-    if (something_waits() || (!why.ok() && presence_wanted())) reach_again(!by_peer_error);
+    if (something_waits() || (!why.ok() && presence_wanted())) {
+        reach_again(!by_peer_error);
+    } else {
+        give_back_unconfirmed();  // what was said in passing is over
+    }
 }
 
 /// It worked a moment ago: once at once, then with pauses that grow until something is confirmed.

@@ -7,7 +7,9 @@ namespace causeway::test {
 namespace {
 
 struct Fixture : AccountFixture, Confirmations::Owner {
-    Fixture() : asking(*hub), written(*hub, "a.test", "b.test", *this) { written.begin(Confirmations::By::pings); }
+    Fixture() : asking(*hub), written(*hub, "a.test", "b.test", *this) {
+        written.begin(Confirmations::By::pings);
+    }
 
     void send_ping(const Jid& from, const std::string& id) override {
         pings.emplace_back(from.full(), id);
