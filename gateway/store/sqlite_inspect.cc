@@ -129,7 +129,7 @@ private:
             });
     }
 
-    /// What belongs to accounts that are not there.
+    /// What belongs to accounts that are not there. Some stores also have entries of domains.
     Outcome look_for_strangers() {
         Outcome outcome = look_for(
             "{} archives are of accounts that are gone, the first of {}",
@@ -146,8 +146,8 @@ private:
                         "\", the first is {}",
                     "add an account of that name and remove it again",
                     fmt::format("SELECT count(DISTINCT owner), min(owner) FROM {} AS o"
-                                " WHERE store = (SELECT id FROM stores WHERE name = ?2) AND {}"
-                                " o.owner)",
+                                " WHERE store = (SELECT id FROM stores WHERE name = ?2)"
+                                " AND instr(owner, '@') > 0 AND {} o.owner)",
                                 table, is_no_account),
                     [&](SqliteStatement& statement) {
                         statement.bind_text(1, what_.accounts).bind_text(2, store);

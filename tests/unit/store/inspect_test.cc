@@ -96,6 +96,7 @@ TEST_CASE_FIXTURE(Inspected, "check: what belongs to accounts that are gone") {
     rest.archive_clear(romeo);
     rest.map_clear("roster", romeo);
     rest.log_clear("offline", romeo);
+    rest.map_set("roster", "c.test", "key", "what is kept for a domain");
     REQUIRE(caller->commit(std::move(rest)).ok());
     CHECK(faults().empty());
 }
