@@ -1,9 +1,11 @@
 """Two servers that have never met: messages, subscriptions, presence, errors and iq across,
 in both directions, for Causeway with itself, with Prosody and with ejabberd."""
 
+import re
 import uuid
 from xml.etree import ElementTree
 
+from lab import until
 from suite import Group, check
 
 VERSION = "{jabber:iq:version}query"
@@ -215,6 +217,22 @@ class Certificates(Federation):
     """Both sides prove who they are by certificate (SASL EXTERNAL); STARTTLS."""
 
     name = "certificates"
+
+    def cases(self):
+        return [("causeway-prosody/acknowledged", self.acknowledged), *super().cases()]
+
+    async def acknowledged(self):
+        """Stream management (XEP-0198) on the streams of both servers: Prosody enables it on its
+        own, and acknowledges what comes on ours."""
+        prosody = self.servers["prosody"]
+        alice, bob = await self._two(self.servers["causeway"], prosody)
+        alice.say(bob.boundjid.bare, "there")
+        await bob.message("there", alice.boundjid.full)
+        bob.say(alice.boundjid.bare, "and back")
+        await alice.message("and back", bob.boundjid.full)
+        for what in (r"s2sin\S*\s+debug\s+Sending\[s2sin\]: <a [^>]*h='[1-9]",
+                     r"s2sout\S*\s+debug\s+Received\[s2sout\]: <enabled "):
+            await until(lambda: re.search(what, prosody.tail(5000)), f"{what} in Prosody's log")
 
 
 class Dialback(Federation):
