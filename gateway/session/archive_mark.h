@@ -43,6 +43,8 @@ public:
     /// What the run before left above the mark is listed (archive_recovery.h), and the store has
     /// the mark at `mark`, which is not above any id of this run: from now on it may move.
     void recovered(std::uint64_t mark);
+    /// What the run before left is not listed yet.
+    [[nodiscard]] bool recovering() const { return recovering_; }
     /// Runs `task` on that executor once it is: now, if it is already.
     void when_recovered(Executor& home, std::function<void()> task);
 

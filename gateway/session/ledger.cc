@@ -149,6 +149,10 @@ void Ledger::end(HoldId id, const Outcome& why) {
     } else {
         rows_.erase(ended.row);
     }
+    // A row that a commit may have made although it failed must not be delivered any more.
+    if (ended.doubtful_row != 0 && ended.state != LedgerState::kept) {
+        erase(ended.store_key, ended.doubtful_row);
+    }
     Result<std::uint64_t> row = Outcome::absent("its recipient has it");
     switch (ended.state) {
         case LedgerState::kept: row = ended.row; break;

@@ -126,6 +126,7 @@ void Ledger::move_mark() {
 }
 
 void Ledger::finish() {
+    for (Copy& copy : std::exchange(copies_again_, {}).all) copies_.add(std::move(copy));
     for (auto& [id, entry] : entries_) {
         // Neither ends the entry.
         happened(id, entry, LedgerEvent::list);

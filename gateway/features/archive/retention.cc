@@ -12,6 +12,8 @@ namespace causeway::archive {
 namespace {
 
 constexpr Duration interval = std::chrono::hours(1);
+/// A message that is on its way is listed after a second (Ledger::list_after).
+constexpr Duration settled_after{60'000};
 /// Owners that are looked at with one question, and rows that one step removes.
 constexpr std::size_t owners_at_once = 100;
 constexpr std::size_t rows_at_once = 100;
@@ -44,6 +46,11 @@ private:
         return at <= 0 ? 0 : id_distance(Duration{at});
     }
 
+    /// What came before that is listed or done with.
+    [[nodiscard]] UnixMillis settled_at() const {
+        return std::max<UnixMillis>(hub_.clock().wall() - settled_after.count(), 1);
+    }
+
     void next_owner() {
         while (!owners_.empty()) {
             const ArchiveTotals& total = owners_.back();
@@ -53,8 +60,11 @@ private:
                 std::max<std::int64_t>(0, bytes_per_account.integer(*hub_.config, domain)));
             const bool too_old = total.oldest != 0 && total.oldest < cutoff(domain);
             const bool too_large = most != 0 && total.bytes > most;
-            if (too_old || too_large) {
-                trim_step(total.owner, too_large ? ArchiveQuery::last : cutoff(domain));
+            // What is on its way and not listed yet has its body in the archive alone.
+            const std::uint64_t before = std::min(too_large ? ArchiveQuery::last : cutoff(domain),
+                                                  id_distance(Duration{settled_at()}));
+            if ((too_old || too_large) && total.oldest < before) {
+                trim_step(total.owner, before);
                 return;
             }
             owners_.pop_back();
@@ -115,7 +125,8 @@ constexpr Slot<Rounds> rounds_slot{"archive-rounds"};
 
 void trim(const Life& life) {
     Hub& hub = life.hub;
-    if (hub.shard.index() != 0) return;
+    // What the run before left unlisted is listed first.
+    if (hub.shard.index() != 0 || hub.shared.archive_mark.recovering()) return;
     Rounds& rounds = hub.slots.make(rounds_slot);
     const TimePoint now = hub.clock().now();
     if (!rounds.current.expired() || (rounds.began && now - *rounds.began < interval)) return;

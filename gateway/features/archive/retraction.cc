@@ -123,13 +123,21 @@ private:
         next_page();
     }
 
+    /// In a room each occupant has a resource of its own.
+    [[nodiscard]] bool same_author(const Stanza& message) const {
+        const Jid& author = retraction_.packet->from();
+        const bool in_room = message.element.child(ns::muc_user, "x") != nullptr ||
+                             retraction_.packet->traits().room_private;
+        return in_room ? message.from == author : message.from.bare() == author.bare();
+    }
+
     /// nullopt: it is another message.
     [[nodiscard]] std::optional<std::string> tombstone_for(const ArchiveRow& row) const {
         if (row.incoming != retraction_.incoming) return {};
         std::optional<std::string> body;
         static_cast<void>(Packet::visit_bytes(row.body, [&](const Stanza& message) {
             // Only its author takes a message back (§5), and a retraction is none that can be.
-            if (message.id() != id_ || message.from.bare() != retraction_.packet->from().bare() ||
+            if (message.id() != id_ || !same_author(message) ||
                 message.element.child(ns::retraction, "retract") != nullptr) {
                 return;
             }
@@ -167,7 +175,10 @@ void begin_next(Account& account) {
 }
 
 void retract(Account& account, Retraction retraction) {
-    if (retraction.packet->id().empty() || !keeps(account, retraction.other())) return;
+    if (retraction.packet->id().empty() || retracted_id(*retraction.packet).empty() ||
+        !keeps(account, retraction.other())) {
+        return;
+    }
     Retractions& retractions = account.slots.make(retractions_slot);
     if (retractions.waiting.size() >= waiting_limit) return;
     retractions.waiting.push_back(std::move(retraction));
