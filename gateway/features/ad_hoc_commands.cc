@@ -339,6 +339,9 @@ void answer(const IqRequest& request) {
                                       .text = "This command is for administrators."}
                         : StanzaError{.condition = StanzaCondition::item_not_found,
                                       .text = "There is no such command here."};
+        } else if (caller.account != nullptr && caller.account->may_be_asked_by(caller.who)) {
+            error = {.condition = StanzaCondition::forbidden,
+                     .text = "This account does not let you do that."};
         }
         back.error(error);
         return;

@@ -68,7 +68,9 @@ void answer_account(const IqRequest& request) {
     XmlBuilder xml;
     xml.open("query", ns::last_activity)
         .attribute("seconds", seconds_between(last->at, request.hub.clock().wall()));
-    static_cast<void>(Packet::visit_bytes(last->presence->bytes(), [&](Stanza& stanza) {
+    const PacketRef shown =
+        request.account->access().view_for(request.stanza.from).apply(last->presence);
+    static_cast<void>(Packet::visit_bytes(shown->bytes(), [&](Stanza& stanza) {
         const Element* status = stanza.element.child(ns::client, "status");
         if (status != nullptr) xml.text(status->text(stanza.arena));
     }));

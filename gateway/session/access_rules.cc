@@ -1,5 +1,7 @@
 #include "gateway/session/access_rules.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <boost/json.hpp>
@@ -9,6 +11,9 @@ namespace causeway {
 namespace {
 
 namespace json = boost::json;
+
+/// Of an address; a roster group has less.
+constexpr std::size_t longest_name = Jid::max_size;
 
 constexpr std::array<std::pair<AccessAct, std::string_view>, 5> acts{{
     {AccessAct::subscribe, "subscribe"},
@@ -109,6 +114,9 @@ Result<AccessSubject> AccessSubject::parse(std::string_view text) {
         return Outcome::malformed(
             "\"" + std::string(text) +
             (needs_name ? "\" needs a name behind a colon" : "\" takes nothing behind a colon"));
+    }
+    if (name.size() > longest_name) {
+        return Outcome::malformed(fmt::format("a name has at most {} bytes", longest_name));
     }
     AccessSubject subject;
     subject.kind_ = *kind;
@@ -229,9 +237,10 @@ std::string AccessRule::sentence() const {
 
 // ---- the list ----
 
-const AccessRule* AccessRules::find(const AccessAsker& asker, AccessAct act) const {
+const AccessRule* AccessRules::find(const AccessAsker& asker, AccessAct act, Which which) const {
     if (!about(act)) return nullptr;
     for (const AccessRule& rule : rules_) {
+        if (which != Which::all && rule.waived != (which == Which::waived)) continue;
         if (rule.act == act && rule.subject.names(asker)) return &rule;
     }
     return nullptr;

@@ -111,8 +111,10 @@ class AccessRules {
 public:
     [[nodiscard]] const std::vector<AccessRule>& all() const { return rules_; }
     [[nodiscard]] bool empty() const { return rules_.empty(); }
-    /// The first that names the asker and the act; nullptr: none does.
-    [[nodiscard]] const AccessRule* find(const AccessAsker& asker, AccessAct act) const;
+    enum class Which : unsigned char { all, binding, waived };
+    /// The first of those that names the asker and the act; nullptr: none does.
+    [[nodiscard]] const AccessRule* find(const AccessAsker& asker, AccessAct act,
+                                         Which which = Which::all) const;
     /// Some rule is about that act.
     [[nodiscard]] bool about(AccessAct act) const;
     /// Some answer to a request is the polite one.

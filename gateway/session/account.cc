@@ -84,7 +84,8 @@ bool Account::presence_visible_to(const Jid& who) const {
 bool Account::known_to(const Jid& who) const {
     if (who.bare() == jid_.bare()) return true;
     const RosterItem* item = roster_.items().find(who.bare_jid());
-    return exists() && ((item != nullptr && item->state.from) || access_.polite_to(who));
+    return exists() &&
+           ((item != nullptr && item->state.from) || access_.takes_itself_for_subscribed(who));
 }
 
 // ---- loading ----
@@ -174,6 +175,7 @@ void Account::finish_loading(const Outcome& outcome, State found) {
         return;
     }
     state_ = found;
+    if (loaded()) before_ = found;
     if (!outcome) {
         CAUSEWAY_LOG(error, "account.unreadable", {"jid", jid_.bare()}, {"cause", outcome.why()});
     }
@@ -353,7 +355,7 @@ void Account::answer_iq(Stanza& stanza, Resource* session) {
         return;
     }
     // An account that does not exist is refused in the same words.
-    const bool audience = handler->audience == IqAudience::anyone || known_to(stanza.from);
+    const bool audience = handler->audience == IqAudience::anyone || may_be_asked_by(stanza.from);
     if (exists() && audience) {
         handler->handle({hub_, stanza, *payload, session, this});
     } else {

@@ -75,9 +75,10 @@ public:
     void in_order(Task task);
     /// Loaded, and no change of the roster under way: nothing has to wait.
     [[nodiscard]] bool at_rest() const { return loaded() && roster_.at_rest(); }
-    /// Only once it is loaded.
+    /// Only once it is loaded; while it is loaded again, as it was before.
     [[nodiscard]] bool exists() const {
-        return state_ == State::active || state_ == State::disabled;
+        const State known = loaded() ? state_ : before_;
+        return known == State::active || known == State::disabled;
     }
     /// What the store has of it is known.
     [[nodiscard]] bool loaded() const { return state_ >= State::absent; }
@@ -91,6 +92,12 @@ public:
     /// Whether `who` may know that it exists, since it is subscribed or takes itself for it. Only
     /// once it is loaded.
     [[nodiscard]] bool known_to(const Jid& who) const;
+
+    /// Whether `who` may know that it exists, also since it was granted something. Only once it is
+    /// loaded.
+    [[nodiscard]] bool may_be_asked_by(const Jid& who) const {
+        return known_to(who) || (exists() && access_.grants_something(who));
+    }
 
     /// Something is under way; it must not be dropped. An open question to the store keeps it alive
     /// from begin_question() to end_question().
@@ -140,6 +147,7 @@ private:
     AccountAccess access_;
     std::vector<Task> waiting_;  ///< for the account to be loaded
     State state_ = State::fresh;
+    State before_ = State::fresh;  ///< of the last loading that came to an end
     unsigned open_questions_ = 0;  ///< to the store, whose answers come to us
 };
 

@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::string_view view_prefix = "view:";
 constexpr std::string_view block_prefix = "block:";
+constexpr std::string_view told_prefix = "told:";
+/// Addresses that may be told politely that they are subscribed.
+constexpr std::size_t told_limit = 1000;
 constexpr std::string_view published_show = "published-show";
 constexpr std::string_view published_status = "published-status";
 
@@ -33,7 +36,8 @@ std::string key_of(std::string_view prefix, std::string_view name) {
 /// A damaged list must not open what it kept shut.
 AccessRules shut() {
     AccessRules rules;
-    for (const auto& [act, answer] : {std::pair{"see", "nothing"}, std::pair{"subscribe", "ask"}}) {
+    for (const auto& [act, answer] :
+         {std::pair{"see", "nothing"}, std::pair{"subscribe", "ask"}, std::pair{"write", "hold"}}) {
         if (auto rule = AccessRule::parse("anyone", act, answer)) rules.insert(*rule, 1);
     }
     return rules;
@@ -70,6 +74,8 @@ void AccountAccess::load(const std::vector<MapEntry>& entries) {
             state_->blocked.emplace(
                 key.substr(block_prefix.size()),
                 static_cast<UnixMillis>(read_number<std::uint64_t>(entry.value).value_or(0)));
+        } else if (key.starts_with(told_prefix)) {
+            state_->told_subscribed.emplace(key.substr(told_prefix.size()));
         } else if (key == published_show) {
             state_->published.show = entry.value;
         } else if (key == published_status) {
@@ -99,18 +105,17 @@ AccessDecision AccountAccess::decide(const Jid& who, AccessAct act) const {
 
 AccessDecision AccountAccess::by_lists(const AccessAsker& asker, AccessAct act) const {
     using Source = AccessDecision::Source;
-    const AccessRule* const of_domain =
-        account_.hub().domain_access.rules(account_.jid().domain()).find(asker, act);
-    if (of_domain != nullptr && !of_domain->waived) {
-        return {of_domain->answer, Source::domain_rule, of_domain};
+    if (blocks(asker.jid)) return {AccessAnswer::deny, Source::blocked};
+    const AccessRules& of_domain = account_.hub().domain_access.rules(account_.jid().domain());
+    if (const AccessRule* rule = of_domain.find(asker, act, AccessRules::Which::binding)) {
+        return {rule->answer, Source::domain_rule, rule};
     }
-    if (state_ != nullptr) {
-        if (blocks(asker.jid)) return {AccessAnswer::deny, Source::blocked};
-        if (const AccessRule* own = state_->rules.find(asker, act)) {
-            return {own->answer, Source::account_rule, own};
-        }
+    if (const AccessRule* own = state().rules.find(asker, act)) {
+        return {own->answer, Source::account_rule, own};
     }
-    if (of_domain != nullptr) return {of_domain->answer, Source::domain_rule, of_domain};
+    if (const AccessRule* rule = of_domain.find(asker, act, AccessRules::Which::waived)) {
+        return {rule->answer, Source::domain_rule, rule};
+    }
     // Who cannot be known again may not subscribe unless a rule says so.
     const bool unknown = act == AccessAct::subscribe && asker.anonymous;
     return {unknown ? AccessAnswer::deny : usual_answer(act), Source::standard};
@@ -137,6 +142,11 @@ bool AccountAccess::polite_to(const Jid& who) const {
            decide(who, AccessAct::subscribe).answer == AccessAnswer::polite;
 }
 
+bool AccountAccess::grants_something(const Jid& who) const {
+    const auto grants = [&](AccessAct act) { return !usual(act) && decide(who, act).allowed(); };
+    return grants(AccessAct::publish) || grants(AccessAct::read_archive);
+}
+
 UnixMillis AccountAccess::hidden_since(const Jid& who) const {
     for (const AccessAct act : {AccessAct::subscribe, AccessAct::see}) {
         const AccessDecision decision = decide(who, act);
@@ -155,7 +165,14 @@ std::map<std::string, UnixMillis, std::less<>>::const_iterator AccountAccess::bl
     if (found == blocked.end() && who.has_resource()) {
         found = blocked.find(std::string(who.domain()) + "/" + std::string(who.resource()));
     }
-    return found == blocked.end() ? blocked.find(who.domain()) : found;
+    // A domain stands for those below it as well (XEP-0191, matching of addresses).
+    for (std::string_view domain = who.domain(); found == blocked.end();) {
+        found = blocked.find(domain);
+        const std::size_t dot = domain.find('.');
+        if (dot == std::string_view::npos) break;
+        domain.remove_prefix(dot + 1);
+    }
+    return found;
 }
 
 bool AccountAccess::blocks(const Jid& who) const {
@@ -222,7 +239,9 @@ void AccountAccess::change(Edit edit, Done done) {
             plan(batch, *next);
             change.before_push = [this, next] {
                 const bool published_anew = next->published != state().published;
-                around([&] { state_ = std::make_unique<AccessState>(std::move(*next)); });
+                const std::vector<Shown> before = shown();
+                state_ = std::make_unique<AccessState>(std::move(*next));
+                account_.presence().views_changed(before);
                 if (published_anew) account_.presence().published_changed();
             };
             return {};
@@ -230,11 +249,38 @@ void AccountAccess::change(Edit edit, Done done) {
         std::move(done));
 }
 
-void AccountAccess::around(const std::function<void()>& change) {
-    std::vector<Shown> before;
-    for (const Jid& who : account_.presence().watchers()) before.push_back({who, view_for(who)});
-    change();
-    account_.presence().views_changed(before);
+std::vector<AccountAccess::Shown> AccountAccess::shown() const {
+    std::vector<Shown> all;
+    for (const Jid& who : account_.presence().watchers()) all.push_back({who, view_for(who)});
+    return all;
+}
+
+// ---- the polite answer ----
+
+bool AccountAccess::takes_itself_for_subscribed(const Jid& who) const {
+    return state_ != nullptr && state_->told_subscribed.contains(who.bare()) && polite_to(who);
+}
+
+bool AccountAccess::plan_told(Batch& batch, const Jid& bare, bool subscribed) const {
+    const bool known = state().told_subscribed.contains(bare.bare());
+    if (subscribed && !known && state().told_subscribed.size() >= told_limit) return false;
+    const std::string key = key_of(told_prefix, bare.bare());
+    if (subscribed && !known) batch.map_set(store_name, account_.jid().bare(), key, "");
+    if (!subscribed && known) batch.map_erase(store_name, account_.jid().bare(), key);
+    return true;
+}
+
+void AccountAccess::told(const Jid& bare, bool subscribed) {
+    if (state_ == nullptr) {
+        if (!subscribed) return;
+        state_ = std::make_unique<AccessState>();
+    }
+    if (subscribed) {
+        state_->told_subscribed.emplace(bare.bare());
+    } else if (const auto known = state_->told_subscribed.find(bare.bare());
+               known != state_->told_subscribed.end()) {
+        state_->told_subscribed.erase(known);
+    }
 }
 
 }  // namespace causeway

@@ -45,6 +45,8 @@ struct AccessState {
     /// Addresses whose owner wants nothing to do with (XEP-0191), and since when.
     std::map<std::string, UnixMillis, std::less<>> blocked;
     PublishedPresence published;
+    /// Bare addresses that were told "subscribed" and are not.
+    std::set<std::string, std::less<>> told_subscribed;
 };
 
 class AccountAccess {
@@ -70,10 +72,17 @@ public:
     [[nodiscard]] AccessDecision decide(const Jid& who, AccessAct act) const;
     /// What `who` is shown, if it is subscribed.
     [[nodiscard]] const PresenceView& view_for(const Jid& who) const;
-    /// It is told that it is subscribed, and that the account is away.
+    /// It is told that it is subscribed, or would be if it asked, and that the account is away.
     [[nodiscard]] bool polite_to(const Jid& who) const;
+    /// It was told so, and did not take leave since.
+    [[nodiscard]] bool takes_itself_for_subscribed(const Jid& who) const;
+    /// For a change of the roster: what it was told. False: too many have been.
+    bool plan_told(Batch& batch, const Jid& bare, bool subscribed) const;
+    void told(const Jid& bare, bool subscribed);
     /// Since when somebody who is shown nothing is: an account that has just gone away.
     [[nodiscard]] UnixMillis hidden_since(const Jid& who) const;
+    /// It may publish presence in the account's name, or read its archive.
+    [[nodiscard]] bool grants_something(const Jid& who) const;
     /// The owner wants nothing to do with that address (XEP-0191 §3).
     [[nodiscard]] bool blocks(const Jid& who) const;
     /// No rule of anybody is about this act: everybody has the usual answer.
@@ -82,8 +91,8 @@ public:
     /// Changes what is stored, behind the changes of the roster that came before it. `done` hears
     /// the outcome once it is durable, and contacts have been shown what they see now.
     void change(Edit edit, Done done);
-    /// The domain's rules were changed: `change` replaces them.
-    void around(const std::function<void()>& change);
+    /// What everybody who is shown something is shown now.
+    [[nodiscard]] std::vector<Shown> shown() const;
 
 private:
     [[nodiscard]] AccessAsker asker(const Jid& who) const;

@@ -137,6 +137,14 @@ void Subscriptions::decide(RosterItem& item, const PacketRef& packet, Planned& p
     }
 }
 
+/// Who is told politely that it is subscribed, and who takes leave of that. False: too many are
+/// told.
+bool Subscriptions::plan_told(const PacketRef& packet, Batch& batch, const Planned& planned) const {
+    const bool polite = planned.answer == AccessAnswer::polite;
+    if (!polite && packet->type() != StanzaType::unsubscribe) return true;
+    return account_.access().plan_told(batch, packet->from().bare_jid(), polite);
+}
+
 Outcome Subscriptions::plan_inbound(const PacketRef& packet, Batch& batch, Change& change,
                                     Planned& planned) {
     const Roster& roster = account_.roster().items();
@@ -158,9 +166,14 @@ Outcome Subscriptions::plan_inbound(const PacketRef& packet, Batch& batch, Chang
         roster.request_count() >= account_.hub().limits().subscription_requests) {
         return Outcome::policy("Too many requests are waiting for this contact.");
     }
-    if (step.forward) {
-        change.before_push = [this, packet] { show(packet); };
-    }
+    if (!plan_told(packet, batch, planned)) planned.answer = AccessAnswer::deny;
+    change.before_push = [this, packet, forward = step.forward, answer = planned.answer] {
+        if (answer == AccessAnswer::polite) account_.access().told(packet->from().bare_jid(), true);
+        if (packet->type() == StanzaType::unsubscribe) {
+            account_.access().told(packet->from().bare_jid(), false);
+        }
+        if (forward) show(packet);
+    };
     // A repeated request replaces what waits, so that the newest words are shown.
     const bool renewed = packet->type() == StanzaType::subscribe && step.state.pending_in;
     if (step.state == item.state && !renewed) return {};
@@ -182,7 +195,14 @@ void Subscriptions::receive(const PacketRef& packet, AcknowledgementTicket ticke
             return;
         }
         if (!account_.exists()) {
-            hub.settle(ticket);  // §8.5.1: nobody is told that there is no such account
+            // §8.5.1: nobody is told that there is no such account. Whom the domain lets subscribe
+            // to nobody is told that in any case.
+            hub.settle(ticket);
+            const bool asks = packet->type() == StanzaType::subscribe;
+            if (asks && account_.access().decide(packet->from(), AccessAct::subscribe).answer ==
+                            AccessAnswer::deny) {
+                answer(packet, StanzaType::unsubscribed);
+            }
             return;
         }
         const auto planned = std::make_shared<Planned>();

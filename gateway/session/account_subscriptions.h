@@ -27,6 +27,7 @@ private:
     Outcome plan_outbound(const PacketRef& packet, const Jid& contact, Batch& batch, Change& change,
                           SubscriptionStep& step);
     Outcome plan_inbound(const PacketRef& packet, Batch& batch, Change& change, Planned& planned);
+    bool plan_told(const PacketRef& packet, Batch& batch, const Planned& planned) const;
     void decide(RosterItem& item, const PacketRef& packet, Planned& planned) const;
     void sent(const PacketRef& packet, const SubscriptionStep& step, bool was_from,
               AcknowledgementTicket ticket);

@@ -41,6 +41,10 @@ std::size_t Accounts::session_count() const {
     return count;
 }
 
+void Accounts::each(const std::function<void(Account&)>& visit) {
+    for (const auto& [bare, user] : accounts_) visit(*user);
+}
+
 void Accounts::each_online(const std::function<void(Account&)>& visit) {
     for (const auto& [bare, user] : accounts_) {
         if (!user->sessions().empty()) visit(*user);

@@ -30,6 +30,8 @@ public:
 
     [[nodiscard]] std::size_t size() const { return accounts_.size(); }
     [[nodiscard]] std::size_t session_count() const;
+    /// Every account in use.
+    void each(const std::function<void(Account&)>& visit);
     /// For listings: every account with at least one session.
     void each_online(const std::function<void(Account&)>& visit);
 

@@ -71,13 +71,34 @@ bool has_joined(const Account& account, const Jid& who) {
     });
 }
 
-/// An error is an answer to what the account itself sent.
-Verdict filter_message(AtAccount& at) {
-    if (at.account.access().usual(AccessAct::write) || at.packet->type() == StanzaType::error ||
-        was_accepted(at.account, at.packet)) {
-        return Verdict::next;
+/// Who is subscribed and is shown nothing.
+bool is_hidden_from(const Account& account, const Jid& who) {
+    return !account.access().usual(AccessAct::see) && account.known_to(who) &&
+           !account.presence_visible_to(who);
+}
+
+/// To whom the account is hidden, no session of it is there (RFC 6121 §8.5.3.2.1).
+Verdict without_session(AtAccount& at) {
+    switch (at.packet->type()) {
+        case StanzaType::chat:
+            at.packet = at.packet->readdressed(at.account.jid());
+            return Verdict::next;
+        case StanzaType::headline: return Verdict::dropped;
+        default: return at.refuse({.condition = StanzaCondition::service_unavailable, .text = {}});
     }
+}
+
+Verdict filter_message(AtAccount& at) {
     const Jid& from = at.packet->from();
+    if (was_accepted(at.account, at.packet)) return Verdict::next;
+    if (at.packet->type() == StanzaType::error) {
+        // An error is an answer to what the account itself sent.
+        return at.account.access().blocks(from) ? Verdict::dropped : Verdict::next;
+    }
+    if (at.packet->to().has_resource() && is_hidden_from(at.account, from)) {
+        if (const Verdict verdict = without_session(at); verdict != Verdict::next) return verdict;
+    }
+    if (at.account.access().usual(AccessAct::write)) return Verdict::next;
     if (at.packet->type() == StanzaType::groupchat && has_joined(at.account, from)) {
         return Verdict::next;
     }
@@ -93,19 +114,34 @@ Verdict filter_message(AtAccount& at) {
     }
 }
 
+/// Presence that nobody asked for is for those who may write: what a contact whose presence the
+/// account sees says, and what answers directed presence, always comes.
+Verdict filter_presence(AtAccount& at) {
+    const StanzaType type = at.packet->type();
+    if (type != StanzaType::available || at.account.access().usual(AccessAct::write)) {
+        return Verdict::next;
+    }
+    const Jid& from = at.packet->from();
+    const RosterItem* item = at.account.roster().items().find(from.bare_jid());
+    if ((item != nullptr && item->state.to) || has_joined(at.account, from)) return Verdict::next;
+    return at.account.access().decide(from, AccessAct::write).allowed() ? Verdict::next
+                                                                        : Verdict::dropped;
+}
+
 /// Who is subscribed and is shown nothing sees no session either.
 Verdict hide_session(AtAccount& at) {
     const Packet& packet = *at.packet;
     const bool request = packet.type() == StanzaType::get || packet.type() == StanzaType::set;
-    if (!request || !packet.to().has_resource() || at.account.access().usual(AccessAct::see) ||
-        !at.account.known_to(packet.from()) || at.account.presence_visible_to(packet.from())) {
+    if (!request || !packet.to().has_resource() || !is_hidden_from(at.account, packet.from())) {
         return Verdict::next;
     }
     return at.refuse({.condition = StanzaCondition::service_unavailable, .text = {}});
 }
 
-constexpr std::array at_account{AtAccountHook{StanzaKind::message, Phase::privacy, filter_message},
-                                AtAccountHook{StanzaKind::iq, Phase::check, hide_session}};
+constexpr std::array at_account{
+    AtAccountHook{StanzaKind::message, Phase::privacy, filter_message},
+    AtAccountHook{StanzaKind::presence, Phase::privacy, filter_presence},
+    AtAccountHook{StanzaKind::iq, Phase::check, hide_session}};
 
 }  // namespace
 }  // namespace access

@@ -111,13 +111,19 @@ std::string add_form(const Account& account) {
     return form.take();
 }
 
+/// The number with the rule itself: the list may be another one when the form comes back.
+std::string option_of(const AccessRules& rules, const AccessRule& rule) {
+    return fmt::format("{} {} {} {}", rules.number_of(rule), rule.subject.text(), name_of(rule.act),
+                       rule.answer_text());
+}
+
 std::string remove_form(const Account& account) {
     FormBuilder form("form", ns::access);
     form.title("Remove an access rule");
     std::vector<FormOption> options;
     const AccessRules& rules = account.access().state().rules;
     for (const AccessRule& rule : rules.all()) {
-        options.push_back({std::to_string(rules.number_of(rule)), rule.sentence()});
+        options.push_back({option_of(rules, rule), rule.sentence()});
     }
     form.field({.name = "number",
                 .type = FieldType::list_single,
@@ -174,10 +180,16 @@ void add_rule(const AdHocCall& call, const FormReader& form) {
 }
 
 void remove_rule(const AdHocCall& call, const FormReader& form) {
-    const auto number = form.text("number");
-    if (!number) return call.answer(AdHocAnswer::invalid(number.error().why()));
-    access::remove_rule(account_of(call), read_number<std::size_t>(*number).value_or(0),
-                        finish(call, "Removed rule " + *number + "."));
+    const auto chosen = form.text("number");
+    if (!chosen) return call.answer(AdHocAnswer::invalid(chosen.error().why()));
+    const AccessRules& rules = account_of(call).access().state().rules;
+    for (const AccessRule& rule : rules.all()) {
+        if (option_of(rules, rule) != *chosen) continue;
+        access::remove_rule(account_of(call), rules.number_of(rule),
+                            finish(call, "Removed: " + rule.sentence() + "."));
+        return;
+    }
+    call.answer(AdHocAnswer::failed("That rule is not there any more: look at the list again."));
 }
 
 void test_rule(const AdHocCall& call, const FormReader& form) {
@@ -311,14 +323,14 @@ std::string requests_form(const Requests& requests) {
     for (const Request& request : requests) {
         const char* kind = request.kind == Request::Kind::message ? "Message" : "Subscription";
         options.push_back(
-            {std::to_string(options.size() + 1),
+            {access::name_of(request),
              fmt::format("{} from {}{}{}", kind, request.from.bare(),
                          request.text.empty() ? "" : ": ", request.text.substr(0, 200))});
     }
     form.field({.name = "number",
                 .type = FieldType::list_single,
                 .label = "Which",
-                .values = {"1"},
+                .values = {options.front().value},
                 .options = std::move(options),
                 .required = true});
     form.field(action_field({{"accept", "Accept"}, {"refuse", "Refuse"}}));
@@ -344,11 +356,10 @@ void run_requests(const AdHocCall& call) {
     for (const auto* value : {&number, &action}) {
         if (!*value) return call.answer(AdHocAnswer::invalid(value->error().why()));
     }
-    const std::size_t which = read_number<std::size_t>(*number).value_or(0);
     if (*action == "accept") {
-        access::accept_request(account_of(call), which, finish(call, "Accepted."));
+        access::accept_request(account_of(call), *number, finish(call, "Accepted."));
     } else {
-        access::refuse_request(account_of(call), which, finish(call, "Refused."));
+        access::refuse_request(account_of(call), *number, finish(call, "Refused."));
     }
 }
 

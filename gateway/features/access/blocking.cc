@@ -15,6 +15,14 @@
 namespace causeway {
 namespace {
 
+/// The beginning of a text, cut where a character ends.
+std::string_view cut(std::string_view text, std::size_t most) {
+    if (text.size() <= most) return text;
+    std::size_t end = most;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) --end;
+    return text.substr(0, end);
+}
+
 /// The session asked for the list, and hears of its changes.
 struct Interested final : SlotState {};
 constexpr Slot<Interested> interested_slot{"blocking"};
@@ -51,14 +59,28 @@ void push(Account& account, std::string_view name, const std::vector<std::string
     }
 }
 
-/// A report in a block (XEP-0377 §2), for whoever watches over the server.
-void log_report(const IqRequest& request, const Element& item, std::string_view address) {
-    const Element* report = item.child(ns::reporting, "report");
-    if (report == nullptr) return;
-    const Element* text = report->child(ns::reporting, "text");
-    CAUSEWAY_LOG(warn, "blocking.reported", {"by", request.account->jid().bare()}, {"jid", address},
-                 {"reason", report->attribute("reason")},
-                 {"text", text == nullptr ? "" : text->text(request.stanza.arena).substr(0, 500)});
+/// Why an address was blocked (XEP-0377 §2), for whoever watches over the server.
+struct Report {
+    std::string jid, reason, text;
+};
+constexpr std::size_t most_reports = 10;  ///< of one request
+constexpr std::size_t longest_reason = 200;
+constexpr std::size_t longest_text = 500;
+
+std::vector<Report> reports_in(const IqRequest& request) {
+    std::vector<Report> reports;
+    for (const Element* item = request.payload.first_element();
+         item != nullptr && reports.size() < most_reports; item = item->next_element()) {
+        const Element* report = item->child(ns::reporting, "report");
+        if (report == nullptr) continue;
+        const Element* text = report->child(ns::reporting, "text");
+        reports.push_back({std::string(item->attribute("jid")),
+                           std::string(cut(report->attribute("reason"), longest_reason)),
+                           text == nullptr
+                               ? std::string()
+                               : std::string(cut(text->text(request.stanza.arena), longest_text))});
+    }
+    return reports;
 }
 
 /// The addresses in a request; an error is answered, and nothing returned.
@@ -74,7 +96,6 @@ std::optional<std::vector<std::string>> read_items(const IqRequest& request) {
             return std::nullopt;
         }
         addresses.emplace_back(jid->full());
-        if (request.payload.name == "block") log_report(request, *item, jid->full());
     }
     return addresses;
 }
@@ -109,9 +130,15 @@ void block(const IqRequest& request) {
                        ? Outcome{}
                        : Outcome::policy("Too many addresses are blocked.");
         },
-        [&account, back, addresses = *addresses](const Outcome& outcome) {
+        [&account, back, addresses = *addresses,
+         reports = reports_in(request)](const Outcome& outcome) {
             answer(back, outcome);
-            if (outcome) push(account, "block", addresses);
+            if (!outcome) return;
+            push(account, "block", addresses);
+            for (const Report& report : reports) {
+                CAUSEWAY_LOG(warn, "blocking.reported", {"by", account.jid().bare()},
+                             {"jid", report.jid}, {"reason", report.reason}, {"text", report.text});
+            }
         });
 }
 
@@ -160,11 +187,15 @@ Verdict refuse_own(FromClient& from) {
         case StanzaType::error: return Verdict::next;
         default: break;
     }
-    return from.refuse({.condition = StanzaCondition::not_acceptable,
-                        .text = "This account has blocked that address.",
-                        .type = "cancel",
-                        .detail = "blocked",
-                        .detail_ns = ns::blocking_errors});
+    // Straight to the client: what comes from a blocked address through the account is dropped.
+    const PacketRef error =
+        Packet::error_reply(*from.packet(), {.condition = StanzaCondition::not_acceptable,
+                                             .text = "This account has blocked that address.",
+                                             .type = "cancel",
+                                             .detail = "blocked",
+                                             .detail_ns = ns::blocking_errors});
+    if (error != nullptr) from.session.deliver(error, 0);
+    return Verdict::dropped;
 }
 
 constexpr std::array handlers{

@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "gateway/base/log.h"
 #include "gateway/control/listing.h"
 #include "gateway/features/access/on_account.h"
 
@@ -44,22 +45,35 @@ std::optional<Subject> subject_of(const CommandRequest& request) {
         request.reply(Outcome::malformed("\"" + text + "\" is neither an account nor a domain"));
         return std::nullopt;
     }
-    if (!request.host.shared->hubs.front()->serves(domain->domain())) {
-        request.reply(Outcome::absent("no domain " + text + " is served here"));
-        return std::nullopt;
-    }
     return Subject{*domain};
 }
 
-/// On the first shard: changes of a domain's rules come one after the other there.
-void change_domain(const CommandRequest& request, const Jid& domain, access::EditRules edit,
-                   access::Done done) {
+/// Runs `act` on the first shard, where changes of a domain's rules come one after the other.
+void with_domain(const CommandRequest& request, const Jid& domain, const Answer& answer,
+                 std::function<void(Hub&, const std::string&)> act) {
     Hub& hub = *request.host.shared->hubs.front();
-    hub.shard.post([&hub, domain = std::string(domain.domain()), edit = std::move(edit),
-                    done = std::move(done)] { access::change_domain(hub, domain, edit, done); });
+    hub.shard.post([&hub, name = std::string(domain.domain()), answer, act = std::move(act)] {
+        if (hub.serves(name)) return act(hub, name);
+        answer(Outcome::absent("no domain " + name + " is served here"));
+    });
+}
+
+void change_domain(const CommandRequest& request, const Jid& domain, const Answer& answer,
+                   access::EditRules edit, json::object result) {
+    with_domain(request, domain, answer,
+                [edit = std::move(edit), answer, result = std::move(result)](
+                    Hub& hub, const std::string& name) {
+                    access::change_domain(hub, name, edit, answer_done(answer, result));
+                });
 }
 
 // ---- rules ----
+
+/// What an administrator changed stands in the log, and the owner's clients hear of it.
+void tell_owner(Account& account, const std::string& text) {
+    CAUSEWAY_LOG(info, "access.changed", {"jid", account.jid().bare()}, {"what", text});
+    access::tell_sessions(account, text);
+}
 
 struct RuleRow {
     std::size_t number;
@@ -98,14 +112,15 @@ void list(const CommandRequest& request) {
                      });
         return;
     }
-    Hub& hub = *request.host.shared->hubs.front();
-    hub.shard.post([&hub, &home, reply = request.reply, answer = answer_from_shard(request),
-                    domain = std::string(subject->jid.domain())] {
-        hub.domain_access.when_known(domain, [&](const Outcome& known) {
-            if (!known) return answer(known);
-            list_rules(reply, home, hub.domain_access.rules(domain));
-        });
-    });
+    const Answer answer = answer_from_shard(request);
+    with_domain(request, subject->jid, answer,
+                [answer, reply = request.reply, &home](Hub& hub, const std::string& domain) {
+                    hub.domain_access.when_known(
+                        domain, [&hub, &home, answer, reply, domain](const Outcome& known) {
+                            if (!known) return answer(known);
+                            list_rules(reply, home, hub.domain_access.rules(domain));
+                        });
+                });
 }
 
 void add(const CommandRequest& request) {
@@ -123,33 +138,30 @@ void add(const CommandRequest& request) {
         if (Outcome outcome = access::check_domain_rule(*rule); !outcome) {
             return request.reply(outcome);
         }
-        Shared& shared = *request.host.shared;
-        rule->since = shared.clock.wall();
-        const auto most =
-            static_cast<std::size_t>(access::rules_limit.integer(*shared.hubs.front()->config));
+        rule->since = request.host.shared->clock.wall();
         change_domain(
-            request, subject->jid,
-            [rule = *rule, at, most](AccessRules& rules) {
+            request, subject->jid, answer,
+            [rule = *rule, at](AccessRules& rules, std::size_t most) {
                 return access::insert_rule(rules, rule, at, most);
             },
-            answer_done(answer, std::move(result)));
+            std::move(result));
         return;
     }
     if (rule->waived) {
         return request.reply(Outcome::malformed("only a rule of a domain can be waived"));
     }
-    with_account(
-        request, subject->jid, answer,
-        [rule = *rule, at, answer, result = std::move(result)](Account& account) {
-            access::add_rule(
-                account, rule, at, [&account, answer, result, rule](const Outcome& outcome) {
-                    if (outcome) {
-                        access::tell_sessions(account, "An administrator added the access rule: " +
-                                                           rule.sentence() + ".");
-                    }
-                    answer_done(answer, result)(outcome);
-                });
-        });
+    with_account(request, subject->jid, answer,
+                 [rule = *rule, at, answer, result = std::move(result)](Account& account) {
+                     access::add_rule(
+                         account, rule, at,
+                         [&account, answer, result, rule](const Outcome& outcome) {
+                             if (outcome) {
+                                 tell_owner(account, "An administrator added the access rule: " +
+                                                         rule.sentence() + ".");
+                             }
+                             answer_done(answer, result)(outcome);
+                         });
+                 });
 }
 
 void remove(const CommandRequest& request) {
@@ -161,14 +173,14 @@ void remove(const CommandRequest& request) {
     result.emplace("number", number);
     if (subject->is_domain()) {
         change_domain(
-            request, subject->jid,
-            [number](AccessRules& rules) {
+            request, subject->jid, answer,
+            [number](AccessRules& rules, std::size_t) {
                 return rules.remove(number)
                            ? Outcome{}
                            : Outcome::absent(fmt::format("there is no rule {}: the list has {}",
                                                          number, rules.all().size()));
             },
-            answer_done(answer, std::move(result)));
+            std::move(result));
         return;
     }
     with_account(
@@ -177,9 +189,8 @@ void remove(const CommandRequest& request) {
             access::remove_rule(
                 account, number, [&account, number, answer, result](const Outcome& outcome) {
                     if (outcome) {
-                        access::tell_sessions(
-                            account,
-                            fmt::format("An administrator removed access rule {}.", number));
+                        tell_owner(account,
+                                   fmt::format("An administrator removed access rule {}.", number));
                     }
                     answer_done(answer, result)(outcome);
                 });
@@ -192,19 +203,16 @@ void clear(const CommandRequest& request) {
     const Answer answer = answer_from_shard(request);
     const json::object result = request.naming("jid");
     if (subject->is_domain()) {
-        change_domain(
-            request, subject->jid,
-            [](AccessRules& rules) {
-                rules.clear();
-                return Outcome{};
-            },
-            answer_done(answer, result));
+        with_domain(request, subject->jid, answer,
+                    [answer, result](Hub& hub, const std::string& name) {
+                        access::clear_domain(hub, name, answer_done(answer, result));
+                    });
         return;
     }
     with_account(request, subject->jid, answer, [answer, result](Account& account) {
         access::clear_rules(account, [&account, answer, result](const Outcome& outcome) {
             if (outcome) {
-                access::tell_sessions(account, "An administrator removed all access rules.");
+                tell_owner(account, "An administrator removed all access rules.");
             }
             answer_done(answer, result)(outcome);
         });

@@ -24,22 +24,24 @@ Outcome no_rule(std::size_t number, std::size_t count) {
 
 /// Puts the new rules in force for everybody of that domain who is in use on a shard.
 void adopt(Hub& hub, const std::string& domain, const DomainAccess::Rules& rules) {
-    std::vector<Account*> online;
-    hub.accounts->each_online([&](Account& account) {
-        if (account.jid().domain() == domain && account.loaded()) online.push_back(&account);
-    });
-    // What each watcher was shown is noted for all accounts before the rules change for all.
-    std::function<void()> change = [&] { hub.domain_access.replace(domain, rules); };
-    for (Account* account : online) {
-        change = [account, inner = std::move(change)] { account->access().around(inner); };
+    const auto hides = [](const AccessRules& some) {
+        return some.about(AccessAct::see) || some.polite();
+    };
+    std::vector<std::pair<Account*, std::vector<AccountAccess::Shown>>> before;
+    if (hides(*rules) || hides(hub.domain_access.rules(domain))) {
+        hub.accounts->each([&](Account& account) {
+            if (account.jid().domain() != domain || !account.exists()) return;
+            before.emplace_back(&account, account.access().shown());
+        });
     }
-    change();
+    hub.domain_access.replace(domain, rules);
+    for (const auto& [account, shown] : before) account->presence().views_changed(shown);
 }
 
 /// Changes of the rules of domains, one after the other; the first is under way.
 struct DomainChange {
     std::string domain;
-    EditRules edit;
+    EditRules edit;  ///< empty: the list is cleared, whatever it is
     Done done;
 };
 struct DomainChanges final : SlotState {
@@ -58,25 +60,36 @@ void end_change(Hub& hub, DomainChanges& changes, const Outcome& outcome) {
     if (!changes.waiting.empty()) begin_change(hub, changes);
 }
 
+void store_rules(Hub& hub, DomainChanges& changes, std::shared_ptr<const AccessRules> next) {
+    const std::string domain = changes.waiting.front().domain;
+    Batch batch;
+    batch.map_set(DomainAccess::store_name, domain, DomainAccess::rules_key, next->serialise());
+    hub.shared.store.commit(
+        std::move(batch), hub.shard, [&hub, &changes, domain, next](const Outcome& outcome) {
+            if (outcome) {
+                CAUSEWAY_LOG(info, "access.changed", {"domain", domain},
+                             {"rules", next->serialise()});
+                for (Hub* other : hub.shared.hubs) {
+                    hub.at(*other, [other, domain, next] { adopt(*other, domain, next); });
+                }
+            }
+            end_change(hub, changes, outcome);
+        });
+}
+
 void begin_change(Hub& hub, DomainChanges& changes) {
+    if (!changes.waiting.front().edit) {
+        return store_rules(hub, changes, std::make_shared<const AccessRules>());
+    }
     const std::string domain = changes.waiting.front().domain;
     hub.domain_access.when_known(domain, [&hub, &changes, domain](const Outcome& known) {
         if (!known) return end_change(hub, changes, known);
         const auto next = std::make_shared<AccessRules>(hub.domain_access.rules(domain));
-        if (Outcome edited = changes.waiting.front().edit(*next); !edited) {
+        const auto most = static_cast<std::size_t>(rules_limit.integer(*hub.config));
+        if (Outcome edited = changes.waiting.front().edit(*next, most); !edited) {
             return end_change(hub, changes, edited);
         }
-        Batch batch;
-        batch.map_set(DomainAccess::store_name, domain, DomainAccess::rules_key, next->serialise());
-        hub.shared.store.commit(
-            std::move(batch), hub.shard, [&hub, &changes, domain, next](const Outcome& outcome) {
-                if (outcome) {
-                    for (Hub* other : hub.shared.hubs) {
-                        hub.at(*other, [other, domain, next] { adopt(*other, domain, next); });
-                    }
-                }
-                end_change(hub, changes, outcome);
-            });
+        store_rules(hub, changes, next);
     });
 }
 
@@ -212,6 +225,10 @@ Outcome check_domain_rule(const AccessRule& rule) {
     if (rule.act == AccessAct::see && rule.view != "whole" && rule.view != "nothing") {
         return Outcome::malformed("a rule of a domain shows whole or nothing");
     }
+    if (rule.answer == AccessAnswer::polite) {
+        // Names that nobody has would be answered otherwise than accounts.
+        return Outcome::malformed("a rule of a domain says allow, ask or deny to subscriptions");
+    }
     return {};
 }
 
@@ -223,6 +240,10 @@ void change_domain(Hub& hub, std::string domain, EditRules edit, Done done) {
     }
     changes.waiting.push_back({std::move(domain), std::move(edit), std::move(done)});
     if (changes.waiting.size() == 1) begin_change(hub, changes);
+}
+
+void clear_domain(Hub& hub, std::string domain, Done done) {
+    change_domain(hub, std::move(domain), {}, std::move(done));
 }
 
 }  // namespace causeway::access

@@ -48,8 +48,11 @@ void tell_sessions(Account& account, std::string_view text);
 
 /// Changes the rules of a domain here: stored, then in force on every shard. On any shard; `done`
 /// runs there.
-using EditRules = std::function<Outcome(AccessRules& rules)>;
+/// `most`: the number of rules that a list may have.
+using EditRules = std::function<Outcome(AccessRules& rules, std::size_t most)>;
 void change_domain(Hub& hub, std::string domain, EditRules edit, Done done);
+/// Also where the stored list is damaged.
+void clear_domain(Hub& hub, std::string domain, Done done);
 /// Puts a rule into a list, within its limit; what a rule of a domain may name is checked.
 Outcome insert_rule(AccessRules& rules, AccessRule rule, std::size_t at, std::size_t most);
 /// The same for a domain, whose rules know no views and no roster of an account.
@@ -71,9 +74,12 @@ struct Request {
 using Requests = std::vector<Request>;
 /// Subscription requests first, then messages in their order.
 void list_requests(Account& account, std::function<void(Result<Requests>)> answer);
-/// A subscription is approved; messages of that sender are delivered, all that are held.
-void accept_request(Account& account, std::size_t number, Done done);
-void refuse_request(Account& account, std::size_t number, Done done);
+/// A number may mean another request a moment later; this names one for good.
+std::string name_of(const Request& request);
+/// `which`: its place in the list, from 1, or its name. A subscription is approved; messages of
+/// that sender are delivered, all that are held.
+void accept_request(Account& account, std::string which, Done done);
+void refuse_request(Account& account, std::string which, Done done);
 /// Keeps a message until its owner accepts it; an error to its sender if too many are held.
 void hold_message(Account& account, const PacketRef& packet, AcknowledgementTicket ticket);
 /// Whether the owner accepted that message; true once.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -14,9 +15,54 @@
 namespace causeway::access {
 namespace {
 
-/// Messages that the owner accepted and that have not passed the rules yet.
-struct Accepted final : SlotState {
-    std::vector<PacketRef> packets;
+/// Messages that the owner accepted: those that have not passed the rules yet, and the rows of
+/// those that are not safe elsewhere yet. Keeps the account as long as there are any.
+class Accepted final : public SlotState, public TicketHolder {
+public:
+    explicit Accepted(Account& account) : account_(account), holder_(account.hub().next_id()) {
+        account_.hub().ticket_holders.emplace(holder_, static_cast<TicketHolder*>(this));
+    }
+    ~Accepted() override { account_.hub().ticket_holders.erase(holder_); }
+
+    void deliver(const PacketRef& packet, std::uint64_t row) {
+        const std::uint32_t number = ++last_;
+        rows_.emplace(number, Open{row, 1});
+        to_pass_.push_back(packet);
+        account_.begin_question();
+        account_.receive(
+            packet, {.holder = holder_, .shard = account_.hub().shard.index(), .number = number});
+    }
+    bool take(const PacketRef& packet) { return std::erase(to_pass_, packet) > 0; }
+    [[nodiscard]] bool has(std::uint64_t row) const {
+        return std::ranges::any_of(rows_,
+                                   [row](const auto& open) { return open.second.row == row; });
+    }
+
+    void settled(std::uint32_t number) override {
+        const auto open = rows_.find(number);
+        if (open == rows_.end() || --open->second.times > 0) return;
+        account_.hub().ledger.erase({held_store, std::string(account_.jid().bare()), 0},
+                                    open->second.row);
+        account_.hub().ledger.commit_now();
+        rows_.erase(open);
+        account_.end_question();
+    }
+    void expect_again(std::uint32_t number) override {
+        const auto open = rows_.find(number);
+        if (open != rows_.end()) ++open->second.times;
+    }
+
+private:
+    struct Open {
+        std::uint64_t row;
+        unsigned times;  ///< settled() that are expected
+    };
+
+    Account& account_;
+    const std::uint64_t holder_;
+    std::uint32_t last_ = 0;
+    std::map<std::uint32_t, Open> rows_;
+    std::vector<PacketRef> to_pass_;
 };
 constexpr Slot<Accepted> accepted_slot{"access-accepted"};
 
@@ -41,7 +87,9 @@ void list_held(Account& account, std::function<void(Result<Requests>)> answer) {
         [&account, answer = std::move(answer)](const Result<std::vector<LogRow>>& rows) {
             Requests held;
             if (rows) {
+                const Accepted* accepted = account.slots.get(accepted_slot);
                 for (const LogRow& row : *rows) {
+                    if (accepted != nullptr && accepted->has(row.id)) continue;
                     const auto packet = Packet::from_bytes(row.body);
                     if (!packet) continue;
                     held.push_back({.kind = Request::Kind::message,
@@ -91,10 +139,7 @@ void deliver_held(Account& account, const Request& request) {
                                   .attribute("from", account.jid().domain())
                                   .attribute("stamp", format_date_time(request.at))
                                   .take());
-    account.slots.make(accepted_slot).packets.push_back(stamped);
-    account.receive(stamped, {});
-    // With the commit of the message, or after it: a crash between shows it twice at worst.
-    account.hub().ledger.erase(key_of(account), request.row);
+    account.slots.make(accepted_slot, account).deliver(stamped, request.row);
 }
 
 /// Messages that are to be held, one after the other: how many there are already is known only once
@@ -134,6 +179,8 @@ void store_held(Account& account, const Arriving::Message& message) {
     hub.shared.store.commit(
         std::move(batch), hub.shard, [&account, message](const Outcome& outcome) {
             if (outcome) {
+                // Another server that sends it again is told that it is here.
+                account.hub().seen.note(message.packet->resend_key(), Ledger::nothing_open);
                 account.hub().settle(message.ticket);
             } else {
                 account.hub().routing->bounce(
@@ -158,18 +205,30 @@ void hold_next(Account& account) {
     });
 }
 
-/// Calls `act` with the request of that number, and all others.
-void with_request(Account& account, std::size_t number, Done done,
+/// Calls `act` with the request that `which` names, and all others; it tells `done`.
+void with_request(Account& account, std::string which, const Done& done,
                   std::function<void(const Request&, const Requests&)> act) {
-    list_requests(account, [number, done = std::move(done),
+    list_requests(account, [which = std::move(which), done,
                             act = std::move(act)](const Result<Requests>& all) {
         if (!all) return done(all.error());
-        if (number == 0 || number > all->size()) {
-            return done(Outcome::absent(
-                fmt::format("there is no request {}: {} are waiting", number, all->size())));
+        for (std::size_t i = 0; i < all->size(); ++i) {
+            if (which != std::to_string(i + 1) && which != name_of((*all)[i])) continue;
+            return act((*all)[i], *all);
         }
-        act((*all)[number - 1], *all);
-        done({});
+        done(Outcome::absent(
+            fmt::format("there is no request {}: {} are waiting", which, all->size())));
+    });
+}
+
+/// Behind the change that the answer made.
+void when_answered(Account& account, const Jid& contact, bool approved, const Done& done) {
+    account.in_order([&account, contact, approved, done](const Outcome& outcome) {
+        if (!outcome) return done(outcome);
+        const RosterItem* item = account.roster().items().find(contact);
+        const bool from = item != nullptr && item->state.from;
+        const bool pending = item != nullptr && item->state.pending_in;
+        if (from == approved && !pending) return done({});
+        done(Outcome::retry("the roster could not be changed: it is full, or cannot be stored"));
     });
 }
 
@@ -188,11 +247,17 @@ void list_requests(Account& account, std::function<void(Result<Requests>)> answe
     });
 }
 
-void accept_request(Account& account, std::size_t number, Done done) {
-    with_request(account, number, std::move(done),
-                 [&account](const Request& request, const Requests& all) {
+std::string name_of(const Request& request) {
+    return request.kind == Request::Kind::subscription ? "s:" + std::string(request.from.bare())
+                                                       : "m:" + std::to_string(request.row);
+}
+
+void accept_request(Account& account, std::string which, Done done) {
+    with_request(account, std::move(which), done,
+                 [&account, done](const Request& request, const Requests& all) {
                      if (request.kind == Request::Kind::subscription) {
                          answer_subscription(account, request.from, StanzaType::subscribed);
+                         when_answered(account, request.from, true, done);
                          return;
                      }
                      for (const Request& other : all) {
@@ -200,17 +265,21 @@ void accept_request(Account& account, std::size_t number, Done done) {
                                            other.from.bare() == request.from.bare();
                          if (same) deliver_held(account, other);
                      }
+                     done({});
                  });
 }
 
-void refuse_request(Account& account, std::size_t number, Done done) {
-    with_request(account, number, std::move(done),
-                 [&account](const Request& request, const Requests&) {
+void refuse_request(Account& account, std::string which, Done done) {
+    with_request(account, std::move(which), done,
+                 [&account, done](const Request& request, const Requests&) {
                      if (request.kind == Request::Kind::subscription) {
                          answer_subscription(account, request.from, StanzaType::unsubscribed);
-                     } else {
-                         account.hub().ledger.erase(key_of(account), request.row);
+                         when_answered(account, request.from, false, done);
+                         return;
                      }
+                     account.hub().ledger.erase(key_of(account), request.row);
+                     account.hub().ledger.commit_now();
+                     done({});
                  });
 }
 
@@ -228,9 +297,7 @@ void hold_message(Account& account, const PacketRef& packet, AcknowledgementTick
 
 bool was_accepted(Account& account, const PacketRef& packet) {
     Accepted* accepted = account.slots.get(accepted_slot);
-    if (accepted == nullptr || std::erase(accepted->packets, packet) == 0) return false;
-    if (accepted->packets.empty()) account.slots.drop(accepted_slot);
-    return true;
+    return accepted != nullptr && accepted->take(packet);
 }
 
 }  // namespace causeway::access

@@ -113,13 +113,13 @@ void list_requests(const CommandRequest& request) {
 }
 
 void decide_request(const CommandRequest& request,
-                    void (*decide)(Account&, std::size_t, access::Done)) {
+                    void (*decide)(Account&, std::string, access::Done)) {
     const Answer answer = answer_from_shard(request);
     const std::size_t number = request.number("number").value_or(0);
     json::object result = request.naming("jid");
     result.emplace("number", number);
     with_named_account(request, answer, [answer, number, result, decide](Account& account) {
-        decide(account, number, answer_done(answer, result));
+        decide(account, std::to_string(number), answer_done(answer, result));
     });
 }
 

@@ -35,6 +35,7 @@ void tell_owner(Account& account, Grantees& grantees, const Jid& who) {
     const TimePoint now = account.hub().clock().now();
     const auto known = grantees.told.find(std::string(who.bare()));
     if (known != grantees.told.end() && now - known->second < told_again_after) return;
+    if (account.sessions().empty()) return;  // the log has it
     if (grantees.told.size() >= grantees_remembered) grantees.told.clear();
     grantees.told.insert_or_assign(std::string(who.bare()), now);
     const std::string body =
