@@ -97,6 +97,7 @@ void IncomingStream::enable(const Element& element) {
     if ((wish == "true" || wish == "1") && may_resume()) {
         const Pair& pair = pairs_.begin()->first;
         receipts_->allow_resumption(pair.remote, pair.local);
+        if (link_->known_as_stamping()) receipts_->note_stamping();
         enabled.attribute("id", receipts_->token())
             .attribute("resume", "true")
             .attribute("max", fmt::format("{}", hub_.limits().resume_seconds.count()));
@@ -147,6 +148,10 @@ void IncomingStream::go_on_with(std::string token) {
                 !hub_.stream_records.known(kept->id)) {
                 receipts = std::make_unique<Receipts>(hub_);
                 receipts->take_over(*kept, pair.remote, token);
+                if (stamping_noted(*kept)) {
+                    link_->known_to_stamp();
+                    receipts->note_stamping();
+                }
                 CAUSEWAY_LOG(info, "s2s.went_on", {"local", pair.local}, {"remote", pair.remote},
                              {"handled", kept->handled});
             }

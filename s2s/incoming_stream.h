@@ -58,6 +58,10 @@ public:
     [[nodiscard]] const Receipts* receipts() const { return receipts_.get(); }
     /// For another stream of the peer, which goes on where this one stopped.
     [[nodiscard]] std::unique_ptr<Receipts> release_receipts();
+    /// See Receipts.
+    void note_stamping() {
+        if (receipts_ != nullptr) receipts_->note_stamping();
+    }
     /// It is about to be closed: the peer hears what is safe.
     void say_goodbye();
     /// Continues what it moved for.

@@ -7,6 +7,14 @@
 #include "gateway/base/serial_number.h"
 
 namespace causeway {
+namespace {
+constexpr std::string_view stamping_name = "stamps";
+}  // namespace
+
+bool stamping_noted(const KeptStream& kept) {
+    return std::ranges::any_of(kept.state.of_features,
+                               [](const auto& one) { return one.first == stamping_name; });
+}
 
 Receipts::Receipts(Hub& hub) : hub_(hub) { become(hub.next_id()); }
 
@@ -58,8 +66,17 @@ void Receipts::allow_resumption(const std::string& remote, const std::string& lo
     kept_ = hub_.limits().kept_streams_per_account > 0;
     if (!kept_) return;
     hub_.stream_records.begin(holder_id_, remote_);
-    const StreamState state{.resource = local_, .token_hash = hash_of_token(token())};
+    save_state(false);
+}
+
+void Receipts::save_state(bool stamping) {
+    StreamState state{.resource = local_, .token_hash = hash_of_token(token())};
+    if (stamping) state.of_features.emplace_back(stamping_name, "");
     hub_.stream_records.set_state(holder_id_, state.text());
+}
+
+void Receipts::note_stamping() {
+    if (kept_) save_state(true);
 }
 
 void Receipts::forget() {

@@ -19,6 +19,9 @@
 
 namespace causeway {
 
+/// Whether that was noted of the peer's server (Receipts::note_stamping).
+[[nodiscard]] bool stamping_noted(const KeptStream& kept);
+
 class Receipts final : private TicketHolder, private TimerTarget {
 public:
     class Stream {
@@ -59,6 +62,8 @@ public:
     /// It may not any more: it carries other domains as well, or is over. Erases what the store has
     /// of it.
     void forget();
+    /// Its server says that it gives messages ids: after a restart that need not be asked first.
+    void note_stamping();
     [[nodiscard]] bool resumable() const { return !remote_.empty(); }
     [[nodiscard]] bool resumable_by(std::string_view token, std::string_view local) const;
     [[nodiscard]] const std::string& local() const { return local_; }
@@ -85,6 +90,7 @@ private:
     void on_timer(std::uint32_t which) override;
     void become(std::uint64_t holder_id);
     [[nodiscard]] std::uint32_t receive();
+    void save_state(bool stamping);
 
     Hub& hub_;
     Stream* stream_ = nullptr;

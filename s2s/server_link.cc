@@ -225,10 +225,16 @@ bool ServerLink::stamps(const std::string& local) {
                         }
                     }
                 });
+                if (stamping_ == Stamping::yes) note_stamping();
             });
         if (capabilities_.id().empty()) stamping_ = Stamping::unknown;
     }
     return stamping_ == Stamping::yes;
+}
+
+void ServerLink::note_stamping() {
+    for (auto& [key, stream] : incoming_) key->note_stamping();
+    for (auto& receipts : kept_) receipts->note_stamping();
 }
 
 // ---- all of it ----

@@ -81,6 +81,9 @@ public:
     void heard_from();
     /// See RemoteDomains::stamps().
     [[nodiscard]] bool stamps(const std::string& local);
+    /// An earlier process knew that it does.
+    void known_to_stamp() { stamping_ = Stamping::yes; }
+    [[nodiscard]] bool known_as_stamping() const { return stamping_ == Stamping::yes; }
 
     /// Closes the streams in both directions; returns how many.
     std::size_t close();
@@ -120,6 +123,7 @@ private:
         lost,  ///< it was there; no stream is, the last one broke or an attempt failed
     };
     [[nodiscard]] bool has_stream() const;
+    void note_stamping();
     void contact_lost();
     void announce(LifeEvent event);
 
