@@ -7,7 +7,7 @@
 //   access         who may do what
 //   request        what is asked, read from the iq
 //   publish, retrieve, owner, subscriptions    what is done for each request
-//   service        the same for other features of this server
+//   service, avatar    the same for other features of this server
 //   notify         who is told
 //   capabilities, resolver, interests          who wants to be told (XEP-0115)
 #include "gateway/features/personal_events/personal_events.h"

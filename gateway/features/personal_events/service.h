@@ -1,5 +1,5 @@
 // For other features of this server: what is put into an account's nodes, and read there, on the
-// account's own behalf. The one header of this folder that others include.
+// account's own behalf. Others include this header and avatar.h, and nothing else of this folder.
 #pragma once
 
 #include <functional>

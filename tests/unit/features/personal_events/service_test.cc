@@ -1,5 +1,7 @@
 #include "gateway/features/personal_events/service.h"
 
+#include "gateway/features/personal_events/avatar.h"
+
 #include "gateway/features/registry.h"
 #include "tests/unit/session/account_fixture.h"
 
@@ -59,6 +61,45 @@ TEST_CASE_FIXTURE(EventsFixture, "events: what the server cannot publish it is t
     CHECK(publish({"n", "1", ""}).cause() == Cause::refused);
     CHECK(publish({"n", "1", "<a/>"}, {{"pubsub#dance", {"1"}}}).cause() == Cause::refused);
     CHECK_FALSE(read("n", "").has_value());
+}
+
+TEST_CASE_FIXTURE(EventsFixture, "events: an avatar is published and read as one") {
+    RecordingSession juliet(*hub, "juliet@a.test/balcony");
+    settle();
+    const auto publish_it = [&](const personal_events::Avatar& avatar) {
+        Outcome told = Outcome::retry("it was not told");
+        personal_events::publish_avatar(account("juliet@a.test"), avatar,
+                                        [&](const Outcome& outcome) { told = outcome; });
+        settle();
+        return told;
+    };
+    const auto read_it = [&] {
+        std::optional<personal_events::Avatar> found;
+        personal_events::read_avatar(
+            account("juliet@a.test"),
+            [&](const std::optional<personal_events::Avatar>& avatar) { found = avatar; });
+        settle();
+        return found;
+    };
+    CHECK_FALSE(read_it().has_value());
+    CHECK(publish_it({"image/png", "?"}).cause() == Cause::malformed);
+    // "abc", whose SHA-1 is known.
+    CHECK(publish_it({"image/png", "YWJj"}).ok());
+    const auto metadata = read("urn:xmpp:avatar:metadata", "");
+    REQUIRE(metadata.has_value());
+    CHECK(metadata->id == "a9993e364706816aba3e25717850c26c9cd0d89d");
+    CHECK(metadata->payload ==
+          "<metadata xmlns='urn:xmpp:avatar:metadata'><info bytes='3' "
+          "id='a9993e364706816aba3e25717850c26c9cd0d89d' type='image/png'/></metadata>");
+    REQUIRE(read_it().has_value());
+    CHECK(read_it()->type == "image/png");
+    CHECK(read_it()->base64 == "YWJj");
+    CHECK(publish_it({"image/jpeg", "YWJj"}).ok());  // the same picture: nothing is published
+    CHECK(read_it()->type == "image/png");
+    CHECK(publish_it({"", ""}).ok());
+    CHECK_FALSE(read_it().has_value());
+    CHECK(read("urn:xmpp:avatar:metadata", "")->payload ==
+          "<metadata xmlns='urn:xmpp:avatar:metadata'/>");
 }
 
 }  // namespace
