@@ -1,5 +1,5 @@
 // What most files include of the standard library and of others', compiled once for each target
-// by clang without ccache (see meson.build). A file still includes what it uses.
+// without ccache (see meson.build). A file still includes what it uses.
 #ifndef CAUSEWAY_TOOLS_PCH_COMMON_H
 #define CAUSEWAY_TOOLS_PCH_COMMON_H
 
