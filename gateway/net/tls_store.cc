@@ -95,7 +95,12 @@ Outcome load_pair(SSL_CTX* context, const DomainConfig& domain) {
     return {};
 }
 
-Outcome load_trust(SSL_CTX* context, const Config& config) {
+/// The authorities are read once, and shared by all contexts: the system's are some hundred.
+Outcome load_trust(SSL_CTX* context, const Config& config, SSL_CTX* loaded_before) {
+    if (loaded_before != nullptr) {
+        SSL_CTX_set1_cert_store(context, SSL_CTX_get_cert_store(loaded_before));
+        return {};
+    }
     const bool loaded = config.tls.trust.empty()
                             ? SSL_CTX_set_default_verify_paths(context) == 1
                             : SSL_CTX_load_verify_file(context, config.tls.trust.c_str()) == 1;
@@ -106,7 +111,9 @@ Outcome load_trust(SSL_CTX* context, const Config& config) {
                     config.tls.trust, openssl_reason()));
 }
 
-Outcome make_contexts(const Config& config, const DomainConfig& domain, DomainTls& tls) {
+/// `trusting`: a context that has the authorities; nullptr until there is one.
+Outcome make_contexts(const Config& config, const DomainConfig& domain, DomainTls& tls,
+                      SSL_CTX*& trusting) {
     tls.client_facing = make_context(TLS_server_method());
     tls.peer_facing = make_context(TLS_server_method());
     tls.connecting = make_context(TLS_client_method());
@@ -116,7 +123,8 @@ Outcome make_contexts(const Config& config, const DomainConfig& domain, DomainTl
         if (Outcome loaded = load_pair(context, domain); !loaded) return loaded;
     }
     for (SSL_CTX* context : {tls.peer_facing.get(), tls.connecting.get()}) {
-        if (Outcome loaded = load_trust(context, config); !loaded) return loaded;
+        if (Outcome loaded = load_trust(context, config, trusting); !loaded) return loaded;
+        trusting = context;
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER, note_verification);
         // TlsEngine::peer_chain() judges it: serverAuth alone must do for a peer that connects to
         // us.
@@ -154,10 +162,11 @@ void note_certificate(DomainTls& tls, const DomainConfig& domain,
 Result<std::shared_ptr<const TlsSnapshot>> TlsSnapshot::load(const Config& config,
                                                              std::vector<std::string>& warnings) {
     auto snapshot = std::make_shared<TlsSnapshot>();
+    SSL_CTX* trusting = nullptr;
     for (const DomainConfig& domain : config.domains) {
         DomainTls& tls = snapshot->domains_[domain.name];
         tls.domain = domain.name;
-        if (Outcome made = make_contexts(config, domain, tls); !made) return made;
+        if (Outcome made = make_contexts(config, domain, tls, trusting); !made) return made;
         for (SSL_CTX* context : {tls.client_facing.get(), tls.peer_facing.get()}) {
             SSL_CTX_set_tlsext_servername_callback(context, SniHandler::choose);
             SSL_CTX_set_tlsext_servername_arg(context, snapshot.get());
