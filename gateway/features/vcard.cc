@@ -126,7 +126,7 @@ StanzaError busy() {
 }
 
 bool may_know(const Account& account, const Jid& who) {
-    if (account.presence_visible_to(who)) return true;
+    if (account.known_to(who)) return true;
     const RosterItem* item = account.roster().items().find(who.bare_jid());
     return item != nullptr && (item->state.to || item->state.pending_out);
 }

@@ -15,6 +15,18 @@
 namespace causeway::access {
 namespace {
 
+/// It is not listed any more; `done` hears when that is durable.
+void erase_held(Account& account, std::uint64_t row, Done done) {
+    Batch batch;
+    batch.log_erase(held_store, account.jid().bare(), row);
+    account.begin_question();
+    account.hub().shared.store.commit(std::move(batch), account.hub().shard,
+                                      [&account, done = std::move(done)](const Outcome& outcome) {
+                                          done(outcome);
+                                          account.end_question();
+                                      });
+}
+
 /// Messages that the owner accepted: those that have not passed the rules yet, and the rows of
 /// those that are not safe elsewhere yet. Keeps the account as long as there are any.
 class Accepted final : public SlotState, public TicketHolder {
@@ -41,11 +53,10 @@ public:
     void settled(std::uint32_t number) override {
         const auto open = rows_.find(number);
         if (open == rows_.end() || --open->second.times > 0) return;
-        account_.hub().ledger.erase({held_store, std::string(account_.jid().bare()), 0},
-                                    open->second.row);
-        account_.hub().ledger.commit_now();
-        rows_.erase(open);
-        account_.end_question();
+        erase_held(account_, open->second.row, [this, number](const Outcome&) {
+            rows_.erase(number);
+            account_.end_question();
+        });
     }
     void expect_again(std::uint32_t number) override {
         const auto open = rows_.find(number);
@@ -124,10 +135,6 @@ void answer_subscription(Account& account, const Jid& contact, StanzaType type) 
         Packet::make(StanzaKind::presence, type, account.jid(), contact, {}, {});
     static_cast<void>(Packet::visit_bytes(
         packet->bytes(), [&](Stanza& stanza) { account.subscriptions().send(stanza, {}); }));
-}
-
-StoreKey key_of(const Account& account) {
-    return {held_store, std::string(account.jid().bare()), 0};
 }
 
 void deliver_held(Account& account, const Request& request) {
@@ -277,9 +284,7 @@ void refuse_request(Account& account, std::string which, Done done) {
                          when_answered(account, request.from, false, done);
                          return;
                      }
-                     account.hub().ledger.erase(key_of(account), request.row);
-                     account.hub().ledger.commit_now();
-                     done({});
+                     erase_held(account, request.row, done);
                  });
 }
 

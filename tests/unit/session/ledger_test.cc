@@ -172,7 +172,19 @@ TEST_CASE("ledger: acknowledged between a failed commit and the next attempt") {
     f.ledger().confirm(id);
     CHECK(f.sender.safe == Numbers{1});
     f.pass(2 * Ledger::retry_after);
-    CHECK(f.store.commits() == 0);
+    CHECK(f.store.commits() == 1);  // the row is erased, in case that it is there
+    CHECK(f.rows().empty());
+    CHECK(f.ledger().open() == 0);
+}
+
+TEST_CASE("ledger: what a commit stored that is said to have failed is not delivered again") {
+    Fixture f;
+    f.store.doubt_next_commits(1);
+    const HoldId id = f.hold(1);
+    f.pass_patience();
+    f.ledger().confirm(id);
+    f.pass(2 * Ledger::retry_after);
+    CHECK(f.rows().empty());
     CHECK(f.ledger().open() == 0);
 }
 
