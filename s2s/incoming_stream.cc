@@ -142,7 +142,12 @@ void IncomingStream::authenticated(const Jid& identity, std::string_view,
 void IncomingStream::proven(const Pair& pair, std::string_view how) {
     const bool first = pairs_.empty();
     pairs_.emplace(pair, how);
-    if (receipts_ != nullptr && pairs_.size() > 1) receipts_->forget();
+    if (managed() && pairs_.size() > 1) {
+        receipts_->forget();
+        // What is owed for the pair that joins is not announced: it may follow from its first
+        // stanza on, although no sender of the first pair waits at the moment.
+        following_ = true;
+    }
     stream_.set_limits(hub_.shared_limits(), hub_.limits().stanza_bytes_server,
                        XmppStream::Larger::is_skipped);
     stream_.set_rate(hub_.limits().server_read_bytes_per_second,
