@@ -88,8 +88,8 @@ bool Receipts::resumable_by(std::string_view token, std::string_view local) cons
     return resumable() && local_ == local && equal_in_constant_time(token, management_.token());
 }
 
-void Receipts::take_over(const KeptStream& kept, const std::string& remote,
-                         std::string_view token) {
+void Receipts::take_over(KeptStream kept, const std::string& remote, std::string_view token) {
+    kept.count_from_handled();
     become(kept.id);
     begin_management();
     management_.go_on(kept.handled, 0);
@@ -98,7 +98,8 @@ void Receipts::take_over(const KeptStream& kept, const std::string& remote,
     remote_ = remote;
     local_ = kept.state.resource;
     kept_ = true;
-    repeats_ = kept.safe;
+    repeats_ = kept.repeats;
+    recorded_ = false;
     hub_.stream_records.go_on(kept, remote_);
     hub_.ledger.commit_soon();
 }
@@ -106,13 +107,10 @@ void Receipts::take_over(const KeptStream& kept, const std::string& remote,
 bool Receipts::repeats(const Stanza& stanza) {
     if (repeats_.empty()) return false;
     // What is sent again comes first, and may be less than it was.
-    if (serial_distance(received_ + 1, repeats_.rbegin()->first) > 0) {
-        repeats_.clear();
-        return false;
-    }
-    if (stanza.kind != StanzaKind::message) return false;
-    const std::uint64_t fingerprint =
-        StreamRecords::fingerprint(stanza.from, stanza.to, stanza.id());
+    std::erase_if(repeats_,
+                  [&](const auto& one) { return serial_distance(received_ + 1, one.first) > 0; });
+    if (repeats_.empty() || stanza.kind != StanzaKind::message) return false;
+    const std::uint64_t fingerprint = server_fingerprint(stanza);
     // One without an id could be another that came to have its number: better twice than never.
     if (fingerprint == 0) return false;
     const auto found =

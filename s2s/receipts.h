@@ -8,9 +8,10 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "gateway/base/timer_wheel.h"
 #include "gateway/session/hub.h"
@@ -68,8 +69,13 @@ public:
     [[nodiscard]] bool resumable_by(std::string_view token, std::string_view local) const;
     [[nodiscard]] const std::string& local() const { return local_; }
     [[nodiscard]] const std::string& token() const { return management_.token(); }
-    /// Goes on with a stream of an earlier process.
-    void take_over(const KeptStream& kept, const std::string& remote, std::string_view token);
+    /// Goes on with a stream of an earlier process: with what its record says of messages that came
+    /// beyond `handled`, replaced by what still holds. Stream::on_safe() follows when that is
+    /// durable.
+    void take_over(KeptStream kept, const std::string& remote, std::string_view token);
+    /// That is durable, or nothing was to be replaced. Before that the peer may send nothing: a
+    /// stanza would be taken for that which had its number.
+    [[nodiscard]] bool recorded() const { return recorded_; }
     /// Whether the peer sends again a message that was safe before the end of that process.
     [[nodiscard]] bool repeats(const Stanza& stanza);
     /// The process is about to end: the next one is to know what this one has told.
@@ -99,9 +105,10 @@ private:
     bool followed_ = false;  ///< the stanza at hand
     std::uint32_t received_ = 0;
     StreamManagement management_;
-    std::string remote_, local_;                      ///< while it can be resumed
-    bool kept_ = false;                               ///< it has a record in the store
-    std::map<std::uint32_t, std::uint64_t> repeats_;  ///< KeptStream::safe
+    std::string remote_, local_;  ///< while it can be resumed
+    bool kept_ = false;           ///< it has a record in the store
+    bool recorded_ = true;
+    std::vector<std::pair<std::uint32_t, std::uint64_t>> repeats_;  ///< KeptStream::repeats
     std::function<void()> over_;
     Timer timer_;
 };

@@ -10,6 +10,7 @@
 #include "gateway/base/random.h"
 #include "gateway/base/serial_number.h"
 #include "gateway/session/stream_records.h"
+#include "gateway/xml/ns.h"
 
 namespace causeway {
 namespace {
@@ -54,6 +55,8 @@ public:
                 begun_ = true;
             } else if (kind == "d" && read_number(line, detail, 16)) {
                 stream_.safe[number] = detail;
+            } else if (kind == "r" && read_number(line, detail, 16)) {
+                stream_.repeats.emplace_back(number, detail);
             } else if (kind == "u") {
                 stream_.safe.erase(number);
             } else if (kind == "s" && read_number(line, detail)) {
@@ -68,6 +71,9 @@ public:
         if (!begun_ && !stream_.note_keys.empty()) return false;
         while (stream_.safe.contains(stream_.handled + 1)) ++stream_.handled;
         std::erase_if(stream_.safe, [&](const auto& entry) {
+            return serial_distance(entry.first, stream_.handled) <= 0;
+        });
+        std::erase_if(stream_.repeats, [&](const auto& entry) {
             return serial_distance(entry.first, stream_.handled) <= 0;
         });
         return true;
@@ -117,12 +123,40 @@ std::optional<StreamState> StreamState::parse(std::string_view text) {
     return state;
 }
 
+void KeptStream::count_from_handled() {
+    for (const auto& [number, fingerprint] : std::exchange(safe, {})) {
+        if (fingerprint != 0) repeats.emplace_back(number, fingerprint);
+    }
+}
+
 std::string KeptStream::notes() const {
     std::string text = fmt::format("h {}\n", handled);
     for (const auto& [number, fingerprint] : safe) {
         text += fmt::format("d {} {:x}\n", number, fingerprint);
     }
+    for (const auto& [number, fingerprint] : repeats) {
+        text += fmt::format("r {} {:x}\n", number, fingerprint);
+    }
     return text;
+}
+
+std::uint64_t server_fingerprint(const Stanza& message) {
+    for (const Element* child = message.element.first_element(); child != nullptr;
+         child = child->next_element()) {
+        if (!child->is(ns::stanza_ids, "stanza-id")) continue;
+        const auto by = Jid::parse(child->attribute("by"));
+        if (by && by->full() == message.from.bare()) {
+            return StreamRecords::fingerprint(message.from, message.to, child->attribute("id"));
+        }
+    }
+    return 0;
+}
+
+std::uint64_t server_fingerprint(const Packet& message) {
+    std::uint64_t fingerprint = 0;
+    static_cast<void>(Packet::visit_bytes(
+        message.bytes(), [&](const Stanza& stanza) { fingerprint = server_fingerprint(stanza); }));
+    return fingerprint;
 }
 
 std::uint64_t random_stream_id() {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "gateway/store/store.h"
+#include "gateway/xmpp/packet.h"
 
 namespace causeway {
 
@@ -35,13 +36,26 @@ struct KeptStream {
     std::uint32_t handled = 0;
     /// Messages beyond it that are safe, with their fingerprints.
     std::map<std::uint32_t, std::uint64_t> safe;
+    /// Messages that another server may send again although they are safe: it counts on from
+    /// `handled`, so each comes with a number up to the one given here, and only the fingerprint
+    /// says which it is.
+    std::vector<std::pair<std::uint32_t, std::uint64_t>> repeats;
     /// Messages that were sent to the client: number of the stanza, row.
     std::vector<std::pair<std::uint32_t, std::uint64_t>> sent;
     std::vector<std::string> note_keys;  ///< the entries with its notes
 
+    /// A server goes on counting from `handled`, whatever was safe beyond it: that is known by its
+    /// fingerprint alone from now on.
+    void count_from_handled();
     /// The notes that say the same.
     [[nodiscard]] std::string notes() const;
 };
+
+/// What a message of another server has in common with the same message when it is sent again: the
+/// id that the sender's server gave it (XEP-0359). 0, and it is never taken for another: it has
+/// none.
+[[nodiscard]] std::uint64_t server_fingerprint(const Stanza& message);
+[[nodiscard]] std::uint64_t server_fingerprint(const Packet& message);
 
 /// An id that no stream of another process has.
 [[nodiscard]] std::uint64_t random_stream_id();

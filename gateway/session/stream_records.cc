@@ -63,9 +63,13 @@ void StreamRecords::go_on(const KeptStream& kept, std::string_view owner) {
     record.handled = kept.handled;
     for (const std::string& key : kept.note_keys) erased_.emplace_back(record.owner, key);
     Chunk chunk{.notes = kept.notes(), .written = false};
-    for (const auto& [number, fingerprint] : kept.safe) {
-        if (serial_distance(number, chunk.done) > 0 || chunk.done == 0) chunk.done = number;
-    }
+    const auto covers = [&chunk](const auto& notes) {
+        for (const auto& [number, fingerprint] : notes) {
+            if (serial_distance(number, chunk.done) > 0 || chunk.done == 0) chunk.done = number;
+        }
+    };
+    covers(kept.safe);
+    covers(kept.repeats);
     record.chunks.push_back(std::move(chunk));
     mark(kept.id, record);
 }
@@ -190,9 +194,8 @@ void StreamRecords::done(AcknowledgementTicket& ticket, const Packet& packet) {
         record.handled = ticket.handled;
         text = fmt::format("h {}\n", ticket.handled);
     }
-    const std::uint64_t known_by = ticket.of_server
-                                       ? fingerprint(packet.from(), packet.to(), packet.id())
-                                       : fingerprint(packet.to(), packet.id());
+    const std::uint64_t known_by =
+        ticket.of_server ? server_fingerprint(packet) : fingerprint(packet.to(), packet.id());
     text += fmt::format("d {} {:x}\n", ticket.number, known_by);
     Chunk& chunk = note(ticket.holder, record, text);
     if (chunk.done == 0 || serial_distance(ticket.number, chunk.done) > 0)

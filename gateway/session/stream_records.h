@@ -2,8 +2,7 @@
 // other servers, so that the end of the process is to them a break like any other (XEP-0198 §5).
 // Per stream the store has its state, which the session writes (kept_stream.h reads it), and notes:
 // which stanzas of the client are handled, and which messages were sent to it under which number. A
-// note stands in the same batch as what makes it true, so the two are durable together or not at
-// all.
+// note stands in the same batch as what makes it true, so both are durable or neither is.
 //
 // The notes of one shard about one stream stand in chunks, each an entry of a Map store that is
 // written anew with every note until it is full, and erased when all in it is past:
@@ -11,6 +10,7 @@
 //   h N      every stanza of the client up to N is handled
 //   d N F    the message that was its stanza N, with fingerprint F, is safe
 //   u N      it is not: it could not be stored, and is tried again
+//   r N F    a message with fingerprint F is safe; if it comes again, then before stanza N + 1
 //   s N ROW  the message that waits under that row was sent to the client as stanza N
 //
 // One StreamRecords per shard: a message is safe on its recipient's shard, and noted there.
@@ -102,7 +102,7 @@ public:
     /// What a client's message has in common with the same message when it is sent again: 0, and
     /// its number alone counts, if it has no id.
     [[nodiscard]] static std::uint64_t fingerprint(const Jid& to, std::string_view id);
-    /// The same of what another server sends for its accounts.
+    /// The same of what another server sends; `id` as server_fingerprint() finds it.
     [[nodiscard]] static std::uint64_t fingerprint(const Jid& from, const Jid& to,
                                                    std::string_view id);
 

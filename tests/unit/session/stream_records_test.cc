@@ -1,5 +1,7 @@
 #include "gateway/session/stream_records.h"
 
+#include <fmt/format.h>
+
 #include "gateway/session/kept_stream.h"
 #include "tests/unit/session/ledger_fixture.h"
 
@@ -86,6 +88,49 @@ TEST_CASE_FIXTURE(Fixture, "what makes a message safe says so; numbers without a
     CHECK(stored->safe.begin()->first == 6);
     CHECK(stored->safe.begin()->second ==
           StreamRecords::fingerprint(*Jid::parse("juliet@a.test"), "m6"));
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "a server counts on from `handled`: what was safe behind a gap has no number") {
+    write_state();
+    ledger().keep(message("m8"), kept(8, 5), store_key(), {});
+    settle();
+    auto before = read();
+    REQUIRE(before);
+    before->count_from_handled();
+    CHECK(before->safe.empty());
+    records().go_on(*before, "romeo@a.test");
+    ledger().keep(message("m6"), kept(6, 5), store_key(), {});
+    ledger().keep(message("m7"), kept(7, 5), store_key(), {});
+    settle();
+    const auto after = read();
+    REQUIRE(after);
+    CHECK(after->handled == 7);
+    CHECK(after->safe.empty());
+    REQUIRE(after->repeats.size() == 1);
+    CHECK(after->repeats[0].first == 8);
+    CHECK(after->repeats[0].second ==
+          StreamRecords::fingerprint(*Jid::parse("juliet@a.test"), "m8"));
+    records().handled(stream, 8);
+    settle();
+    CHECK(read()->repeats.empty());
+}
+
+TEST_CASE("a server's message is known by the id that its server gave it, and by no other") {
+    const auto fingerprint_of = [](std::string_view id, std::string_view by, std::string_view to) {
+        return server_fingerprint(**Packet::from_bytes(
+            fmt::format("<message to='{}' from='nurse@b.test/x' id='m1'><body>x</body>"
+                        "<stanza-id xmlns='urn:xmpp:sid:0' by='romeo@a.test' id='9'/>"
+                        "<stanza-id xmlns='urn:xmpp:sid:0' by='{}' id='{}'/></message>",
+                        to, by, id)));
+    };
+    const auto one = fingerprint_of("5", "nurse@b.test", "romeo@a.test");
+    CHECK(one != 0);
+    CHECK(one == fingerprint_of("5", "nurse@b.test", "romeo@a.test"));
+    CHECK(one != fingerprint_of("6", "nurse@b.test", "romeo@a.test"));
+    CHECK(one != fingerprint_of("5", "nurse@b.test", "juliet@a.test"));
+    CHECK(fingerprint_of("5", "b.test", "romeo@a.test") == 0);
+    CHECK(fingerprint_of("", "nurse@b.test", "romeo@a.test") == 0);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a message that could not be stored, and is tried again, is not safe") {
