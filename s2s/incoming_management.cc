@@ -166,7 +166,7 @@ void IncomingStream::go_on_with(std::string token) {
 
 /// The `h` of <resumed/> has to be final.
 void IncomingStream::finish_resumption() {
-    if (receipts_->open() != 0) {
+    if (receipts_->open() != 0 || !receipts_->recorded()) {
         if (resuming_ != Resuming::until_safe) {
             resuming_ = Resuming::until_safe;
             hub_.shard.timers().arm(final_timer_, final_within, *this, final_late);

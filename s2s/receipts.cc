@@ -101,7 +101,12 @@ void Receipts::take_over(KeptStream kept, const std::string& remote, std::string
     repeats_ = kept.repeats;
     recorded_ = false;
     hub_.stream_records.go_on(kept, remote_);
-    hub_.ledger.commit_soon();
+    static_cast<void>(hub_.stream_records.handled(holder_id_, kept.handled));
+}
+
+void Receipts::written(bool durable) {
+    if (!durable || std::exchange(recorded_, true)) return;
+    if (stream_ != nullptr) stream_->on_safe();
 }
 
 bool Receipts::repeats(const Stanza& stanza) {

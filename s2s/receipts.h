@@ -27,7 +27,7 @@ class Receipts final : private TicketHolder, private TimerTarget {
 public:
     class Stream {
     public:
-        /// Something that was open is safe: answers may be due.
+        /// Something that was open is safe, or recorded() has become true: answers may be due.
         virtual void on_safe() = 0;
 
     protected:
@@ -93,6 +93,7 @@ private:
     // TicketHolder
     void settled(std::uint32_t number) override;
     void expect_again(std::uint32_t number) override { management_.expect_again(number); }
+    void written(bool durable) override;
     void on_timer(std::uint32_t which) override;
     void become(std::uint64_t holder_id);
     [[nodiscard]] std::uint32_t receive();
