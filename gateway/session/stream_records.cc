@@ -71,6 +71,9 @@ void StreamRecords::go_on(const KeptStream& kept, std::string_view owner) {
     covers(kept.safe);
     covers(kept.repeats);
     record.chunks.push_back(std::move(chunk));
+    // The state as well: it may be among what is being erased because nobody came for it.
+    record.state = kept.state.text();
+    record.state_written = false;
     mark(kept.id, record);
 }
 

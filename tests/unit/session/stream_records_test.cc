@@ -116,6 +116,20 @@ TEST_CASE_FIXTURE(Fixture,
     CHECK(read()->repeats.empty());
 }
 
+TEST_CASE_FIXTURE(Fixture,
+                  "a stream that goes on while what is left of it is being erased is kept") {
+    write_state();
+    records().handled(stream, 4);
+    settle();
+    const auto before = read();
+    REQUIRE(before);
+    for (const MapEntry& entry : entries()) records().erase_left("romeo@a.test", entry.key);
+    records().go_on(*before, "romeo@a.test");
+    pass_erasure();
+    REQUIRE(read());
+    CHECK(read()->handled == 4);
+}
+
 TEST_CASE("a server's message is known by the id that its server gave it, and by no other") {
     const auto fingerprint_of = [](std::string_view id, std::string_view by, std::string_view to) {
         return server_fingerprint(**Packet::from_bytes(
