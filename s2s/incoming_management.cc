@@ -213,9 +213,11 @@ void IncomingStream::leave_receipts(bool broke) {
 }
 
 void IncomingStream::say_goodbye() {
-    if (!managed() || resuming_ != Resuming::no || !stream_.usable()) return;
-    XmlBuilder answer;
-    stream_.send(with_h(answer.open("a", ns::stream_management), receipts_->handled()).take());
+    if (!managed()) return;
+    if (resuming_ == Resuming::no && stream_.usable()) {
+        XmlBuilder answer;
+        stream_.send(with_h(answer.open("a", ns::stream_management), receipts_->handled()).take());
+    }
     if (table_.closing()) receipts_->leave_process();
 }
 

@@ -125,6 +125,10 @@ void ServerLink::keep(std::unique_ptr<Receipts> receipts) {
     kept_.push_back(std::move(receipts));
 }
 
+void ServerLink::leave_process() {
+    for (const auto& receipts : kept_) receipts->leave_process();
+}
+
 std::unique_ptr<Receipts> ServerLink::take_receipts(std::string_view token,
                                                     std::string_view local) {
     const auto kept = std::ranges::find_if(kept_, [&](const std::unique_ptr<Receipts>& one) {

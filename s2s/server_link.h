@@ -73,6 +73,8 @@ public:
     void remove(IncomingStream& stream, bool broke);
     /// A stream broke that may be resumed (XEP-0198): keeps what it has for a while.
     void keep(std::unique_ptr<Receipts> receipts);
+    /// The process is about to end: the next one is to know what those have.
+    void leave_process();
     /// What a stream to `local` has that `token` resumes, of one that broke, or of one that is
     /// taken for whole and ends for that; nullptr if there is none.
     [[nodiscard]] std::unique_ptr<Receipts> take_receipts(std::string_view token,

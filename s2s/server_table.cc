@@ -261,6 +261,7 @@ void ServerTable::end_streams() {
         hub_.shard.timers().arm(ending_timer_, Duration{50}, *this);
         return;
     }
+    for (auto& [remote, its] : links_) its->leave_process();
     std::vector<IncomingStream*> ending;
     each_incoming([&](IncomingStream& stream) { ending.push_back(&stream); });
     for (IncomingStream* stream : ending) {
