@@ -152,6 +152,10 @@ void OutgoingStream::ask() {
 }
 
 void OutgoingStream::acknowledged(std::span<const StreamManagement::Sent> done) {
+    std::size_t before = acknowledgements_->management().bytes();
+    for (const StreamManagement::Sent& sent : done) {
+        before += sent.packet->bytes().size() + StreamManagement::overhead;
+    }
     while (!done.empty() && state_ == State::established) {
         const std::string_view local = done.front().packet->from().domain();
         std::size_t count = 1;
@@ -160,6 +164,11 @@ void OutgoingStream::acknowledged(std::span<const StreamManagement::Sent> done) 
             owner->on_acknowledged(*this, done.first(count));
         }
         done = done.subspan(count);
+    }
+    // What waits for room may be another pair's.
+    if (before > hub_.limits().server_queue_hard_bytes && state_ == State::established &&
+        !congested()) {
+        on_stream_drained();
     }
 }
 

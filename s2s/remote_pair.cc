@@ -136,10 +136,13 @@ void RemotePair::store_memory() {
 
 void RemotePair::write(const PacketRef& packet, HoldId hold, bool keep) {
     if (stream_->congested()) {
-        // A peer that does not read: new stanzas are refused before memory is spent on them.
+        // A peer that does not read, or does not acknowledge: no memory is spent on what is new.
         if (hold != 0) {
             note(*packet, TraceVerdict::kept, "the other server does not take what is sent to it");
             stored_.give_back(hold);
+            stored_.restart();  // it may have been read from there already
+        } else if (keep) {
+            store(packet, {});
         } else {
             bounce(*packet, Outcome::policy("the other server does not take what is sent to it"));
         }
@@ -163,6 +166,7 @@ bool RemotePair::takes_stored() const {
     if (state_ != State::up || !stream_->stream().usable()) return false;
     if (written_.size() > under_way) return false;
     if (suspects_.resend_one_at_a_time() && !written_.empty()) return false;
+    if (stream_->congested()) return false;
     return stream_->stream().channel().queued() <= hub_.limits().server_queue_soft_bytes;
 }
 
