@@ -61,9 +61,12 @@ void Interruption::go_on(const LinkResumption& outcome, std::deque<Confirmations
             }
             continue;
         }
-        // What a domain itself asked is asked again by whoever wants to know.
-        const bool question =
-            sent.packet->kind() == StanzaKind::iq && !sent.packet->from().has_local();
+        // What a domain itself asked is asked again by whoever wants to know. What it answered
+        // is not.
+        const StanzaType type = sent.packet->type();
+        const bool question = sent.packet->kind() == StanzaKind::iq &&
+                              !sent.packet->from().has_local() &&
+                              (type == StanzaType::get || type == StanzaType::set);
         if (outcome.state == LinkResumption::State::resumed && !has(number) && !question) {
             visitor.send_again_in_passing(sent.packet);
         }

@@ -86,6 +86,24 @@ TEST_CASE_FIXTURE(Broken, "what a domain itself asked is not asked again") {
     CHECK(story == "has 11, again 13, again 14, ");
 }
 
+TEST_CASE_FIXTURE(Broken, "what a domain itself answered comes again") {
+    for (const StanzaType type : {StanzaType::result, StanzaType::error}) {
+        sent[1].packet = Packet::make(StanzaKind::iq, type, *Jid::parse("a.test"),
+                                      *Jid::parse("b.test"), "12", {});
+        story.clear();
+        Interruption after = interruption();
+        go_on(after, State::resumed, 11, left);
+        CHECK(story == "has 11, passing 12, again 13, again 14, ");
+    }
+}
+
+TEST_CASE_FIXTURE(Broken, "what was said in passing is forgotten although no message was left") {
+    Interruption after = interruption();
+    CHECK(after.give_back({}).empty());
+    go_on(after, State::resumed, 10);
+    CHECK(story.empty());
+}
+
 TEST_CASE_FIXTURE(Broken, "given back: rows that the peer has are told, known before or later") {
     Interruption after = interruption();
     const auto stored_as = after.give_back(left);
