@@ -235,7 +235,8 @@ void AccountPresence::receive(const PacketRef& packet, AcknowledgementTicket tic
     }
     account_.hub().settle(ticket);
     if (packet->type() == StanzaType::probe) {
-        account_.when_loaded([this, packet](const Outcome& outcome) {
+        // Behind a change of the subscription that came before it.
+        account_.in_order([this, packet](const Outcome& outcome) {
             if (outcome) probed(packet);
         });
     } else if (!packet->to().has_resource()) {
