@@ -117,12 +117,17 @@ Endpoint SceneServer::at(std::uint16_t port) const {
 }
 
 std::shared_ptr<const Config> SceneServer::configuration() const {
-    // "domain.…" stands in each [[domain]].
+    // "domain.…" stands in each [[domain]], "a.test: domain.…" in that of a.test.
     constexpr std::string_view of_domain = "domain.";
+    constexpr std::string_view of_one = ": domain.";
     std::string text, of_domains;
+    std::map<std::string, std::string, std::less<>> of_each;
     for (const std::string& line : plan_.options) {
+        const std::size_t named = line.find(of_one);
         if (line.starts_with(of_domain)) {
             of_domains += line.substr(of_domain.size()) + "\n";
+        } else if (named != std::string::npos && serves(line.substr(0, named))) {
+            of_each[line.substr(0, named)] += line.substr(named + of_one.size()) + "\n";
         } else {
             text += line + "\n";
         }
@@ -144,8 +149,8 @@ std::shared_ptr<const Config> SceneServer::configuration() const {
                 : certificates_.files(domain, plan_.certificates == Certificates::self_signed
                                                   ? SceneCertificates::Kind::self_signed
                                                   : SceneCertificates::Kind::trusted);
-        text += fmt::format("[[domain]]\nname = '{}'\ncertificate = '{}'\nkey = '{}'\n{}", domain,
-                            files.certificate, files.key, of_domains);
+        text += fmt::format("[[domain]]\nname = '{}'\ncertificate = '{}'\nkey = '{}'\n{}{}", domain,
+                            files.certificate, files.key, of_domains, of_each[domain]);
     }
     auto config = parse_config(text, "/scene.toml", check_domain);
     if (!config) throw std::runtime_error(config.error().why());

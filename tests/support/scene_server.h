@@ -53,7 +53,8 @@ private:
 struct ServerPlan {
     enum class Certificates : unsigned char { each_its_own, self_signed, one };
     std::vector<std::string> domains;
-    /// Lines of TOML with dotted keys; those that begin with "domain." hold for each domain.
+    /// Lines of TOML with dotted keys; those that begin with "domain." hold for each domain,
+    /// those with "a.test: domain." for a.test.
     std::vector<std::string> options;
     Certificates certificates = Certificates::each_its_own;
 };

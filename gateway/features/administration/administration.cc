@@ -79,6 +79,12 @@ bool is_administrator(const Hub& hub, const Jid& who, std::string_view domain) {
     });
 }
 
+bool is_administrator(const Hub& hub, const Jid& who) {
+    return std::ranges::any_of(hub.config->domains, [&](const DomainConfig& domain) {
+        return is_administrator(hub, who, domain.name);
+    });
+}
+
 namespace administration {
 
 void on_control(Hub& hub, std::function<void(control::Operations&)> task) {

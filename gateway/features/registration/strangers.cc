@@ -160,6 +160,13 @@ void make(const Reply& reply, const Jid& account, const std::string& network,
                              .type = "wait"});
                 return;
             }
+            if (is_administrator(reply.hub, account) ||
+                anonymous::is_anonymous(reply.hub, account)) {
+                // Not theirs to take, whether there is such an account or not. It counts like a
+                // name that is taken, so that the answers do not tell one from the other.
+                reply.error(error_of(Outcome::refused("")));
+                return;
+            }
             carry_out(reply.hub, &control::Operations::add_user, account, std::move(*secret),
                       [reply, account](const Outcome& outcome) {
                           if (outcome) {
@@ -195,11 +202,6 @@ void answer_set(const Reply& reply, Negotiation& negotiation, const Element& que
     const std::string_view text = password->text(arena);
     if (const Outcome checked = check_password(reply.hub, text); !checked) {
         return refuse(checked.why());
-    }
-    if (is_administrator(reply.hub, *account, reply.domain) ||
-        anonymous::is_anonymous(reply.hub, *account)) {
-        // Not theirs to take, whether there is such an account or not.
-        return reply.error(error_of(Outcome::refused("")));
     }
     make(reply, *account, network_prefix(negotiation.stream().channel().remote()),
          std::string(text));
