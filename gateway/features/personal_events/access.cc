@@ -22,6 +22,7 @@ Access by_model(const Account& account, const Node& node, const Jid& who, Act ac
             return account.presence_visible_to(who) ? Access::granted
                                                     : Access::presence_subscription_required;
         case AccessModel::roster:
+            if (!account.presence_visible_to(who)) return Access::presence_subscription_required;
             return in_groups(account, who, node.config().groups) ? Access::granted
                                                                  : Access::not_in_roster_group;
         case AccessModel::whitelist: return Access::closed_node;
@@ -35,8 +36,13 @@ Access by_model(const Account& account, const Node& node, const Jid& who, Act ac
 
 Access may(const Account& account, const Node& node, const Jid& who, Act act) {
     if (who.bare() == account.jid().bare()) return Access::granted;
-    // Events are shown like presence: who is shown nothing of that hears of none.
-    if (act == Act::hear && account.access().view_for(who).hides_all()) return Access::forbidden;
+    // Events are shown like presence: who is shown nothing of that hears of none, and reads what
+    // anybody may read.
+    const bool reads = act == Act::retrieve || act == Act::subscribe;
+    if ((act == Act::hear || (reads && node.config().access != AccessModel::open)) &&
+        account.access().view_for(who).hides_all()) {
+        return Access::forbidden;
+    }
     const Affiliation affiliation = node.affiliation(who);
     if (affiliation == Affiliation::owner) return Access::granted;
     if (affiliation == Affiliation::outcast || act == Act::own) return Access::forbidden;
