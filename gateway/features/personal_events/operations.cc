@@ -10,11 +10,11 @@
 namespace causeway::personal_events {
 namespace {
 
-/// Whether the requester may know that the account exists: who may see its presence, and whom a
-/// node lets in.
+/// Whether the requester may know that the account exists: who takes itself for a subscriber of its
+/// presence, and whom a node lets in.
 bool may_know(const AccountNodes& nodes, const Request& request) {
     const Account& account = nodes.account();
-    if (account.presence_visible_to(request.from())) return true;
+    if (account.known_to(request.from())) return true;
     const auto lets_in = [&](const Node& node) {
         return node.subscription(request.from()) != SubscriptionState::none ||
                may(account, node, request.from(), Act::retrieve) == Access::granted;
@@ -28,6 +28,16 @@ bool may_know(const AccountNodes& nodes, const Request& request) {
 }
 
 }  // namespace
+
+bool shown_nothing(const AccountNodes& nodes, const Jid& who) {
+    return nodes.account().known_to(who) && !nodes.account().presence_visible_to(who);
+}
+
+const Node* known_node(const AccountNodes& nodes, const Request& request, Act act) {
+    const Node* node = nodes.find(request.node);
+    if (node == nullptr || !shown_nothing(nodes, request.from())) return node;
+    return may(nodes.account(), *node, request.from(), act) == Access::granted ? node : nullptr;
+}
 
 void end_refused(AccountNodes& nodes, const Request& request, const Refusal& refusal) {
     if (may_know(nodes, request)) {
@@ -51,7 +61,7 @@ void end_failed(AccountNodes& nodes, const Request& request) {
 }
 
 const Node* permitted(AccountNodes& nodes, const Request& request, Act act) {
-    const Node* node = nodes.find(request.node);
+    const Node* node = known_node(nodes, request, act);
     if (node == nullptr) {
         end_refused(
             nodes, request,

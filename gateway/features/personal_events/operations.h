@@ -39,6 +39,11 @@ void end_answered(AccountNodes& nodes, const Request& request, std::string_view 
 /// The store failed.
 void end_failed(AccountNodes& nodes, const Request& request);
 
+/// A contact that takes itself for subscribed and is shown nothing. It is answered as by an account
+/// that is away and has no nodes but those that it may use all the same.
+bool shown_nothing(const AccountNodes& nodes, const Jid& who);
+/// The node that is named, if it is there and the requester may know of it.
+const Node* known_node(const AccountNodes& nodes, const Request& request, Act act);
 /// The node that is named, if it is there and the requester may do that with it; else nullptr, and
 /// the request has been answered.
 const Node* permitted(AccountNodes& nodes, const Request& request, Act act);

@@ -70,7 +70,7 @@ std::optional<Refusal> check_item(const Hub& hub, const Publication& publication
 
 std::optional<Refusal> begin(AccountNodes& nodes, Publication& publication) {
     const Request& request = *publication.request;
-    const Node* known = nodes.find(request.node);
+    const Node* known = known_node(nodes, request, Act::publish);
     if (known != nullptr) {
         const Access access = may(nodes.account(), *known, request.from(), Act::publish);
         if (access != Access::granted) return refusal_of(access);

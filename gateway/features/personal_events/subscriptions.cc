@@ -154,7 +154,7 @@ std::optional<Request> authorization_in(const Stanza& message, Request::Told tol
 // ---- subscribers ----
 
 void subscribe(AccountNodes& nodes, const RequestRef& request) {
-    const Node* known = nodes.find(request->node);
+    const Node* known = known_node(nodes, *request, Act::subscribe);
     if (known == nullptr) {
         permitted(nodes, *request, Act::subscribe);
         return;
@@ -197,7 +197,7 @@ void subscribe(AccountNodes& nodes, const RequestRef& request) {
 }
 
 void unsubscribe(AccountNodes& nodes, const RequestRef& request) {
-    const Node* known = nodes.find(request->node);
+    const Node* known = known_node(nodes, *request, Act::subscribe);
     if (known == nullptr) {
         permitted(nodes, *request, Act::subscribe);
         return;
@@ -228,12 +228,17 @@ void tell_own_list(AccountNodes& nodes, const RequestRef& request) {
         .open(request->verb == Verb::affiliations ? "affiliations" : "subscriptions")
         .attribute_if("node", request->node);
     bool any = false;
+    const bool hidden = shown_nothing(nodes, request->from());
     for (const auto& [name, node] : nodes.all()) {
         if (!request->node.empty() && name != request->node) continue;
+        if (hidden &&
+            may(nodes.account(), node, request->from(), Act::retrieve) != Access::granted) {
+            continue;
+        }
         any = append_own(xml, nodes, *request, name, node) || any;
     }
     // Nothing is told to those who have nothing here, and may not know more.
-    if (!any && !nodes.account().presence_visible_to(request->from())) {
+    if (!any && !nodes.account().known_to(request->from())) {
         end_refused(nodes, *request, {.condition = StanzaCondition::service_unavailable});
         return;
     }
