@@ -1,8 +1,9 @@
 // XEP-0175 Anonymous accounts, where domain.anonymous says so (SASL ANONYMOUS, RFC 4505). Such an
-// account has a random name and a password that nobody knows; its client may chat, but changes
-// nothing that would be kept, and reaches no other domain unless anonymous.other_domains says so.
-// It is removed with everything of it when its last session ends. One whose client never bound a
-// session is removed within minutes, one that a crash left behind at the next start.
+// account has a random name and a password that nobody knows; its client may chat, and ask to see
+// somebody's presence (RFC 2779 §5.1.3), but changes nothing else that would be kept, and reaches
+// no other domain unless anonymous.other_domains says so. It is removed with everything of it when
+// its last session ends. One whose client never bound a session is removed within minutes, one that
+// a crash left behind at the next start.
 //
 // The first shard counts them, by network and in all.
 #include "gateway/features/anonymous.h"
@@ -179,19 +180,29 @@ namespace {
 
 // ---- what they may not ----
 
-bool is_kept(const Stanza& stanza) {
-    if (stanza.kind == StanzaKind::presence) return is_subscription(stanza.type);
+/// A change of what an account here has. What changes the session alone may be asked for; all else,
+/// what features of a later day keep included, may not.
+bool is_change(const Hub& hub, const Stanza& stanza) {
     if (stanza.kind != StanzaKind::iq || stanza.type != StanzaType::set) return false;
+    const bool of_account =
+        stanza.to.empty() || (!stanza.to.has_resource() && hub.serves(stanza.to.domain()));
     const Element* payload = stanza.payload();
-    constexpr std::array kept{ns::roster, ns::private_storage, ns::vcard, ns::registration,
-                              ns::archive};
-    return payload != nullptr && std::ranges::find(kept, payload->ns) != kept.end() &&
-           !(payload->ns == ns::archive && payload->name == "query");
+    if (!of_account || payload == nullptr) return false;
+    if (payload->ns == ns::archive) return payload->name != "query";
+    constexpr std::array of_session{ns::bind, ns::session, ns::carbons, ns::ping};
+    return std::ranges::find(of_session, payload->ns) == of_session.end();
+}
+
+bool is_kept(const Hub& hub, const Stanza& stanza) {
+    if (stanza.kind != StanzaKind::presence) return is_change(hub, stanza);
+    // It may ask to see somebody's presence: what the other decides holds until it is gone. Nobody
+    // can ask that of it.
+    return stanza.type == StanzaType::subscribed || stanza.type == StanzaType::unsubscribed;
 }
 
 Verdict restrict_clients(FromClient& from) {
     if (!is_anonymous(from.hub, from.account.jid())) return Verdict::next;
-    if (is_kept(from.stanza)) {
+    if (is_kept(from.hub, from.stanza)) {
         return from.refuse({.condition = StanzaCondition::not_allowed,
                             .text = "Nothing is kept for a client without an account."});
     }
