@@ -96,10 +96,23 @@ Verdict refuse_message(AtAccount& at) {
     return at.packet->type() == StanzaType::error ? Verdict::next : at.refuse(not_offered());
 }
 
-/// A request to subscribe is refused; other presence says nothing to an account without it.
+/// Presence says nothing to an account without it. Strangers have the answer of an account that
+/// does not exist: a probe is answered, a request to subscribe is not (RFC 6121 §8.5.1).
 Verdict refuse_presence(AtAccount& at) {
     if (of_account(at.account).presence) return Verdict::next;
-    return at.packet->type() == StanzaType::subscribe ? at.refuse(not_offered()) : Verdict::dropped;
+    const bool stranger = !at.account.known_to(at.packet->from());
+    return stranger && at.packet->type() == StanzaType::probe ? Verdict::next : Verdict::dropped;
+}
+
+/// A domain without presence refuses requests to subscribe whether there is such an account or not.
+bool asks_in_vain(const Hub& hub, const Stanza& stanza) {
+    return stanza.kind == StanzaKind::presence && stanza.type == StanzaType::subscribe &&
+           hub.target_of(stanza.to.domain()).kind == Target::Kind::accounts &&
+           !of_domain(hub, stanza.to.domain()).presence;
+}
+
+Verdict refuse_from_server(FromServer& from) {
+    return asks_in_vain(from.hub, from.stanza) ? from.refuse(not_offered()) : Verdict::next;
 }
 
 Verdict refuse_own(FromClient& from) {
@@ -117,7 +130,7 @@ Verdict refuse_own(FromClient& from) {
                                   .text = "This account does not take part in presence."})
                    : Verdict::dropped;
     }
-    return Verdict::next;
+    return asks_in_vain(from.hub, from.stanza) ? from.refuse(not_offered()) : Verdict::next;
 }
 
 /// Without presence a session is there for messages from the moment it is bound.
@@ -208,6 +221,7 @@ constexpr std::array commands{
 constexpr std::array at_account{AtAccountHook{StanzaKind::message, Phase::check, refuse_message},
                                 AtAccountHook{StanzaKind::presence, Phase::check, refuse_presence}};
 constexpr std::array from_client{FromClientHook{Phase::check, refuse_own}};
+constexpr std::array from_server{FromServerHook{Phase::check, refuse_from_server}};
 constexpr std::array life{LifeHook{LifeEvent::session_bound, take_messages}};
 constexpr std::array sources{DiscoSource{.of = DiscoSource::Of::account, .info = tell_of_account},
                              DiscoSource{.of = DiscoSource::Of::server, .info = tell_of_domain}};
@@ -217,13 +231,15 @@ constexpr std::array account_data{AccountData{store_name, load}};
 }  // namespace
 
 extern const Feature service_profiles;
-const Feature service_profiles{
-    .name = "service_profiles",
-    .disco = sources,
-    .points = {.from_client = from_client, .at_account = at_account, .life = life},
-    .stores = stores,
-    .account_data = account_data,
-    .options = options,
-    .commands = commands};
+const Feature service_profiles{.name = "service_profiles",
+                               .disco = sources,
+                               .points = {.from_client = from_client,
+                                          .from_server = from_server,
+                                          .at_account = at_account,
+                                          .life = life},
+                               .stores = stores,
+                               .account_data = account_data,
+                               .options = options,
+                               .commands = commands};
 
 }  // namespace causeway
