@@ -143,17 +143,23 @@ void note(const Life& life) {
     if (life.packet->type() != StanzaType::unavailable || is_available(*life.account)) return;
     const UnixMillis now = life.hub.clock().wall();
     const std::string statuses = statuses_of(*life.packet);
-    adopt(*life.account, now, statuses);
+    Account& account = *life.account;
+    adopt(account, now, statuses);
     Batch batch;
-    batch.map_set(store_name, life.account->jid().bare(), key,
-                  std::to_string(now) + ' ' + statuses);
+    batch.map_set(store_name, account.jid().bare(), key, std::to_string(now) + ' ' + statuses);
+    account.begin_question();  // it stays until this is stored
     life.hub.shared.store.commit(
-        std::move(batch), life.hub.shard,
-        [jid = std::string(life.account->jid().bare())](const Outcome& outcome) {
-            if (!outcome) {
-                CAUSEWAY_LOG(warn, "last_activity.not_stored", {"jid", jid},
+        std::move(batch), life.hub.shard, [&account, now, statuses](const Outcome& outcome) {
+            if (outcome) {
+                account.stored_anew();
+                // A reload may have put back what was stored before.
+                const Last* last = account.slots.get(slot);
+                if (last == nullptr || last->at < now) adopt(account, now, statuses);
+            } else {
+                CAUSEWAY_LOG(warn, "last_activity.not_stored", {"jid", account.jid().bare()},
                              {"cause", outcome.why()});
             }
+            account.end_question();
         });
 }
 

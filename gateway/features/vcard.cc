@@ -208,6 +208,7 @@ void set(const IqRequest& request) {
             back.hub.shared.store.commit(std::move(batch), back.hub.shard,
                                          [back, &account, hash, done](const Outcome& outcome) {
                                              if (outcome) {
+                                                 account.stored_anew();
                                                  back.result({});
                                                  adopt(account, hash);
                                              } else {

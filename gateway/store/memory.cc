@@ -58,6 +58,17 @@ void MemoryStore::release_commits() {
     release();
 }
 
+void MemoryStore::hold_answers() {
+    const std::lock_guard lock(mutex_);
+    holding_answers_ = true;
+}
+
+void MemoryStore::release_answers() {
+    const std::lock_guard lock(mutex_);
+    holding_answers_ = false;
+    for (auto& [home, answer] : std::exchange(held_answers_, {})) home->post(std::move(answer));
+}
+
 void MemoryStore::refuse_commits(bool refuse) {
     const std::lock_guard lock(mutex_);
     refusing_ = refuse;
@@ -205,9 +216,14 @@ void MemoryStore::answer_with(Executor& home, Answer<T> answer, Query query) {
         --failing_reads_;
         return read_failure_;
     }();
-    home.post([answer = std::move(answer), result = std::move(result)]() mutable {
+    auto tell = [answer = std::move(answer), result = std::move(result)]() mutable {
         answer(std::move(result));
-    });
+    };
+    if (holding_answers_) {
+        held_answers_.emplace_back(&home, std::move(tell));
+    } else {
+        home.post(std::move(tell));
+    }
 }
 
 void MemoryStore::map_get(std::string store, std::string owner, std::string key, Executor& home,

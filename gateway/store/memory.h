@@ -5,10 +5,12 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "gateway/store/limits.h"
@@ -33,6 +35,10 @@ public:
     void hold_commits();
     /// Applies what waited, in order, and holds no more.
     void release_commits();
+    /// From now on questions are answered with what is stored when they are asked, but not before
+    /// release_answers().
+    void hold_answers();
+    void release_answers();
     /// Whether the process that commits is taken for dead: it is refused, and nothing changes.
     void refuse_commits(bool refuse);
     /// Batches that wait.
@@ -104,6 +110,7 @@ private:
     // Under mutex_.
     Tables tables_;
     std::deque<Held> held_;
+    std::deque<std::pair<Executor*, std::function<void()>>> held_answers_;
     std::size_t held_bytes_ = 0;
     std::uint64_t commits_ = 0;
     std::size_t failing_commits_ = 0;
@@ -112,6 +119,7 @@ private:
     Outcome commit_failure_;
     Outcome read_failure_;
     bool holding_ = false;
+    bool holding_answers_ = false;
     bool refusing_ = false;
     bool stopped_ = false;
     unsigned spared_reads_ = 0;

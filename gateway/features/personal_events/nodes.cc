@@ -122,7 +122,10 @@ void AccountNodes::store(Batch batch, const std::string& name, const Node& node,
     batch.map_set(node_store, owner, tally_key(name), text_of(node.tally));
     hub().shared.store.commit(std::move(batch), hub().shard,
                               [this, name, node, then = std::move(then)](const Outcome& stored) {
-                                  if (stored) set(name, node);
+                                  if (stored) {
+                                      account_.stored_anew();
+                                      set(name, node);
+                                  }
                                   then(stored.ok());
                               });
 }
@@ -132,6 +135,7 @@ void AccountNodes::erase(Batch batch, const std::string& name, std::function<voi
     batch.map_erase(node_store, account_.jid().bare(), tally_key(name));
     hub().shared.store.commit(std::move(batch), hub().shard,
                               [this, name, then = std::move(then)](const Outcome& stored) {
+                                  if (stored) account_.stored_anew();
                                   if (const Node* node = find(name); stored && node != nullptr) {
                                       bytes_ -= node->tally.bytes;
                                       nodes_.erase(name);

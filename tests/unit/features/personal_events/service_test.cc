@@ -63,6 +63,85 @@ TEST_CASE_FIXTURE(EventsFixture, "events: what the server cannot publish it is t
     CHECK_FALSE(read("n", "").has_value());
 }
 
+// ---- the account is read again, and what it is read with has changed meanwhile ----
+
+class ReloadFixture : public EventsFixture {
+public:
+    ReloadFixture() { settle(); }
+
+    /// The account is read as it is before `change`, which is durable before that is there.
+    void reload_during(const std::function<void()>& change) {
+        store.hold_commits();
+        change();
+        settle();
+        store.hold_answers();
+        account("juliet@a.test").reload();
+        store.release_commits();
+        settle();
+        store.release_answers();
+        settle();
+        REQUIRE(account("juliet@a.test").loaded());
+    }
+    void publishes(const std::string& id) {
+        personal_events::publish_for(account("juliet@a.test"),
+                                     {"n", id, "<a xmlns='urn:example'/>"}, {}, {});
+    }
+    static std::string owns(const std::string& what) {
+        return "<iq type='set' id='o1'><pubsub xmlns='http://jabber.org/protocol/pubsub#owner'>" +
+               what + "</pubsub></iq>";
+    }
+
+    RecordingSession juliet{*hub, "juliet@a.test/balcony"};
+};
+
+TEST_CASE_FIXTURE(ReloadFixture, "events: a node that is made while the account is read stays") {
+    reload_during([&] { publishes("1"); });
+    CHECK(read("n", "1").has_value());
+}
+
+TEST_CASE_FIXTURE(ReloadFixture, "events: what is published while the account is read counts") {
+    publishes("1");
+    settle();
+    reload_during([&] { publishes("2"); });
+    const auto newest = read("n", "");
+    REQUIRE(newest.has_value());
+    CHECK(newest->id == "2");
+}
+
+TEST_CASE_FIXTURE(ReloadFixture, "events: a node that is deleted while it is read is gone") {
+    publishes("1");
+    settle();
+    reload_during([&] { sends(juliet, owns("<delete node='n'/>")); });
+    CHECK(juliet.count("type='result'") == 1);
+    sends(juliet, owns("<delete node='n'/>"));
+    settle();
+    CHECK(juliet.count("item-not-found") == 1);
+}
+
+TEST_CASE_FIXTURE(ReloadFixture, "vcard: a photo that is set while the account is read is shown") {
+    reload_during([&] {
+        sends(juliet,
+              "<iq type='set' id='v1'><vCard xmlns='vcard-temp'><PHOTO><TYPE>image/png</TYPE>"
+              "<BINVAL>AAAA</BINVAL></PHOTO></vCard></iq>");
+    });
+    CHECK(juliet.count("type='result'") == 1);
+    sends(juliet, "<presence/>");
+    settle();
+    CHECK(juliet.count("<photo>") == 1);
+}
+
+TEST_CASE_FIXTURE(ReloadFixture, "last activity: words said while the account is read are kept") {
+    sends(juliet, "<presence/>");
+    settle();
+    reload_during([&] {
+        sends(juliet, "<presence type='unavailable'><status>Good night</status></presence>");
+    });
+    juliet.received.clear();
+    sends(juliet, "<iq type='get' to='juliet@a.test' id='l1'><query xmlns='jabber:iq:last'/></iq>");
+    settle();
+    CHECK(juliet.count(">Good night</query>") == 1);
+}
+
 TEST_CASE_FIXTURE(EventsFixture, "events: an avatar is published and read as one") {
     RecordingSession juliet(*hub, "juliet@a.test/balcony");
     settle();
