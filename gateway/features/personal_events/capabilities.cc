@@ -39,6 +39,12 @@ std::optional<std::string> hashed(std::string_view text, std::string_view hash) 
 /// "<" ends a part; within one it could make two different answers have the same hash.
 bool harmless(std::string_view text) { return text.find('<') == std::string_view::npos; }
 
+/// The same for what is no feature: one that stands in an identity or a form instead makes the same
+/// string, so an answer that leaves it out of the features would be believed.
+bool no_feature(std::string_view text) {
+    return harmless(text) && text.find(notify) == std::string_view::npos;
+}
+
 /// One form: its FORM_TYPE, and what the verification string has of it. Empty if it counts for
 /// nothing; nullopt if it is ill-formed.
 struct FormPart {
@@ -51,7 +57,7 @@ std::optional<std::vector<std::string>> values_of(const Element& field, Arena& a
          value = value->next_element()) {
         if (!value->is(ns::data_forms, "value")) continue;
         values.emplace_back(value->text(arena));
-        if (!harmless(values.back())) return std::nullopt;
+        if (!no_feature(values.back())) return std::nullopt;
     }
     std::ranges::sort(values);
     return values;
@@ -65,7 +71,7 @@ std::optional<FormPart> form_part(const Element& form, Arena& arena) {
         if (!field->is(ns::data_forms, "field")) continue;
         const std::string_view name = field->attribute("var");
         auto values = values_of(*field, arena);
-        if (!values || !harmless(name)) return std::nullopt;
+        if (!values || !no_feature(name)) return std::nullopt;
         if (name != "FORM_TYPE") {
             fields.emplace_back(std::string(name), std::move(*values));
         } else if (field->attribute("type") == "hidden" && !values->empty()) {
@@ -125,7 +131,14 @@ struct Answer {
                                   std::string(child.attribute("type")),
                                   std::string(child.attribute(ns::xml, "lang")),
                                   std::string(child.attribute("name"))};
-            if (!std::ranges::all_of(identity, harmless)) return false;
+            // "/" ends each part but the name.
+            const auto ambiguous = [](const std::string& part) {
+                return part.find('/') != std::string::npos;
+            };
+            if (!std::ranges::all_of(identity, no_feature) ||
+                std::any_of(identity.begin(), identity.end() - 1, ambiguous)) {
+                return false;
+            }
             identities.push_back(std::move(identity));
         } else if (child.is(ns::disco_info, "feature")) {
             if (!harmless(child.attribute("var"))) return false;

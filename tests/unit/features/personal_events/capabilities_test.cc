@@ -85,6 +85,23 @@ TEST_CASE("capabilities: ill-formed answers have no hash (XEP-0115 §5.4)") {
             .has_value());
 }
 
+TEST_CASE("capabilities: features that are moved elsewhere are not believed") {
+    // The same string as with <feature var='z+notify'/>, which the answer leaves out.
+    const std::string all(simple);
+    CHECK(verification(all + "<feature var='z+notify'/>").has_value());
+    CHECK_FALSE(verification(all + form("z+notify", {})).has_value());
+    CHECK_FALSE(verification(all + form("urn:example", "<field var='z+notify'/>")).has_value());
+    CHECK_FALSE(
+        verification(all + form("urn:example", "<field var='a'><value>z+notify</value></field>"))
+            .has_value());
+    CHECK_FALSE(verification("<identity category='http:' type='' xml:lang='z' name='n+notify'/>")
+                    .has_value());
+    // A part that holds the mark between the parts of an identity; its name may.
+    CHECK_FALSE(verification("<identity category='client/pc' type=''/>").has_value());
+    CHECK_FALSE(verification("<identity category='client' type='pc/'/>").has_value());
+    CHECK(verification("<identity category='client' type='pc' name='a/b'/>").has_value());
+}
+
 TEST_CASE("capabilities: a form without a hidden FORM_TYPE counts for nothing") {
     const std::string all(simple);
     const std::string usual = "QgayPKawpkPSDYmwT/WM94uAlu0=";
