@@ -49,6 +49,10 @@ void look_up(Account& account, Resource& session, SessionInterests& state, Cause
             Resource* still = owner == nullptr ? nullptr : owner->sessions().find(jid.resource());
             SessionInterests* slot = still == nullptr ? nullptr : still->slots.get(session_slot);
             if (slot == nullptr || slot->asked != asked) return;
+            if (answer.interests == nullptr) {
+                slot->asked.clear();  // its next presence is another occasion
+                return;
+            }
             const InterestsRef before = std::exchange(slot->interests, answer.interests);
             if (cause == Cause::presence)
                 send_all_last_items(*owner, *still, answer.interests, before);
@@ -151,6 +155,11 @@ void remote_resolved(Hub& hub, const Jid& client, const std::string& key,
                      const InterestsRef& interests) {
     RemoteClient* known = hub.slots.make(remote_slot).find(client);
     if (known == nullptr || known->announced.key() != key) return;
+    if (interests == nullptr) {
+        known->announced = {};  // its next presence is another occasion
+        known->waiting.clear();
+        return;
+    }
     known->interests = interests;
     for (const Jid& account : std::exchange(known->waiting, {})) {
         if (!interests->empty()) send_last_items(hub, account, client, interests, nullptr);
@@ -162,7 +171,12 @@ void remote_available(Hub& hub, const Jid& client, const Jid& account,
     RemoteClients& clients = hub.slots.make(remote_slot);
     RemoteClient* known = clients.find(client);
     if (known == nullptr) {
-        if (clients.count >= remote_clients_limit) return;
+        const auto domain = clients.domains.find(client.domain());
+        if (clients.count >= remote_clients_limit ||
+            (domain != clients.domains.end() &&
+             domain->second.size() >= remote_clients_of_domain)) {
+            return;
+        }
         ++clients.count;
         known = &clients.domains[std::string(client.domain())][std::string(client.full())];
         known->jid = client;
@@ -211,23 +225,48 @@ void remote_unavailable(Hub& hub, const Jid& client, const Jid& account) {
     for (const Jid& each : gone) clients->erase(each);
 }
 
+/// Calls `then` with the account, if it exists, behind the changes of its roster that came before.
+void with_account(const Hub& from, const Jid& bare, std::function<void(Account&)> then) {
+    Hub& home = from.home_of(bare.bare());
+    from.at(home, [&home, bare, then = std::move(then)] {
+        Account& account = home.accounts->get(bare.bare());
+        account.begin_question();
+        account.in_order([&account, then](const Outcome& loaded) {
+            if (loaded && account.exists()) then(account);
+        });
+        account.end_question();
+    });
+}
+
 }  // namespace
 
+/// Only contacts are noted: nobody else is told of events, and strangers are beyond number.
 Verdict note_remote(FromServer& from) {
     const Stanza& stanza = from.stanza;
-    if (stanza.kind != StanzaKind::presence || !stanza.to.has_local()) return Verdict::next;
-    Hub& home = from.hub.home_of(stanza.from.domain());
+    if (stanza.kind != StanzaKind::presence || !stanza.to.has_local() ||
+        from.hub.target_of(stanza.to.domain()).kind != Target::Kind::accounts) {
+        return Verdict::next;
+    }
+    const Jid account = stanza.to.bare_jid();
     if (stanza.type == StanzaType::unavailable) {
-        from.hub.at(home, [&home, client = stanza.from, account = stanza.to.bare_jid()] {
-            remote_unavailable(home, client, account);
+        with_account(from.hub, account, [client = stanza.from](Account& owner) {
+            Hub& home = owner.hub().home_of(client.domain());
+            owner.hub().at(home, [&home, client, bare = owner.jid()] {
+                remote_unavailable(home, client, bare);
+            });
         });
     } else if (stanza.type == StanzaType::available && stanza.from.has_resource()) {
-        auto announced = announced_in(stanza.element);
+        const auto announced = announced_in(stanza.element);
         if (!announced) return Verdict::next;
-        from.hub.at(home, [&home, client = stanza.from, account = stanza.to.bare_jid(),
-                           announced = std::move(*announced)] {
-            remote_available(home, client, account, announced);
-        });
+        with_account(from.hub, account,
+                     [client = stanza.from, announced = *announced](Account& owner) {
+                         const RosterItem* item = owner.roster().items().find(client.bare_jid());
+                         if (item == nullptr || !(item->state.to || item->state.from)) return;
+                         Hub& home = owner.hub().home_of(client.domain());
+                         owner.hub().at(home, [&home, client, bare = owner.jid(), announced] {
+                             remote_available(home, client, bare, announced);
+                         });
+                     });
     }
     return Verdict::next;
 }

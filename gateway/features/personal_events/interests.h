@@ -11,6 +11,8 @@ namespace causeway::personal_events {
 
 /// Clients elsewhere whose interests are kept, on a shard; others get no notifications.
 inline constexpr std::size_t remote_clients_limit = 100'000;
+/// The same of one domain elsewhere.
+inline constexpr std::size_t remote_clients_of_domain = 20'000;
 /// Accounts here that one of them is available to; for others it is as if it were not.
 inline constexpr std::size_t accounts_of_remote_client = 5000;
 

@@ -28,11 +28,35 @@ void CapabilitiesResolver::resolve(const AnnouncedCapabilities& announced, const
         resolve_elsewhere(keeper, {announced, account, client, std::move(done)});
         return;
     }
-    if (waiting_ >= waiting_limit) return;
-    ++waiting_;
+    if (!admit(client)) {
+        done({});
+        return;
+    }
     Pending& pending = pending_[key];
     pending.waiting.push_back({announced, account, client, std::move(done)});
     if (pending.waiting.size() == 1) ask(key);
+}
+
+std::string CapabilitiesResolver::source_of(const Jid& client) const {
+    return std::string(hub_.serves(client.domain()) ? client.bare() : client.domain());
+}
+
+bool CapabilitiesResolver::admit(const Jid& client) {
+    const std::size_t most = hub_.serves(client.domain()) ? waiting_of_address : waiting_of_domain;
+    std::size_t& own = waiting_of_[source_of(client)];
+    if (waiting_ >= waiting_limit || own >= most) {
+        if (own == 0) waiting_of_.erase(source_of(client));
+        return false;
+    }
+    ++own;
+    ++waiting_;
+    return true;
+}
+
+void CapabilitiesResolver::leave(const Jid& client) {
+    --waiting_;
+    const auto own = waiting_of_.find(source_of(client));
+    if (own != waiting_of_.end() && --own->second == 0) waiting_of_.erase(own);
 }
 
 void CapabilitiesResolver::resolve_elsewhere(Hub& keeper, Waiting waiting) {
@@ -96,25 +120,22 @@ void CapabilitiesResolver::answered(const std::string& key, const Answer& answer
     const auto found = pending_.find(key);
     if (found == pending_.end()) return;
     Pending& pending = found->second;
-    if (answer.verified) {
-        remember(key, answer.interests);
-        std::deque<Waiting> all = std::move(pending.waiting);
-        pending_.erase(found);
-        waiting_ -= all.size();
-        for (const Waiting& each : all) each.done(answer);
-        return;
-    }
-    const Waiting asked = std::move(pending.waiting.front());
-    pending.waiting.pop_front();
-    --waiting_;
-    const bool given_up = ++pending.tried >= tries;
-    if (given_up || pending.waiting.empty()) {
-        waiting_ -= pending.waiting.size();
+    std::deque<Waiting> told;
+    const bool given_up = !answer.verified && ++pending.tried >= tries;
+    if (answer.verified || given_up || pending.waiting.size() == 1) {
+        told = std::move(pending.waiting);
         pending_.erase(found);
     } else {
+        told.push_back(std::move(pending.waiting.front()));
+        pending.waiting.pop_front();
         ask(key);
     }
-    if (answer.interests != nullptr) asked.done(answer);
+    if (answer.verified) remember(key, answer.interests);
+    for (const Waiting& each : told) leave(each.client);
+    // What could not be verified counts for the one that said it.
+    for (std::size_t i = 0; i < told.size(); ++i) {
+        told[i].done(i == 0 || answer.verified ? answer : Answer{});
+    }
 }
 
 void CapabilitiesResolver::remember(const std::string& key, const InterestsRef& interests) {
