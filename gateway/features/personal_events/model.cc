@@ -111,6 +111,13 @@ bool read_line(NodeSettings& settings, std::string_view word, std::string_view v
     if (word == "subscription") {
         return read_address(value, settings.subscriptions, subscription_names);
     }
+    if (word == "asked") {
+        const auto when = number_of(take_until(value, ' '));
+        auto who = Jid::parse(value);
+        if (!when || !who) return false;
+        settings.asked.insert_or_assign(std::move(*who), static_cast<UnixMillis>(*when));
+        return true;
+    }
     if (word == "max-items") {
         const auto number = number_of(value);
         if (number) config.max_items = static_cast<std::uint32_t>(*number);
@@ -200,6 +207,9 @@ std::string text_of(const NodeSettings& settings) {
     }
     for (const auto& [who, what] : settings.subscriptions) {
         add_line(out, "subscription", fmt::format("{} {}", to_string(what), who.full()));
+    }
+    for (const auto& [who, when] : settings.asked) {
+        add_line(out, "asked", fmt::format("{} {}", when, who.bare()));
     }
     return out;
 }

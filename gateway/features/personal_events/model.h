@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/outcome.h"
 #include "gateway/xmpp/jid.h"
 
@@ -58,6 +59,8 @@ struct NodeSettings {
     NodeConfig config;
     std::map<Jid, Affiliation> affiliations;         ///< by bare address
     std::map<Jid, SubscriptionState> subscriptions;  ///< by the address that subscribed
+    /// When the owner was told that somebody asks to subscribe, by bare address; a day long.
+    std::map<Jid, UnixMillis> asked;
 };
 
 /// What the items of a node come to. Changes with each item.

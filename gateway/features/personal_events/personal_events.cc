@@ -74,7 +74,9 @@ constexpr FeatureOption requests_per_node{
     .kind = FeatureOption::Kind::integer,
     .form = {},
     .example = "20",
-    .doc = "Requests to subscribe to one node that may wait for its owner's answer.",
+    .doc =
+        "Requests to subscribe to one node that may wait for its owner's answer, and addresses "
+        "of whose requests the owner is told in a day.",
     .minimum = 0,
     .maximum = 10'000,
     .fallback = 100};

@@ -15,6 +15,7 @@ namespace causeway::personal_events {
 namespace {
 
 constexpr std::size_t most_affiliations = 1000;
+constexpr UnixMillis day = 24LL * 60 * 60 * 1000;
 
 std::size_t count_of(const Node& node, SubscriptionState state) {
     return static_cast<std::size_t>(std::ranges::count_if(
@@ -70,15 +71,51 @@ void tell_owner(const AccountNodes& nodes, const Request& request) {
                                             random_token(9), xml.take()));
 }
 
+/// What an owner is told is bounded: of each bare address once a day, whatever it takes back and
+/// asks again, and of no more addresses than may wait.
+enum class Telling : unsigned char { told_today, tell, too_many };
+
+Telling note_telling(const AccountNodes& nodes, Node& node, const Jid& who) {
+    auto& asked = node.settings.asked;
+    const UnixMillis now = nodes.hub().clock().wall();
+    std::erase_if(asked, [&](const auto& entry) { return now - entry.second >= day; });
+    if (asked.contains(who.bare_jid())) return Telling::told_today;
+    if (asked.size() >= limit(nodes.hub(), requests_per_node)) return Telling::too_many;
+    asked.emplace(who.bare_jid(), now);
+    return Telling::tell;
+}
+
+Refusal too_many_requests() {
+    return {.condition = StanzaCondition::policy_violation,
+            .detail = "too-many-subscriptions",
+            .text = "Too many requests wait for the owner's answer."};
+}
+
+/// A request is repeated: the owner is told again if that was not today.
+void still_pending(AccountNodes& nodes, const RequestRef& request, const Node& known) {
+    const Refusal refusal{.condition = StanzaCondition::not_authorized,
+                          .detail = "pending-subscription",
+                          .text = "The owner has not answered the request yet."};
+    Node node = known;
+    if (note_telling(nodes, node, request->subscriber) != Telling::tell) {
+        end_refused(nodes, *request, refusal);
+        return;
+    }
+    nodes.store({}, request->node, node, true, [&nodes, request, refusal](bool stored) {
+        if (stored) tell_owner(nodes, *request);
+        end_refused(nodes, *request, refusal);
+    });
+}
+
 std::optional<Refusal> check_counts(const AccountNodes& nodes, const Node& node,
                                     SubscriptionState state) {
     const bool asks = state == SubscriptionState::pending;
     const std::uint64_t most = limit(nodes.hub(), asks ? requests_per_node : subscribers_per_node);
     if (count_of(node, state) < most) return {};
+    if (asks) return too_many_requests();
     return Refusal{.condition = StanzaCondition::policy_violation,
                    .detail = "too-many-subscriptions",
-                   .text = asks ? "Too many requests wait for the owner's answer."
-                                : "The node has too many subscribers."};
+                   .text = "The node has too many subscribers."};
 }
 
 // ---- lists ----
@@ -163,10 +200,7 @@ void subscribe(AccountNodes& nodes, const RequestRef& request) {
     const Access access = may(nodes.account(), *known, request->from(), Act::subscribe);
     if (standing != known->settings.subscriptions.end() &&
         standing->second == SubscriptionState::pending && access == Access::ask_owner) {
-        end_refused(nodes, *request,
-                    {.condition = StanzaCondition::not_authorized,
-                     .detail = "pending-subscription",
-                     .text = "The owner has not answered the request yet."});
+        still_pending(nodes, request, *known);
         return;
     }
     if (access != Access::granted && access != Access::ask_owner) {
@@ -186,12 +220,19 @@ void subscribe(AccountNodes& nodes, const RequestRef& request) {
     }
     Node node = *known;
     node.settings.subscriptions.insert_or_assign(request->subscriber, state);
-    store_settings(nodes, request, node, [&nodes, request, state] {
+    Telling telling = Telling::told_today;
+    if (state == SubscriptionState::pending)
+        telling = note_telling(nodes, node, request->subscriber);
+    if (telling == Telling::too_many) {
+        end_refused(nodes, *request, too_many_requests());
+        return;
+    }
+    store_settings(nodes, request, node, [&nodes, request, state, telling] {
         if (state == SubscriptionState::subscribed) {
             subscribed(nodes, request);
             return;
         }
-        tell_owner(nodes, *request);
+        if (telling == Telling::tell) tell_owner(nodes, *request);
         end_answered(nodes, *request, subscription_answer(*request, state));
     });
 }
@@ -351,6 +392,7 @@ void set_subscriptions(AccountNodes& nodes, const RequestRef& request) {
                 return;
             }
             all.insert_or_assign(row.who, *state);
+            node.settings.asked.erase(row.who.bare_jid());
         }
         changed.emplace_back(row.who, *state);
     }

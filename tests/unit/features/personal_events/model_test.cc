@@ -18,11 +18,13 @@ TEST_CASE("events: settings are the same after the store") {
     settings.config.groups = {"Friends", "Friends of\nfriends"};
     settings.affiliations[*Jid::parse("romeo@b.test")] = Affiliation::outcast;
     settings.subscriptions[*Jid::parse("romeo@b.test/two words")] = SubscriptionState::pending;
+    settings.asked[*Jid::parse("romeo@b.test")] = 1'700'000'000'000;
     const auto again = settings_of(text_of(settings));
     REQUIRE(again.ok());
     CHECK(again->config == settings.config);
     CHECK(again->affiliations == settings.affiliations);
     CHECK(again->subscriptions == settings.subscriptions);
+    CHECK(again->asked == settings.asked);
 }
 
 TEST_CASE("events: settings of a later version are read as far as they are known") {
@@ -32,6 +34,7 @@ TEST_CASE("events: settings of a later version are read as far as they are known
     CHECK_FALSE(settings_of("access secret\n").ok());
     CHECK_FALSE(settings_of("affiliation king romeo@b.test\n").ok());
     CHECK_FALSE(settings_of("max-items many\n").ok());
+    CHECK_FALSE(settings_of("asked today romeo@b.test\n").ok());
 }
 
 TEST_CASE("events: counts and items are the same after the store") {
