@@ -96,10 +96,11 @@ Verdict refuse_message(AtAccount& at) {
     return at.packet->type() == StanzaType::error ? Verdict::next : at.refuse(not_offered());
 }
 
-/// Presence says nothing to an account without it. Strangers have the answer of an account that
-/// does not exist: a probe is answered, a request to subscribe is not (RFC 6121 §8.5.1).
+/// Presence says nothing to an account without it, and who asks to subscribe is told so at once:
+/// that there is an inbox, each message tells. A stranger's probe has the usual answer.
 Verdict refuse_presence(AtAccount& at) {
     if (of_account(at.account).presence) return Verdict::next;
+    if (at.packet->type() == StanzaType::subscribe) return at.refuse(not_offered());
     const bool stranger = !at.account.known_to(at.packet->from());
     return stranger && at.packet->type() == StanzaType::probe ? Verdict::next : Verdict::dropped;
 }
