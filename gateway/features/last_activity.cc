@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 
+#include "gateway/base/cut_text.h"
 #include "gateway/base/log.h"
 #include "gateway/features/last_activity.h"
 #include "gateway/route/router.h"
@@ -79,14 +80,6 @@ void answer_account(const IqRequest& request) {
 
 // ---- the last presence ----
 
-/// Cut where a character ends.
-std::string_view cut(std::string_view status) {
-    if (status.size() <= longest_status) return status;
-    std::size_t end = longest_status;
-    while (end > 0 && (static_cast<unsigned char>(status[end]) & 0xc0U) == 0x80U) --end;
-    return status.substr(0, end);
-}
-
 /// The words of an unavailable presence, as they are kept.
 std::string statuses_of(const Packet& packet) {
     XmlBuilder statuses;
@@ -97,7 +90,7 @@ std::string statuses_of(const Packet& packet) {
             if (!child->is(ns::client, "status")) continue;
             statuses.open("status")
                 .attribute_if("xml:lang", child->attribute(ns::xml, "lang"))
-                .text(cut(child->text(stanza.arena)))
+                .text(cut_text(child->text(stanza.arena), longest_status))
                 .close();
             ++count;
         }

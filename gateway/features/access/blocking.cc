@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "gateway/base/cut_text.h"
 #include "gateway/base/log.h"
 #include "gateway/base/random.h"
 #include "gateway/features/access/operations.h"
@@ -14,14 +15,6 @@
 
 namespace causeway {
 namespace {
-
-/// The beginning of a text, cut where a character ends.
-std::string_view cut(std::string_view text, std::size_t most) {
-    if (text.size() <= most) return text;
-    std::size_t end = most;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) --end;
-    return text.substr(0, end);
-}
 
 /// The session asked for the list, and hears of its changes.
 struct Interested final : SlotState {};
@@ -75,10 +68,10 @@ std::vector<Report> reports_in(const IqRequest& request) {
         if (report == nullptr) continue;
         const Element* text = report->child(ns::reporting, "text");
         reports.push_back({std::string(item->attribute("jid")),
-                           std::string(cut(report->attribute("reason"), longest_reason)),
-                           text == nullptr
-                               ? std::string()
-                               : std::string(cut(text->text(request.stanza.arena), longest_text))});
+                           std::string(cut_text(report->attribute("reason"), longest_reason)),
+                           text == nullptr ? std::string()
+                                           : std::string(cut_text(text->text(request.stanza.arena),
+                                                                  longest_text))});
     }
     return reports;
 }

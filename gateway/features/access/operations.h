@@ -55,7 +55,7 @@ void change_domain(Hub& hub, std::string domain, EditRules edit, Done done);
 void clear_domain(Hub& hub, std::string domain, Done done);
 /// Puts a rule into a list, within its limit; what a rule of a domain may name is checked.
 Outcome insert_rule(AccessRules& rules, AccessRule rule, std::size_t at, std::size_t most);
-/// The same for a domain, whose rules know no views and no roster of an account.
+/// What a rule of a domain may say: no views of an account, and no polite answer.
 Outcome check_domain_rule(const AccessRule& rule);
 
 // ---- what waits for the owner ----
