@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <memory>
 #include <utility>
 
 #include "gateway/store/sqlite_backup.h"
@@ -145,16 +146,34 @@ public:
     }
 
 private:
+    /// An answer on its way through another thread. What it holds belongs to the asker's thread,
+    /// and may end there alone: so it is taken along from here, and no copy of it stays behind.
+    template <class T>
+    class Handed {
+    public:
+        explicit Handed(Answer<T> answer)
+            : answer_(std::make_shared<Answer<T>>(std::move(answer))) {}
+        /// Once.
+        [[nodiscard]] Answer<T> take() const { return std::exchange(*answer_, nullptr); }
+
+    private:
+        std::shared_ptr<Answer<T>> answer_;
+    };
+
     /// `work(context)` gives the Result that `answer` gets, at home.
     template <class T, class Work>
     void run_job(Executor& home, StoreJob job, Answer<T> answer, Work work) {
+        const Handed<T> handed(std::move(answer));
         Outcome started =
-            jobs_.start(home, std::move(job), [answer, work](SqliteJobContext& context) {
+            jobs_.start(home, std::move(job), [handed, work](SqliteJobContext& context) {
+                auto result = work(context);
                 return SqliteJobs::Answer(
-                    [answer, result = work(context)]() mutable { answer(std::move(result)); });
+                    [answer = handed.take(), result = std::move(result)]() mutable {
+                        answer(std::move(result));
+                    });
             });
         if (started) return;
-        home.post([answer = std::move(answer), started = std::move(started)]() mutable {
+        home.post([answer = handed.take(), started = std::move(started)]() mutable {
             answer(std::move(started));
         });
     }
@@ -162,11 +181,15 @@ private:
     /// `query(reader)` gives the Result that `answer` gets, at home.
     template <class T, class Query>
     void ask(Kind kind, Executor& home, Answer<T> answer, Query query) {
-        const bool queued = readers_->ask(kind, [&home, answer, query](SqliteReader& reader) {
-            home.post([answer, result = query(reader)]() mutable { answer(std::move(result)); });
+        const Handed<T> handed(std::move(answer));
+        const bool queued = readers_->ask(kind, [&home, handed, query](SqliteReader& reader) {
+            auto result = query(reader);
+            home.post([answer = handed.take(), result = std::move(result)]() mutable {
+                answer(std::move(result));
+            });
         });
         if (queued) return;
-        home.post([answer = std::move(answer)] {
+        home.post([answer = handed.take()] {
             answer(Outcome::retry("too many questions wait for the store"));
         });
     }

@@ -28,12 +28,14 @@ Outcome SqliteJobs::start(Executor& home, StoreJob job,
         return Outcome::retry("a backup or a check is under way; wait until it ends");
     }
     if (thread_.joinable()) thread_.join();
-    auto context = std::make_unique<SqliteJobContext>(stopping_, home, std::move(job));
-    thread_ = std::thread([this, &home, context = std::move(context), work = std::move(work)] {
-        Answer answer = work(*context);
-        busy_ = false;
-        home.post(std::move(answer));
-    });
+    auto context = std::make_shared<SqliteJobContext>(stopping_, home, std::move(job));
+    thread_ =
+        std::thread([this, &home, context = std::move(context), work = std::move(work)]() mutable {
+            Answer answer = work(*context);
+            busy_ = false;
+            // Whoever asked is told of the progress by what belongs to his thread, and ends there.
+            home.post([context = std::move(context), answer = std::move(answer)] { answer(); });
+        });
     pthread_setname_np(thread_.native_handle(), "store-job");
     return {};
 }

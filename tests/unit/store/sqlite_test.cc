@@ -414,4 +414,33 @@ TEST_CASE("sqlite: a completion comes after the flush that makes its batch durab
     disk.heal();
 }
 
+TEST_CASE("sqlite: what an answer holds ends with it, on the asker's thread") {
+    const TemporaryFolder folder;
+    const auto store = open(folder.file("a.db"));
+    ManualExecutor home;
+    // Another thread that still held it would have to be slow; so it is asked often.
+    for (int i = 0; i < 300; ++i) {
+        auto held = std::make_shared<int>(i);
+        std::weak_ptr<int> seen = held;
+        long holders = 0;
+        const bool job = i % 10 == 0;
+        if (job) {
+            store->check(
+                StoreCheck{}, home,
+                {.progress = [held](StoreProgress) {},
+                 .cancelled = std::make_shared<std::atomic<bool>>(false)},
+                [held, &holders](const Result<StoreReport>&) { holders = held.use_count(); });
+        } else {
+            store->map_get("s", "a", "k", home,
+                           [held, &holders](const Result<std::optional<std::string>>&) {
+                               holders = held.use_count();
+                           });
+        }
+        held.reset();
+        REQUIRE(home.run_until([&] { return holders != 0; }));
+        CHECK(holders == (job ? 2 : 1));
+        CHECK(seen.expired());
+    }
+}
+
 }  // namespace causeway::test
