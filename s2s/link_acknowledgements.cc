@@ -13,8 +13,14 @@ void LinkAcknowledgements::sent(const PacketRef& packet, HoldId hold, Worth wort
     management_.sent({.packet = packet, .hold = hold});
     if (management_.should_ask()) {
         hub_.shard.mark_dirty(*this);
-    } else if (!late_.armed()) {
-        ask_within(worth == Worth::kept ? interval : in_passing);
+    } else if (late_.armed()) {
+        return;
+    } else if (worth == Worth::passing) {
+        ask_within(in_passing);
+    } else if (const Duration since = hub_.clock().now() - asked_at_; since < interval) {
+        ask_within(interval - since);
+    } else {
+        hub_.shard.mark_dirty(*this);
     }
 }
 
@@ -26,11 +32,13 @@ void LinkAcknowledgements::ask_within(Duration time) {
 }
 
 void LinkAcknowledgements::flush() {
-    if (management_.should_ask()) ask();
+    const bool waits = !management_.unacknowledged().empty();
+    if (management_.should_ask() || (waits && !late_.armed())) ask();
 }
 
 void LinkAcknowledgements::ask() {
     later_.cancel();
+    asked_at_ = hub_.clock().now();
     management_.asked();
     if (!late_.armed()) hub_.shard.timers().arm(late_, patience, *this, too_late);
     stream_.ask();

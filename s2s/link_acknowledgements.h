@@ -21,7 +21,9 @@ public:
 
     /// How long the peer may take to acknowledge what it was asked about.
     static constexpr Duration patience{20'000};
-    /// Messages whose senders are owed nothing: one question for what is written meanwhile.
+    /// Messages whose senders are owed nothing: the peer is asked about the first one at once, and
+    /// after that so often while more are written. A peer that stops has then said what it has of a
+    /// link that was quiet, and gets none of it again.
     static constexpr Duration interval{100};
     /// What need not be sent again: how soon it is noticed that the peer is gone.
     static constexpr Duration in_passing{10'000};
@@ -74,6 +76,7 @@ private:
     Timer late_;
     Timer later_;
     TimePoint later_at_{};
+    TimePoint asked_at_{};
 };
 
 }  // namespace causeway

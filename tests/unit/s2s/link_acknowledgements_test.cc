@@ -41,18 +41,28 @@ TEST_CASE_FIXTURE(Link,
     CHECK(dead == 0);
 }
 
-TEST_CASE_FIXTURE(Link, "else after a tenth of a second, or ten seconds in passing") {
+TEST_CASE_FIXTURE(Link, "else at once, and once each tenth of a second, or after ten seconds") {
     send(0, Worth::passing);
     pass(Duration{9'000});
     CHECK(asked == 0);
     send(0, Worth::kept);
-    CHECK(asked == 0);
-    pass(Duration{101});
     CHECK(asked == 1);
+    send(0, Worth::kept);
     CHECK(sent.acknowledge(2));
-    send(0, Worth::passing);
-    pass(Duration{10'001});
+    CHECK(asked == 1);
+    pass(Duration{101});
     CHECK(asked == 2);
+    CHECK(sent.acknowledge(3));
+    send(0, Worth::kept);
+    CHECK(asked == 2);
+    pass(Duration{101});
+    CHECK(asked == 3);
+    CHECK(sent.acknowledge(4));
+    send(0, Worth::passing);
+    pass(Duration{9'000});
+    CHECK(asked == 3);
+    pass(Duration{1'001});
+    CHECK(asked == 4);
 }
 
 TEST_CASE_FIXTURE(Link, "it is taken for dead if it acknowledges nothing new for twenty seconds") {
