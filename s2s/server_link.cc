@@ -101,8 +101,14 @@ void ServerLink::remove(IncomingStream& stream, bool broke) {
     // Whether the domain is within reach is known where it is at home. A stream that proved more
     // than one domain before it could move may have one of them elsewhere.
     if (!broke || closing() || &hub_.home_of(remote_) != &hub_) return;
+    broke_ = hub_.clock().now();
     stream_broke();
     for (auto& [local, pair] : pairs_) pair->look_whether_there();
+}
+
+TimePoint ServerLink::lately_broken() const {
+    constexpr Duration lately{300'000};
+    return hub_.clock().now() - broke_ < lately ? broke_ : TimePoint{};
 }
 
 void ServerLink::keep(std::unique_ptr<Receipts> receipts) {

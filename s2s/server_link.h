@@ -83,6 +83,8 @@ public:
     void heard_from();
     /// See RemoteDomains::stamps().
     [[nodiscard]] bool stamps(const std::string& local);
+    /// See RemoteDomains::lately_broken().
+    [[nodiscard]] TimePoint lately_broken() const;
     /// An earlier process knew that it does.
     void known_to_stamp() { stamping_ = Stamping::yes; }
     [[nodiscard]] bool known_as_stamping() const { return stamping_ == Stamping::yes; }
@@ -139,6 +141,7 @@ private:
     Stamping stamping_ = Stamping::unknown;
     Contact contact_ = Contact::unknown;
     Question capabilities_;
+    TimePoint broke_{};  ///< the last stream to us that did not end in good order
 };
 
 }  // namespace causeway

@@ -118,6 +118,11 @@ bool ServerTable::stamps(std::string_view remote, std::string_view local) {
     return known != nullptr && known->stamps(std::string(local));
 }
 
+TimePoint ServerTable::lately_broken(std::string_view remote) const {
+    const ServerLink* known = find(remote);
+    return known != nullptr ? known->lately_broken() : TimePoint{};
+}
+
 bool ServerTable::pausing(std::string_view remote) const {
     const ServerLink* known = find(remote);
     return known != nullptr && known->pausing();

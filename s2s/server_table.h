@@ -31,6 +31,7 @@ public:
 
     void send(PacketRef packet, AcknowledgementTicket ticket) override;
     [[nodiscard]] bool stamps(std::string_view remote, std::string_view local) override;
+    [[nodiscard]] TimePoint lately_broken(std::string_view remote) const override;
     std::string expired(std::string_view owner, std::size_t rows, std::size_t bytes) override;
     [[nodiscard]] bool pausing(std::string_view remote) const override;
 

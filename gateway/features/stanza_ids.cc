@@ -41,13 +41,15 @@ void add_id(Hub& hub, Stanza& stanza, std::string_view by) {
 
 bool is_kept(StanzaType type) { return type == StanzaType::chat || type == StanzaType::normal; }
 
-/// What a copy has in common with the first one: all children but the delay that is stamped on what
-/// waited.
-std::string content_of(const Element& message) {
+/// What a copy has in common with the first one: all children but the id of the sender's server and
+/// the delay that is stamped on what waited.
+std::string content_of(const Element& message, const Element& server_id) {
     std::string content;
     for (const Element* child = message.first_element(); child != nullptr;
          child = child->next_element()) {
-        if (!child->is(ns::delay, "delay")) append_element(content, *child, ns::client);
+        if (child != &server_id && !child->is(ns::delay, "delay")) {
+            append_element(content, *child, ns::client);
+        }
     }
     return content;
 }
@@ -63,11 +65,13 @@ void recognise(Hub& hub, Stanza& stanza) {
         const auto by = Jid::parse(child->attribute("by"));
         if (!by || by->full() != stanza.from.bare()) continue;
         if (!hub.remote->stamps(stanza.from.domain(), stanza.to.domain())) return;
-        stanza.resend_key =
-            SeenMessages::key(hub.shared.secret, {.sender = stanza.from.full(),
-                                                  .recipient = stanza.to.full(),
-                                                  .id = id,
-                                                  .content = content_of(stanza.element)});
+        stanza.repeat_keys =
+            SeenMessages::keys(hub.shared.secret, {.sender = stanza.from.full(),
+                                                   .recipient = stanza.to.full(),
+                                                   .client_id = stanza.id(),
+                                                   .server_id = id,
+                                                   .content = content_of(stanza.element, *child)});
+        stanza.repeat_keys.broke = hub.remote->lately_broken(stanza.from.domain());
         return;
     }
 }

@@ -230,7 +230,7 @@ void Account::take_message(PacketRef packet, AcknowledgementTicket ticket) {
         refuse(packet, ticket);
         return;
     }
-    if (const auto first = hub_.seen.find(packet->resend_key())) {
+    if (const auto first = hub_.seen.find(packet->repeat_keys())) {
         hub_.trace.note(*packet, {TraceStage::account, TraceVerdict::repeated, jid_.bare(),
                                   "it came before, and is not shown twice"});
         hub_.ledger.join(*first, ticket);

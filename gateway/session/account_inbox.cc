@@ -20,7 +20,8 @@ StoreKey AccountInbox::store_key() const {
 }
 
 void AccountInbox::remember(const PacketRef& packet, HoldId hold) {
-    account_.hub().seen.note(packet->resend_key(), hold);
+    Hub& hub = account_.hub();
+    hub.seen.note(packet->repeat_keys(), hub.clock().now(), hold);
 }
 
 void AccountInbox::announce(const PacketRef& packet, std::span<Resource* const> sessions) {

@@ -78,7 +78,7 @@ public:
     [[nodiscard]] bool archived() const { return about_.archived; }
     /// See Stanza; it does not outlive the process.
     [[nodiscard]] bool directed() const { return about_.directed; }
-    [[nodiscard]] std::uint64_t resend_key() const { return about_.resend_key; }
+    [[nodiscard]] const RepeatKeys& repeat_keys() const { return about_.repeat_keys; }
     /// The number that its owner here gave it; 0: none.
     [[nodiscard]] std::uint64_t stanza_id() const { return about_.stanza_id; }
 
@@ -91,7 +91,7 @@ private:
         bool directed = false;
         bool archived = false;
         std::uint32_t rest_at = 0;
-        std::uint64_t resend_key = 0;
+        RepeatKeys repeat_keys;
         std::uint64_t stanza_id = 0;
         Jid from;
         Jid to;

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string_view>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/outcome.h"
 #include "gateway/xml/element.h"
 #include "gateway/xmpp/jid.h"
@@ -55,6 +56,19 @@ constexpr bool is_subscription(StanzaType type) {
     return type >= StanzaType::subscribe && type <= StanzaType::unsubscribed;
 }
 
+/// By what a message from another server is known when it comes once more; 0: by nothing.
+struct RepeatKeys {
+    /// Of sender, recipient, content and the id that the sender's server gave it (XEP-0359): alike
+    /// when that server sends it again.
+    std::uint64_t by_server_id = 0;
+    /// The same with the client's id in place of the server's: alike also when that server was
+    /// killed, and its client sends to it again what it never acknowledged.
+    std::uint64_t by_client_id = 0;
+    /// When a stream of that server broke lately; else the epoch. Only then by_client_id says
+    /// anything.
+    TimePoint broke{};
+};
+
 struct Stanza {
     Element& element;
     Arena& arena;
@@ -62,8 +76,7 @@ struct Stanza {
     StanzaType type;
     Jid from;
     Jid to;  ///< empty when the stanza has none
-    /// Of a message from another server: by what it is known when it is sent again; 0: by nothing.
-    std::uint64_t resend_key = 0;
+    RepeatKeys repeat_keys{};
     /// Of a message to another domain: the number of its id in the name of its sender (XEP-0359).
     std::uint64_t stanza_id = 0;
     /// Presence that its sender addressed itself: it hears if that domain cannot be reached.

@@ -187,7 +187,9 @@ void store_held(Account& account, const Arriving::Message& message) {
         std::move(batch), hub.shard, [&account, message](const Outcome& outcome) {
             if (outcome) {
                 // Another server that sends it again is told that it is here.
-                account.hub().seen.note(message.packet->resend_key(), Ledger::nothing_open);
+                Hub& here = account.hub();
+                here.seen.note(message.packet->repeat_keys(), here.clock().now(),
+                               Ledger::nothing_open);
                 account.hub().settle(message.ticket);
             } else {
                 account.hub().routing->bounce(

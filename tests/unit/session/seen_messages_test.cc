@@ -3,50 +3,116 @@
 #include <doctest/doctest.h>
 
 #include <set>
+#include <vector>
 
 namespace causeway::test {
 namespace {
 
-std::uint64_t key(std::string_view sender, std::string_view recipient, std::string_view id,
-                  std::string_view content) {
-    return SeenMessages::key("secret", {sender, recipient, id, content});
+using Message = SeenMessages::Message;
+
+RepeatKeys keys(const Message& message) { return SeenMessages::keys("secret", message); }
+
+/// Known by the number that its sender's server gave it alone.
+RepeatKeys numbered(std::uint64_t number) {
+    return {.by_server_id = number, .by_client_id = 0, .broke = {}};
 }
+
+RepeatKeys broken_at(RepeatKeys keys, TimePoint when) {
+    keys.broke = when;
+    return keys;
+}
+
+constexpr TimePoint start{Duration{1'000'000}};
 
 }  // namespace
 
 TEST_CASE("seen messages: two copies have one key, and each part makes another message") {
-    CHECK(key("a@b.test/x", "r@a.test", "1", "<body>x</body>") ==
-          key("a@b.test/x", "r@a.test", "1", "<body>x</body>"));
-    const std::set<std::uint64_t> keys{
-        key("a@b.test/x", "r@a.test", "1", "<body>x</body>"),
-        key("a@b.test/y", "r@a.test", "1", "<body>x</body>"),
-        key("a@b.test/x", "s@a.test", "1", "<body>x</body>"),
-        key("a@b.test/x", "r@a.test", "2", "<body>x</body>"),
-        key("a@b.test/x", "r@a.test", "1", "<body>y</body>"),
+    const Message message{"a@b.test/x", "r@a.test", "c", "1", "<body>x</body>"};
+    CHECK(keys(message).by_server_id == keys(message).by_server_id);
+    CHECK(keys(message).by_client_id == keys(message).by_client_id);
+    const std::vector<Message> different{
+        message,
+        {"a@b.test/y", "r@a.test", "c", "1", "<body>x</body>"},
+        {"a@b.test/x", "s@a.test", "c", "1", "<body>x</body>"},
+        {"a@b.test/x", "r@a.test", "d", "1", "<body>x</body>"},
+        {"a@b.test/x", "r@a.test", "c", "1", "<body>y</body>"},
         // The parts are apart: what ends one cannot begin the next.
-        key("a@b.test/", "xr@a.test", "1", "<body>x</body>"),
-        key("a@b.test/x", "r@a.test1", "", "<body>x</body>"),
-        key("a@b.test/x", "r@a.test", "", "1<body>x</body>"),
-        SeenMessages::key("another", {"a@b.test/x", "r@a.test", "1", "<body>x</body>"}),
+        {"a@b.test/", "xr@a.test", "c", "1", "<body>x</body>"},
+        {"a@b.test/x", "r@a.testc", "", "1", "<body>x</body>"},
+        {"a@b.test/x", "r@a.test", "", "1", "c<body>x</body>"},
     };
-    CHECK(keys.size() == 9);
-    CHECK_FALSE(keys.contains(0));
+    std::set<std::uint64_t> by_server, by_client;
+    for (const Message& one : different) {
+        by_server.insert(keys(one).by_server_id);
+        by_client.insert(keys(one).by_client_id);
+    }
+    CHECK(by_server.size() == different.size());
+    CHECK_FALSE(by_server.contains(0));
+    // Two of them have no id of the client's: 0.
+    CHECK(by_client.size() == different.size() - 1);
+    CHECK(by_client.contains(0));
+
+    Message other_server = message;
+    other_server.server_id = "2";
+    CHECK(keys(message).by_server_id != keys(other_server).by_server_id);
+    CHECK(keys(message).by_client_id == keys(other_server).by_client_id);
+    CHECK(SeenMessages::keys("another", message).by_server_id != keys(message).by_server_id);
 }
 
 TEST_CASE("seen messages: the latest are remembered, each with what holds it") {
     SeenMessages seen;
-    CHECK_FALSE(seen.find(1));
-    seen.note(0, 5);  // a message that no server names
-    CHECK_FALSE(seen.find(0));
-    for (std::uint64_t i = 1; i <= SeenMessages::capacity; ++i) seen.note(i, i + 100);
-    CHECK(seen.find(1) == 101U);
-    seen.note(2, 7);  // the same once more: no other is forgotten
-    CHECK(seen.find(1) == 101U);
-    CHECK(seen.find(2) == 7U);
-    seen.note(SeenMessages::capacity + 1, 8);
-    CHECK_FALSE(seen.find(1));
-    CHECK(seen.find(2) == 7U);
-    CHECK(seen.find(SeenMessages::capacity + 1) == 8U);
+    CHECK_FALSE(seen.find(numbered(1)));
+    seen.note(numbered(0), start, 5);  // a message that no server names
+    CHECK_FALSE(seen.find(numbered(0)));
+    for (std::uint64_t i = 1; i <= SeenMessages::capacity; ++i) {
+        seen.note(numbered(i), start, i + 100);
+    }
+    CHECK(seen.find(numbered(1)) == 101U);
+    seen.note(numbered(2), start, 7);  // the same once more: no other is forgotten
+    CHECK(seen.find(numbered(1)) == 101U);
+    CHECK(seen.find(numbered(2)) == 7U);
+    seen.note(numbered(SeenMessages::capacity + 1), start, 8);
+    CHECK_FALSE(seen.find(numbered(1)));
+    CHECK(seen.find(numbered(2)) == 7U);
+    CHECK(seen.find(numbered(SeenMessages::capacity + 1)) == 8U);
+}
+
+TEST_CASE("seen messages: what came before a break is known by what its client gave, once") {
+    const Message message{"a@b.test/x", "r@a.test", "c", "1", "<body>x</body>"};
+    Message again = message, once_more = message;
+    again.server_id = "2";
+    once_more.server_id = "3";
+    const TimePoint broke = start + Duration{10};
+    SeenMessages seen;
+    seen.note(keys(message), start, 7);
+
+    CHECK_FALSE(seen.find(keys(again)));  // nothing broke: its client sends the same once more
+    CHECK_FALSE(seen.find(broken_at(keys(again), start - Duration{1})));  // it came later
+    const TimePoint too_late = start + SeenMessages::before_the_break + Duration{1};
+    CHECK_FALSE(seen.find(broken_at(keys(again), too_late)));
+    CHECK(seen.find(broken_at(keys(again), broke)) == 7U);
+    CHECK(seen.find(broken_at(keys(again), broke)) == 7U);  // that copy itself
+    CHECK_FALSE(seen.find(broken_at(keys(once_more), broke)));
+}
+
+TEST_CASE("seen messages: without an id of its client's a message is known by its server's alone") {
+    const Message message{"a@b.test/x", "r@a.test", "", "1", "<body>x</body>"};
+    Message again = message;
+    again.server_id = "2";
+    SeenMessages seen;
+    seen.note(keys(message), start, 7);
+    CHECK_FALSE(seen.find(broken_at(keys(again), start)));
+    CHECK(seen.find(broken_at(keys(message), start)) == 7U);
+}
+
+TEST_CASE("seen messages: one that is forgotten is not known by what its client gave either") {
+    const Message message{"a@b.test/x", "r@a.test", "c", "1", "<body>x</body>"};
+    Message again = message;
+    again.server_id = "2";
+    SeenMessages seen;
+    seen.note(keys(message), start, 7);
+    for (std::uint64_t i = 1; i <= SeenMessages::capacity; ++i) seen.note(numbered(i), start, 1);
+    CHECK_FALSE(seen.find(broken_at(keys(again), start)));
 }
 
 }  // namespace causeway::test
