@@ -107,8 +107,9 @@ void ServerLink::remove(IncomingStream& stream, bool broke) {
 }
 
 TimePoint ServerLink::lately_broken() const {
-    constexpr Duration lately{300'000};
-    return hub_.clock().now() - broke_ < lately ? broke_ : TimePoint{};
+    // What the process before had is broken since this one began.
+    const TimePoint broke = std::max(broke_, hub_.shared.started - Duration{1});
+    return hub_.clock().now() - broke < SeenMessages::lately ? broke : TimePoint{};
 }
 
 void ServerLink::keep(std::unique_ptr<Receipts> receipts) {

@@ -7,12 +7,9 @@
 
 #include "gateway/session/account.h"
 #include "gateway/xml/ns.h"
-#include "gateway/xml/writer.h"
 
 namespace causeway {
 namespace {
-
-constexpr std::size_t longest_id = 128;
 
 /// Whether `id` claims to be by `owner`, a bare JID, or by its server. Compared as addresses:
 /// another spelling of our domain is ours as well.
@@ -41,39 +38,14 @@ void add_id(Hub& hub, Stanza& stanza, std::string_view by) {
 
 bool is_kept(StanzaType type) { return type == StanzaType::chat || type == StanzaType::normal; }
 
-/// What a copy has in common with the first one: all children but the id of the sender's server and
-/// the delay that is stamped on what waited.
-std::string content_of(const Element& message, const Element& server_id) {
-    std::string content;
-    for (const Element* child = message.first_element(); child != nullptr;
-         child = child->next_element()) {
-        if (child != &server_id && !child->is(ns::delay, "delay")) {
-            append_element(content, *child, ns::client);
-        }
-    }
-    return content;
-}
-
 /// A message that its server sends again is the same in sender, id and content, and its server says
 /// that it gives ids: a bot that copies a payload, id included, sends another message.
 void recognise(Hub& hub, Stanza& stanza) {
-    for (const Element* child = stanza.element.first_element(); child != nullptr;
-         child = child->next_element()) {
-        if (!child->is(ns::stanza_ids, "stanza-id")) continue;
-        const std::string_view id = child->attribute("id");
-        if (id.empty() || id.size() > longest_id) continue;
-        const auto by = Jid::parse(child->attribute("by"));
-        if (!by || by->full() != stanza.from.bare()) continue;
-        if (!hub.remote->stamps(stanza.from.domain(), stanza.to.domain())) return;
-        stanza.repeat_keys =
-            SeenMessages::keys(hub.shared.secret, {.sender = stanza.from.full(),
-                                                   .recipient = stanza.to.full(),
-                                                   .client_id = stanza.id(),
-                                                   .server_id = id,
-                                                   .content = content_of(stanza.element, *child)});
-        stanza.repeat_keys.broke = hub.remote->lately_broken(stanza.from.domain());
-        return;
-    }
+    RepeatKeys keys = SeenMessages::keys_of(hub.shared.secret, stanza);
+    if (keys.by_server_id == 0) return;
+    keys.broke = hub.remote->lately_broken(stanza.from.domain());
+    if (!hub.remote->stamps(stanza.from.domain(), stanza.to.domain())) keys.by_server_id = 0;
+    stanza.repeat_keys = keys;
 }
 
 Verdict from_a_client(FromClient& from) {

@@ -25,7 +25,8 @@ Server::Server(Outside outside, FeatureRegistry features)
                                               .archive_mark = archive_mark_,
                                               .secret = outside_.secret,
                                               .hubs = {},
-                                              .started = outside_.clock.now()});
+                                              .started = outside_.clock.now(),
+                                              .first_id = ids_.next_id()});
 }
 
 Server::~Server() { stop(); }
@@ -75,7 +76,7 @@ Outcome Server::listen() {
         });
     }
     Hub& first = *parts_.front()->hub;
-    first.shard.post([&first, newest = ids_.next_id()] { list_after_crash(first, newest); });
+    first.shard.post([&first, newest = shared_->first_id] { list_after_crash(first, newest); });
     first.shard.post([&expiry = *expiry_] { expiry.start(); });
     return {};
 }

@@ -16,9 +16,10 @@ struct Account::Loading {
     std::optional<Result<std::vector<MapEntry>>> roster;
     std::vector<std::optional<Result<std::vector<MapEntry>>>> of_features;  ///< as account_data()
     std::optional<Outcome> domain_rules;
+    std::optional<Result<ArchivePage>> seen_before;
 
     [[nodiscard]] bool complete() const {
-        return record && roster && domain_rules &&
+        return record && roster && domain_rules && seen_before &&
                std::ranges::all_of(of_features,
                                    [](const auto& entries) { return entries.has_value(); });
     }
@@ -27,6 +28,7 @@ struct Account::Loading {
         if (!*record) return record->error();
         if (!*roster) return roster->error();
         if (!*domain_rules) return *domain_rules;
+        if (!*seen_before) return seen_before->error();
         for (const auto& entries : of_features) {
             if (!*entries) return entries->error();
         }
@@ -139,6 +141,15 @@ void Account::load() {
         parts->domain_rules = known;
         loaded_part(parts);
     });
+    if (auto query = SeenMessages::before_start(hub_.shared, jid_.bare())) {
+        hub_.shared.store.archive_page(std::move(*query), hub_.shard,
+                                       [this, parts](Result<ArchivePage> page) {
+                                           parts->seen_before = std::move(page);
+                                           loaded_part(parts);
+                                       });
+    } else {
+        parts->seen_before = ArchivePage{};
+    }
     list(
         Roster::store_name, [](Loading & all) -> auto& { return all.roster; });
     const std::span<const AccountData> data = hub_.shared.features.account_data();
@@ -157,6 +168,7 @@ void Account::loaded_part(const std::shared_ptr<Loading>& parts) {
     } else if (!**parts->record) {
         finish_loading({}, State::absent);
     } else {
+        hub_.seen.note(hub_.shared, jid_.bare(), **parts->seen_before);
         const State found = (**parts->record)->disabled ? State::disabled : State::active;
         if (state_ != State::loading_outdated) {
             roster_.load(Roster::from_store(jid_.bare(), **parts->roster));

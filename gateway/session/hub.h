@@ -123,6 +123,8 @@ struct Shared {
     std::string secret;      ///< of this process start, for dialback keys and fake salts
     std::vector<Hub*> hubs;  ///< by shard
     TimePoint started{};     ///< of the process, by the clock that nobody sets
+    /// Ids of the runs before are below, those of this one above; 0 in tests without runs before.
+    std::uint64_t first_id = 0;
     /// What an administrator can do (gateway/control/operations.h): called on the thread of
     /// `control`, and answers there. Set before the shards run; nullptr in tests without them.
     control::Operations* operations = nullptr;

@@ -7,8 +7,52 @@
 #include <functional>
 #include <string>
 
+#include "gateway/session/hub.h"
+#include "gateway/xml/ns.h"
+#include "gateway/xml/writer.h"
+
 namespace causeway {
 namespace {
+
+constexpr std::size_t longest_id = 128;
+
+// Of the archive of one account: what came in the minutes before a start.
+constexpr Duration before_a_start{600'000};
+constexpr std::size_t rows_before_a_start = 500;
+
+/// Of a message to the account: the id by its sender's server, and that by the account's own.
+struct Ids {
+    const Element* theirs = nullptr;
+    const Element* ours = nullptr;
+};
+
+Ids ids_of(const Stanza& message) {
+    Ids ids;
+    for (const Element* child = message.element.first_element(); child != nullptr;
+         child = child->next_element()) {
+        if (!child->is(ns::stanza_ids, "stanza-id")) continue;
+        const auto by = Jid::parse(child->attribute("by"));
+        if (!by) continue;
+        if (by->full() == message.to.bare()) ids.ours = child;
+        const std::string_view id = child->attribute("id");
+        const bool fits = !id.empty() && id.size() <= longest_id;
+        if (ids.theirs == nullptr && fits && by->full() == message.from.bare()) ids.theirs = child;
+    }
+    return ids;
+}
+
+/// What two copies have in common: all children but those ids, and the delay that is stamped on
+/// what waited.
+std::string content_of(const Element& message, const Ids& ids) {
+    std::string content;
+    for (const Element* child = message.first_element(); child != nullptr;
+         child = child->next_element()) {
+        if (child != ids.theirs && child != ids.ours && !child->is(ns::delay, "delay")) {
+            append_element(content, *child, ns::client);
+        }
+    }
+    return content;
+}
 
 // 0 says that there is none.
 std::uint64_t key_of(std::uint64_t number) { return number == 0 ? 1 : number; }
@@ -35,8 +79,41 @@ RepeatKeys SeenMessages::keys(std::string_view secret, const Message& message) {
     return keys;
 }
 
+RepeatKeys SeenMessages::keys_of(std::string_view secret, const Stanza& message) {
+    const Ids ids = ids_of(message);
+    if (ids.theirs == nullptr) return {};
+    return keys(secret, {.sender = message.from.full(),
+                         .recipient = message.to.full(),
+                         .client_id = message.id(),
+                         .server_id = ids.theirs->attribute("id"),
+                         .content = content_of(message.element, ids)});
+}
+
+std::optional<ArchiveQuery> SeenMessages::before_start(const Shared& shared,
+                                                       std::string_view owner) {
+    if (shared.first_id == 0 || shared.clock.now() - shared.started >= lately) return std::nullopt;
+    const std::uint64_t span = id_distance(before_a_start);
+    return ArchiveQuery{.owner = std::string(owner),
+                        .above = shared.first_id > span ? shared.first_id - span : 0,
+                        .below = shared.first_id,
+                        .from_end = true,
+                        .rows = rows_before_a_start};
+}
+
+void SeenMessages::note(const Shared& shared, std::string_view owner, const ArchivePage& page) {
+    // Nothing had come to this process by then.
+    const TimePoint came = shared.started - Duration{1};
+    for (const ArchiveRow& row : page.rows) {
+        // One that cannot be read is the archive's trouble, not that of the account.
+        (void)Packet::visit_bytes(row.body, [&](const Stanza& message) {
+            if (message.to.bare() != owner) return;
+            note(keys_of(shared.secret, message), came, Ledger::nothing_open);
+        });
+    }
+}
+
 std::optional<HoldId> SeenMessages::find(const RepeatKeys& keys) {
-    if (const auto found = holds_.find(keys.by_server_id); found != holds_.end()) {
+    if (const auto found = by_server_id_.find(keys.by_server_id); found != by_server_id_.end()) {
         return found->second;
     }
     if (keys.broke == TimePoint{}) return std::nullopt;
@@ -44,29 +121,27 @@ std::optional<HoldId> SeenMessages::find(const RepeatKeys& keys) {
     if (alike == by_client_id_.end()) return std::nullopt;
     const FirstCopy first = alike->second;
     if (first.came > keys.broke || first.came + before_the_break < keys.broke) return std::nullopt;
-    const auto hold = holds_.find(first.by_server_id);
-    if (hold == holds_.end()) return std::nullopt;
-    const HoldId found = hold->second;
     // A third one is another message, unless it is this copy that comes again.
     by_client_id_.erase(alike);
-    remember({.by_server_id = keys.by_server_id, .by_client_id = 0, .broke = {}}, found);
-    return found;
+    note({.by_server_id = keys.by_server_id, .by_client_id = 0, .broke = {}}, first.came,
+         first.hold);
+    return first.hold;
 }
 
 void SeenMessages::note(const RepeatKeys& keys, TimePoint now, HoldId hold) {
-    if (keys.by_server_id == 0) return;
-    if (keys.by_client_id != 0) {
-        by_client_id_.insert_or_assign(keys.by_client_id, FirstCopy{keys.by_server_id, now});
+    bool is_new = false;
+    if (keys.by_server_id != 0) {
+        is_new = by_server_id_.insert_or_assign(keys.by_server_id, hold).second;
     }
-    remember(keys, hold);
-}
-
-void SeenMessages::remember(const RepeatKeys& keys, HoldId hold) {
-    if (!holds_.insert_or_assign(keys.by_server_id, hold).second) return;
+    if (keys.by_client_id != 0) {
+        const FirstCopy copy{hold, now, keys.by_server_id};
+        is_new |= by_client_id_.insert_or_assign(keys.by_client_id, copy).second;
+    }
+    if (!is_new) return;
     order_.push_back(keys);
     if (order_.size() <= capacity) return;
     const RepeatKeys& oldest = order_.front();
-    holds_.erase(oldest.by_server_id);
+    by_server_id_.erase(oldest.by_server_id);
     const auto alike = by_client_id_.find(oldest.by_client_id);
     if (alike != by_client_id_.end() && alike->second.by_server_id == oldest.by_server_id) {
         by_client_id_.erase(alike);

@@ -18,12 +18,16 @@
 
 namespace causeway {
 
+struct Shared;
+
 class SeenMessages {
 public:
     /// How many are remembered: what a peer may have under way, several times over.
     static constexpr std::size_t capacity = 16384;
     /// What came longer before the stream broke is not taken for what its server had under way.
     static constexpr Duration before_the_break{60'000};
+    /// After a break, and after a start: how long it is looked for.
+    static constexpr Duration lately{300'000};
 
     /// What two copies of one message have in common.
     struct Message {
@@ -32,6 +36,9 @@ public:
         std::string_view server_id;          ///< that the sender's server gave it
         std::string_view content;            ///< without the latter
     };
+    /// Of a message that came from another server, or stands in an archive; none if that server
+    /// gave it no id. Asks nobody whether that server does so to all of its messages.
+    static RepeatKeys keys_of(std::string_view secret, const Stanza& message);
     /// The keys of a message: `secret` keeps others from making up two that are alike.
     static RepeatKeys keys(std::string_view secret, const Message& message);
 
@@ -39,14 +46,22 @@ public:
     [[nodiscard]] std::optional<HoldId> find(const RepeatKeys& keys);
     void note(const RepeatKeys& keys, TimePoint now, HoldId hold);
 
+    // What a process that was killed had seen stands in the archives of its accounts.
+
+    /// What to ask the archive of an account that is loaded soon after a start; nullopt later.
+    [[nodiscard]] static std::optional<ArchiveQuery> before_start(const Shared& shared,
+                                                                  std::string_view owner);
+    /// Its answer.
+    void note(const Shared& shared, std::string_view owner, const ArchivePage& page);
+
 private:
     struct FirstCopy {
-        std::uint64_t by_server_id = 0;
+        HoldId hold = 0;
         TimePoint came{};
+        std::uint64_t by_server_id = 0;  ///< 0: nobody knows whether its server gives ids
     };
-    void remember(const RepeatKeys& keys, HoldId hold);
 
-    std::unordered_map<std::uint64_t, HoldId> holds_;  ///< by by_server_id
+    std::unordered_map<std::uint64_t, HoldId> by_server_id_;
     std::unordered_map<std::uint64_t, FirstCopy> by_client_id_;
     std::deque<RepeatKeys> order_;
 };

@@ -105,6 +105,17 @@ TEST_CASE("seen messages: without an id of its client's a message is known by it
     CHECK(seen.find(broken_at(keys(message), start)) == 7U);
 }
 
+TEST_CASE("seen messages: a server of which it is not known whether it gives ids") {
+    const Message message{"a@b.test/x", "r@a.test", "c", "1", "<body>x</body>"};
+    RepeatKeys unknown = keys(message);
+    unknown.by_server_id = 0;
+    SeenMessages seen;
+    seen.note(unknown, start, 7);
+    CHECK_FALSE(seen.find(unknown));
+    CHECK(seen.find(broken_at(unknown, start)) == 7U);
+    CHECK_FALSE(seen.find(broken_at(unknown, start)));
+}
+
 TEST_CASE("seen messages: one that is forgotten is not known by what its client gave either") {
     const Message message{"a@b.test/x", "r@a.test", "c", "1", "<body>x</body>"};
     Message again = message;
