@@ -176,9 +176,10 @@ std::map<std::string, UnixMillis, std::less<>>::const_iterator AccountAccess::bl
 }
 
 bool AccountAccess::blocks(const Jid& who) const {
-    if (state_ == nullptr || state_->blocked.empty() || who.bare() == account_.jid().bare()) {
-        return false;
-    }
+    if (state_ == nullptr || state_->blocked.empty()) return false;
+    // A block of the account's own domain is one of the people there: its client still needs the
+    // server, not least to end the block.
+    if (who.bare() == account_.jid().bare() || who.full() == account_.jid().domain()) return false;
     return block_of(who) != state_->blocked.end();
 }
 

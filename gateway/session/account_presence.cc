@@ -142,9 +142,10 @@ void AccountPresence::probe_contacts(const Resource& session) {
 }
 
 void AccountPresence::send_requests(Resource& session) {
-    // §3.1.3: every request that waits is sent again at each login, until it is answered.
+    // §3.1.3: every request that waits is sent again at each login, until it is answered. One of
+    // somebody who was blocked since then waits on (XEP-0191 §3.3).
     for (const auto& [key, item] : account_.roster().items().items()) {
-        if (item.request.empty()) continue;
+        if (item.request.empty() || account_.access().blocks(item.jid)) continue;
         if (auto request = Packet::from_bytes(item.request)) session.deliver(*request, 0);
     }
 }

@@ -168,6 +168,8 @@ bool AccountInbox::deliver_row(Resource& session, const LogRow& row) {
     }
     const PacketRef packet = delayed(row.body, row.id, row.at);
     if (packet == nullptr) return false;
+    // XEP-0191 §3.3: it came before its sender was blocked, and waits until that is over.
+    if (account_.access().blocks(packet->from())) return false;
     stored_.reset();  // the row goes when the client has it
     session.deliver(packet, hub.ledger.adopt(packet, store_key(), row.id));
     return true;

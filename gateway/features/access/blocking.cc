@@ -148,7 +148,9 @@ void unblock(const IqRequest& request) {
         },
         [&account, back, addresses = *addresses](const Outcome& outcome) {
             answer(back, outcome);
-            if (outcome) push(account, "unblock", addresses);
+            if (!outcome) return;
+            push(account, "unblock", addresses);
+            account.inbox().redeliver();
         });
 }
 
