@@ -1,6 +1,7 @@
 // XEP-0030 Service Discovery of domains and accounts, from what the features declare.
 #include <array>
 
+#include "gateway/features/anonymous.h"
 #include "gateway/route/router.h"
 #include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
@@ -62,7 +63,10 @@ void server_identity(const DiscoQuery& query, DiscoInfo& info) {
 }
 
 void account_identity(const DiscoQuery& query, DiscoInfo& info) {
-    if (query.node.empty()) info.identities.push_back({"account", "registered", {}});
+    if (!query.node.empty()) return;
+    // XEP-0175 §4
+    const bool anonymous = anonymous::is_anonymous(query.hub, query.to);
+    info.identities.push_back({"account", anonymous ? "anonymous" : "registered", {}});
 }
 
 // XEP-0030 §8: an account is told of only to those that may see its presence.

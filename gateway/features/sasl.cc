@@ -406,6 +406,8 @@ void begin(Negotiation& negotiation, const Element& element, Arena& arena) {
     auto exchange = std::make_unique<SaslExchange>();
     exchange->mechanism = element.attribute("mechanism");
     const bool known = choose(negotiation, *exchange);
+    // RFC 4505 has one message, which may be left out: XEP-0175 §2 goes on without a challenge.
+    const bool may_say_nothing = exchange->mechanism == anonymous_name;
     negotiation.state = std::move(exchange);
     if (!known) {
         fail(negotiation, {sasl_condition::invalid_mechanism, "that mechanism is not offered"});
@@ -414,10 +416,10 @@ void begin(Negotiation& negotiation, const Element& element, Arena& arena) {
     auto initial = decode_initial_response(element.text(arena));
     if (!initial) {
         fail(negotiation, initial.error());
-    } else if (!initial->has_value()) {
-        send_data(negotiation, "challenge", {});
+    } else if (initial->has_value() || may_say_nothing) {
+        step(negotiation, initial->value_or(""));
     } else {
-        step(negotiation, **initial);
+        send_data(negotiation, "challenge", {});
     }
 }
 
