@@ -222,7 +222,12 @@ void handle(Negotiation& negotiation, Element& iq, Arena& arena) {
     const Reply reply(negotiation, iq);
     const Element* query = iq.child(ns::registration, "query");
     const std::string_view type = iq.attribute("type");
-    if (!open_on(negotiation.hub(), negotiation.domain())) {
+    const std::string_view to = iq.attribute("to");
+    if (const auto domain = Jid::parse(to);
+        !to.empty() && (!domain || domain->full() != reply.domain)) {
+        reply.error({.condition = StanzaCondition::not_allowed,
+                     .text = fmt::format("This stream makes accounts of {} only.", reply.domain)});
+    } else if (!open_on(negotiation.hub(), negotiation.domain())) {
         reply.error({.condition = StanzaCondition::not_allowed,
                      .text = "Accounts are made by the administrator here."});
     } else if (query == nullptr || iq.element_count() != 1 || reply.id.empty()) {
