@@ -5,8 +5,9 @@
 //
 // XEP-0153: the hash of the photo in the card stands in every available presence of the account,
 // as XEP-0398 §4 says: where the client left it out or named another one; a client that says that
-// it has no image is left alone. When the photo changes, the available sessions' presence is sent
-// anew. The hash is a store of its own, read with the account: the card is not.
+// it has no image is left alone, and what it says is told from what is put here. When the photo
+// changes, the available sessions' presence is sent anew. The hash is a store of its own, read with
+// the account: the card is not.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -47,6 +48,16 @@ struct Photo final : SlotState {
 constexpr Slot<Photo> photo_slot{"vcard photo"};
 constexpr Slot<AccountQueue> queue{"vcard"};
 
+/// The client of the session says that it has no image.
+struct NoImage final : SlotState {};
+constexpr Slot<NoImage> no_image_slot{"vcard no image"};
+
+std::string save(const Resource& session) {
+    return session.slots.get(no_image_slot) == nullptr ? "" : "on";
+}
+void restore(Resource& session, std::string_view) { session.slots.make(no_image_slot); }
+constexpr std::array session_data{SessionData{"vcard", save, restore}};
+
 std::string hash_of(const Account& account) {
     const Photo* photo = account.slots.get(photo_slot);
     return photo == nullptr ? std::string{} : photo->hash;
@@ -62,6 +73,23 @@ void load_photo(Account& account, const std::vector<MapEntry>& entries) {
 }
 
 // ---- presence ----
+
+/// An empty `<photo/>`; nullptr: there is none.
+const Element* empty_photo(const Stanza& presence) {
+    const Element* update = presence.element.child(ns::vcard_update, "x");
+    const Element* photo = update == nullptr ? nullptr : update->child(ns::vcard_update, "photo");
+    return photo != nullptr && photo->text(presence.arena).empty() ? photo : nullptr;
+}
+
+/// Whether the client has no image, by what it broadcasts.
+void note_image(FromClient& from) {
+    if (!from.stanza.to.empty()) return;
+    if (empty_photo(from.stanza) != nullptr) {
+        from.session.slots.make(no_image_slot);
+    } else {
+        from.session.slots.drop(no_image_slot);
+    }
+}
 
 /// Puts the hash into a presence, or says that there is no photo any more where one is named.
 void correct(Stanza& presence, const std::string& hash) {
@@ -83,10 +111,18 @@ void correct(Stanza& presence, const std::string& hash) {
     if (!hash.empty()) corrected.add_text(presence.arena, presence.arena.copy(hash));
 }
 
+/// Who wrote the presence: the client, or it was corrected here.
+enum class Words : unsigned char { of_client, ours };
+
 /// Sends that session's presence through the server once more, as if its client had. It replaces
 /// `presence` with the session, so this has its own reference.
-void send_again(Account& account, Resource& session, PacketRef presence) {
+void send_again(Account& account, Resource& session, PacketRef presence, Words words) {
     static_cast<void>(Packet::visit_bytes(presence->bytes(), [&](Stanza& stanza) {
+        if (words == Words::ours) {
+            if (const Element* photo = empty_photo(stanza)) {
+                stanza.element.child(ns::vcard_update, "x")->remove_child(*photo);
+            }
+        }
         account.hub().routing->from_client(stanza, account, session, {});
     }));
 }
@@ -96,6 +132,7 @@ Verdict correct_presence(FromClient& from) {
         return Verdict::next;
     }
     if (from.account.loaded()) {
+        note_image(from);
         correct(from.stanza, hash_of(from.account));
         return Verdict::next;
     }
@@ -104,7 +141,8 @@ Verdict correct_presence(FromClient& from) {
     account.hub().settle(from.ticket);
     account.when_loaded([&account, packet = from.packet()](const Outcome&) {
         Resource* const session = account.sessions().find(packet->from().resource());
-        if (session != nullptr && account.loaded()) send_again(account, *session, packet);
+        if (session != nullptr && account.loaded())
+            send_again(account, *session, packet, Words::of_client);
     });
     return Verdict::taken;
 }
@@ -182,7 +220,9 @@ void adopt(Account& account, const std::string& hash) {
     account.slots.make(photo_slot).hash = hash;
     const std::vector<Resource*> sessions = account.sessions().all();
     for (Resource* session : sessions) {
-        if (session->available()) send_again(account, *session, session->presence);
+        if (session->available() && session->slots.get(no_image_slot) == nullptr) {
+            send_again(account, *session, session->presence, Words::ours);
+        }
     }
 }
 
@@ -249,6 +289,7 @@ const Feature vcard{.name = "vcard",
                     .points = {.from_client = from_client},
                     .stores = stores,
                     .account_data = account_data,
+                    .session_data = session_data,
                     .options = options};
 
 }  // namespace causeway
