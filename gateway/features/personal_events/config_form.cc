@@ -57,6 +57,18 @@ constexpr std::array publish_models{PublishModel::publishers, PublishModel::subs
 constexpr std::array send_last_values{SendLast::on_subscription_and_presence,
                                       SendLast::on_subscription, SendLast::never};
 
+struct Number {
+    std::string_view field, label;
+    std::uint64_t most;
+    std::uint64_t NodeConfig::*member;  ///< 0: "max"
+};
+constexpr std::array numbers{
+    Number{"pubsub#item_expire", "Seconds that an item is kept, or max", 100ULL * 365 * 86'400,
+           &NodeConfig::keep_seconds},
+    Number{"pubsub#max_payload_size", "Bytes of an item, or max", 1ULL << 30U,
+           &NodeConfig::max_payload},
+};
+
 /// What is the same for all nodes here: a form may say it, and nothing else.
 struct Fixed {
     std::string_view field, value;
@@ -66,8 +78,22 @@ constexpr std::array fixed{
     Fixed{"pubsub#subscribe", "1"},
     Fixed{"pubsub#presence_based_delivery", "0"},
     Fixed{"pubsub#purge_offline", "0"},
-    Fixed{"pubsub#item_expire", "max"},
+    Fixed{"pubsub#notify_sub", "0"},
+    Fixed{"pubsub#tempsub", "0"},
+    Fixed{"pubsub#collection", ""},
 };
+
+/// What a node has no use for here: it may stand in a form, as it does in those that libraries fill
+/// in for themselves, and says something to people or to collections of nodes only.
+constexpr std::array<std::string_view, 9> passed_over{"pubsub#contact",
+                                                      "pubsub#language",
+                                                      "pubsub#body_xslt",
+                                                      "pubsub#dataform_xslt",
+                                                      "pubsub#itemreply",
+                                                      "pubsub#children",
+                                                      "pubsub#children_max",
+                                                      "pubsub#children_association_policy",
+                                                      "pubsub#children_association_whitelist"};
 
 std::optional<bool> flag_of(std::string_view text) {
     if (text == "1" || text == "true") return true;
@@ -92,18 +118,24 @@ Fault choose(std::string_view field, const Values& values, const std::array<Valu
     return {};
 }
 
-Fault read_max_items(const Values& values, std::uint64_t most, NodeConfig& config) {
+/// "max", which is 0, or a number.
+Fault read_number(std::string_view field, const Values& values, std::uint64_t most,
+                  std::uint64_t& number) {
     const std::string_view text = single(values);
     if (text == "max") {
-        config.max_items = NodeConfig::max;
+        number = 0;
         return {};
     }
-    std::uint64_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     const bool whole = error == std::errc{} && end == text.data() + text.size();
-    if (!whole || number == 0 || number > most) {
-        return bad("pubsub#max_items", fmt::format("\"max\" or a number from 1 to {}", most));
-    }
+    if (whole && number > 0 && number <= most) return {};
+    return bad(field, fmt::format("\"max\" or a number from 1 to {}", most));
+}
+
+Fault read_max_items(const Values& values, std::uint64_t most, NodeConfig& config) {
+    static_assert(NodeConfig::max == 0);
+    std::uint64_t number = 0;
+    if (auto fault = read_number("pubsub#max_items", values, most, number)) return fault;
     config.max_items = static_cast<std::uint32_t>(number);
     return {};
 }
@@ -126,6 +158,10 @@ Fault read_field(std::string_view field, const Values& values, std::uint64_t mos
         config.*text.member = std::string(value);
         return {};
     }
+    for (const Number& row : numbers) {
+        if (field == row.field) return read_number(field, values, row.most, config.*row.member);
+    }
+    if (std::ranges::find(passed_over, field) != passed_over.end()) return {};
     for (const Fixed& row : fixed) {
         if (field != row.field) continue;
         const auto given = flag_of(single(values));
@@ -197,8 +233,8 @@ void add_groups(XmlBuilder& xml, const NodeConfig& config,
     xml.close();
 }
 
-std::string max_items_of(const NodeConfig& config) {
-    return config.max_items == NodeConfig::max ? "max" : std::to_string(config.max_items);
+std::string number_or_max(std::uint64_t number) {
+    return number == 0 ? "max" : std::to_string(number);
 }
 
 }  // namespace
@@ -221,7 +257,10 @@ void append_config_form(XmlBuilder& xml, std::string_view type, const NodeConfig
     add_groups(xml, config, roster_groups);
     add_choice(xml, "pubsub#publish_model", "Who may publish", publish_models, config.publish);
     add_value(xml, "pubsub#max_items", "text-single", "Items that are kept: a number, or max",
-              max_items_of(config));
+              number_or_max(config.max_items));
+    for (const Number& row : numbers) {
+        add_value(xml, row.field, "text-single", row.label, number_or_max(config.*row.member));
+    }
     for (const Flag& flag : flags) {
         add_value(xml, flag.field, "boolean", flag.label, config.*flag.member ? "1" : "0");
     }
@@ -252,7 +291,8 @@ std::string metadata_form(const Node& node, std::string_view owner) {
               to_string(config.access));
     add_value(xml, "pubsub#publish_model", "list-single", "Who may publish",
               to_string(config.publish));
-    add_value(xml, "pubsub#max_items", "text-single", "Items that are kept", max_items_of(config));
+    add_value(xml, "pubsub#max_items", "text-single", "Items that are kept",
+              number_or_max(config.max_items));
     add_value(xml, "pubsub#num_items", "text-single", "Items that are there",
               std::to_string(node.tally.items));
     return xml.take();

@@ -7,6 +7,8 @@
 #include <charconv>
 #include <optional>
 
+#include "gateway/store/ids.h"
+
 namespace causeway::personal_events {
 namespace {
 
@@ -87,6 +89,16 @@ constexpr std::array flags{
     Flag{"headlines", &NodeConfig::headlines},
 };
 
+struct Number {
+    std::string_view word;
+    std::uint64_t NodeConfig::*member;
+};
+/// Those that are 0 are not written.
+constexpr std::array numbers{
+    Number{"keep-seconds", &NodeConfig::keep_seconds},
+    Number{"max-payload", &NodeConfig::max_payload},
+};
+
 bool read_address(std::string_view value, auto& list, const auto& names) {
     const std::string_view name = take_until(value, ' ');
     using Value = typename std::remove_reference_t<decltype(list)>::mapped_type;
@@ -121,6 +133,12 @@ bool read_line(NodeSettings& settings, std::string_view word, std::string_view v
     if (word == "max-items") {
         const auto number = number_of(value);
         if (number) config.max_items = static_cast<std::uint32_t>(*number);
+        return number.has_value();
+    }
+    for (const Number& row : numbers) {
+        if (word != row.word) continue;
+        const auto number = number_of(value);
+        if (number) config.*row.member = *number;
         return number.has_value();
     }
     for (const Flag& flag : flags) {
@@ -169,6 +187,13 @@ SubscriptionState Node::subscription(const Jid& who) const {
     return best;
 }
 
+bool is_over(const NodeConfig& config, const Item& item, UnixMillis now) {
+    return config.keep_seconds != 0 &&
+           static_cast<UnixMillis>(time_of_id(item.number)) +
+                   static_cast<UnixMillis>(config.keep_seconds * 1000) <=
+               now;
+}
+
 // ---- keys ----
 
 std::string settings_key(std::string_view node) { return std::string(node); }
@@ -198,6 +223,9 @@ std::string text_of(const NodeSettings& settings) {
     add_line(out, "send-last", to_string(config.send_last));
     add_line(out, "max-items", std::to_string(config.max_items));
     for (const Flag& flag : flags) add_line(out, flag.word, config.*flag.member ? "1" : "0");
+    for (const Number& row : numbers) {
+        if (config.*row.member != 0) add_line(out, row.word, std::to_string(config.*row.member));
+    }
     if (!config.title.empty()) add_line(out, "title", config.title);
     if (!config.description.empty()) add_line(out, "description", config.description);
     if (!config.type.empty()) add_line(out, "type", config.type);

@@ -41,6 +41,8 @@ struct NodeConfig {
     PublishModel publish = PublishModel::publishers;
     SendLast send_last = SendLast::on_subscription_and_presence;
     std::uint32_t max_items = 1;
+    std::uint64_t keep_seconds = 0;  ///< how long an item is there (item_expire); 0: for good
+    std::uint64_t max_payload = 0;   ///< bytes of an item; 0: as many as the server allows
     bool persist_items = true;
     bool deliver_notifications = true;
     bool deliver_payloads = true;
@@ -92,6 +94,9 @@ struct Item {
         return id.size() + publisher.size() + payload.size();
     }
 };
+
+/// The time of an item of that node has passed: nobody gets it any more.
+bool is_over(const NodeConfig& config, const Item& item, UnixMillis now);
 
 // ---- in the store ----
 

@@ -61,7 +61,8 @@ std::optional<Refusal> check_item(const Hub& hub, const Publication& publication
         if (!config.persist_items && !config.deliver_payloads) return {};
         return Refusal{.detail = "payload-required", .text = "The item holds no element."};
     }
-    const std::uint64_t most = limit(hub, item_bytes);
+    std::uint64_t most = limit(hub, item_bytes);
+    if (config.max_payload != 0) most = std::min(most, config.max_payload);
     if (request.payload.size() <= most) return {};
     return Refusal{.condition = StanzaCondition::not_acceptable,
                    .detail = "payload-too-big",
@@ -145,7 +146,11 @@ void put(AccountNodes& nodes, const PublicationRef& publication, std::uint64_t r
     commit(nodes, publication);
 }
 
-/// The oldest items make room.
+bool has_passed(const AccountNodes& nodes, const Publication& publication, const Item& item) {
+    return is_over(publication.node.config(), item, nodes.hub().clock().wall());
+}
+
+/// The oldest items make room, and those go whose time has passed.
 void make_room(AccountNodes& nodes, const PublicationRef& publication, std::uint64_t most) {
     nodes.read_all(
         publication->request->node, [&nodes, publication, most](Result<std::vector<Item>> items) {
@@ -157,7 +162,8 @@ void make_room(AccountNodes& nodes, const PublicationRef& publication, std::uint
             std::uint64_t replaced = 0;
             for (const Item& item : *items) {
                 const bool same = item.id == publication->item.id;
-                if (!same && ++kept < most) continue;
+                const bool over = has_passed(nodes, *publication, item);
+                if (!same && !over && ++kept < most) continue;
                 ++replaced;
                 publication->replaced_bytes += item.bytes();
                 if (!same) {
@@ -175,6 +181,10 @@ void find_replaced(AccountNodes& nodes, const PublicationRef& publication) {
     const std::uint64_t most = most_items(nodes.hub(), publication->node.config());
     if (tally.items == 0) {
         put(nodes, publication, 0);
+        return;
+    }
+    if (publication->node.config().keep_seconds != 0) {
+        make_room(nodes, publication, most);
         return;
     }
     if (tally.items == 1 && (most == 1 || tally.last_item == publication->item.id)) {

@@ -83,12 +83,20 @@ std::string answer_of(const Request& request, const std::vector<Item>& items, Ra
     return xml.take();
 }
 
+void drop_old(AccountNodes& nodes, const Request& request, std::vector<Item>& items) {
+    const Node* node = nodes.find(request.node);
+    if (node == nullptr) return;
+    const UnixMillis now = nodes.hub().clock().wall();
+    std::erase_if(items, [&](const Item& item) { return is_over(node->config(), item, now); });
+}
+
 void tell_all(AccountNodes& nodes, const RequestRef& request) {
     nodes.read_all(request->node, [&nodes, request](Result<std::vector<Item>> items) {
         if (!items) {
             end_failed(nodes, *request);
             return;
         }
+        drop_old(nodes, *request, *items);
         const auto range = range_of(*items, *request);
         if (range) {
             end_answered(nodes, *request, answer_of(*request, *items, *range));
@@ -102,7 +110,10 @@ void tell_some(AccountNodes& nodes, const RequestRef& request) {
     nodes.read(request->node, request->ids, [&nodes, request](Result<std::vector<Item>> items) {
         if (!items) {
             end_failed(nodes, *request);
-        } else if (items->empty()) {
+            return;
+        }
+        drop_old(nodes, *request, *items);
+        if (items->empty()) {
             end_refused(nodes, *request, no_such_item());
         } else {
             std::size_t bytes = 0;
