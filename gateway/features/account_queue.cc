@@ -7,12 +7,21 @@
 namespace causeway {
 
 bool AccountQueue::enter(Account& account, const Slot<AccountQueue>& slot, Task task) {
+    const AccountQueue* queue = account.slots.get(slot);
+    if (queue != nullptr && queue->waiting_.size() >= limit) return false;
+    add(account, slot, std::move(task));
+    return true;
+}
+
+void AccountQueue::enter_own(Account& account, const Slot<AccountQueue>& slot, Task task) {
+    add(account, slot, std::move(task));
+}
+
+void AccountQueue::add(Account& account, const Slot<AccountQueue>& slot, Task task) {
     AccountQueue& queue = account.slots.make(slot);
-    if (queue.waiting_.size() >= limit) return false;
     account.begin_question();
     queue.waiting_.push_back(std::move(task));
     if (queue.waiting_.size() == 1) run(account, slot);
-    return true;
 }
 
 void AccountQueue::run(Account& account, const Slot<AccountQueue>& slot) {

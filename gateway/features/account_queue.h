@@ -22,8 +22,11 @@ public:
     /// Runs `task` now or behind those that wait; the account stays loaded until it is done. False:
     /// `limit` tasks wait, and this one is not run.
     [[nodiscard]] static bool enter(Account& account, const Slot<AccountQueue>& slot, Task task);
+    /// The same for what the server does by itself, one thing at a time: it always has a place.
+    static void enter_own(Account& account, const Slot<AccountQueue>& slot, Task task);
 
 private:
+    static void add(Account& account, const Slot<AccountQueue>& slot, Task task);
     static void run(Account& account, const Slot<AccountQueue>& slot);
 
     std::deque<Task> waiting_;  ///< the first is under way

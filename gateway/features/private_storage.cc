@@ -3,8 +3,11 @@
 // stored: asked for, it comes back empty, as one that was never there.
 //
 // A change reads what the account has stored, so that its bounds hold, and then commits.
+#include "gateway/features/private_storage.h"
+
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <memory>
@@ -12,6 +15,7 @@
 
 #include "gateway/config/feature_option.h"
 #include "gateway/features/account_queue.h"
+#include "gateway/features/conversions/data_change.h"
 #include "gateway/route/router.h"
 #include "gateway/session/account.h"
 #include "gateway/xml/builder.h"
@@ -118,7 +122,7 @@ struct Reading {
     }
 };
 
-void look_up(const IqReturn& back, const Account& account, const Elements& wanted,
+void look_up(const IqReturn& back, Account& account, const Elements& wanted,
              const AccountQueue::Done& done) {
     const auto reading = std::make_shared<Reading>(Reading{wanted, wanted.size()});
     for (std::size_t i = 0; i < wanted.size(); ++i) {
@@ -166,8 +170,7 @@ bool fits(const Hub& hub, const Account& account, const std::vector<MapEntry>& s
            within(elements_per_account, sizes.size(), count_before);
 }
 
-void commit(const IqReturn& back, const Account& account, const Elements& change,
-            const AccountQueue::Done& done) {
+Batch batch_of(const Account& account, const Elements& change) {
     Batch batch;
     for (const auto& [key, text] : change) {
         if (text.empty()) {
@@ -176,10 +179,37 @@ void commit(const IqReturn& back, const Account& account, const Elements& change
             batch.map_set(store_name, account.jid().bare(), key, text);
         }
     }
-    back.hub.shared.store.commit(std::move(batch), back.hub.shard,
-                                 [back, done](const Outcome& outcome) {
+    return batch;
+}
+
+std::string value_of(const std::vector<MapEntry>& stored, std::string_view key) {
+    const auto found = std::ranges::find(stored, key, &MapEntry::key);
+    return found == stored.end() ? std::string{} : found->value;
+}
+
+void announce(Account& account, const Elements& change, const std::vector<MapEntry>& stored) {
+    for (const auto& [key, text] : change) {
+        const std::string before = value_of(stored, key);
+        if (before == text) continue;
+        conversions::announce(account, {.place = conversions::DataChange::Place::private_element,
+                                        .name = key,
+                                        .before = before});
+    }
+}
+
+/// What was stored before, and what is to be stored.
+struct Change {
+    std::vector<MapEntry> stored;
+    Elements elements;
+};
+
+void commit(const IqReturn& back, Account& account, const std::shared_ptr<const Change>& change,
+            const AccountQueue::Done& done) {
+    back.hub.shared.store.commit(batch_of(account, change->elements), back.hub.shard,
+                                 [back, &account, change, done](const Outcome& outcome) {
                                      if (outcome) {
                                          back.result({});
+                                         announce(account, change->elements, change->stored);
                                      } else {
                                          back.error(unreadable());
                                      }
@@ -187,24 +217,27 @@ void commit(const IqReturn& back, const Account& account, const Elements& change
                                  });
 }
 
-void change(const IqReturn& back, const Account& account, const Elements& elements,
+constexpr std::string_view full = "This account keeps as much as it may already.";
+
+void change(const IqReturn& back, Account& account, const Elements& elements,
             const AccountQueue::Done& done) {
     back.hub.shared.store.map_list(
         std::string(store_name), std::string(account.jid().bare()), back.hub.shard,
-        [back, &account, elements, done](const Result<std::vector<MapEntry>>& stored) {
+        [back, &account, elements, done](Result<std::vector<MapEntry>> stored) {
             if (stored && fits(back.hub, account, *stored, elements)) {
-                commit(back, account, elements, done);
+                commit(back, account,
+                       std::make_shared<const Change>(Change{std::move(*stored), elements}), done);
                 return;
             }
             back.error(stored ? StanzaError{.condition = StanzaCondition::resource_constraint,
-                                            .text = "This account keeps as much as it may already.",
+                                            .text = std::string(full),
                                             .type = "cancel"}
                               : unreadable());
             done();
         });
 }
 
-using Work = void (*)(const IqReturn& back, const Account& account, const Elements& elements,
+using Work = void (*)(const IqReturn& back, Account& account, const Elements& elements,
                       const AccountQueue::Done& done);
 
 void answer(const IqRequest& request, bool whole, Work work) {
@@ -242,7 +275,64 @@ constexpr std::array handlers{
 constexpr std::array disco_features{ns::private_storage};
 constexpr std::array stores{OwnedStore{store_name, OwnedStore::Shape::map}};
 
+/// Changes one element; `done` is told of it.
+void edit_stored(Account& account, const std::string& element_key, const PrivateEdit& edit,
+                 const std::function<void(const Outcome&)>& done) {
+    account.hub().shared.store.map_list(
+        std::string(store_name), std::string(account.jid().bare()), account.hub().shard,
+        [&account, element_key, edit, done](const Result<std::vector<MapEntry>>& stored) {
+            if (!stored) {
+                done(stored.error());
+                return;
+            }
+            const std::string before = value_of(*stored, element_key);
+            const std::optional<std::string> next = edit(before);
+            if (!next || *next == before) {
+                done({});
+                return;
+            }
+            const Elements change{{element_key, *next}};
+            if (!fits(account.hub(), account, *stored, change)) {
+                done(Outcome::policy(std::string(full)));
+                return;
+            }
+            account.hub().shared.store.commit(batch_of(account, change), account.hub().shard, done);
+        });
+}
+
 }  // namespace
+
+void read_private(Account& account, std::string_view element_ns, std::string_view name,
+                  std::function<void(const Result<std::string>&)> done) {
+    AccountQueue::enter_own(account, queue,
+                            [&account, element_key = fmt::format("{} {}", element_ns, name),
+                             done = std::move(done)](const AccountQueue::Done& ended) {
+                                account.hub().shared.store.map_get(
+                                    std::string(store_name), std::string(account.jid().bare()),
+                                    element_key, account.hub().shard,
+                                    [done, ended](const Result<std::optional<std::string>>& found) {
+                                        if (found) {
+                                            done(found->value_or(std::string{}));
+                                        } else {
+                                            done(found.error());
+                                        }
+                                        ended();
+                                    });
+                            });
+}
+
+void edit_private(Account& account, std::string_view element_ns, std::string_view name,
+                  PrivateEdit edit, std::function<void(const Outcome&)> done) {
+    AccountQueue::enter_own(
+        account, queue,
+        [&account, element_key = fmt::format("{} {}", element_ns, name), edit = std::move(edit),
+         done = std::move(done)](const AccountQueue::Done& ended) {
+            edit_stored(account, element_key, edit, [done, ended](const Outcome& outcome) {
+                done(outcome);
+                ended();
+            });
+        });
+}
 
 extern const Feature private_storage;
 const Feature private_storage{.name = "private_storage",

@@ -35,6 +35,7 @@ extern const Feature carbons;                  // XEP-0280
 extern const Feature message_archive;          // XEP-0313, XEP-0441
 extern const Feature client_state;             // XEP-0352
 extern const Feature stanza_ids;               // XEP-0359
+extern const Feature avatar_conversion;        // XEP-0398
 extern const Feature message_retraction;       // XEP-0424
 extern const Feature stream_limits;            // XEP-0478
 extern const Feature service_profiles;         // last: it leaves out what others announce
@@ -93,6 +94,7 @@ std::span<const Feature* const> all_features() {
         &message_archive,
         &client_state,
         &stanza_ids,
+        &avatar_conversion,
         &message_retraction,
         &stream_limits,
         &service_profiles,

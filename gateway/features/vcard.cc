@@ -8,6 +8,8 @@
 // it has no image is left alone, and what it says is told from what is put here. When the photo
 // changes, the available sessions' presence is sent anew. The hash is a store of its own, read with
 // the account: the card is not.
+#include "gateway/features/vcard.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,6 +18,7 @@
 #include "gateway/base/encoding.h"
 #include "gateway/config/feature_option.h"
 #include "gateway/features/account_queue.h"
+#include "gateway/features/conversions/data_change.h"
 #include "gateway/route/router.h"
 #include "gateway/sasl/scram_keys.h"
 #include "gateway/session/account.h"
@@ -226,37 +229,88 @@ void adopt(Account& account, const std::string& hash) {
     }
 }
 
+/// A card that is to be stored, which is not too large.
+struct NewCard {
+    std::string card;
+    std::string hash;          ///< of its photo
+    std::string before;        ///< the card that it replaces
+    std::string_view by = {};  ///< as in conversions::DataChange
+};
+
+std::size_t limit_of(const Account& account) {
+    return static_cast<std::size_t>(bytes.integer(*account.hub().config, account.jid().domain()));
+}
+
+std::string too_large(const Account& account, const std::string& card) {
+    return fmt::format("A card has at most {} bytes here; this one has {}.", limit_of(account),
+                       card.size());
+}
+
+/// Stores the card. When it is durable, `told` hears of it before anybody else; `ended` is called
+/// last.
+void commit(Account& account, const NewCard& next, std::function<void(const Outcome&)> told,
+            const AccountQueue::Done& ended) {
+    Batch batch;
+    batch.map_set(card_store, account.jid().bare(), key, next.card);
+    batch.map_set(photo_store, account.jid().bare(), key, next.hash);
+    account.hub().shared.store.commit(
+        std::move(batch), account.hub().shard,
+        [&account, hash = next.hash, before = next.before, by = next.by, told = std::move(told),
+         ended](const Outcome& outcome) {
+            if (outcome) account.stored_anew();
+            told(outcome);
+            if (outcome) {
+                adopt(account, hash);
+                conversions::announce(
+                    account,
+                    {.place = conversions::DataChange::Place::card, .before = before, .by = by});
+            }
+            ended();
+        });
+}
+
+void read_stored(Account& account, std::function<void(const Result<std::string>&)> then) {
+    account.hub().shared.store.map_get(
+        std::string(card_store), std::string(account.jid().bare()), std::string(key),
+        account.hub().shard,
+        [then = std::move(then)](const Result<std::optional<std::string>>& card) {
+            if (card) {
+                then(card->value_or(std::string{}));
+            } else {
+                then(card.error());
+            }
+        });
+}
+
 void set(const IqRequest& request) {
     const IqReturn back(request);
     Account& account = *request.account;
     std::string card;
     append_element(card, request.payload, ns::client);
-    const auto limit =
-        static_cast<std::size_t>(bytes.integer(*request.hub.config, account.jid().domain()));
-    if (card.size() > limit) {
-        back.error({.condition = StanzaCondition::policy_violation,
-                    .text = fmt::format("A card has at most {} bytes here; this one has {}.", limit,
-                                        card.size())});
+    if (card.size() > limit_of(account)) {
+        back.error(
+            {.condition = StanzaCondition::policy_violation, .text = too_large(account, card)});
         return;
     }
-    const auto change =
-        [back, &account, card = std::move(card),
-         hash = photo_of(request.payload, request.stanza.arena)](const AccountQueue::Done& done) {
-            Batch batch;
-            batch.map_set(card_store, account.jid().bare(), key, card);
-            batch.map_set(photo_store, account.jid().bare(), key, hash);
-            back.hub.shared.store.commit(std::move(batch), back.hub.shard,
-                                         [back, &account, hash, done](const Outcome& outcome) {
-                                             if (outcome) {
-                                                 account.stored_anew();
-                                                 back.result({});
-                                                 adopt(account, hash);
-                                             } else {
-                                                 back.error(unreadable());
-                                             }
-                                             done();
-                                         });
-        };
+    const auto change = [back, &account, card = std::move(card),
+                         hash = photo_of(request.payload, request.stanza.arena)](
+                            const AccountQueue::Done& done) {
+        read_stored(account, [back, &account, card, hash, done](const Result<std::string>& before) {
+            if (!before) {
+                back.error(unreadable());
+                done();
+                return;
+            }
+            const auto answer = [back](const Outcome& outcome) {
+                if (outcome) {
+                    back.result({});
+                } else {
+                    back.error(unreadable());
+                }
+            };
+            commit(account, {card, hash, *before}, answer, done);
+        });
+    };
     if (!AccountQueue::enter(account, queue, change)) back.error(busy());
 }
 
@@ -277,7 +331,52 @@ constexpr std::array stores{OwnedStore{card_store, OwnedStore::Shape::map},
                             OwnedStore{photo_store, OwnedStore::Shape::map}};
 constexpr std::array account_data{AccountData{photo_store, load_photo}};
 
+/// The hash of the photo in a card that stands in the store, or will.
+std::string photo_of(const std::string& card) {
+    std::string hash;
+    static_cast<void>(Packet::visit_bytes(
+        fmt::format("<iq type='set' id='x'>{}</iq>", card),
+        [&](Stanza& stanza) { hash = photo_of(*stanza.payload(), stanza.arena); }));
+    return hash;
+}
+
 }  // namespace
+
+void read_card(Account& account, std::function<void(const Result<std::string>&)> done) {
+    AccountQueue::enter_own(
+        account, queue, [&account, done = std::move(done)](const AccountQueue::Done& ended) {
+            read_stored(account, [done, ended](const Result<std::string>& card) {
+                done(card);
+                ended();
+            });
+        });
+}
+
+void edit_card(Account& account, std::string_view by, CardEdit edit,
+               std::function<void(const Outcome&)> done) {
+    const auto change = [&account, by, edit = std::move(edit),
+                         done = std::move(done)](const AccountQueue::Done& ended) {
+        read_stored(account, [&account, by, edit, done, ended](const Result<std::string>& card) {
+            const auto end = [done, ended](const Outcome& outcome) {
+                done(outcome);
+                ended();
+            };
+            if (!card) {
+                end(card.error());
+                return;
+            }
+            const std::optional<std::string> next = edit(*card);
+            if (!next) {
+                end({});
+            } else if (next->size() > limit_of(account)) {
+                end(Outcome::policy(too_large(account, *next)));
+            } else {
+                commit(account, {*next, photo_of(*next), *card, by}, done, ended);
+            }
+        });
+    };
+    AccountQueue::enter_own(account, queue, change);
+}
 
 extern const Feature vcard;
 const Feature vcard{.name = "vcard",

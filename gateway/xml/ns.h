@@ -76,6 +76,20 @@ inline constexpr std::string_view retraction_tombstones =
     "urn:xmpp:message-retract:1#tombstone";                                // 0424
 inline constexpr std::string_view channel_binding = "urn:xmpp:sasl-cb:0";  // 0440
 
+// What clients keep with an account, in its old and its new place
+inline constexpr std::string_view bookmarks = "urn:xmpp:bookmarks:1";                        // 0402
+inline constexpr std::string_view bookmarks_compat = "urn:xmpp:bookmarks:1#compat";          // 0402
+inline constexpr std::string_view bookmarks_compat_pep = "urn:xmpp:bookmarks:1#compat-pep";  // 0402
+inline constexpr std::string_view bookmarks_conversion = "urn:xmpp:bookmarks-conversion:0";  // 0411
+inline constexpr std::string_view bookmark_list = "storage:bookmarks";                       // 0048
+inline constexpr std::string_view avatar_data = "urn:xmpp:avatar:data";                      // 0084
+inline constexpr std::string_view avatar_metadata = "urn:xmpp:avatar:metadata";              // 0084
+inline constexpr std::string_view avatar_conversion = "urn:xmpp:pep-vcard-conversion:0";     // 0398
+inline constexpr std::string_view vcard4 = "urn:ietf:params:xml:ns:vcard-4.0";               // 0292
+inline constexpr std::string_view vcard4_node = "urn:xmpp:vcard4";                           // 0292
+inline constexpr std::string_view displayed = "urn:xmpp:mds:displayed:0";                    // 0490
+inline constexpr std::string_view displayed_assist = "urn:xmpp:mds:server-assist:0";         // 0490
+
 inline constexpr std::string_view registration_feature =
     "http://jabber.org/features/iq-register";  // 0077
 

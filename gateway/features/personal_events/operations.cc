@@ -4,8 +4,10 @@
 
 #include <algorithm>
 
+#include "gateway/features/conversions/data_change.h"
 #include "gateway/features/personal_events/notify.h"
 #include "gateway/features/personal_events/personal_events.h"
+#include "gateway/xml/ns.h"
 
 namespace causeway::personal_events {
 namespace {
@@ -132,6 +134,18 @@ void drop_all_subscribers(AccountNodes& nodes) {
         return;
     }
     nodes.done();
+}
+
+void announce_change(const AccountNodes& nodes, const Request& request, std::string_view item,
+                     std::string_view before) {
+    if (!std::holds_alternative<IqReturn>(request.back)) return;
+    conversions::announce(nodes.account(),
+                          {conversions::DataChange::Place::node, request.node, item, before});
+}
+
+bool is_announced_with_before(std::string_view node) {
+    // It is replaced whole, and only what changed in it concerns others (XEP-0402).
+    return node == ns::bookmark_list;
 }
 
 bool is_owner(const AccountNodes& nodes, const Request& request) {

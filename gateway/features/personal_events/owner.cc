@@ -53,6 +53,7 @@ struct Change {
     std::string event = {};
     bool with_settings = false;
     std::vector<Jid> dropped = {};
+    std::optional<std::string> gone = {};  ///< the item that goes; empty: all
 };
 
 void finish(AccountNodes& nodes, const RequestRef& request, Change change) {
@@ -69,6 +70,7 @@ void finish(AccountNodes& nodes, const RequestRef& request, Change change) {
                     if (!kept->event.empty()) {
                         notify(nodes, request->node, kept->node, kept->event);
                     }
+                    if (kept->gone) announce_change(nodes, *request, *kept->gone);
                     nodes.done();
                 });
 }
@@ -82,7 +84,7 @@ void retract_found(AccountNodes& nodes, const RequestRef& request, const Item& i
     if (node.tally.last_item == item.id) {
         node.tally.last_item = others.empty() ? std::string{} : others.front().id;
     }
-    Change change{.node = std::move(node)};
+    Change change{.node = std::move(node), .gone = item.id};
     erase_items(nodes, request->node, {&item, 1}, change.batch);
     if (request->notify || change.node.config().notify_retract) {
         change.event = retract_event(request->node, item.id);
@@ -155,7 +157,9 @@ void purge(AccountNodes& nodes, const RequestRef& request) {
         return;
     }
     with_all_items(nodes, request, [&nodes, request](const std::vector<Item>& items) {
-        Change change{.node = *nodes.find(request->node), .event = purge_event(request->node)};
+        Change change{.node = *nodes.find(request->node),
+                      .event = purge_event(request->node),
+                      .gone = std::string{}};
         const std::uint64_t last = change.node.tally.last_number;
         change.node.tally = {};
         change.node.tally.last_number = last;
@@ -219,6 +223,7 @@ void delete_node(AccountNodes& nodes, const RequestRef& request) {
             if (node.config().notify_delete) {
                 notify(nodes, request->node, node, delete_event(request->node));
             }
+            announce_change(nodes, *request, {});
             nodes.done();
         });
     });

@@ -20,6 +20,7 @@ struct Publication {
     bool made = false;
     Item item;
     std::uint64_t replaced_bytes = 0;  ///< of what goes
+    std::string before = {};           ///< the newest of what goes; see is_announced_with_before()
     Batch batch;
 };
 using PublicationRef = std::shared_ptr<Publication>;
@@ -107,6 +108,9 @@ void published_now(AccountNodes& nodes, const Publication& publication) {
                     .take();
     }
     notify(nodes, request.node, publication.node, event);
+    if (request.has_item && config.persist_items) {
+        announce_change(nodes, request, publication.item.id, publication.before);
+    }
     nodes.done();
 }
 
@@ -158,6 +162,7 @@ void make_room(AccountNodes& nodes, const PublicationRef& publication, std::uint
                 end_failed(nodes, *publication->request);
                 return;
             }
+            if (!items->empty()) publication->before = items->front().payload;
             std::uint64_t kept = 0;
             std::uint64_t replaced = 0;
             for (const Item& item : *items) {
@@ -187,7 +192,8 @@ void find_replaced(AccountNodes& nodes, const PublicationRef& publication) {
         make_room(nodes, publication, most);
         return;
     }
-    if (tally.items == 1 && (most == 1 || tally.last_item == publication->item.id)) {
+    if (tally.items == 1 && (most == 1 || tally.last_item == publication->item.id) &&
+        !is_announced_with_before(request.node)) {
         publication->replaced_bytes = tally.bytes;
         if (tally.last_item != publication->item.id) {
             publication->batch.map_erase(item_store, nodes.account().jid().bare(),
@@ -202,6 +208,7 @@ void find_replaced(AccountNodes& nodes, const PublicationRef& publication) {
                        end_failed(nodes, *publication->request);
                    } else if (!items->empty()) {
                        publication->replaced_bytes = items->front().bytes();
+                       publication->before = items->front().payload;
                        put(nodes, publication, 1);
                    } else if (publication->node.tally.items < most) {
                        put(nodes, publication, 0);

@@ -1,0 +1,18 @@
+// The photo in a vcard-temp card (XEP-0054), as the avatar that it is.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "gateway/features/personal_events/avatar.h"
+
+namespace causeway::conversions {
+
+/// The photo in a card. An empty one, if the card has none, or one at a URL. Malformed: it is no
+/// base64, or it is not known what kind of picture it is.
+Result<personal_events::Avatar> photo_in(const std::string& card);
+
+/// The card with that photo and no other; an empty one: without. `card` may be empty.
+std::string with_photo(const std::string& card, const personal_events::Avatar& photo);
+
+}  // namespace causeway::conversions

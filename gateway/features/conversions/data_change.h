@@ -1,0 +1,35 @@
+// What a client changed of what it keeps with its account. The features that keep it announce it;
+// the conversions of this folder hear it, and put it into its other places.
+#pragma once
+
+#include <string_view>
+
+namespace causeway {
+class Account;
+}
+
+namespace causeway::conversions {
+
+struct DataChange {
+    enum class Place : unsigned char {
+        node,             ///< of personal events (XEP-0163)
+        card,             ///< vcard-temp (XEP-0054)
+        private_element,  ///< private storage (XEP-0049)
+    };
+    Place place;
+    std::string_view name = {};  ///< of the node; namespace and name of the private element
+    std::string_view item = {};  ///< of the node; empty: all of its items
+    /// What stood there before, as XML; empty: nothing, or the place does not tell.
+    std::string_view before = {};
+    /// Of the card: the conversion that changed it; empty: a client.
+    std::string_view by = {};
+};
+
+/// On the account's home, when the change is durable.
+void announce(Account& account, const DataChange& change);
+
+// ---- who hears it ----
+
+void avatar_changed(Account& account, const DataChange& change);
+
+}  // namespace causeway::conversions
