@@ -36,6 +36,7 @@ extern const Feature message_archive;          // XEP-0313, XEP-0441
 extern const Feature client_state;             // XEP-0352
 extern const Feature stanza_ids;               // XEP-0359
 extern const Feature avatar_conversion;        // XEP-0398
+extern const Feature bookmark_conversion;      // XEP-0402, XEP-0411
 extern const Feature message_retraction;       // XEP-0424
 extern const Feature stream_limits;            // XEP-0478
 extern const Feature service_profiles;         // last: it leaves out what others announce
@@ -95,6 +96,7 @@ std::span<const Feature* const> all_features() {
         &client_state,
         &stanza_ids,
         &avatar_conversion,
+        &bookmark_conversion,
         &message_retraction,
         &stream_limits,
         &service_profiles,

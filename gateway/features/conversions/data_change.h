@@ -31,5 +31,6 @@ void announce(Account& account, const DataChange& change);
 // ---- who hears it ----
 
 void avatar_changed(Account& account, const DataChange& change);
+void bookmarks_changed(Account& account, const DataChange& change);
 
 }  // namespace causeway::conversions
