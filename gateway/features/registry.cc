@@ -33,6 +33,7 @@ extern const Feature delay;                    // XEP-0203
 extern const Feature dialback;                 // XEP-0220
 extern const Feature carbons;                  // XEP-0280
 extern const Feature message_archive;          // XEP-0313, XEP-0441
+extern const Feature vcard4;                   // XEP-0292
 extern const Feature client_state;             // XEP-0352
 extern const Feature stanza_ids;               // XEP-0359
 extern const Feature avatar_conversion;        // XEP-0398
@@ -94,6 +95,7 @@ std::span<const Feature* const> all_features() {
         &carbons,
         &message_archive,
         &client_state,
+        &vcard4,
         &stanza_ids,
         &avatar_conversion,
         &bookmark_conversion,

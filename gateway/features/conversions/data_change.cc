@@ -5,7 +5,7 @@
 namespace causeway::conversions {
 
 void announce(Account& account, const DataChange& change) {
-    constexpr std::array hear{avatar_changed, bookmarks_changed};
+    constexpr std::array hear{avatar_changed, bookmarks_changed, vcard4_changed};
     for (const auto& conversion : hear) conversion(account, change);
 }
 

@@ -32,5 +32,6 @@ void announce(Account& account, const DataChange& change);
 
 void avatar_changed(Account& account, const DataChange& change);
 void bookmarks_changed(Account& account, const DataChange& change);
+void vcard4_changed(Account& account, const DataChange& change);
 
 }  // namespace causeway::conversions

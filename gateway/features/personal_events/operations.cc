@@ -144,8 +144,8 @@ void announce_change(const AccountNodes& nodes, const Request& request, std::str
 }
 
 bool is_announced_with_before(std::string_view node) {
-    // It is replaced whole, and only what changed in it concerns others (XEP-0402).
-    return node == ns::bookmark_list;
+    // They are replaced whole, and only what changed in them concerns others (XEP-0402, XEP-0292).
+    return node == ns::bookmark_list || node == ns::vcard4_node;
 }
 
 bool is_owner(const AccountNodes& nodes, const Request& request) {
