@@ -40,6 +40,7 @@ extern const Feature avatar_conversion;        // XEP-0398
 extern const Feature bookmark_conversion;      // XEP-0402, XEP-0411
 extern const Feature message_retraction;       // XEP-0424
 extern const Feature stream_limits;            // XEP-0478
+extern const Feature displayed;                // XEP-0490
 extern const Feature service_profiles;         // last: it leaves out what others announce
 extern const Feature starttls;                 // RFC 6120 §5
 extern const Feature sasl;                     // RFC 6120 §6, XEP-0440
@@ -101,6 +102,7 @@ std::span<const Feature* const> all_features() {
         &bookmark_conversion,
         &message_retraction,
         &stream_limits,
+        &displayed,
         &service_profiles,
     };
     return all;
