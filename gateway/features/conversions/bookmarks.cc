@@ -5,9 +5,9 @@
 //
 // Of a list that a client replaces, only what differs from the one before concerns the others:
 // items are published and retracted for that, so clients are told of nothing that stayed as it was,
-// and nothing that another client did meanwhile is undone. The first time, all places get what is
-// in any of them. Only the account itself may read what is put into a node (XEP-0411 §5): a node
-// that others may read is left as it is.
+// and nothing that another client did meanwhile is undone. The first time, which a client's
+// question for a node may be, all places get what is in any of them. Only the account itself may
+// read what is put into a node (XEP-0411 §5): a node that others may read is left as it is.
 #include <algorithm>
 #include <array>
 #include <memory>
@@ -286,6 +286,27 @@ void unify(Account& account, const Passes::Done& done) {
     all->read_lists();
 }
 
+/// A client asks for bookmarks in a node, and nothing was ever unified: what an old client keeps is
+/// from a time before that was done, and is published now.
+Verdict look_for_older(FromClient& from) {
+    const Stanza& iq = from.stanza;
+    if (iq.kind != StanzaKind::iq || iq.type != StanzaType::get) return Verdict::next;
+    const Element* pubsub = iq.payload();
+    if (pubsub == nullptr || !pubsub->is(ns::pubsub, "pubsub") || iq.to != from.account.jid() ||
+        !from.account.loaded()) {
+        return Verdict::next;
+    }
+    const Element* items = pubsub->child(ns::pubsub, "items");
+    const std::string_view node = items == nullptr ? std::string_view{} : items->attribute("node");
+    if ((node == ns::bookmarks || node == ns::bookmark_list) &&
+        personal_events::readers_of(from.account, ns::bookmark_list) == Readers::undecided) {
+        Passes::request(from.account, passes, unify);
+    }
+    return Verdict::next;
+}
+
+constexpr std::array from_client{FromClientHook{Phase::copy, look_for_older}};
+
 }  // namespace
 
 void bookmarks_changed(Account& account, const DataChange& data) {
@@ -317,7 +338,10 @@ constexpr std::array bookmark_disco{ns::bookmarks_compat, ns::bookmarks_compat_p
                                     ns::bookmarks_conversion};
 
 extern const Feature bookmark_conversion;
-const Feature bookmark_conversion{
-    .name = "bookmark_conversion", .xep = 402, .version = "1.2.0", .account_disco = bookmark_disco};
+const Feature bookmark_conversion{.name = "bookmark_conversion",
+                                  .xep = 402,
+                                  .version = "1.2.0",
+                                  .account_disco = bookmark_disco,
+                                  .points = {.from_client = conversions::from_client}};
 
 }  // namespace causeway
