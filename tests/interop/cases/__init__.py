@@ -1,7 +1,7 @@
 """All groups of interop cases."""
 
 from . import (accounts, client_programs, clients, crash, discovery, events, federation,
-               judgement, outage, several_domains, silence)
+               judgement, menus, outage, several_domains, silence)
 
 GROUPS = [
     federation.Certificates,
@@ -17,5 +17,6 @@ GROUPS = [
     clients.Clients,
     accounts.Accounts,
     events.Events,
+    menus.Menus,
     client_programs.ClientPrograms,
 ]
