@@ -7,10 +7,10 @@ from lab.browser import Page
 from lab.causeway import HTTPS_PORT
 from lab.npm import NodeProgram, install
 from lab.process import run
+from lab.profanity import Profanity
 from lab.program import DEADLINE_SECONDS, PROGRAMS, Program
 from lab.relay import Relay
 from lab.server import C2S_PORT, C2S_TLS_PORT, password_of
-from lab.terminal import Terminal
 from suite import Group, check
 
 DOMAIN = "a.test"
@@ -49,7 +49,8 @@ class ClientPrograms(Group):
             ("stanzajs", lambda: self.converse(self._node("stanzajs.mjs", "stanza.js"))),
             ("strophejs", lambda: self.converse(self._node("strophejs.mjs", "Strophe.js"),
                                                 WEBSOCKET)),
-            ("conversejs", lambda: self.converse(self._conversejs, WEBSOCKET, self._reload)),
+            ("conversejs", lambda: self.converse(self._conversejs, WEBSOCKET, self._reload,
+                                                 self._history)),
             ("aioxmpp", lambda: self.converse(self._aioxmpp)),
             *((f"libstrophe/{transport}", self._bind(self.libstrophe, transport))
               for transport in TCP),
@@ -109,8 +110,29 @@ class ClientPrograms(Group):
         await bob.report("resumed")
         alice.say(jid, "after the reload")
         await alice.message("echo: after the reload", jid)
+        # Another device of the account: each sees what the other says.
+        phone = await self.a.login(jid.split("@")[0], resource="phone",
+                                   plugins=("xep_0030", "xep_0199", "xep_0280"))
+        await phone["xep_0280"].enable()
+        phone.say(alice.boundjid.bare, "from the phone")
+        await alice.message("from the phone", phone.boundjid.full)
+        await bob.report("copy", body="from the phone")
+        alice.say(jid, "to the page")
+        await alice.message("echo: to the page", jid)
+        for kind, body in (("carbon_received", "to the page"), ("carbon_sent", "echo: to the page")):
+            await phone.expect(lambda s, kind=kind, body=body: s.name == "message"
+                               and s[kind] and s[kind]["body"] == body, f"{kind} of {body}")
+        await self.lab.close_clients([phone])
 
-    async def converse(self, start, service="", also=None):
+    @staticmethod
+    async def _history(alice, page):
+        """A new browser shows all that was said, from the archive, and each line once."""
+        said = [TRICKY, *(f"missed {number}" for number in range(5)), "after the reload",
+                "to the page"]
+        lines = sorted([*said, *(f"echo: {line}" for line in said), "reload", "from the phone"])
+        await page.report("shown", **{"with": alice.boundjid.bare}, bodies=lines)
+
+    async def converse(self, start, service="", also=None, again_also=None):
         """What programs/README.md says of a program, once through, and a second session."""
         name = self.fresh("bob")
         bare = f"{name}@{DOMAIN}"
@@ -150,6 +172,8 @@ class ClientPrograms(Group):
         jid = (await again.report("online", contacts=[alice.boundjid.bare]))["jid"]
         await alice.presence(jid, "available")
         await again.report("presence", **{"from": alice.boundjid.full}, type="available")
+        if again_also:
+            await again_also(alice, again)
         await self._end(alice, again, jid)
 
     @staticmethod
@@ -216,12 +240,10 @@ class ClientPrograms(Group):
         await self.a.add_user(name)
         alice = await self.a.user(self.fresh("alice"))
         friend = alice.boundjid.bare
-        bob = await self._start_profanity(name)
+        bob = Profanity(self.lab, name)
+        await bob.open()
         service = f" server {DOMAIN} port {C2S_TLS_PORT} tls legacy"
-        await bob.type(f"/connect {bare}{service if transport == 'direct-tls' else ''}")
-        await bob.see("Enter password")
-        await bob.type(password_of(name))
-        await bob.see("logged in successfully")
+        await bob.log_in(bare, service if transport == "direct-tls" else "")
 
         alice.show("subscribe", bare)
         await bob.see(f"authorization request from {friend}")
@@ -257,16 +279,3 @@ class ClientPrograms(Group):
         await bob.type("/quit")
         await alice.presence(jid, "unavailable")
         await bob.ended()
-
-    async def _start_profanity(self, name):
-        terminal = Terminal(self.lab, name)
-        settings = f"{terminal.directory}/config/profanity"
-        os.makedirs(settings)
-        with open(f"{settings}/profrc", "w", encoding="utf-8") as file:
-            file.write("[connection]\nreconnect=1\n")
-        await terminal.start(["profanity"], {
-            "HOME": terminal.directory, "XDG_CONFIG_HOME": f"{terminal.directory}/config",
-            "XDG_DATA_HOME": f"{terminal.directory}/data", "LANG": "C.UTF-8",
-            "SSL_CERT_FILE": self.lab.authority.trust})
-        await terminal.see("/connect")
-        return terminal

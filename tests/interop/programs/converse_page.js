@@ -38,6 +38,17 @@ converse.plugins.add("reporter", {
       return connection;
     };
 
+    // What a chat's window holds, whenever that changes.
+    const show = (chat) => {
+      const tell = () =>
+        report("shown", {
+          with: chat.get("jid"),
+          bodies: chat.messages.map((message) => message.get("body")).sort(),
+        });
+      chat.messages.on("add", tell);
+      chat.messages.fetched.then(tell);
+    };
+
     api.listen.on("connected", async () => {
       if (handle().hasResumed()) {
         report("resumed");
@@ -49,6 +60,7 @@ converse.plugins.add("reporter", {
         jid: api.connection.get().jid,
         contacts: roster.map((contact) => contact.get("jid")).sort(),
       });
+      for (const contact of roster) show(await api.chats.open(contact.get("jid")));
     });
     api.listen.on("will-reconnect", () => report("disconnect"));
     api.listen.on("reconnected", () => report(handle().hasResumed() ? "resumed" : "again"));
@@ -60,6 +72,10 @@ converse.plugins.add("reporter", {
 
     api.listen.on("message", async ({ stanza, attrs }) => {
       if (!attrs.body || !stanza) return;
+      if (attrs.sender === "me") {
+        report("copy", { body: attrs.body });
+        return;
+      }
       const from = stanza.getAttribute("from");
       report("message", { from, body: attrs.body });
       if (attrs.body === "end") {
