@@ -30,6 +30,10 @@ Result<FormValues> read_fields(const Element& form, Arena& arena, std::size_t mo
          field = field->next_element()) {
         if (!field->is(ns::data_forms, "field")) continue;
         const std::string_view name = field->attribute("var");
+        // A text that was shown (XEP-0004 §3.3): Gajim, for one, sends the whole form back. The
+        // type may be left out.
+        const std::string_view type = field->attribute("type");
+        if (!field->has_attribute("var") && (type.empty() || type == "fixed")) continue;
         if (name.empty()) return Outcome::malformed("A field of the form has no name (var).");
         if (all.size() == most) {
             return Outcome::malformed(fmt::format("The form has more than {} fields.", most));

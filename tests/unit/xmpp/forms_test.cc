@@ -52,13 +52,23 @@ TEST_CASE("form: fields with their values, in any order, without FORM_TYPE") {
     CHECK(read->at("a").empty());
 }
 
+TEST_CASE("form: a text that was shown may come back, as often as it likes") {
+    std::string texts;
+    for (int i = 0; i < 10; ++i) texts += "<field type='fixed'><value>Read this.</value></field>";
+    const auto read = form(head + texts + "<field><value>And this.</value></field>" +
+                           "<field var='a' type='fixed'><value>1</value></field>");
+    REQUIRE(read.ok());
+    CHECK(read->size() == 1);
+    CHECK(read->at("a") == std::vector<std::string>{"1"});
+}
+
 TEST_CASE("form: what is refused") {
     CHECK_FALSE(form(head, "form").ok());
     CHECK_FALSE(form(head, "cancel").ok());
     CHECK_FALSE(form("").ok());
     CHECK_FALSE(form("<field var='FORM_TYPE'><value>g</value></field>").ok());
     CHECK_FALSE(form("<field var='FORM_TYPE'><value>f</value><value>f</value></field>").ok());
-    CHECK_FALSE(form(head + "<field><value>1</value></field>").ok());
+    CHECK_FALSE(form(head + "<field type='text-single'><value>1</value></field>").ok());
     CHECK_FALSE(form(head + "<field var='a'/><field var='a'/>").ok());
     CHECK(form(head + "<field var='a'/><field var='b'/><field var='c'/>").ok());
     CHECK_FALSE(
