@@ -53,8 +53,14 @@ public:
                 if (auto refusal = read_field(name, values)) return refusal;
             }
         }
-        const auto page = read_result_set(element, arena);
+        auto page = read_result_set(element, arena);
         if (!page) return Refusal{.text = page.error().why()};
+        // profanity (0.13) names the end of its last page beside the form, not in a <set/>; without
+        // that it would be told the same page again and show it twice.
+        const Element* after = element.child(ns::archive, "after");
+        if (after != nullptr && element.child(ns::result_set, "set") == nullptr) {
+            page->after = std::string(after->text(arena));
+        }
         return read_page(*page);
     }
 
