@@ -51,6 +51,9 @@ std::string_view type_of(StanzaCondition condition) {
 
 void append_error(std::string& out, const StanzaError& error) {
     out += "<error";
+    // The number of XEP-0086, for the one condition that a client of today knows by nothing else:
+    // profanity publishes its first list of OMEMO devices when it hears that there is none.
+    if (error.condition == StanzaCondition::item_not_found) append_attribute(out, "code", "404");
     append_attribute(out, "type", error.type.empty() ? type_of(error.condition) : error.type);
     out += "><";
     out += name_of(error.condition);

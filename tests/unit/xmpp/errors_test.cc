@@ -51,7 +51,7 @@ TEST_CASE("errors: written with the type, the condition and a text for people") 
     std::string out;
     append_error(out, {.condition = StanzaCondition::item_not_found, .text = {}});
     CHECK(out ==
-          "<error type='cancel'>"
+          "<error code='404' type='cancel'>"
           "<item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>");
     out.clear();
     append_error(out, {.condition = StanzaCondition::not_allowed, .text = "No <b>."});
