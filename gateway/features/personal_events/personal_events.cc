@@ -97,6 +97,12 @@ constexpr std::array metrics{&published, &notified};
 
 // ---- service discovery ----
 
+/// Clients that know XEP-0163 as it was ask the domain, and without an answer publish nothing
+/// (Pidgin) or leave out their publish-options (profanity, for OMEMO).
+void tell_server(const DiscoQuery& query, DiscoInfo& info) {
+    if (query.node.empty()) info.identities.push_back({"pubsub", "pep", {}});
+}
+
 void tell_account(const DiscoQuery& query, DiscoInfo& info) {
     if (query.node.empty()) {
         info.identities.push_back({"pubsub", "pep", {}});
@@ -220,7 +226,10 @@ constexpr std::array<std::string_view, 36> disco_features{
     "http://jabber.org/protocol/pubsub#rsm",
     "http://jabber.org/protocol/pubsub#subscribe",
 };
+constexpr std::array server_features{std::string_view{"http://jabber.org/protocol/pubsub#publish"},
+                                     ns::pubsub_publish_options};
 constexpr std::array sources{
+    DiscoSource{.of = DiscoSource::Of::server, .info = tell_server},
     DiscoSource{.of = DiscoSource::Of::account, .info = tell_account, .items = tell_items}};
 constexpr std::array from_client{FromClientHook{Phase::check, take_authorization},
                                  FromClientHook{Phase::copy, note_announced}};
@@ -261,6 +270,7 @@ extern const Feature personal_events_feature;
 const Feature personal_events_feature{.name = "personal_events",
                                       .xep = 163,
                                       .version = "1.2.2",
+                                      .server_disco = personal_events::server_features,
                                       .account_disco = personal_events::disco_features,
                                       .iq = personal_events::handlers,
                                       .disco = personal_events::sources,
