@@ -1,7 +1,7 @@
 """All groups of interop cases."""
 
-from . import (accounts, client_programs, clients, crash, discovery, events, federation,
-               judgement, menus, outage, several_domains, silence)
+from . import (accounts, client_programs, clients, crash, discovery, events, federation, judgement,
+               menus, outage, profanity, several_domains, silence)
 
 GROUPS = [
     federation.Certificates,
@@ -19,4 +19,5 @@ GROUPS = [
     events.Events,
     menus.Menus,
     client_programs.ClientPrograms,
+    profanity.Terminals,
 ]

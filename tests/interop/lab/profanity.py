@@ -14,7 +14,7 @@ class Profanity(Terminal):
         os.makedirs(settings)
         with open(f"{settings}/profrc", "w", encoding="utf-8") as file:
             file.write("[connection]\nreconnect=1\n")
-        await self.start(["profanity", "-l", "DEBUG"], {
+        await self.start(["profanity"], {
             "HOME": self.directory, "XDG_CONFIG_HOME": f"{self.directory}/config",
             "XDG_DATA_HOME": f"{self.directory}/data", "LANG": "C.UTF-8",
             "SSL_CERT_FILE": self.lab.authority.trust})
