@@ -214,10 +214,11 @@ void add_choice(XmlBuilder& xml, std::string_view field, std::string_view label,
         .attribute("var", field)
         .attribute("type", "list-single")
         .attribute("label", label);
+    xml.element("value", to_string(value));
     for (const Value option : known) {
         xml.open("option").element("value", to_string(option)).close();
     }
-    xml.element("value", to_string(value)).close();
+    xml.close();
 }
 
 void add_groups(XmlBuilder& xml, const NodeConfig& config,
@@ -226,10 +227,10 @@ void add_groups(XmlBuilder& xml, const NodeConfig& config,
         .attribute("var", "pubsub#roster_groups_allowed")
         .attribute("type", "list-multi")
         .attribute("label", "Groups of the roster that may see the items");
+    for (const std::string& group : config.groups) xml.element("value", group);
     for (const std::string& group : roster_groups) {
         xml.open("option").element("value", group).close();
     }
-    for (const std::string& group : config.groups) xml.element("value", group);
     xml.close();
 }
 
@@ -270,11 +271,11 @@ void append_config_form(XmlBuilder& xml, std::string_view type, const NodeConfig
         .attribute("var", "pubsub#notification_type")
         .attribute("type", "list-single")
         .attribute("label", "Type of the notifications");
+    xml.element("value", config.headlines ? "headline" : "normal");
     for (const std::string_view option : {"headline", "normal"}) {
         xml.open("option").element("value", option).close();
     }
-    xml.element("value", config.headlines ? "headline" : "normal").close();
-    xml.close();
+    xml.close().close();
 }
 
 std::string metadata_form(const Node& node, std::string_view owner) {

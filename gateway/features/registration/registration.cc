@@ -107,9 +107,9 @@ void get(const IqRequest& request) {
     }
     back.result(XmlBuilder()
                     .open("query", ns::registration)
+                    .empty("registered")
                     .element("instructions",
                              "Submit your user name and a new password to change your password.")
-                    .empty("registered")
                     .element("username", request.stanza.from.local())
                     .empty("password")
                     .take());
