@@ -99,7 +99,7 @@ std::string commented(const std::string& text) {
     return out;
 }
 
-int run(const Arguments& arguments) {
+int run(Arguments arguments) {
     std::vector<Scene> scenes;
     for (const std::string& file : arguments.files) {
         for (Scene& scene : read_scenes(file)) {
@@ -111,6 +111,8 @@ int run(const Arguments& arguments) {
     if (scenes.empty()) throw std::runtime_error("there is no scene to play");
     if (arguments.log) log::configure(log::Level::debug, false);
     SceneCertificates certificates;
+    SceneSchemas schemas(CAUSEWAY_SCHEMAS);
+    arguments.mode.schemas = &schemas;
     fmt::print("1..{}\n", scenes.size());
     std::size_t number = 0;
     std::size_t failed = 0;

@@ -156,6 +156,7 @@ void SceneActor::expect_new_stream() {
     reader_ = std::make_unique<XmlReader>(
         XmlReader::Events{.opened =
                               [this](XmlNode header) {
+                                  judge(header, {});
                                   inbox_.push_back({Happening::Kind::header, std::move(header)});
                               },
                           .element = [this](XmlNode element) { came(std::move(element)); },
@@ -178,13 +179,20 @@ void SceneActor::read_stream(std::string_view plain) {
     }
 }
 
+void SceneActor::judge(const XmlNode& came, const std::string& rule_broken) {
+    if (!fault_.empty()) return;
+    if (!rule_broken.empty()) {
+        fault_ = fmt::format("{}  which {}\n", to_text(came, content_ns_), rule_broken);
+    } else if (mode_.schemas != nullptr) {
+        const std::string why = mode_.schemas->fault(came, world_.sent);
+        if (why.empty()) return;
+        fault_ = fmt::format("{}  which is not valid:\n  {}\n", to_text(came, content_ns_), why);
+    }
+}
+
 void SceneActor::came(XmlNode element) {
     if (management.enabled && element.ns == content_ns_) ++management.received;
-    if (fault_.empty()) {
-        if (const std::string why = stanza_fault(element, content_ns_, identity); !why.empty()) {
-            fault_ = fmt::format("{}  which {}\n", to_text(element, content_ns_), why);
-        }
-    }
+    judge(element, stanza_fault(element, content_ns_, identity));
     if (ignores_presence && element.name == "presence") return;
     if (management.enabled && element.ns == sm_ns && element.name == "r") {
         if (management.automatic) {
@@ -233,12 +241,14 @@ void SceneActor::write(std::string_view plain) {
 
 void SceneActor::send_at_once(std::string_view text) {
     if (socket_ == nullptr) throw std::runtime_error("is not connected");
+    world_.sent.note(text, content_ns_);
     write(text);
     world_.go_on();
 }
 
 void SceneActor::write_split(std::string_view text) {
     if (socket_ == nullptr) throw std::runtime_error("is not connected");
+    world_.sent.note(text, content_ns_);
     if (!mode_.split_input) {
         write(text);
         return;

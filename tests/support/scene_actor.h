@@ -108,6 +108,8 @@ private:
     void take_records();
     void read_stream(std::string_view plain);
     void came(XmlNode element);
+    /// `rule_broken` by it, if one is.
+    void judge(const XmlNode& came, const std::string& rule_broken);
     void over();
     void write(std::string_view plain);
     void write_split(std::string_view text);

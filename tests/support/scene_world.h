@@ -13,6 +13,7 @@
 #include "gateway/net/resolver.h"
 #include "gateway/net/socket.h"
 #include "gateway/store/store.h"
+#include "tests/support/scene_schemas.h"
 
 namespace causeway {
 class Server;
@@ -28,6 +29,7 @@ struct Mode {
     unsigned shards = 1;
     bool split_input = false;  ///< everything is sent one byte at a time, each in a TLS record
     std::size_t piece = 0;     ///< the simulated network moves at most so many bytes at once
+    SceneSchemas* schemas = nullptr;  ///< what servers send is valid by them; null: not looked at
 };
 
 /// What DNS says; a name that was never set does not exist.
@@ -98,6 +100,9 @@ public:
     }
     /// The calling thread as a place for callbacks.
     [[nodiscard]] virtual Executor& here() = 0;
+
+    /// By the people of the scene.
+    SentElements sent;
 };
 
 std::unique_ptr<SceneWorld> make_simulated_world(const Mode& mode);
