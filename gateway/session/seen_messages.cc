@@ -120,7 +120,8 @@ std::optional<HoldId> SeenMessages::find(const RepeatKeys& keys) {
     const auto alike = by_client_id_.find(keys.by_client_id);
     if (alike == by_client_id_.end()) return std::nullopt;
     const FirstCopy first = alike->second;
-    if (first.came > keys.broke || first.came + before_the_break < keys.broke) return std::nullopt;
+    const bool broke_since = first.broke < keys.broke;
+    if (!broke_since || first.came + before_the_break < keys.broke) return std::nullopt;
     // A third one is another message, unless it is this copy that comes again.
     by_client_id_.erase(alike);
     note({.by_server_id = keys.by_server_id, .by_client_id = 0, .broke = {}}, first.came,
@@ -134,7 +135,7 @@ void SeenMessages::note(const RepeatKeys& keys, TimePoint now, HoldId hold) {
         is_new = by_server_id_.insert_or_assign(keys.by_server_id, hold).second;
     }
     if (keys.by_client_id != 0) {
-        const FirstCopy copy{hold, now, keys.by_server_id};
+        const FirstCopy copy{hold, now, keys.broke, keys.by_server_id};
         is_new |= by_client_id_.insert_or_assign(keys.by_client_id, copy).second;
     }
     if (!is_new) return;

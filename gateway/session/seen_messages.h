@@ -58,6 +58,7 @@ private:
     struct FirstCopy {
         HoldId hold = 0;
         TimePoint came{};
+        TimePoint broke{};               ///< when a stream had broken last by then
         std::uint64_t by_server_id = 0;  ///< 0: nobody knows whether its server gives ids
     };
 

@@ -64,8 +64,8 @@ struct RepeatKeys {
     /// The same with the client's id in place of the server's: alike also when that server was
     /// killed, and its client sends to it again what it never acknowledged.
     std::uint64_t by_client_id = 0;
-    /// When a stream of that server broke lately; else the epoch. Only then by_client_id says
-    /// anything.
+    /// When, before it came, a stream of that server broke lately; else the epoch. Only of what had
+    /// come before that by_client_id says anything.
     TimePoint broke{};
 };
 
