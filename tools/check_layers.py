@@ -59,9 +59,11 @@ def allowed(layer):
 
 
 def layer_of(path):
-    """The layer of a path such as gateway/net/socket.h, or None."""
-    folder = path.rsplit("/", 1)[0]
-    return folder if folder in LAYERS else None
+    """The layer of a path such as gateway/net/socket.h, which may be in a folder of it, or None."""
+    folder = path.rpartition("/")[0]
+    while folder and folder not in LAYERS:
+        folder = folder.rpartition("/")[0]
+    return folder or None
 
 
 def problems_in(root, layer, file):
@@ -85,7 +87,7 @@ def check(root):
     problems = []
     files = 0
     for layer in LAYERS:
-        for file in sorted((root / layer).glob("*")):
+        for file in sorted((root / layer).rglob("*")):
             if file.suffix in (".cc", ".h"):
                 files += 1
                 problems += problems_in(root, layer, file)
