@@ -308,11 +308,17 @@ public:
              child = child->next_element()) {
             std::optional<CardField> field = read_field(*child, form, arena);
             if (field && !change.properties.contains(field->property)) field.reset();
-            const auto same = field ? std::ranges::find(missing_, *field) : missing_.end();
-            const bool stays = !field || same != missing_.end();
-            if (field && stays) missing_.erase(same);
-            if (!stays) changes_ = true;
-            rows_.push_back({child, stays ? nullptr : field->property});
+            const CardProperty* replaced = nullptr;
+            if (field) {
+                const auto same = std::ranges::find(missing_, *field);
+                if (same != missing_.end()) {
+                    missing_.erase(same);
+                } else {
+                    replaced = field->property;
+                    changes_ = true;
+                }
+            }
+            rows_.push_back({child, replaced});
         }
         changes_ = changes_ || !missing_.empty();
     }
