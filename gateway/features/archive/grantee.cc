@@ -118,7 +118,7 @@ private:
         } else {
             std::for_each(page.rows.begin(), page.rows.end(), send_row);
         }
-        question_->back.result(fin_of(page, page.rows.size()));
+        question_->back.result(fin_of(*question_, page));
     }
 
     Account& account_;

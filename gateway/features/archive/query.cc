@@ -74,7 +74,7 @@ void send_rows(Account& account, Resource& session, const Question& question,
 void answer(Account& account, Resource& session, const std::shared_ptr<const Question>& question,
             const ArchivePage& page, const std::vector<std::uint64_t>& waiting) {
     send_rows(account, session, *question, page, waiting);
-    question->back.result(fin_of(page, page.rows.size()));
+    question->back.result(fin_of(*question, page));
     finish(account, session);
 }
 

@@ -180,9 +180,12 @@ std::string result_of(const Question& question, const ArchiveRow& row) {
         .take();
 }
 
-std::string fin_of(const ArchivePage& page, std::size_t sent) {
+std::string fin_of(const Question& question, const ArchivePage& page) {
     ResultSetPage set{.first = {}, .last = {}, .index = page.index, .count = page.count};
-    if (sent > 0) {
+    // slixmpp (1.8) takes a page that reaches the end for the last one, also where it pages
+    // backwards and that is the first. XEP-0059 §2.6 leaves it to us.
+    if (question.query.from_end) set.index.reset();
+    if (!page.rows.empty()) {
         set.first = text_of(page.rows.front().id);
         set.last = text_of(page.rows.back().id);
     }

@@ -42,7 +42,7 @@ ArchiveQuery anchors_of(const Question& question);
 
 /// `<result/>` with one message (XEP-0313 §5.1).
 std::string result_of(const Question& question, const ArchiveRow& row);
-/// `<fin/>` of a page of which `sent` messages were sent (§4.2).
-std::string fin_of(const ArchivePage& page, std::size_t sent);
+/// `<fin/>` of a page whose messages were sent (§4.2).
+std::string fin_of(const Question& question, const ArchivePage& page);
 
 }  // namespace causeway::archive

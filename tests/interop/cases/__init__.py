@@ -1,7 +1,7 @@
 """All groups of interop cases."""
 
-from . import (accounts, client_programs, clients, crash, discovery, events, federation, judgement,
-               menus, outage, profanity, several_domains, silence)
+from . import (accounts, client_programs, clients, crash, discovery, events, federation, history,
+               judgement, menus, outage, profanity, several_domains, silence)
 
 GROUPS = [
     federation.Certificates,
@@ -17,6 +17,7 @@ GROUPS = [
     clients.Clients,
     accounts.Accounts,
     events.Events,
+    history.History,
     menus.Menus,
     client_programs.ClientPrograms,
     profanity.Terminals,
