@@ -306,17 +306,12 @@ public:
         : card_(card), form_(form), missing_(change.fields) {
         for (const Element* child = card.first_element(); child != nullptr;
              child = child->next_element()) {
-            std::optional<CardField> field = read_field(*child, form, arena);
-            if (field && !change.properties.contains(field->property)) field.reset();
+            const CardProperty* property = property_of(*child, form);
             const CardProperty* replaced = nullptr;
-            if (field) {
-                const auto same = std::ranges::find(missing_, *field);
-                if (same != missing_.end()) {
-                    missing_.erase(same);
-                } else {
-                    replaced = field->property;
-                    changes_ = true;
-                }
+            if (property != nullptr && change.properties.contains(property) &&
+                !stays(read_field(*child, form, arena))) {
+                replaced = property;
+                changes_ = true;
             }
             rows_.push_back({child, replaced});
         }
@@ -352,6 +347,15 @@ private:
         const Element* element;
         const CardProperty* replaced;  ///< nullptr: it stays
     };
+
+    /// Whether the element of that field says something that is to be said, or nothing that counts.
+    bool stays(const std::optional<CardField>& field) {
+        if (!field) return true;
+        const auto same = std::ranges::find(missing_, *field);
+        if (same == missing_.end()) return false;
+        missing_.erase(same);
+        return true;
+    }
 
     void write(XmlBuilder& xml, const CardField& field, std::string_view name) const {
         if (form_ == CardForm::temp) {
