@@ -61,8 +61,9 @@ bool is_copied(const Packet& packet, Direction direction) {
            traits.only_chat_state || invites(packet);
 }
 
-void send_copies(Account& account, const Packet& packet, Direction direction,
-                 std::span<Resource* const> without) {
+/// `bytes`: of the packet, as the account's clients see it.
+void send_copies(Account& account, const Packet& packet, std::string_view bytes,
+                 Direction direction, std::span<Resource* const> without) {
     std::string inner;
     for (Resource* session : account.sessions().all()) {
         if (!wants_copies(*session) || std::ranges::find(without, session) != without.end()) {
@@ -72,7 +73,7 @@ void send_copies(Account& account, const Packet& packet, Direction direction,
             inner = XmlBuilder()
                         .open(directions[static_cast<std::size_t>(direction)], ns::carbons)
                         .open("forwarded", ns::forward)
-                        .raw(Packet::forwarded(packet.bytes()))
+                        .raw(Packet::forwarded(bytes))
                         .take();
         }
         session->deliver(Packet::make(StanzaKind::message, packet.type(), account.jid(),
@@ -94,13 +95,21 @@ bool anybody_else_wants_copies(const Account& account, const Resource& sender) {
 bool to_itself(const Packet& packet) { return packet.from().bare() == packet.to().bare(); }
 
 Verdict copy_sent(FromClient& from) {
-    if (from.stanza.kind != StanzaKind::message ||
-        !anybody_else_wants_copies(from.account, from.session) ||
+    if (from.stanza.kind != StanzaKind::message) return Verdict::next;
+    const bool here = from.hub.serves(from.stanza.to.domain());
+    // Behind this it would be taken for the recipient's.
+    const std::uint64_t number = here ? std::exchange(from.stanza.stanza_id, 0) : 0;
+    if (!anybody_else_wants_copies(from.account, from.session) ||
         !is_copied(*from.packet(), Direction::sent) || to_itself(*from.packet())) {
         return Verdict::next;
     }
     const std::array<Resource*, 1> sender{&from.session};
-    send_copies(from.account, *from.packet(), Direction::sent, sender);
+    const PacketRef& packet = from.packet();
+    // XEP-0313 §3.5: the account's own clients learn where the message stands in its archive. One
+    // to another domain has that id already.
+    const PacketRef shown =
+        number == 0 ? packet : Packet::stamped(packet, from.account.jid(), number);
+    send_copies(from.account, *packet, shown->bytes(), Direction::sent, sender);
     return Verdict::next;
 }
 
@@ -110,7 +119,7 @@ void copy_to_others(Account& account, const Packet& packet, std::span<Resource* 
         account.sessions().all(), [](const Resource* session) { return wants_copies(*session); });
     if (!wanted || !is_copied(packet, Direction::received)) return;
     if (!to_itself(packet)) {
-        send_copies(account, packet, Direction::received, sessions);
+        send_copies(account, packet, packet.bytes(), Direction::received, sessions);
         return;
     }
     // A message of the account to itself is copied once, as sent.
@@ -118,7 +127,7 @@ void copy_to_others(Account& account, const Packet& packet, std::span<Resource* 
     if (Resource* sender = account.sessions().find(packet.from().resource())) {
         without.push_back(sender);
     }
-    send_copies(account, packet, Direction::sent, without);
+    send_copies(account, packet, packet.bytes(), Direction::sent, without);
 }
 
 void copy_received(const Delivered& delivered) {

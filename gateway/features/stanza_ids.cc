@@ -1,10 +1,14 @@
-// XEP-0359 Unique and Stable Stanza IDs: every message for an account here gets an id in its name,
+// XEP-0359 Unique and Stable Stanza IDs: a message for an account here gets an id in its name,
 // every message to another domain one in the name of ours; ids that claim to be ours are removed
 // first.
+//
+// Where accounts have an archive, the id is that of the archived message (XEP-0313 §3.5), and a
+// client asks for what came after it. So what is not archived has none there.
 #include <fmt/format.h>
 
 #include <array>
 
+#include "gateway/features/message_archive.h"
 #include "gateway/session/account.h"
 #include "gateway/xml/ns.h"
 
@@ -64,10 +68,17 @@ Verdict from_a_server(FromServer& from) {
     return Verdict::next;
 }
 
+/// Whether an id would name something that the owner can find by it, or an archive is not there to
+/// be asked.
+bool has_use(const Account& account, const Packet& message) {
+    return !archive::offered(account.hub(), account.jid().domain()) ||
+           (message.traits().archivable && archive::keeps(account, message.from()));
+}
+
 /// The id is allotted where its owner lives, so that ids rise in the order in which the owner sees
 /// the messages: a client that pages after the last one it knows misses none.
 Verdict stamp(AtAccount& at) {
-    if (!is_kept(at.packet->type())) return Verdict::next;
+    if (!is_kept(at.packet->type()) || !has_use(at.account, *at.packet)) return Verdict::next;
     at.packet =
         Packet::stamped(std::move(at.packet), at.account.jid(), at.hub.shared.ids.next_id());
     return Verdict::next;

@@ -77,7 +77,7 @@ struct Stanza {
     Jid from;
     Jid to;  ///< empty when the stanza has none
     RepeatKeys repeat_keys{};
-    /// Of a message to another domain: the number of its id in the name of its sender (XEP-0359).
+    /// Of a message: its number in its sender's archive or in an id by its sender (XEP-0359).
     std::uint64_t stanza_id = 0;
     /// Presence that its sender addressed itself: it hears if that domain cannot be reached.
     bool directed = false;

@@ -108,14 +108,16 @@ std::string_view why_not_archivable(const Packet& packet) {
                                                   : "it holds nothing that is of use later";
 }
 
-void record(Account& account, const PacketRef& packet, std::uint64_t id,
+/// False: the account does not want it.
+bool record(Account& account, const PacketRef& packet, std::uint64_t id,
             AcknowledgementTicket ticket) {
     if (!wants(account, packet->to())) {
         note_not_kept(account, *packet, left_out);
-        return;
+        return false;
     }
     note_kept(account, *packet, id);
     account.hub().ledger.record(packet, account.jid().bare(), id, ticket);
+    return true;
 }
 
 /// A message of the account to itself is archived once, when it arrives.
@@ -133,7 +135,8 @@ Verdict keep_sent(FromClient& from) {
     const std::uint64_t id =
         stanza.stanza_id != 0 ? stanza.stanza_id : from.hub.shared.ids.next_id();
     if (from.account.loaded()) {
-        record(from.account, from.packet(), id, from.ticket);
+        // Carbons tell the account's other clients the number (copy_sent in carbons.cc).
+        if (record(from.account, from.packet(), id, from.ticket)) stanza.stanza_id = id;
         return Verdict::next;
     }
     // Its preferences are not known yet. If they cannot be read, nothing is kept against them.
@@ -148,13 +151,13 @@ Verdict keep_sent(FromClient& from) {
 
 Verdict keep_received(AtAccount& at) {
     if (!offered(at.hub, at.account.jid().domain())) return Verdict::next;
-    if (at.packet->stanza_id() == 0 || !at.packet->traits().archivable) {
+    if (!at.packet->traits().archivable) {
         note_not_kept(at.account, *at.packet, why_not_archivable(*at.packet));
-    } else if (wants(at.account, at.packet->from())) {
+    } else if (!wants(at.account, at.packet->from())) {
+        note_not_kept(at.account, *at.packet, left_out);
+    } else if (at.packet->stanza_id() != 0) {
         note_kept(at.account, *at.packet, at.packet->stanza_id());
         at.packet = Packet::for_archive(std::move(at.packet));
-    } else {
-        note_not_kept(at.account, *at.packet, left_out);
     }
     return Verdict::next;
 }

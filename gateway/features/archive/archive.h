@@ -9,6 +9,7 @@
 #include "gateway/feature/feature.h"
 #include "gateway/feature/slots.h"
 #include "gateway/features/archive/preferences.h"
+#include "gateway/features/message_archive.h"
 
 namespace causeway::archive {
 
@@ -25,11 +26,6 @@ inline constexpr Slot<State> preferences_slot{"archive"};
 extern const FeatureOption enabled;
 extern const FeatureOption keep_days;
 extern const FeatureOption bytes_per_account;
-
-/// Whether the accounts of that domain have an archive.
-bool offered(const Hub& hub, std::string_view domain);
-/// Whether messages with `other` are archived for the account.
-bool keeps(const Account& account, const Jid& other);
 
 /// The id as people and clients see it.
 std::string text_of(std::uint64_t id);
