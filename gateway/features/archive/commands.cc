@@ -71,6 +71,12 @@ public:
         query_.from_end = true;
     }
 
+    void start() {
+        if_archive_owner(store_, home_, query_.owner, reply_,
+                         [self = shared_from_this()] { self->next(); });
+    }
+
+private:
     void next() {
         if (reply_.cancelled()) return;
         query_.rows = std::min<std::size_t>(left_, 100);
@@ -79,7 +85,6 @@ public:
         });
     }
 
-private:
     void take(Result<ArchivePage> page) {
         if (!page) return reply_(page.error());
         for (auto row = page->rows.rbegin(); row != page->rows.rend(); ++row) {
@@ -115,7 +120,7 @@ void show(const CommandRequest& request) {
     const auto owner = owner_of(request);
     if (!owner) return;
     CAUSEWAY_LOG(info, "archive.shown", {"jid", *owner});
-    std::make_shared<Show>(request, *owner)->next();
+    std::make_shared<Show>(request, *owner)->start();
 }
 
 void export_archive(const CommandRequest& request) {
@@ -145,6 +150,12 @@ public:
 
     void start() {
         if (!domain_.empty()) return find_owners();
+        if_archive_owner(store_, home_, owners_.back().owner, reply_,
+                         [self = shared_from_this()] { self->count(); });
+    }
+
+private:
+    void count() {
         store_.archive_total(owners_.back().owner, home_,
                              [self = shared_from_this()](const Result<ArchiveTotals>& total) {
                                  if (!total) return self->reply_(total.error());
@@ -153,7 +164,6 @@ public:
                              });
     }
 
-private:
     void find_owners() {
         if (reply_.cancelled()) return;
         store_.archive_totals(

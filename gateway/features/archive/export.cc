@@ -9,6 +9,7 @@
 #include <system_error>
 #include <utility>
 
+#include "gateway/control/accounts.h"
 #include "gateway/control/rows.h"
 #include "gateway/session/hub.h"
 #include "gateway/xml/builder.h"
@@ -86,8 +87,15 @@ public:
     }
 
     void start() {
+        if (!file_.open()) return reply_(file_.failure());
+        if_archive_owner(store_, home_, query_.owner, reply_,
+                         [self = shared_from_this()] { self->begin(); });
+    }
+
+private:
+    void begin() {
         const auto owner = Jid::parse(query_.owner);
-        if (!owner || !file_.open()) return reply_(owner ? file_.failure() : owner.error());
+        if (!owner) return reply_(owner.error());
         XmlBuilder head;
         head.open("host").attribute("jid", owner->domain());
         const std::string host = head.take();
@@ -106,7 +114,6 @@ public:
         next();
     }
 
-private:
     void next() {
         if (reply_.cancelled()) return;
         store_.archive_page(
@@ -137,6 +144,20 @@ private:
 };
 
 }  // namespace
+
+void if_archive_owner(Store& store, Executor& home, const std::string& owner,
+                      const control::Reply& reply, std::function<void()> then) {
+    store.archive_total(
+        owner, home,
+        [&store, &home, owner, reply, then = std::move(then)](const Result<ArchiveTotals>& total) {
+            if (!total) return reply(total.error());
+            if (total->rows > 0) return then();
+            const auto account = control::account_of(owner);
+            if (!account) return reply(account.error());
+            control::if_account(
+                store, home, *account, [reply](const Outcome& absent) { reply(absent); }, then);
+        });
+}
 
 void start_archive_export(const std::string& owner, const control::CommandRequest& request) {
     std::make_shared<Export>(owner, request)->start();

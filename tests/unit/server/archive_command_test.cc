@@ -80,7 +80,8 @@ TEST_CASE_FIXTURE(ArchiveCommands, "archive show: the newest, in their order") {
     CHECK(texts(R"({"jid":"juliet@a.test"})").starts_with("11 <&|"));
     CHECK(texts(R"({"jid":"juliet@a.test","last":1000})").starts_with("1 <&|2 <&|"));
     CHECK(texts(R"({"jid":"juliet@a.test","last":0})").empty());
-    CHECK(texts(R"({"jid":"nobody@a.test"})").empty());
+    // Of an address that was mistyped it does not say that there is nothing.
+    CHECK(refusal("archive.show", R"({"jid":"nobody@a.test"})") == "no account nobody@a.test");
     CHECK_FALSE(refusal("archive.show", R"({"jid":"a.test"})").empty());
 }
 
@@ -103,6 +104,10 @@ TEST_CASE_FIXTURE(ArchiveCommands, "archive export: one document, and no file wi
     CHECK_FALSE(
         refusal("archive.export", R"({"jid":"nurse@a.test","file":")" + other + R"("})").empty());
     CHECK_FALSE(std::filesystem::exists(other));
+    CHECK(refusal("archive.export", R"({"jid":"nobody@a.test","file":")" + other + R"("})") ==
+          "no account nobody@a.test");
+    CHECK_FALSE(std::filesystem::exists(other));
+    CHECK(refusal("archive.purge", R"({"jid":"nobody@a.test"})") == "no account nobody@a.test");
 }
 
 TEST_CASE_FIXTURE(ArchiveCommands, "archive purge: of an account, by age, of a domain") {
