@@ -54,7 +54,7 @@ TEST_CASE_FIXTURE(EventsFixture, "events: the server publishes for an account, a
           "<iq type='get' id='c1'><pubsub xmlns='http://jabber.org/protocol/pubsub#owner'>"
           "<configure node='n'/></pubsub></iq>");
     settle();
-    CHECK(juliet.count("<value>whitelist</value></field>") == 1);
+    CHECK(juliet.count("<value>whitelist</value><option") == 1);
 }
 
 TEST_CASE_FIXTURE(EventsFixture, "events: what the server cannot publish it is told") {
