@@ -148,6 +148,7 @@ void IncomingStream::go_on_with(std::string token) {
                 !hub_.stream_records.known(kept->id)) {
                 receipts = std::make_unique<Receipts>(hub_);
                 receipts->take_over(*kept, pair.remote, token);
+                link_->went_on();
                 if (stamping_noted(*kept)) {
                     link_->known_to_stamp();
                     receipts->note_stamping();
@@ -204,12 +205,15 @@ std::unique_ptr<Receipts> IncomingStream::release_receipts() {
 /// The stream has ended.
 void IncomingStream::leave_receipts(bool broke) {
     std::unique_ptr<Receipts> receipts = release_receipts();
-    if (receipts == nullptr || !receipts->resumable() || table_.closing()) return;
-    if (broke && link_ != nullptr) {
+    if (table_.closing()) return;
+    const bool resumable = receipts != nullptr && receipts->resumable();
+    if (broke && link_ != nullptr && resumable) {
         link_->keep(std::move(receipts));
-    } else {
-        receipts->forget();
+        return;
     }
+    // One that we ended ourselves may have been gone on with on another stream.
+    if (broke && link_ != nullptr && stream_.failure().empty()) link_->broke();
+    if (resumable) receipts->forget();
 }
 
 void IncomingStream::say_goodbye() {

@@ -1,6 +1,7 @@
 #include "s2s/server_link.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "gateway/xml/builder.h"
@@ -101,48 +102,58 @@ void ServerLink::remove(IncomingStream& stream, bool broke) {
     // Whether the domain is within reach is known where it is at home. A stream that proved more
     // than one domain before it could move may have one of them elsewhere.
     if (!broke || closing() || &hub_.home_of(remote_) != &hub_) return;
-    broke_ = hub_.clock().now();
     stream_broke();
     for (auto& [local, pair] : pairs_) pair->look_whether_there();
 }
 
 TimePoint ServerLink::lately_broken() const {
-    // What the process before had is broken since this one began.
-    const TimePoint broke = std::max(broke_, hub_.shared.started - Duration{1});
+    TimePoint broke = broke_;
+    for (const Kept& kept : kept_) broke = std::max(broke, kept.broke);
+    // What the process before had is broken since this one began. A server that went on with it was
+    // not killed, and has forgotten nothing.
+    if (!went_on_) broke = std::max(broke, hub_.shared.started - Duration{1});
     return hub_.clock().now() - broke < SeenMessages::lately ? broke : TimePoint{};
 }
 
+void ServerLink::broke() { broke_ = hub_.clock().now(); }
+
+void ServerLink::give_up(Kept kept) {
+    broke_ = std::max(broke_, kept.broke);
+    kept.receipts->forget();
+}
+
 void ServerLink::keep(std::unique_ptr<Receipts> receipts) {
-    const auto of_pair = [&](const std::unique_ptr<Receipts>& one) {
-        return one->local() == receipts->local();
+    const auto of_pair = [&](const Kept& one) {
+        return one.receipts->local() == receipts->local();
     };
     if (static_cast<std::size_t>(std::ranges::count_if(kept_, of_pair)) >= kept_per_pair) {
         const auto oldest = std::ranges::find_if(kept_, of_pair);
-        (*oldest)->forget();
+        Kept over = std::move(*oldest);
         kept_.erase(oldest);
+        give_up(std::move(over));
     }
     Receipts* key = receipts.get();
     key->wait_for_peer([this, key] {
-        const auto found = std::ranges::find(kept_, key, &std::unique_ptr<Receipts>::get);
+        const auto found =
+            std::ranges::find_if(kept_, [&](const Kept& one) { return one.receipts.get() == key; });
         if (found == kept_.end()) return;
-        const std::unique_ptr<Receipts> over = std::move(*found);
+        Kept over = std::move(*found);
         kept_.erase(found);
-        over->forget();
+        give_up(std::move(over));
     });
-    kept_.push_back(std::move(receipts));
+    kept_.push_back({std::move(receipts), hub_.clock().now()});
 }
 
 void ServerLink::leave_process() {
-    for (const auto& receipts : kept_) receipts->leave_process();
+    for (const Kept& kept : kept_) kept.receipts->leave_process();
 }
 
 std::unique_ptr<Receipts> ServerLink::take_receipts(std::string_view token,
                                                     std::string_view local) {
-    const auto kept = std::ranges::find_if(kept_, [&](const std::unique_ptr<Receipts>& one) {
-        return one->resumable_by(token, local);
-    });
+    const auto kept = std::ranges::find_if(
+        kept_, [&](const Kept& one) { return one.receipts->resumable_by(token, local); });
     if (kept != kept_.end()) {
-        std::unique_ptr<Receipts> taken = std::move(*kept);
+        std::unique_ptr<Receipts> taken = std::move(kept->receipts);
         kept_.erase(kept);
         return taken;
     }
@@ -245,7 +256,7 @@ bool ServerLink::stamps(const std::string& local) {
 
 void ServerLink::note_stamping() {
     for (auto& [key, stream] : incoming_) key->note_stamping();
-    for (auto& receipts : kept_) receipts->note_stamping();
+    for (const Kept& kept : kept_) kept.receipts->note_stamping();
 }
 
 // ---- all of it ----

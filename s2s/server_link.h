@@ -73,6 +73,10 @@ public:
     void remove(IncomingStream& stream, bool broke);
     /// A stream broke that may be resumed (XEP-0198): keeps what it has for a while.
     void keep(std::unique_ptr<Receipts> receipts);
+    /// A stream broke of which nothing is kept.
+    void broke();
+    /// The peer resumed a stream of an earlier process of ours.
+    void went_on() { went_on_ = true; }
     /// The process is about to end: the next one is to know what those have.
     void leave_process();
     /// What a stream to `local` has that `token` resumes, of one that broke, or of one that is
@@ -136,12 +140,21 @@ private:
     const std::string remote_;
     std::map<std::string, std::unique_ptr<RemotePair>, std::less<>> pairs_;  ///< by our domain
     std::unordered_map<IncomingStream*, std::unique_ptr<IncomingStream>> incoming_;
-    std::vector<std::unique_ptr<Receipts>> kept_;  ///< of streams that broke, the oldest first
+    /// Of a stream that broke and may be resumed.
+    struct Kept {
+        std::unique_ptr<Receipts> receipts;
+        TimePoint broke;
+    };
+    /// It will not be.
+    void give_up(Kept kept);
+
+    std::vector<Kept> kept_;  ///< the oldest first
     Sharing sharing_ = Sharing::possible;
     Stamping stamping_ = Stamping::unknown;
     Contact contact_ = Contact::unknown;
     Question capabilities_;
-    TimePoint broke_{};  ///< the last stream to us that did not end in good order
+    TimePoint broke_{};     ///< the last stream to us of which nothing is kept
+    bool went_on_ = false;  ///< the peer has resumed what an earlier process of ours had
 };
 
 }  // namespace causeway

@@ -16,6 +16,7 @@ struct Account::Loading {
     std::optional<Result<std::vector<MapEntry>>> roster;
     std::vector<std::optional<Result<std::vector<MapEntry>>>> of_features;  ///< as account_data()
     std::optional<Outcome> domain_rules;
+    /// If it cannot be read, a message may be shown twice: no reason to be without the account.
     std::optional<Result<ArchivePage>> seen_before;
 
     [[nodiscard]] bool complete() const {
@@ -28,7 +29,6 @@ struct Account::Loading {
         if (!*record) return record->error();
         if (!*roster) return roster->error();
         if (!*domain_rules) return *domain_rules;
-        if (!*seen_before) return seen_before->error();
         for (const auto& entries : of_features) {
             if (!*entries) return entries->error();
         }
@@ -168,7 +168,7 @@ void Account::loaded_part(const std::shared_ptr<Loading>& parts) {
     } else if (!**parts->record) {
         finish_loading({}, State::absent);
     } else {
-        hub_.seen.note(hub_.shared, jid_.bare(), **parts->seen_before);
+        if (*parts->seen_before) hub_.seen.note(hub_, **parts->seen_before);
         const State found = (**parts->record)->disabled ? State::disabled : State::active;
         if (state_ != State::loading_outdated) {
             roster_.load(Roster::from_store(jid_.bare(), **parts->roster));

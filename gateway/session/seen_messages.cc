@@ -18,7 +18,7 @@ constexpr std::size_t longest_id = 128;
 
 // Of the archive of one account: what came in the minutes before a start.
 constexpr Duration before_a_start{600'000};
-constexpr std::size_t rows_before_a_start = 500;
+constexpr std::size_t rows_before_a_start = 100;
 
 /// Of a message to the account: the id by its sender's server, and that by the account's own.
 struct Ids {
@@ -100,14 +100,23 @@ std::optional<ArchiveQuery> SeenMessages::before_start(const Shared& shared,
                         .rows = rows_before_a_start};
 }
 
-void SeenMessages::note(const Shared& shared, std::string_view owner, const ArchivePage& page) {
+void SeenMessages::note(const Hub& hub, const ArchivePage& page) {
+    const Shared& shared = hub.shared;
     // Nothing had come to this process by then.
     const TimePoint came = shared.started - Duration{1};
+    // The store's ids run ahead of those in use, by ten seconds at most.
+    const std::uint64_t under_way = id_distance(before_the_break + Duration{10'000});
+    const std::uint64_t last = shared.store.id_floor();
     for (const ArchiveRow& row : page.rows) {
+        const auto sender = Jid::parse(row.with);
+        if (!row.incoming || !sender || hub.serves(sender->domain())) continue;
         // One that cannot be read is the archive's trouble, not that of the account.
         (void)Packet::visit_bytes(row.body, [&](const Stanza& message) {
-            if (message.to.bare() != owner) return;
-            note(keys_of(shared.secret, message), came, Ledger::nothing_open);
+            RepeatKeys keys = keys_of(shared.secret, message);
+            // The account may be loaded again: what is known by now is known better.
+            if (by_server_id_.contains(keys.by_server_id)) return;
+            if (row.id + under_way < last) keys.by_client_id = 0;
+            note(keys, came, Ledger::nothing_open);
         });
     }
 }
@@ -129,6 +138,13 @@ std::optional<HoldId> SeenMessages::find(const RepeatKeys& keys) {
     return first.hold;
 }
 
+void SeenMessages::forget(const RepeatKeys& keys) {
+    const auto alike = by_client_id_.find(keys.by_client_id);
+    if (alike != by_client_id_.end() && alike->second.by_server_id == keys.by_server_id) {
+        by_client_id_.erase(alike);
+    }
+}
+
 void SeenMessages::note(const RepeatKeys& keys, TimePoint now, HoldId hold) {
     bool is_new = false;
     if (keys.by_server_id != 0) {
@@ -136,17 +152,15 @@ void SeenMessages::note(const RepeatKeys& keys, TimePoint now, HoldId hold) {
     }
     if (keys.by_client_id != 0) {
         const FirstCopy copy{hold, now, keys.broke, keys.by_server_id};
-        is_new |= by_client_id_.insert_or_assign(keys.by_client_id, copy).second;
+        const auto [at, added] = by_client_id_.try_emplace(keys.by_client_id);
+        is_new |= added || at->second.by_server_id != keys.by_server_id;
+        at->second = copy;
     }
     if (!is_new) return;
     order_.push_back(keys);
     if (order_.size() <= capacity) return;
-    const RepeatKeys& oldest = order_.front();
-    by_server_id_.erase(oldest.by_server_id);
-    const auto alike = by_client_id_.find(oldest.by_client_id);
-    if (alike != by_client_id_.end() && alike->second.by_server_id == oldest.by_server_id) {
-        by_client_id_.erase(alike);
-    }
+    by_server_id_.erase(order_.front().by_server_id);
+    forget(order_.front());
     order_.pop_front();
 }
 

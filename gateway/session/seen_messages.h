@@ -45,6 +45,8 @@ public:
     /// The Ledger's entry of the first copy (0: none was needed); nullopt if there was no copy.
     [[nodiscard]] std::optional<HoldId> find(const RepeatKeys& keys);
     void note(const RepeatKeys& keys, TimePoint now, HoldId hold);
+    /// It was refused, and its sender told so: its client may send it again.
+    void forget(const RepeatKeys& keys);
 
     // What a process that was killed had seen stands in the archives of its accounts.
 
@@ -52,7 +54,7 @@ public:
     [[nodiscard]] static std::optional<ArchiveQuery> before_start(const Shared& shared,
                                                                   std::string_view owner);
     /// Its answer.
-    void note(const Shared& shared, std::string_view owner, const ArchivePage& page);
+    void note(const Hub& hub, const ArchivePage& page);
 
 private:
     struct FirstCopy {

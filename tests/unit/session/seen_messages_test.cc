@@ -115,6 +115,18 @@ TEST_CASE("seen messages: what came after the last break is not under way") {
     CHECK(seen.find(broken_at(keys(again), start + Duration{1})) == 7U);
 }
 
+TEST_CASE("seen messages: one that was refused is sent again by its client, and taken") {
+    const Message message{"a@b.test/x", "r@a.test", "c", "1", "<body>x</body>"};
+    Message again = message;
+    again.server_id = "2";
+    SeenMessages seen;
+    seen.note(keys(message), start, 7);
+    seen.forget(keys(again));  // another one: nothing becomes of it
+    seen.forget(keys(message));
+    CHECK_FALSE(seen.find(broken_at(keys(again), start)));
+    CHECK(seen.find(keys(message)) == 7U);  // its server has had the error
+}
+
 TEST_CASE("seen messages: a server of which it is not known whether it gives ids") {
     const Message message{"a@b.test/x", "r@a.test", "c", "1", "<body>x</body>"};
     RepeatKeys unknown = keys(message);
