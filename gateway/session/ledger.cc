@@ -12,14 +12,20 @@ Ledger::Ledger(Hub& hub) : hub_(hub) {}
 
 Ledger::~Ledger() { Flushable::unlink(); }
 
+std::uint64_t Ledger::number_of(const Packet& packet) const {
+    return packet.stanza_id() != 0 ? packet.stanza_id() : hub_.shared.ids.next_id();
+}
+
 HoldId Ledger::hold(PacketRef packet, AcknowledgementTicket ticket, StoreKey store_key) {
     const HoldId id = next_++;
+    const std::uint64_t number = number_of(*packet);
     Entry& entry = entries_
                        .emplace(id, Entry{.packet = std::move(packet),
                                           .ticket = ticket,
                                           .others = {},
                                           .store_key = std::move(store_key),
                                           .since = hub_.clock().now(),
+                                          .number = number,
                                           .kept = {}})
                        .first->second;
     if (entry.packet->archived()) {
@@ -84,11 +90,13 @@ HoldId Ledger::adopt(PacketRef packet, StoreKey store_key, std::uint64_t row) {
 
 HoldId Ledger::keep(PacketRef packet, AcknowledgementTicket ticket, StoreKey store_key, Kept kept) {
     const HoldId id = next_++;
+    const std::uint64_t number = number_of(*packet);
     Entry& entry = entries_
                        .emplace(id, Entry{.packet = std::move(packet),
                                           .ticket = ticket,
                                           .others = {},
                                           .store_key = std::move(store_key),
+                                          .number = number,
                                           .kept = std::move(kept)})
                        .first->second;
     happened(id, entry, LedgerEvent::release);
@@ -117,11 +125,9 @@ void Ledger::happened(HoldId id, Entry& entry, LedgerEvent event, const Outcome&
 }
 
 void Ledger::make_due(HoldId id, Entry& entry) {
-    // A message that its owner here has given an id stands under it; else ids rise in the order of
-    // keeping. Either way it is read back in the order in which it came.
-    const std::uint64_t given = entry.packet->stanza_id();
+    // It is read back in the order in which it came.
     if (!in_store(entry.state)) {
-        entry.row = given != 0 ? given : hub_.shared.ids.next_id();
+        entry.row = entry.number;
         rows_.emplace(entry.row, id);
     }
     due_.push_back(id);
@@ -157,6 +163,7 @@ void Ledger::end(HoldId id, const Outcome& why) {
     switch (ended.state) {
         case LedgerState::kept: row = ended.row; break;
         case LedgerState::refused:
+            hub_.seen.forget(ended.packet->repeat_keys());
             // Its sender hears that it was not stored, so it must not be delivered either.
             erase(ended.store_key, ended.row);
             hub_.routing->bounce(*ended.packet,

@@ -133,7 +133,8 @@ private:
         AcknowledgementTicket ticket;
         std::vector<AcknowledgementTicket> others;  ///< of those who sent it again
         StoreKey store_key;
-        TimePoint since{};  ///< given to the recipient
+        TimePoint since{};         ///< given to the recipient
+        std::uint64_t number = 0;  ///< the row that it gets; that of its owner's id, if it has one
         std::uint64_t row = 0;
         /// A commit that failed was to make this row, and may have done so all the same: it could
         /// not be said whether the disk has it. 0: none.
@@ -185,6 +186,7 @@ private:
     /// Leads the message on to its next state; `why` is the failure, if that is the event. The
     /// entry may be gone afterwards.
     void happened(HoldId id, Entry& entry, LedgerEvent event, const Outcome& why = {});
+    [[nodiscard]] std::uint64_t number_of(const Packet& packet) const;
     void make_due(HoldId id, Entry& entry);
     void note_done(Entry& entry);
     void note_undone(Entry& entry);
