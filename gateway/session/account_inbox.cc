@@ -181,9 +181,20 @@ void AccountInbox::kept(const Result<std::uint64_t>& row) {
 
 void AccountInbox::count() {
     Hub& hub = account_.hub();
+    // What somebody left who is blocked now takes no room from others; it is no more than one time
+    // what fits.
+    const std::size_t most = hub.limits().offline_messages;
     hub.shared.store.log_list(std::string(store_name), std::string(account_.jid().bare()), 0,
-                              hub.limits().offline_messages, hub.shard,
+                              account_.access().state().blocked.empty() ? most : 2 * most,
+                              hub.shard,
                               [this](const Result<std::vector<LogRow>>& rows) { counted(rows); });
+}
+
+bool AccountInbox::from_blocked(const LogRow& row) const {
+    bool blocked = false;
+    (void)Packet::visit_bytes(
+        row.body, [&](const Stanza& message) { blocked = account_.access().blocks(message.from); });
+    return blocked;
 }
 
 void AccountInbox::counted(const Result<std::vector<LogRow>>& rows) {
@@ -191,9 +202,13 @@ void AccountInbox::counted(const Result<std::vector<LogRow>>& rows) {
     Hub& hub = account_.hub();
     if (rows) {
         // A row whose time is over does not count, and one that is arriving is counted by kept().
+        const bool any_blocked = !account_.access().state().blocked.empty();
         stored_ = static_cast<std::size_t>(std::ranges::count_if(*rows, [&](const LogRow& row) {
-            return !hub.shared.lifetimes.over(row.expires) && !hub.ledger.arriving(row.id);
+            return !hub.shared.lifetimes.over(row.expires) && !hub.ledger.arriving(row.id) &&
+                   !(any_blocked && from_blocked(row));
         }));
+        const std::size_t most = hub.limits().offline_messages;
+        if (rows->size() >= 2 * most) stored_ = std::max(*stored_, most);
     }
     for (const Message& waiting : std::exchange(uncounted_, {})) {
         if (stored_) {

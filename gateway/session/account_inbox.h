@@ -95,6 +95,7 @@ private:
     void kept(const Result<std::uint64_t>& row);
     void count();
     void counted(const Result<std::vector<LogRow>>& rows);
+    [[nodiscard]] bool from_blocked(const LogRow& row) const;
 
     void queue_behind(const PacketRef& packet, AcknowledgementTicket ticket);
     void store_behind();
@@ -112,6 +113,7 @@ private:
     std::size_t keeping_ = 0;            ///< messages on their way into the store
     std::deque<Behind> behind_;          ///< came while stored messages were on their way
     std::uint64_t rows_after_ = 0;       ///< rows up to that id have been delivered
+    std::uint64_t page_after_ = 0;       ///< where the page begins that is being read
     Reading reading_ = Reading::no;
 };
 

@@ -105,6 +105,7 @@ void AccountInbox::room_again() {
 
 void AccountInbox::read_page() {
     reading_ = Reading::page;
+    page_after_ = rows_after_;
     Hub& hub = account_.hub();
     hub.shared.store.log_list(
         std::string(store_name), std::string(account_.jid().bare()), rows_after_, page_size,
@@ -125,6 +126,10 @@ void AccountInbox::read_page() {
 void AccountInbox::deliver_page(const std::vector<LogRow>& rows) {
     // Told to begin anew while this page was read: rows may stand before it.
     const bool anew = reading_ == Reading::anew;
+    if (anew && page_after_ != 0) {
+        read_page();
+        return;
+    }
     const AccountSessions::Some best = account_.sessions().best();
     if (best.empty()) {
         reading_ = Reading::no;  // the next session begins anew

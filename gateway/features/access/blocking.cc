@@ -127,6 +127,7 @@ void block(const IqRequest& request) {
          reports = reports_in(request)](const Outcome& outcome) {
             answer(back, outcome);
             if (!outcome) return;
+            account.inbox().recount();
             push(account, "block", addresses);
             for (const Report& report : reports) {
                 CAUSEWAY_LOG(warn, "blocking.reported", {"by", account.jid().bare()},
@@ -150,6 +151,7 @@ void unblock(const IqRequest& request) {
             answer(back, outcome);
             if (!outcome) return;
             push(account, "unblock", addresses);
+            account.inbox().recount();
             account.inbox().redeliver();
         });
 }
