@@ -7,7 +7,8 @@
 // and nobody is told twice; nor does a change of the card that leaves its photo as it was. A
 // picture that is no base64, is not of the hash that it is published under, or is larger than the
 // other place takes, changes nothing there; nor does an avatar that not all contacts may see, since
-// they see the card.
+// they see the card. A card whose photo is a link keeps that, and it is no avatar. Only the
+// metadata say that there is no avatar any more: clients publish the picture before them.
 #include <array>
 #include <utility>
 
@@ -43,35 +44,63 @@ bool contacts_see_avatar(const Account& account) {
     return true;
 }
 
-void to_card(Account& account, const Passes::Done& done) {
+/// The card with that avatar as its photo; nullopt: it stays.
+std::optional<std::string> edited(const std::string& card, const Avatar& next) {
+    const Result<Avatar> photo = photo_in(card);
+    if (photo && photo->base64 == next.base64) return std::nullopt;
+    // A photo that cannot be read was never the avatar that is gone.
+    if (!photo && (next.base64.empty() || has_linked_photo(card))) return std::nullopt;
+    return with_photo(card, next);
+}
+
+/// `may_be_gone`: where there is no avatar, the card's photo goes.
+void copy_to_card(Account& account, bool may_be_gone, const Passes::Done& done) {
     if (!contacts_see_avatar(account)) {
         done({});
         return;
     }
-    personal_events::read_avatar(account, [&account, done](const Result<Avatar>& avatar) {
-        const bool gone = !avatar && avatar.error().cause() == Cause::absent;
-        if (!avatar && !gone) {
-            // What is published first may be either of the two.
-            done(avatar.error().cause() == Cause::retry ? Outcome{} : avatar.error());
-            return;
-        }
-        const auto change = [next = gone ? Avatar{} : *avatar](
-                                const std::string& card) -> std::optional<std::string> {
-            const Result<Avatar> photo = photo_in(card);
-            if (photo && photo->base64 == next.base64) return std::nullopt;
-            return with_photo(card, next);
-        };
-        edit_card(account, author, change, done);
-    });
+    personal_events::read_avatar(
+        account, [&account, may_be_gone, done](const Result<Avatar>& avatar) {
+            const bool absent = !avatar && avatar.error().cause() == Cause::absent;
+            if (!avatar && !absent) {
+                // What is published first may be either of the two.
+                done(avatar.error().cause() == Cause::retry ? Outcome{} : avatar.error());
+                return;
+            }
+            const Avatar next = absent ? Avatar{} : *avatar;
+            if (next.base64.empty() && !may_be_gone) {
+                done({});
+                return;
+            }
+            const auto change = [&account,
+                                 next](const std::string& card) -> std::optional<std::string> {
+                // Its owner may have changed that meanwhile.
+                if (!contacts_see_avatar(account)) return std::nullopt;
+                return edited(card, next);
+            };
+            edit_card(account, author, change, done);
+        });
+}
+
+void data_to_card(Account& account, const Passes::Done& done) {
+    copy_to_card(account, false, done);
+}
+
+void metadata_to_card(Account& account, const Passes::Done& done) {
+    copy_to_card(account, true, done);
 }
 
 void to_avatar(Account& account, const Passes::Done& done) {
-    std::string before;
-    if (Former* was = account.slots.get(former)) before = std::move(was->card);
-    account.slots.drop(former);
-    read_card(account, [&account, before, done](const Result<std::string>& card) {
-        const Result<Avatar> photo = card ? photo_in(*card) : card.error();
-        const Result<Avatar> old_photo = photo_in(before);
+    read_card(account, [&account, done](const Result<std::string>& card) {
+        const Former* was = account.slots.get(former);
+        if (!card || was == nullptr) {
+            // Without a change since the last pass, that one did it.
+            done(card ? Outcome{} : card.error());
+            return;
+        }
+        const Result<Avatar> photo = photo_in(*card);
+        const Result<Avatar> old_photo = photo_in(was->card);
+        account.slots.drop(former);
         if (!photo) {
             done(photo.error());
         } else if (old_photo && old_photo->base64 == photo->base64) {
@@ -95,9 +124,10 @@ void avatar_changed(Account& account, const DataChange& data) {
             account.slots.make(former).card = std::string(data.before);
         }
         Passes::request(account, passes, to_avatar);
-    } else if (data.place == DataChange::Place::node &&
-               (data.name == ns::avatar_metadata || data.name == ns::avatar_data)) {
-        Passes::request(account, passes, to_card);
+    } else if (data.place == DataChange::Place::node && data.name == ns::avatar_metadata) {
+        Passes::request(account, passes, metadata_to_card);
+    } else if (data.place == DataChange::Place::node && data.name == ns::avatar_data) {
+        Passes::request(account, passes, data_to_card);
     }
 }
 

@@ -1,6 +1,8 @@
 #include "gateway/features/conversions/bookmark_list.h"
 
+#include <algorithm>
 #include <array>
+#include <vector>
 
 #include "gateway/features/conversions/passes.h"
 #include "gateway/xml/builder.h"
@@ -13,6 +15,7 @@ namespace causeway::conversions {
 namespace {
 
 constexpr std::string_view conference = "conference";
+constexpr std::string_view storage = "storage";
 /// Elements of a conference that a Bookmark has.
 constexpr std::array<std::string_view, 3> known_elements{"nick", "password", "extensions"};
 
@@ -87,17 +90,40 @@ std::string room_in(const Element& child) {
     return conversions::room_of(child.attribute("jid"));
 }
 
-void keep(XmlBuilder& xml, const Element& child) {
-    std::string kept;
-    append_element(kept, child, ns::bookmark_list);
-    xml.raw(kept);
+std::string text_of(const Element& child) {
+    std::string text;
+    append_element(text, child, ns::bookmark_list);
+    return text;
+}
+
+void keep(XmlBuilder& xml, const Element& child) { xml.raw(text_of(child)); }
+
+/// What is no bookmark of a room in a list, which may be empty.
+std::vector<std::string> rest_of(const std::string& list) {
+    std::vector<std::string> rest;
+    if (list.empty()) return rest;
+    look_at(list, [&](const Element& element, Arena&) {
+        for (const Element* child = element.first_element(); child != nullptr;
+             child = child->next_element()) {
+            if (room_in(*child).empty()) rest.push_back(text_of(*child));
+        }
+    });
+    return rest;
+}
+
+std::vector<std::string> without(std::vector<std::string> all,
+                                 const std::vector<std::string>& others) {
+    std::erase_if(all, [&](const std::string& one) {
+        return std::ranges::find(others, one) != others.end();
+    });
+    return all;
 }
 
 /// Rewrites a list child by child: `write` is called with each and its room.
 template <class Write>
 std::string rewritten(const std::string& list, Write write, const auto& finish) {
     XmlBuilder xml;
-    xml.open("storage", ns::bookmark_list);
+    xml.open(storage, ns::bookmark_list);
     if (!list.empty()) {
         look_at(list, [&](const Element& element, Arena& arena) {
             for (const Element* child = element.first_element(); child != nullptr;
@@ -115,6 +141,15 @@ std::string rewritten(const std::string& list, Write write, const auto& finish) 
 std::string room_of(std::string_view address) {
     const Result<Jid> jid = Jid::parse(address);
     return jid && !jid->has_resource() ? std::string(jid->bare()) : std::string{};
+}
+
+bool is_list(const std::string& xml) {
+    bool found = false;
+    if (xml.empty()) return found;
+    look_at(xml, [&](const Element& element, Arena&) {
+        found = element.is(ns::bookmark_list, storage);
+    });
+    return found;
 }
 
 Bookmarks bookmarks_in(const std::string& list) {
@@ -146,6 +181,25 @@ void BookmarkChange::add(const std::string& room, const std::optional<Bookmark>&
         put.erase(room);
         removed.insert(room);
     }
+}
+
+void BookmarkChange::add(const BookmarkChange& later) {
+    for (const auto& [room, bookmark] : later.put) add(room, bookmark);
+    for (const std::string& room : later.removed) add(room, std::nullopt);
+}
+
+void BookmarkChange::add_missing(const Bookmarks& bookmarks) {
+    for (const auto& [room, bookmark] : bookmarks) {
+        if (!removed.contains(room)) put.emplace(room, bookmark);
+    }
+}
+
+void BookmarkChange::leave_out(const BookmarkChange& other) {
+    const auto is_of_other = [&](const std::string& room) {
+        return other.put.contains(room) || other.removed.contains(room);
+    };
+    std::erase_if(put, [&](const auto& entry) { return is_of_other(entry.first); });
+    std::erase_if(removed, is_of_other);
 }
 
 BookmarkChange difference(const std::string& before, const std::string& after) {
@@ -194,19 +248,18 @@ std::string changed_list(const std::string& list, const BookmarkChange& change) 
     });
 }
 
-std::string with_rest_of(const std::string& list, const std::string& other) {
-    const auto bookmark = [](XmlBuilder& xml, const Element& child, const std::string& room,
-                             Arena&) {
-        if (!room.empty()) keep(xml, child);
+std::string with_rest_change(const std::string& list, const std::string& before,
+                             const std::string& after) {
+    const std::vector<std::string> known = rest_of(list);
+    const std::vector<std::string> gone = without(rest_of(before), rest_of(after));
+    const std::vector<std::string> added = without(without(rest_of(after), rest_of(before)), known);
+    if (added.empty() && without(known, gone).size() == known.size()) return list;
+    const auto write = [&](XmlBuilder& xml, const Element& child, const std::string& room, Arena&) {
+        const bool goes = room.empty() && std::ranges::find(gone, text_of(child)) != gone.end();
+        if (!goes) keep(xml, child);
     };
-    return rewritten(list, bookmark, [&](XmlBuilder& xml) {
-        if (other.empty()) return;
-        look_at(other, [&](const Element& element, Arena&) {
-            for (const Element* child = element.first_element(); child != nullptr;
-                 child = child->next_element()) {
-                if (room_in(*child).empty()) keep(xml, *child);
-            }
-        });
+    return rewritten(list, write, [&](XmlBuilder& xml) {
+        for (const std::string& one : added) xml.raw(one);
     });
 }
 

@@ -27,6 +27,8 @@ using Bookmarks = std::map<std::string, Bookmark, std::less<>>;
 /// The normal form of a room's address; empty: it is none.
 std::string room_of(std::string_view address);
 
+/// Whether it is a list of bookmarks, perhaps one without any; an empty text is none.
+bool is_list(const std::string& xml);
 /// The bookmarks in a list, which may be empty. A conference without an address, or with one that
 /// is none, is passed over; of several with the same the first counts.
 Bookmarks bookmarks_in(const std::string& list);
@@ -40,6 +42,11 @@ struct BookmarkChange {
 
     /// What comes later counts.
     void add(const std::string& room, const std::optional<Bookmark>& bookmark);
+    void add(const BookmarkChange& later);
+    /// What it does not know yet.
+    void add_missing(const Bookmarks& bookmarks);
+    /// What that other change is about stays as it makes it.
+    void leave_out(const BookmarkChange& other);
     [[nodiscard]] bool empty() const { return put.empty() && removed.empty(); }
 };
 
@@ -49,8 +56,9 @@ BookmarkChange difference(const std::string& before, const std::string& after);
 /// The list with the change; the same text, if that makes no difference. `list` may be empty.
 /// Elements that are no bookmark stay, and what a conference holds that a Bookmark does not.
 std::string changed_list(const std::string& list, const BookmarkChange& change);
-/// The list with everything in it that is no bookmark of a room taken from `other`.
-std::string with_rest_of(const std::string& list, const std::string& other);
+/// The list with what is no bookmark of a room changed as it was in another list. All may be empty.
+std::string with_rest_change(const std::string& list, const std::string& before,
+                             const std::string& after);
 
 /// The payload of an item. What `known`, the payload of the item that is there, holds beside a
 /// bookmark, stays; it may be empty.

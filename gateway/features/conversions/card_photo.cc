@@ -16,12 +16,20 @@ namespace {
 
 constexpr std::string_view photo_name = "PHOTO";
 
+bool is_link(const Element& photo, Arena& arena) {
+    const Element* link = photo.child(ns::vcard, "EXTVAL");
+    return link != nullptr && !without_spaces(link->text(arena)).empty();
+}
+
 Result<Avatar> avatar_in(const Element& photo, Arena& arena) {
     const Element* data = photo.child(ns::vcard, "BINVAL");
-    if (data == nullptr) return Avatar{};
-    const auto picture = base64_decode(without_spaces(data->text(arena)));
+    const auto picture =
+        base64_decode(data == nullptr ? std::string{} : without_spaces(data->text(arena)));
     if (!picture) return Outcome::malformed("the photo of the card is no base64");
-    if (picture->empty()) return Avatar{};
+    if (picture->empty()) {
+        if (is_link(photo, arena)) return Outcome::malformed("the photo of the card is a link");
+        return Avatar{};
+    }
     const Element* told = photo.child(ns::vcard, "TYPE");
     std::string type = told == nullptr ? std::string{} : without_spaces(told->text(arena));
     if (!type.starts_with("image/")) type = std::string(personal_events::type_of_picture(*picture));
@@ -46,6 +54,16 @@ Result<Avatar> photo_in(const std::string& card) {
         if (photo != nullptr) found = avatar_in(*photo, arena);
     });
     return read ? found : Outcome::malformed("the card cannot be read");
+}
+
+bool has_linked_photo(const std::string& card) {
+    bool linked = false;
+    if (card.empty()) return linked;
+    look_at(card, [&](const Element& element, Arena& arena) {
+        const Element* photo = element.child(ns::vcard, photo_name);
+        linked = photo != nullptr && is_link(*photo, arena);
+    });
+    return linked;
 }
 
 std::string with_photo(const std::string& card, const Avatar& photo) {

@@ -8,9 +8,12 @@
 
 namespace causeway::conversions {
 
-/// The photo in a card. An empty one, if the card has none, or one at a URL. Malformed: it is no
-/// base64, or it is not known what kind of picture it is.
+/// The photo in a card. An empty one, if the card has none. Malformed: it is no base64, or only a
+/// link to a picture, or it is not known what kind of picture it is.
 Result<personal_events::Avatar> photo_in(const std::string& card);
+
+/// Whether the card has a link as its photo, or beside it.
+bool has_linked_photo(const std::string& card);
 
 /// The card with that photo and no other; an empty one: without. `card` may be empty.
 std::string with_photo(const std::string& card, const personal_events::Avatar& photo);

@@ -5,9 +5,13 @@
 //
 // A change makes a pass that puts the properties that are others than before into the other place,
 // so that what a client changed there meanwhile stays; what this conversion changes makes none. A
-// node that not all contacts may read stays out of the card, which they see. A node that the server
-// makes is for contacts, and its notifications hold no card (§3.2.2).
+// node that not all contacts may read stays out of the card, which they see, and the card out of a
+// node that everybody may read. A node that the server makes is for contacts, and its notifications
+// hold no card (§3.2.2).
 #include <array>
+#include <optional>
+#include <string>
+#include <utility>
 
 #include "gateway/features/conversions/card_fields.h"
 #include "gateway/features/conversions/data_change.h"
@@ -31,77 +35,88 @@ struct Former final : SlotState {
 };
 constexpr Slot<Former> former{"former vcard4"};
 
-/// Takes one of them; empty: it is not known.
-std::string take_former(const Account& account, std::optional<std::string> Former::*member) {
+/// Takes one of them, once the place has been read: what changed until then is part of the pass.
+/// nullopt: nothing changed since the last pass.
+std::optional<std::string> take_former(const Account& account,
+                                       std::optional<std::string> Former::*member) {
     Former* was = account.slots.get(former);
-    if (was == nullptr || !(was->*member)) return {};
-    std::string taken = std::move(*(was->*member));
-    (was->*member).reset();
-    return taken;
+    if (was == nullptr) return std::nullopt;
+    return std::exchange(was->*member, std::nullopt);
+}
+
+bool contacts_read_node(const Account& account) {
+    const Readers readers = personal_events::readers_of(account, ns::vcard4_node);
+    return readers == Readers::contacts || readers == Readers::everybody;
+}
+
+void copy_to_card(Account& account, const std::string& vcard4, const Passes::Done& done) {
+    const auto before = take_former(account, &Former::vcard4);
+    if (!before || !contacts_read_node(account)) {
+        done({});
+        return;
+    }
+    auto change = change_of(*before, vcard4, CardForm::four);
+    if (!change) {
+        done(change.error());
+        return;
+    }
+    // Clients that keep their picture as an avatar publish vCards without one.
+    keep_photo(*change);
+    const auto edit = [&account, change = *change](const std::string& card) {
+        // Its owner may have changed that meanwhile.
+        return contacts_read_node(account) ? with_change(card, CardForm::temp, change)
+                                           : std::nullopt;
+    };
+    edit_card(account, author, edit, done);
 }
 
 void to_card(Account& account, const Passes::Done& done) {
-    const std::string before = take_former(account, &Former::vcard4);
-    const Readers readers = personal_events::readers_of(account, ns::vcard4_node);
-    if (readers != Readers::contacts && readers != Readers::everybody) {
-        done({});
-        return;
-    }
-    personal_events::read_for(
-        account, std::string(ns::vcard4_node), {},
-        [&account, before, done](const Result<OwnItem>& newest) {
-            if (!newest) {
-                // Who takes the vCard4 away may still have a card.
-                done(newest.error().cause() == Cause::absent ? Outcome{} : newest.error());
-                return;
-            }
-            auto change = change_of(before, newest->payload, CardForm::four);
-            if (!change) {
-                done(change.error());
-                return;
-            }
-            // Clients that keep their picture as an avatar publish vCards without one.
-            keep_photo(*change);
-            const auto edit = [change = *change](const std::string& card) {
-                return with_change(card, CardForm::temp, change);
-            };
-            edit_card(account, author, edit, done);
-        });
+    personal_events::read_for(account, std::string(ns::vcard4_node), {},
+                              [&account, done](const Result<OwnItem>& newest) {
+                                  if (newest) {
+                                      copy_to_card(account, newest->payload, done);
+                                  } else if (newest.error().cause() == Cause::absent) {
+                                      // Who takes the vCard4 away may still have a card.
+                                      take_former(account, &Former::vcard4);
+                                      done({});
+                                  } else {
+                                      done(newest.error());
+                                  }
+                              });
 }
 
-/// `card`: as it is now, for a vCard4 that is not there yet.
-void put(Account& account, const std::string& card, const CardChange& change,
-         const Result<OwnItem>& known, const Passes::Done& done) {
-    const bool there = known.ok();
-    if (!there && known.error().cause() != Cause::absent) {
-        done(known.error());
-        return;
+bool everybody_reads_node(const Account& account) {
+    return personal_events::readers_of(account, ns::vcard4_node) == Readers::everybody;
+}
+
+void copy_to_vcard4(Account& account, const std::string& card, const Passes::Done& done) {
+    const auto before = take_former(account, &Former::card);
+    const auto whole = change_of({}, card, CardForm::temp);
+    const auto change = before ? change_of(*before, card, CardForm::temp) : CardChange{};
+    if (!whole || !change) {
+        done(whole ? change.error() : whole.error());
+    } else if (everybody_reads_node(account)) {
+        done(Outcome::policy("everybody may read the node of the vCard4, and contacts the card"));
+    } else {
+        const auto edit = [&account, whole = *whole,
+                           change = *change](const OwnItem* known) -> std::optional<std::string> {
+            // Its owner may have changed that meanwhile.
+            if (everybody_reads_node(account)) return std::nullopt;
+            return known == nullptr ? with_change({}, CardForm::four, whole)
+                                    : with_change(known->payload, CardForm::four, change);
+        };
+        personal_events::edit_for(account, std::string(ns::vcard4_node), {}, "current", edit,
+                                  {{"pubsub#deliver_payloads", {"0"}}}, done);
     }
-    const auto whole = there ? Result<CardChange>(change) : change_of({}, card, CardForm::temp);
-    const auto next =
-        whole ? with_change(there ? known->payload : "", CardForm::four, *whole) : std::nullopt;
-    if (!next) {
-        done({});
-        return;
-    }
-    personal_events::publish_for(
-        account, {std::string(ns::vcard4_node), there ? known->id : "current", *next},
-        {{"pubsub#deliver_payloads", {"0"}}}, done);
 }
 
 void to_vcard4(Account& account, const Passes::Done& done) {
-    const std::string before = take_former(account, &Former::card);
-    read_card(account, [&account, before, done](const Result<std::string>& card) {
-        const auto change = card ? change_of(before, *card, CardForm::temp) : card.error();
-        if (!change) {
-            done(change.error());
-            return;
+    read_card(account, [&account, done](const Result<std::string>& card) {
+        if (card) {
+            copy_to_vcard4(account, *card, done);
+        } else {
+            done(card.error());
         }
-        personal_events::read_for(
-            account, std::string(ns::vcard4_node), {},
-            [&account, card = *card, change = *change, done](const Result<OwnItem>& known) {
-                put(account, card, change, known, done);
-            });
     });
 }
 

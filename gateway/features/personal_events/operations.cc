@@ -138,7 +138,7 @@ void drop_all_subscribers(AccountNodes& nodes) {
 
 void announce_change(const AccountNodes& nodes, const Request& request, std::string_view item,
                      std::string_view before) {
-    if (!std::holds_alternative<IqReturn>(request.back)) return;
+    if (!std::holds_alternative<IqReturn>(request.back) || !is_owner(nodes, request)) return;
     conversions::announce(nodes.account(),
                           {conversions::DataChange::Place::node, request.node, item, before});
 }

@@ -62,8 +62,8 @@ inline constexpr std::string_view subscribe_authorization =
 std::optional<Refusal> too_many_nodes(const AccountNodes& nodes);
 std::uint64_t most_items(const Hub& hub, const NodeConfig& config);
 Refusal refusal_of(const FormFault& fault);
-/// Announces what a client changed for good (conversions::announce). What the server itself puts
-/// into a node is no news.
+/// Announces what a client of the account changed for good (conversions::announce). What the server
+/// itself puts into a node is no news, and what others publish there is not the account's.
 void announce_change(const AccountNodes& nodes, const Request& request, std::string_view item,
                      std::string_view before = {});
 /// Whether it is announced with what stood there before.

@@ -30,6 +30,45 @@ std::shared_ptr<Request> own_request(Account& account, Verb verb, std::string no
 
 constexpr std::string_view busy = "too much is waiting for this account";
 
+/// Publishes what others may not read where the options say so; see publish_for().
+void publish_with(AccountNodes& nodes, const std::shared_ptr<Request>& request,
+                  const FormValues& options) {
+    const auto access = options.find("pubsub#access_model");
+    const bool private_one =
+        access != options.end() && access->second == std::vector<std::string>{"whitelist"};
+    if (nodes.find(request->node) == nullptr) {
+        request->form = options;
+    } else if (private_one && readers_of(nodes.account(), request->node) != Readers::nobody) {
+        // How a node is that is there, its owner decides.
+        end_refused(nodes, *request,
+                    {.condition = StanzaCondition::conflict, .text = "others may read the node"});
+        return;
+    }
+    publish(nodes, request);
+}
+
+/// The end of edit_for().
+void publish_edited(AccountNodes& nodes, const std::shared_ptr<Request>& request,
+                    const Result<std::vector<Item>>& items, const ItemEdit& edit,
+                    const FormValues& options) {
+    if (!items) {
+        end_failed(nodes, *request);
+        return;
+    }
+    std::optional<OwnItem> known;
+    if (!items->empty()) {
+        known = OwnItem{request->node, items->front().id, items->front().payload};
+        request->ids = {known->id};
+    }
+    std::optional<std::string> next = edit(known ? &*known : nullptr);
+    if (next) {
+        request->payload = std::move(*next);
+        publish_with(nodes, request, options);
+    } else {
+        end_answered(nodes, *request);
+    }
+}
+
 }  // namespace
 
 void publish_for(Account& account, OwnItem item, const FormValues& options,
@@ -39,11 +78,36 @@ void publish_for(Account& account, OwnItem item, const FormValues& options,
     request->payload = std::move(item.payload);
     request->has_item = true;
     const bool queued = AccountNodes::enqueue(account, [request, options](AccountNodes& nodes) {
-        // How a node is that is there, its owner decides.
-        if (nodes.find(request->node) == nullptr) request->form = options;
-        publish(nodes, request);
+        publish_with(nodes, request, options);
     });
     if (!queued && done) done(Outcome::retry(std::string(busy)));
+}
+
+void edit_for(Account& account, std::string node, std::string id, std::string id_if_none,
+              ItemEdit edit, const FormValues& options, std::function<void(const Outcome&)> done) {
+    const auto request =
+        own_request(account, Verb::publish, std::move(node), std::move(id_if_none), done);
+    request->has_item = true;
+    const auto task = [request, id = std::move(id), edit = std::move(edit),
+                       options](AccountNodes& nodes) {
+        const Node* known = nodes.find(request->node);
+        const std::string wanted = id.empty() && known != nullptr ? known->tally.last_item : id;
+        if (known == nullptr || wanted.empty()) {
+            publish_edited(nodes, request, std::vector<Item>{}, edit, options);
+            return;
+        }
+        nodes.read(request->node, {wanted},
+                   [&nodes, request, newest = id.empty(), edit,
+                    options](const Result<std::vector<Item>>& items) {
+                       // The newest one is there, so it must be seen.
+                       if (newest && items && items->empty()) {
+                           end_failed(nodes, *request);
+                       } else {
+                           publish_edited(nodes, request, items, edit, options);
+                       }
+                   });
+    };
+    if (!AccountNodes::enqueue(account, task) && done) done(Outcome::retry(std::string(busy)));
 }
 
 void retract_for(Account& account, std::string node, std::string id,

@@ -25,10 +25,20 @@ struct OwnItem {
 };
 
 /// On the account's home, once it is loaded. If there is no such node, it is made with `options`
-/// ("pubsub#access_model" and so on). `done` is told when the item is durable and notified, or why
-/// it is not; it may be empty.
+/// ("pubsub#access_model" and so on). One that is there stays as its owner made it; but what is for
+/// the account alone by its options is not published (refused) where others may read it. `done` is
+/// told when the item is durable and notified, or why it is not; it may be empty.
 void publish_for(Account& account, OwnItem item, const FormValues& options,
                  std::function<void(const Outcome&)> done);
+/// What an item's payload shall be instead of that of `known`, which is nullptr if there is none;
+/// nullopt: it stays.
+using ItemEdit = std::function<std::optional<std::string>(const OwnItem* known)>;
+
+/// Publishes in place of the item with that id, or with an empty one of the newest of the node; if
+/// there is none, with the id `id_if_none`. Nobody publishes between the look at what is there and
+/// the publication. Otherwise as publish_for(); `done` is told as well if the item stays.
+void edit_for(Account& account, std::string node, std::string id, std::string id_if_none,
+              ItemEdit edit, const FormValues& options, std::function<void(const Outcome&)> done);
 /// As if a client of the account took the item away; its subscribers are told. Refused: there is
 /// none.
 void retract_for(Account& account, std::string node, std::string id,

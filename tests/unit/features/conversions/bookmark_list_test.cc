@@ -73,8 +73,13 @@ TEST_CASE("bookmarks: what is no part of a bookmark stays") {
                   "<note>n</note></conference><conference name='no room'/>"));
     change.add("a@muc.test", std::nullopt);
     CHECK(changed_list(list, change) == list_of("<url url='x'/><conference name='no room'/>"));
-    CHECK(with_rest_of(list_of("<conference jid='b@muc.test'/><url url='old'/>"), list) ==
+    const std::string other = list_of("<conference jid='b@muc.test'/><url url='old'/>");
+    CHECK(with_rest_change(other, other, list) ==
           list_of("<conference jid='b@muc.test'/><url url='x'/><conference name='no room'/>"));
+    // What another list lost or got, and nothing else: what it never had stays.
+    CHECK(with_rest_change(other, "", list_of("<url url='y'/>")) ==
+          list_of("<conference jid='b@muc.test'/><url url='old'/><url url='y'/>"));
+    CHECK(with_rest_change(other, list_of("<url url='z'/>"), "") == other);
     CHECK(payload_of({.name = "A"},
                      "<conference xmlns='urn:xmpp:bookmarks:1' a='b' name='old'>"
                      "<nick>old</nick><more/></conference>") ==
