@@ -248,7 +248,6 @@ constexpr Param number_param{.name = "number",
                              .doc = "its number in the list",
                              .at_most = 100'000};
 constexpr std::array of_either{account_or_domain};
-constexpr std::array of_account{account};
 constexpr std::array add_params{
     account_or_domain,
     Param{.name = "subject",

@@ -262,7 +262,8 @@ TEST_CASE_FIXTURE(Fixture, "a page ends where the client is full, and goes on th
     romeo_session.full_after = 1000;
     romeo().inbox().room_again();
     settle();
-    for (int i = 0; i < 5; ++i) CHECK(romeo_session.place_of(fmt::format("id='m{}'", i)) == 1U + i);
+    for (int i = 0; i < 5; ++i)
+        CHECK(romeo_session.place_of(fmt::format("id='m{}'", i)) == 1U + static_cast<unsigned>(i));
     CHECK(romeo_session.count("<message") == 5);
     check_done();
 }
