@@ -43,7 +43,8 @@ void add_id(Hub& hub, Stanza& stanza, std::string_view by) {
 bool is_kept(StanzaType type) { return type == StanzaType::chat || type == StanzaType::normal; }
 
 /// A message that its server sends again is the same in sender, id and content, and its server says
-/// that it gives ids: a bot that copies a payload, id included, sends another message.
+/// that it gives ids: a bot that copies a payload, id included, sends another message. Until the
+/// server has said so, only what its client gave counts, and that only after a break.
 void recognise(Hub& hub, Stanza& stanza) {
     RepeatKeys keys = SeenMessages::keys_of(hub.shared.secret, stanza);
     if (keys.by_server_id == 0) return;

@@ -181,8 +181,8 @@ void AccountInbox::kept(const Result<std::uint64_t>& row) {
 
 void AccountInbox::count() {
     Hub& hub = account_.hub();
-    // What somebody left who is blocked now takes no room from others; it is no more than one time
-    // what fits.
+    // Messages of somebody who is blocked now take no room from others. As many of them are kept as
+    // of all others together.
     const std::size_t most = hub.limits().offline_messages;
     hub.shared.store.log_list(std::string(store_name), std::string(account_.jid().bare()), 0,
                               account_.access().state().blocked.empty() ? most : 2 * most,

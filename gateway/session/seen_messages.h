@@ -4,8 +4,8 @@
 //
 // A server that is killed may forget a message that it had just sent to us: its client then sends
 // it again, and it comes with another stanza-id. So what came shortly before a stream of that
-// server broke is also known by what the client gave: sender, recipient, id and content. Bounded:
-// the oldest are forgotten first.
+// server broke, and was not resumed, is also known by what the client gave: sender, recipient, id
+// and content. Bounded: the oldest are forgotten first.
 #pragma once
 
 #include <cstdint>
@@ -44,6 +44,7 @@ public:
 
     /// The Ledger's entry of the first copy (0: none was needed); nullopt if there was no copy.
     [[nodiscard]] std::optional<HoldId> find(const RepeatKeys& keys);
+    /// The account takes the message over, under that entry of the Ledger.
     void note(const RepeatKeys& keys, TimePoint now, HoldId hold);
     /// It was refused, and its sender told so: its client may send it again.
     void forget(const RepeatKeys& keys);
@@ -53,7 +54,7 @@ public:
     /// What to ask the archive of an account that is loaded soon after a start; nullopt later.
     [[nodiscard]] static std::optional<ArchiveQuery> before_start(const Shared& shared,
                                                                   std::string_view owner);
-    /// Its answer.
+    /// Notes what the archive answered.
     void note(const Hub& hub, const ArchivePage& page);
 
 private:
