@@ -22,11 +22,11 @@ DialbackVerification::~DialbackVerification() {
     hub_.shard.condemn(std::move(stream_));
 }
 
-void DialbackVerification::on_ready(OutgoingStream& stream) {
+void DialbackVerification::on_ready(Carrier& stream) {
     XmlBuilder question;
     question.open("db:verify")
-        .attribute("from", stream.local())
-        .attribute("to", stream.remote())
+        .attribute("from", stream_->local())
+        .attribute("to", stream_->remote())
         .attribute("id", stream_id_)
         .text(key_);
     stream.stream().send(question.take());
@@ -49,7 +49,7 @@ void DialbackVerification::on_peer_element(OutgoingStream& stream, Element& elem
     }
 }
 
-void DialbackVerification::on_stopped(OutgoingStream&, const Outcome& why) {
+void DialbackVerification::on_stopped(Carrier&, const Outcome& why) {
     // Only its answer says that a key is not valid; a stream that fails, for whatever reason, says
     // nothing.
     if (why.ok()) {

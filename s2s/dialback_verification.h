@@ -24,10 +24,10 @@ public:
     ~DialbackVerification() override;
 
 private:
-    void on_ready(OutgoingStream& stream) override;
-    void on_stopped(OutgoingStream& stream, const Outcome& why) override;
+    void on_ready(Carrier& stream) override;
+    void on_stopped(Carrier& stream, const Outcome& why) override;
     void on_peer_element(OutgoingStream& stream, Element& element, Arena& arena) override;
-    void on_stream_writable(OutgoingStream&) override {}
+    void on_stream_writable(Carrier&) override {}
     void finish(const Outcome& outcome);
 
     Hub& hub_;

@@ -73,12 +73,12 @@ void IncomingStream::dialback_result(const Pair& pair, std::string key) {
         refuse(StanzaCondition::not_allowed, "That domain is served here.");
         return;
     }
-    if (pairs_.contains(pair)) {
+    if (pairs().contains(pair)) {
         stream_.send(dialback_reply("db:result", pair, {}, "valid", {}));
         return;
     }
     if (verifying_.contains(pair)) return;
-    if (pairs_.size() + verifying_.size() >= hub_.limits().dialback_pairs) {
+    if (pairs().size() + verifying_.size() >= hub_.limits().dialback_pairs) {
         refuse(StanzaCondition::resource_constraint, "Too many domains on one stream.");
         return;
     }
@@ -119,12 +119,13 @@ void IncomingStream::verified(const Pair& pair, const Outcome& outcome) {
     if (outcome) {
         proven(kept, "dialback");
         stream_.send(dialback_reply("db:result", kept, {}, "valid", {}));
+        open_way_back();
     } else if (outcome.cause() == Cause::refused) {
         CAUSEWAY_LOG(warn, "s2s.dialback_invalid", {"local", kept.local}, {"remote", kept.remote},
                      {"cause", outcome.why()});
         stream_.send(dialback_reply("db:result", kept, {}, "invalid", {}));
         // XEP-0220 §2.4: a peer that claims another's domain is not listened to any longer.
-        if (pairs_.empty()) stream_.close();
+        if (pairs().empty()) stream_.close();
     } else {
         CAUSEWAY_LOG(info, "s2s.dialback_failed", {"local", kept.local}, {"remote", kept.remote},
                      {"cause", outcome.why()});

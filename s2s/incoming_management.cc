@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "gateway/base/log.h"
+#include "gateway/stream/bidirectional.h"
 #include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
 #include "s2s/incoming_stream.h"
@@ -22,8 +23,6 @@ XmlBuilder& with_h(XmlBuilder& element, std::uint32_t h) {
 
 }  // namespace
 
-bool IncomingStream::managed() const { return receipts_ != nullptr && receipts_->managed(); }
-
 void IncomingStream::refuse_management(std::string_view condition, std::optional<std::uint32_t> h) {
     XmlBuilder failed;
     failed.open("failed", ns::stream_management);
@@ -34,80 +33,83 @@ void IncomingStream::refuse_management(std::string_view condition, std::optional
 
 void IncomingStream::manage(const Element& element) {
     const bool asks_for_it = element.name == "enable" || element.name == "resume";
-    if (asks_for_it && (managed() || resuming_ != Resuming::no)) {
+    if (asks_for_it && (from_peer_.managed() || resuming_ != Resuming::no)) {
         refuse_management("unexpected-request", std::nullopt);
     } else if (element.name == "enable") {
         enable(element);
     } else if (element.name == "resume") {
         resume(element);
-    } else if (!managed() || resuming_ != Resuming::no) {
+    } else if (!from_peer_.managed() || resuming_ != Resuming::no) {
         refuse_management("unexpected-request", std::nullopt);
     } else if (element.name == "r") {
-        receipts_->peer_asks();
-        answer_request();
+        from_peer_.receipts()->peer_asks();
+        from_peer_.answer_request();
     } else if (element.name == "a") {
-        // We send no stanzas here.
-        const auto h = stanza_count(element.attribute("h"));
-        if (!h) {
-            stream_.fail(stream_error::policy_violation, "an <a/> needs its h");
-        } else if (*h != 0) {
-            refuse_count(*h);
-        }
+        acknowledged_by_peer(element);
     } else {
         stream_.fail(stream_error::unsupported_stanza_type,
                      "that is no element of stream management");
     }
 }
 
-void IncomingStream::refuse_count(std::uint32_t h) {
+/// Where stanzas of ours were sent before the peer asked for stream management, they are not
+/// counted.
+void IncomingStream::acknowledged_by_peer(const Element& element) {
+    const auto h = stanza_count(element.attribute("h"));
+    if (!h) {
+        stream_.fail(stream_error::policy_violation, "an <a/> needs its h");
+    } else if (Carrier::managed()) {
+        if (!acknowledge(*h)) refuse_count(*h, sent_count());
+    } else if (*h != 0 && !has(stream_bits::bidirectional)) {
+        refuse_count(*h, 0);
+    }
+}
+
+void IncomingStream::refuse_count(std::uint32_t h, std::uint32_t sent) {
     stream_.fail(stream_error::undefined_condition, "you acknowledge more than was sent",
                  XmlBuilder()
                      .open("handled-count-too-high", ns::stream_management)
                      .attribute("h", fmt::format("{}", h))
-                     .attribute("send-count", "0")
+                     .attribute("send-count", fmt::format("{}", sent))
                      .take());
 }
 
-void IncomingStream::answer_request() {
-    if (!managed() || resuming_ != Resuming::no) return;
-    const auto h = receipts_->take_answer();
-    if (!h) return;
-    XmlBuilder answer;
-    stream_.send(with_h(answer.open("a", ns::stream_management), *h).take());
+/// The `h` of <resumed/> comes before any other.
+void IncomingStream::on_safe() {
+    if (resuming_ == Resuming::until_safe) finish_resumption();
+    if (resuming_ == Resuming::no) from_peer_.answer_request();
 }
 
 /// Where the stream is at home, and carries one pair of domains.
 bool IncomingStream::may_resume() const {
-    return pairs_.size() == 1 && verifying_.empty() && link_ != nullptr &&
-           link_->remote() == pairs_.begin()->first.remote &&
+    return pairs().size() == 1 && verifying_.empty() && link_ != nullptr &&
+           link_->remote() == pairs().begin()->first.remote &&
            &hub_.home_of(link_->remote()) == &hub_ && hub_.limits().resume_seconds.count() > 0;
 }
 
 void IncomingStream::enable(const Element& element) {
-    if (receipts_ != nullptr && (receipts_->open() != 0 || !pings_.empty())) {
+    if (!from_peer_.begin_management()) {
         refuse_management("unexpected-request", std::nullopt);
         return;
     }
-    take_receipts(std::make_unique<Receipts>(hub_));
-    receipts_->begin_management();
-    following_ = true;
     const std::string_view wish = element.attribute("resume");
     XmlBuilder enabled;
     enabled.open("enabled", ns::stream_management);
     if ((wish == "true" || wish == "1") && may_resume()) {
-        const Pair& pair = pairs_.begin()->first;
-        receipts_->allow_resumption(pair.remote, pair.local);
-        if (link_->known_as_stamping()) receipts_->note_stamping();
-        enabled.attribute("id", receipts_->token())
+        const Pair& pair = pairs().begin()->first;
+        Receipts& receipts = *from_peer_.receipts();
+        receipts.allow_resumption(pair.remote, pair.local);
+        if (link_->known_as_stamping()) receipts.note_stamping();
+        enabled.attribute("id", receipts.token())
             .attribute("resume", "true")
             .attribute("max", fmt::format("{}", hub_.limits().resume_seconds.count()));
+        resumption_ = {.state = LinkResumption::State::possible,
+                       .by = LinkResumption::By::peer,
+                       .token = receipts.token()};
     }
     stream_.send(enabled.take());
-}
-
-void IncomingStream::take_receipts(std::unique_ptr<Receipts> receipts) {
-    receipts_ = std::move(receipts);
-    receipts_->belongs_to(static_cast<Receipts::Stream*>(this));
+    if (has(stream_bits::bidirectional) && back_ == Back::not_yet) begin_acknowledgements(0);
+    open_way_back();
 }
 
 // ---- resumption (XEP-0198 §5) ----
@@ -116,19 +118,20 @@ void IncomingStream::resume(const Element& element) {
     const auto h = stanza_count(element.attribute("h"));
     if (!h) {
         stream_.fail(stream_error::policy_violation, "a <resume/> needs its h");
-    } else if (*h != 0) {
-        refuse_count(*h);
+    } else if (*h != 0 && !has(stream_bits::bidirectional)) {
+        refuse_count(*h, 0);
     } else if (!may_resume()) {
         refuse_management("item-not-found", std::nullopt);
     } else {
+        resumed_h_ = *h;
         go_on_with(std::string(element.attribute("previd")));
     }
 }
 
 void IncomingStream::go_on_with(std::string token) {
-    const Pair pair = pairs_.begin()->first;
+    const Pair pair = pairs().begin()->first;
     if (auto receipts = link_->take_receipts(token, pair.local)) {
-        take_receipts(std::move(receipts));
+        from_peer_.go_on(std::move(receipts));
         finish_resumption();
         return;
     }
@@ -160,14 +163,15 @@ void IncomingStream::go_on_with(std::string token) {
                 refuse_management("item-not-found", std::nullopt);
                 return;
             }
-            take_receipts(std::move(receipts));
+            from_peer_.go_on(std::move(receipts));
             finish_resumption();
         });
 }
 
 /// The `h` of <resumed/> has to be final.
 void IncomingStream::finish_resumption() {
-    if (receipts_->open() != 0 || !receipts_->recorded()) {
+    const Receipts& receipts = *from_peer_.receipts();
+    if (receipts.open() != 0 || !receipts.recorded()) {
         if (resuming_ != Resuming::until_safe) {
             resuming_ = Resuming::until_safe;
             hub_.shard.timers().arm(final_timer_, final_within, *this, final_late);
@@ -176,20 +180,20 @@ void IncomingStream::finish_resumption() {
     }
     final_timer_.cancel();
     resuming_ = Resuming::no;
-    following_ = true;
+    from_peer_.follow();
+    if (!begin_way_back_anew()) return;
     XmlBuilder resumed;
-    with_h(resumed.open("resumed", ns::stream_management), receipts_->handled())
-        .attribute("previd", receipts_->token());
+    with_h(resumed.open("resumed", ns::stream_management), receipts.handled())
+        .attribute("previd", receipts.token());
     stream_.send(resumed.take());
     CAUSEWAY_LOG(info, "s2s.resumed", {"remote", peer_domain_}, {"direction", "in"},
-                 {"h", receipts_->handled()});
+                 {"h", receipts.handled()});
+    open_way_back();
 }
 
 /// The peer sends again what is not safe, on this stream as a new one.
 void IncomingStream::give_up_resumption() {
-    const std::unique_ptr<Receipts> receipts = std::exchange(receipts_, nullptr);
-    resuming_ = Resuming::no;
-    following_ = false;
+    const std::unique_ptr<Receipts> receipts = release_receipts();
     receipts->forget();
     refuse_management("resource-constraint", receipts->handled());
 }
@@ -197,9 +201,7 @@ void IncomingStream::give_up_resumption() {
 std::unique_ptr<Receipts> IncomingStream::release_receipts() {
     final_timer_.cancel();
     resuming_ = Resuming::no;
-    pings_.clear();
-    following_ = false;
-    return std::exchange(receipts_, nullptr);
+    return from_peer_.release();
 }
 
 /// The stream has ended.
@@ -217,12 +219,9 @@ void IncomingStream::leave_receipts(bool broke) {
 }
 
 void IncomingStream::say_goodbye() {
-    if (!managed()) return;
-    if (resuming_ == Resuming::no && stream_.usable()) {
-        XmlBuilder answer;
-        stream_.send(with_h(answer.open("a", ns::stream_management), receipts_->handled()).take());
-    }
-    if (table_.closing()) receipts_->leave_process();
+    if (!from_peer_.managed()) return;
+    if (resuming_ == Resuming::no) from_peer_.say_what_is_safe();
+    if (table_.closing()) from_peer_.receipts()->leave_process();
 }
 
 }  // namespace causeway

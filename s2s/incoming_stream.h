@@ -1,25 +1,19 @@
 // IncomingStream: a stream that another server opened to us. It carries stanzas for the domain
 // pairs that were proven on it, by certificate (SASL EXTERNAL) or by dialback, and for no others.
-// It also answers questions about our own dialback keys. Owner: the ServerTable of the shard that
-// accepted it, until it proves a first domain; then the ServerLink of that domain, on whose home
-// shard it goes on.
-//
-// A peer that sends us a ping behind its stanzas asks whether they are safe: from the first such
-// ping on, each message is followed until it is stored or delivered, and the ping is answered only
-// then. With stream management (XEP-0198) each is followed from the beginning, and acknowledged
-// only then.
+// PeerStanzas takes them. It also answers questions about our own dialback keys. Owner: the
+// ServerTable of the shard that accepted it, until it proves a first domain; then the ServerLink of
+// that domain, on whose home shard it goes on.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 
 #include "gateway/stream/negotiation.h"
+#include "s2s/carrier.h"
 #include "s2s/dialback_verification.h"
-#include "s2s/receipts.h"
+#include "s2s/peer_stanzas.h"
 
 namespace causeway {
 
@@ -29,15 +23,12 @@ struct MovingServer;
 
 class IncomingStream final : public Condemned,
                              public Negotiation,
+                             public Carrier,
                              private StreamHandler,
-                             private Receipts::Stream,
+                             private PeerStanzas::Stream,
                              private TimerTarget {
 public:
-    /// A proven pair: the remote domain, and ours.
-    struct Pair {
-        std::string remote, local;
-        auto operator<=>(const Pair&) const = default;
-    };
+    using Pair = PeerStanzas::Pair;
 
     IncomingStream(Hub& hub, ServerTable& table, std::unique_ptr<Channel> channel);
     /// One that moved here; its channel is `channel` already. go_on() follows.
@@ -47,7 +38,9 @@ public:
 
     XmppStream& stream() override { return stream_; }
     /// Pairs and how each was proven ("external" or "dialback").
-    [[nodiscard]] const std::map<Pair, std::string_view>& pairs() const { return pairs_; }
+    [[nodiscard]] const std::map<Pair, std::string_view>& pairs() const {
+        return from_peer_.pairs();
+    }
     [[nodiscard]] UnixMillis since() const { return since_; }
     /// The network that the peer is in.
     [[nodiscard]] const std::string& network() const { return network_; }
@@ -55,13 +48,28 @@ public:
     [[nodiscard]] ServerLink* link() const { return link_; }
     void belongs_to(ServerLink* link) { link_ = link; }
     /// What it has of the peer's stanzas; nullptr if none are counted.
-    [[nodiscard]] const Receipts* receipts() const { return receipts_.get(); }
+    [[nodiscard]] Receipts* receipts() const { return from_peer_.receipts(); }
     /// For another stream of the peer, which goes on where this one stopped.
     [[nodiscard]] std::unique_ptr<Receipts> release_receipts();
     /// See Receipts.
     void note_stamping() {
-        if (receipts_ != nullptr) receipts_->note_stamping();
+        if (receipts() != nullptr) receipts()->note_stamping();
     }
+    /// What this server has for the domain of the link may go on it (XEP-0288).
+    enum class WayBack : unsigned char {
+        none,  ///< not on this one, or not for that domain of ours
+        soon,  ///< proven, but the negotiation goes on
+        open,
+    };
+    [[nodiscard]] WayBack way_back(const std::string& local) const;
+    /// `user` sends on it for `local`, for which the way back is open.
+    void carry(std::string local, StreamUser& user);
+    [[nodiscard]] LinkResumption::By opened_by() const override { return LinkResumption::By::peer; }
+    [[nodiscard]] Report report_for(std::string_view local) const override;
+    void fail(const Outcome& why) override;
+    /// Those who send on it go elsewhere.
+    void end_way_back(const Outcome& why);
+
     /// It is about to be closed: the peer hears what is safe.
     void say_goodbye();
     /// Continues what it moved for.
@@ -78,31 +86,31 @@ public:
 private:
     void on_stream_opened(const StreamHeader& header) override;
     void on_element(Element& element, Arena& arena) override;
-    void on_skipped(const Element& start) override;
+    void on_skipped(const Element& start) override { from_peer_.skipped(start); }
     void on_stream_secured() override;
     [[nodiscard]] std::string_view own_name() const override { return some_domain(); }
     void on_stream_closed(const Outcome& why) override;
     void on_timer(std::uint32_t which) override;
+    void on_stream_drained() override;
+    [[nodiscard]] bool carries() const override { return back_ == Back::open; }
+    void used() override { touch(); }
+    void stanza_came() override;
     void on_safe() override;
 
     // Stream management:
-    [[nodiscard]] bool managed() const;
     void enable(const Element& element);
     void resume(const Element& element);
     void go_on_with(std::string token);
     void finish_resumption();
+    bool begin_way_back_anew();
+    void acknowledged_by_peer(const Element& element);
+    void open_way_back();
     void give_up_resumption();
     [[nodiscard]] bool may_resume() const;
-    void take_receipts(std::unique_ptr<Receipts> receipts);
     void leave_receipts(bool broke);
-    void answer_request();
     void refuse_management(std::string_view condition, std::optional<std::uint32_t> h);
-    void refuse_count(std::uint32_t h);
+    void refuse_count(std::uint32_t h, std::uint32_t sent);
 
-    void stanza_in(Element& element, Arena& arena);
-    void misaddressed(const Element& element, StanzaKind kind, const Jid* from);
-    bool answer_ping(const Stanza& stanza);
-    void answer_ready_pings();
     void dialback_result(const Pair& pair, std::string key);
     void move_home(Hub& home, MovingServer moving);
     void dialback_verify(const Element& element, const Pair& pair, std::string_view key);
@@ -117,24 +125,21 @@ private:
     XmppStream stream_;
     std::string id_;           ///< of our latest header; dialback keys are bound to it
     std::string peer_domain_;  ///< `from` of the peer's latest header
-    std::map<Pair, std::string_view> pairs_;
+    PeerStanzas from_peer_;
     std::map<Pair, std::unique_ptr<DialbackVerification>> verifying_;
-    enum Timers : std::uint32_t { idle, final_late };
+    enum Timers : std::uint32_t { idle, final_late, way_back_due };
+    /// Whether stanzas of ours go on it.
+    enum class Back : unsigned char { not_yet, open, over };
     Timer timer_;
-    Timer final_timer_;  ///< until what an earlier stream brought is safe
+    Timer final_timer_;     ///< until what an earlier stream brought is safe
+    Timer way_back_timer_;  ///< until a peer that asks for nothing more is sent stanzas
     UnixMillis since_;
-    // Stanzas that are not safe yet, and pings that wait for them.
-    struct WaitingPing {
-        std::uint32_t after;
-        PacketRef answer;
-    };
+    Back back_ = Back::not_yet;
     /// What is due before <resumed/> can be sent.
     enum class Resuming : unsigned char { no, looking, until_safe };
-    std::unique_ptr<Receipts> receipts_;
-    bool following_ = false;  ///< the peer waits to hear when its messages are safe
     Resuming resuming_ = Resuming::no;
-    std::deque<WaitingPing> pings_;
-    TimePoint until_{};  ///< when a domain has to be proven
+    std::uint32_t resumed_h_ = 0;  ///< stanzas of ours that the peer has, as it said in <resume/>
+    TimePoint until_{};            ///< when a domain has to be proven
 };
 
 /// A stream on its way to the home shard of a remote domain.
@@ -142,6 +147,7 @@ struct MovingServer {
     std::unique_ptr<DetachedChannel> channel = {};
     XmppStream::Opened opened = {};
     TimePoint until = {};  ///< when a domain has to be proven
+    unsigned bits = 0;     ///< what the stream has reached
     std::string id = {}, peer_domain = {}, domain = {};
     UnixMillis since = 0;
     IncomingStream::Pair pair = {};

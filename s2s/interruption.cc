@@ -6,13 +6,15 @@
 
 namespace causeway {
 
-std::unique_ptr<Interruption> Interruption::of(OutgoingStream& stream) {
+std::unique_ptr<Interruption> Interruption::of(Carrier& stream) {
     LinkResumption resumption = stream.resumption();
     if (!stream.managed() || resumption.token.empty()) return nullptr;
     resumption.state = LinkResumption::State::possible;
     resumption.sent = stream.sent_count();
     resumption.h.reset();
-    return std::make_unique<Interruption>(std::move(resumption), stream.take_unacknowledged());
+    auto left = std::make_unique<Interruption>(std::move(resumption), stream.take_unacknowledged());
+    left->received(stream.release_received());
+    return left;
 }
 
 std::vector<Interruption::Arrived> Interruption::give_back(

@@ -10,8 +10,8 @@
 #include <memory>
 #include <vector>
 
+#include "s2s/carrier.h"
 #include "s2s/confirmations.h"
-#include "s2s/outgoing_stream.h"
 
 namespace causeway {
 
@@ -28,7 +28,12 @@ public:
     Interruption(LinkResumption resumption, std::deque<Sent> unacknowledged)
         : resumption_(std::move(resumption)), unacknowledged_(std::move(unacknowledged)) {}
     /// Takes what `stream`, which has ended, left; nullptr if it cannot be resumed.
-    static std::unique_ptr<Interruption> of(OutgoingStream& stream);
+    static std::unique_ptr<Interruption> of(Carrier& stream);
+    /// We opened it, and so it is for us to resume it.
+    [[nodiscard]] bool of_our_stream() const { return resumption_.by == LinkResumption::By::us; }
+    /// What was received on it; see OutgoingStream::resume(). An attempt that failed leaves it.
+    [[nodiscard]] std::unique_ptr<Receipts> take_received() { return std::move(received_); }
+    void received(std::unique_ptr<Receipts> receipts) { received_ = std::move(receipts); }
 
     [[nodiscard]] const LinkResumption& resumption() const { return resumption_; }
 
@@ -62,6 +67,7 @@ private:
 
     LinkResumption resumption_;
     std::deque<Sent> unacknowledged_;
+    std::unique_ptr<Receipts> received_;
     /// Shared with those who learn the rows, and may do so later than all of this.
     std::shared_ptr<std::deque<GivenBack>> given_back_ = std::make_shared<std::deque<GivenBack>>();
 };

@@ -26,12 +26,23 @@ std::string with_h(std::string_view name, std::uint32_t h) {
 
 bool OutgoingStream::request_management() {
     XmlBuilder request;
+    // What came on a bidirectional stream cannot go on on one that is not.
+    if (from_peer_ == nullptr && received_ != nullptr) {
+        received_.reset();
+        resumption_ = {};
+    }
     if (resumption_.state == LinkResumption::State::possible) {
-        // The peer has sent no stanzas here, so none were handled.
+        if (received_ != nullptr && received_->open() != 0) {
+            // What is not safe yet comes again, under the same numbers.
+            const std::uint32_t safe = received_->handled();
+            received_ = std::make_unique<Receipts>(hub_);
+            received_->count_from(safe);
+        }
         request.open("resume", ns::stream_management)
             .attribute("previd", resumption_.token)
-            .attribute("h", "0");
+            .attribute("h", fmt::format("{}", received_ == nullptr ? 0 : received_->handled()));
     } else {
+        received_.reset();
         request.open("enable", ns::stream_management).attribute("resume", "true");
     }
     stream_->send(request.take());
@@ -43,14 +54,19 @@ void OutgoingStream::manage(const Element& element) {
     const bool to_resume = resumption_.state == LinkResumption::State::possible;
     if (!asked && !managed()) return;  // an answer that came too late
     if (element.name == "r") {
-        stream_->send(with_h("a", 0));
+        if (from_peer_ != nullptr && from_peer_->managed()) {
+            from_peer_->receipts()->peer_asks();
+            from_peer_->answer_request();
+        } else {
+            stream_->send(with_h("a", 0));
+        }
     } else if (element.name == "a" && managed()) {
         const auto h = stanza_count(element.attribute("h"));
         if (!h) {
             end_ = Outcome::retry(fmt::format("{} sent an <a/> without its h", remote_));
             stream_->fail(stream_error::policy_violation, "an <a/> needs its h");
-        } else if (!acknowledgements_->acknowledge(*h)) {
-            refuse_count(*h, acknowledgements_->management().sent_count());
+        } else if (!acknowledge(*h)) {
+            refuse_count(*h, sent_count());
         }
     } else if (asked && !to_resume && element.name == "enabled") {
         enabled(element);
@@ -65,14 +81,11 @@ void OutgoingStream::manage(const Element& element) {
     }
 }
 
-void OutgoingStream::begin_acknowledgements(std::uint32_t count) {
-    gain(stream_bits::managed);
-    acknowledgements_ = std::make_unique<LinkAcknowledgements>(
-        hub_, static_cast<LinkAcknowledgements::Stream&>(*this), count);
-}
-
+/// The peer counts in both directions from here on.
 void OutgoingStream::enabled(const Element& element) {
+    gain(stream_bits::managed);
     begin_acknowledgements(0);
+    count_from_peer();
     const std::string_view resume = element.attribute("resume");
     const std::string_view token = element.attribute("id");
     if ((resume == "true" || resume == "1") && !token.empty() && token.size() <= longest_token) {
@@ -81,6 +94,13 @@ void OutgoingStream::enabled(const Element& element) {
         resumption_.token.clear();
     }
     ready();
+}
+
+/// The peer's stanzas, from the next one on: what came before was not managed.
+void OutgoingStream::count_from_peer() {
+    if (from_peer_ == nullptr) return;
+    (void)from_peer_->release();
+    (void)from_peer_->begin_management();
 }
 
 void OutgoingStream::resumed(const Element& element) {
@@ -93,7 +113,14 @@ void OutgoingStream::resumed(const Element& element) {
     }
     resumption_.state = LinkResumption::State::resumed;
     resumption_.h = h;
+    gain(stream_bits::managed);
     begin_acknowledgements(*h);
+    if (from_peer_ != nullptr && received_ != nullptr) {
+        from_peer_->go_on(std::move(received_));
+        from_peer_->follow();
+    } else {
+        count_from_peer();
+    }
     CAUSEWAY_LOG(info, "s2s.resumed", {"local", domain_}, {"remote", remote_}, {"h", *h});
     ready();
 }
@@ -131,50 +158,6 @@ void OutgoingStream::refuse_count(std::uint32_t h, std::uint32_t sent) {
                       .attribute("h", fmt::format("{}", h))
                       .attribute("send-count", fmt::format("{}", sent))
                       .take());
-}
-
-// ---- what was sent ----
-
-void OutgoingStream::send(const PacketRef& packet, HoldId hold, LinkAcknowledgements::Worth worth) {
-    if (managed()) acknowledgements_->sent(packet, hold, worth);
-    stream_->send(packet->bytes());
-}
-
-bool OutgoingStream::congested() const {
-    const std::size_t most = hub_.limits().server_queue_hard_bytes;
-    return stream_->channel().queued() > most ||
-           (managed() && acknowledgements_->management().bytes() > most);
-}
-
-void OutgoingStream::ask() {
-    if (!stream_->usable()) return;
-    stream_->send(XmlBuilder().empty("r", ns::stream_management).take());
-}
-
-void OutgoingStream::acknowledged(std::span<const StreamManagement::Sent> done) {
-    std::size_t before = acknowledgements_->management().bytes();
-    for (const StreamManagement::Sent& sent : done) {
-        before += sent.packet->bytes().size() + StreamManagement::overhead;
-    }
-    while (!done.empty() && state_ == State::established) {
-        const std::string_view local = done.front().packet->from().domain();
-        std::size_t count = 1;
-        while (count < done.size() && done[count].packet->from().domain() == local) ++count;
-        if (OutgoingOwner* owner = local == domain_ ? owner_ : sharer(local)) {
-            owner->on_acknowledged(*this, done.first(count));
-        }
-        done = done.subspan(count);
-    }
-    // What waits for room may be another pair's.
-    if (before > hub_.limits().server_queue_hard_bytes && state_ == State::established &&
-        !congested()) {
-        on_stream_drained();
-    }
-}
-
-void OutgoingStream::silent() {
-    CAUSEWAY_LOG(info, "s2s.silent", {"local", domain_}, {"remote", remote_});
-    stop(Outcome::retry(fmt::format("{} answers no more", remote_)));
 }
 
 }  // namespace causeway

@@ -10,6 +10,7 @@
 #include "gateway/config/peer_options.h"
 #include "gateway/net/stream_channel.h"
 #include "gateway/net/system_network.h"
+#include "gateway/stream/bidirectional.h"
 #include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
 #include "gateway/xmpp/domain.h"
@@ -30,6 +31,7 @@ Duration millis(std::chrono::seconds seconds) {
 OutgoingStream::OutgoingStream(Hub& hub, std::string local, std::string remote, Purpose purpose,
                                OutgoingOwner& owner)
     : Negotiation(hub, StreamSide::server, StreamRole::initiating),
+      Carrier(hub),
       remote_(std::move(remote)),
       owner_(&owner) {
     domain_ = std::move(local);
@@ -49,6 +51,8 @@ void OutgoingStream::disown() {
     total_.cancel();
     discovery_.reset();
     connector_.reset();
+    if (from_peer_ != nullptr) (void)from_peer_->release();
+    received_.reset();
     if (stream_ == nullptr) return;
     stream_->close();
     stream_->silence();
@@ -110,6 +114,7 @@ void OutgoingStream::begin(ConnectedTarget connected_target) {
     begin_anew(stream_bits::only_asks | stream_bits::external_refused);
     end_ = {};
     ending_ = End::otherwise;
+    from_peer_.reset();
     auto channel = std::make_unique<StreamChannel>(hub_.shard, std::move(connected_target.socket));
     StreamChannel& raw = *channel;
     stream_ = std::make_unique<XmppStream>(hub_.shard, std::move(channel), ns::server,
@@ -171,6 +176,7 @@ void OutgoingStream::on_stream_opened(const StreamHeader& header) {
 }
 
 void OutgoingStream::on_element(Element& element, Arena& arena) {
+    if (take_from_peer(element, arena)) return;
     if (element.ns == ns::stream) {
         if (element.name == "features") {
             on_features(element);
@@ -219,6 +225,10 @@ void OutgoingStream::on_features(const Element& features) {
 void OutgoingStream::authenticated(const Jid&, std::string_view mechanism, std::string_view) {
     gain(stream_bits::authenticated);
     authentication_ = mechanism;
+    if (has(stream_bits::bidirectional)) {
+        from_peer_ = std::make_unique<PeerStanzas>(hub_, static_cast<PeerStanzas::Stream&>(*this));
+        from_peer_->prove({remote_, domain_}, authentication_);
+    }
     if (mechanism == "dialback") {
         ready();
         return;
@@ -310,9 +320,11 @@ void OutgoingStream::ready() {
     state_ = State::established;
     end_ = {};  // a certificate that was refused on the way is not why it will end
     connector_.reset();
-    stream_->set_limits(hub_.shared_limits(), has(stream_bits::only_asks)
-                                                  ? hub_.limits().stanza_bytes_unauthenticated
-                                                  : hub_.limits().stanza_bytes_server);
+    if (from_peer_ == nullptr) {
+        stream_->set_limits(hub_.shared_limits(), has(stream_bits::only_asks)
+                                                      ? hub_.limits().stanza_bytes_unauthenticated
+                                                      : hub_.limits().stanza_bytes_server);
+    }
     CAUSEWAY_LOG(info, "s2s.ready", {"local", domain_}, {"remote", remote_},
                  {"authentication", authentication_}, {"target", target()});
     if (owner_ != nullptr) owner_->on_ready(*this);
@@ -350,10 +362,14 @@ void OutgoingStream::stop(const Outcome& why) {
     }
     stop_sharers(verdict);
     if (OutgoingOwner* owner = std::exchange(owner_, nullptr)) owner->on_stopped(*this, verdict);
+    // What nobody goes on with is over.
+    if (from_peer_ != nullptr) (void)from_peer_->release();
+    received_.reset();
 }
 
 void OutgoingStream::close() {
     if (stream_ != nullptr && state_ == State::established) {
+        if (from_peer_ != nullptr) from_peer_->say_what_is_safe();
         stream_->close();
     } else {
         stop(Outcome::retry("the attempt was given up"));
@@ -385,13 +401,12 @@ void OutgoingStream::on_timer(std::uint32_t which) {
 }
 
 void OutgoingStream::on_stream_drained() {
-    if (owner_ == nullptr || state_ != State::established) return;
-    owner_->on_stream_writable(*this);
-    // A sharer that is called may leave.
-    const std::vector<Sharer> sharers = sharers_;
-    for (const Sharer& sharer : sharers) {
-        if (sharer.proven) sharer.owner->on_stream_writable(*this);
-    }
+    if (owner_ != nullptr && state_ == State::established) writable();
+}
+
+void OutgoingStream::writable() {
+    if (owner_ != nullptr) owner_->on_stream_writable(*this);
+    Carrier::writable();
 }
 
 void OutgoingStream::on_stream_closed(const Outcome& why) {

@@ -1,57 +1,33 @@
 // OutgoingStream: one stream to another domain, from discovery to authentication: each target that
 // DNS names is tried until one gets as far as it should. It does not queue; its owner waits for
 // on_ready. Owner: a RemotePair (to send stanzas) or a DialbackVerification (to ask about a key).
+// Where the peer agrees it is bidirectional (XEP-0288): the peer's stanzas come on it as well, for
+// the domain pairs that were proven here, in reverse (PeerStanzas).
 // What is negotiated, and in which order, stands in the table of the features (Negotiation).
 #pragma once
 
-#include <deque>
 #include <memory>
-#include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "gateway/net/connector.h"
 #include "gateway/stream/negotiation.h"
+#include "s2s/carrier.h"
 #include "s2s/discover.h"
-#include "s2s/link_acknowledgements.h"
+#include "s2s/peer_stanzas.h"
 
 namespace causeway {
 
 class OutgoingStream;
 class StreamChannel;
 
-class OutgoingOwner {
+class OutgoingOwner : public StreamUser {
 public:
-    /// Authenticated: stanzas may be sent. For a verification: secure, and the features have come.
-    virtual void on_ready(OutgoingStream& stream) = 0;
-    /// The end, before or after on_ready; the last call. The cause tells whether to try again
-    /// (retry) or not (absent, refused, policy). ok: closed in good order.
-    virtual void on_stopped(OutgoingStream& stream, const Outcome& why) = 0;
     /// An element that is not part of the negotiation.
     virtual void on_peer_element(OutgoingStream& stream, Element& element, Arena& arena) = 0;
-    virtual void on_stream_writable(OutgoingStream& stream) = 0;
-    /// The peer has these of what was given to send() for the owner's domain, oldest first.
-    virtual void on_acknowledged(OutgoingStream&, std::span<const StreamManagement::Sent>) {}
 
 protected:
     ~OutgoingOwner() = default;
-};
-
-/// What an earlier stream of the same pair of domains left, to be gone on with (XEP-0198 §5), and
-/// what became of that.
-struct LinkResumption {
-    enum class State : unsigned char {
-        not_possible,  ///< nothing is left, or the peer does not keep it
-        possible,
-        resumed,
-        failed,  ///< the peer does not know it; `h` may be known all the same
-        absurd,  ///< the peer's answer made no sense
-    };
-    State state = State::not_possible;
-    std::string token = {};               ///< by which the peer knows the stream
-    std::uint32_t sent = 0;               ///< stanzas, in all
-    std::optional<std::uint32_t> h = {};  ///< stanzas that the peer has
 };
 
 /// A stream without an owner, which is still on the call stack or still sends its last bytes.
@@ -65,8 +41,9 @@ private:
 
 class OutgoingStream final : public Condemned,
                              public Negotiation,
+                             public Carrier,
                              private StreamHandler,
-                             private LinkAcknowledgements::Stream,
+                             private PeerStanzas::Stream,
                              private TimerTarget {
 public:
     enum class Purpose : unsigned char { stanzas, verification };
@@ -79,45 +56,24 @@ public:
         established,  ///< on_ready was called
         stopped,
     };
-    /// How a stream came to its end.
-    enum class End : unsigned char {
-        otherwise,   ///< by us, by the network, or by the peer in good order
-        peer_error,  ///< by an error of the peer
-    };
-
     /// `local` and `remote` are normalised domains.
     OutgoingStream(Hub& hub, std::string local, std::string remote, Purpose purpose,
                    OutgoingOwner& owner);
     ~OutgoingStream() override;
 
     void start();
-    /// Before start(): goes on with what an earlier stream left, if the peer does.
-    void resume(LinkResumption resumption) { resumption_ = std::move(resumption); }
-    /// Writes a stanza, which is in the Ledger under `hold`, or 0.
-    void send(const PacketRef& packet, HoldId hold, LinkAcknowledgements::Worth worth);
-    /// The peer acknowledges what it has (XEP-0198).
-    [[nodiscard]] bool managed() const { return acknowledgements_ != nullptr; }
-    /// It does not take what is sent to it, or says nothing of it.
-    [[nodiscard]] bool congested() const;
-    /// Asks a peer that acknowledges.
-    void look_whether_there() { acknowledgements_->look_whether_there(); }
-    /// How the peer took resume(). Once established: how it can be resumed if it breaks.
-    [[nodiscard]] const LinkResumption& resumption() const { return resumption_; }
-    /// Stanzas, on this stream and those that it goes on with.
-    [[nodiscard]] std::uint32_t sent_count() const {
-        return acknowledgements_->management().sent_count();
-    }
-    /// What was sent and is not acknowledged, oldest first; for when it has ended.
-    [[nodiscard]] std::deque<StreamManagement::Sent> take_unacknowledged() {
-        return acknowledgements_ == nullptr ? std::deque<StreamManagement::Sent>{}
-                                            : acknowledgements_->end();
-    }
+    /// Before start(): goes on with what an earlier stream left, if the peer does. `received`: what
+    /// it has of the peer's stanzas, if it was bidirectional.
+    void resume(LinkResumption resumption, std::unique_ptr<Receipts> received);
+    /// What was received on this stream, or is left of an earlier one.
+    [[nodiscard]] std::unique_ptr<Receipts> release_received() override;
+    /// The peer's stanzas are taken on it.
+    [[nodiscard]] bool bidirectional() const { return from_peer_ != nullptr; }
     /// Ends it in good order; on_stopped follows.
     void close();
     /// The owner goes away: no further calls. Then hand it to Shard::condemn.
     void disown();
-    /// Ends it for its owner and all that share it: on_stopped follows at once.
-    void fail(const Outcome& why) { stop(why); }
+    void fail(const Outcome& why) override { stop(why); }
 
     [[nodiscard]] State state() const { return state_; }
     /// Only between `opening` and `established`.
@@ -128,10 +84,10 @@ public:
     [[nodiscard]] std::string target() const {
         return target_.host.empty() ? std::string{} : to_string(target_);
     }
-    /// "external" or "dialback"; empty before.
-    [[nodiscard]] const std::string& authentication() const { return authentication_; }
-    [[nodiscard]] const std::vector<ConnectTarget>& targets() const { return targets_; }
-    [[nodiscard]] End end() const { return ending_; }
+    [[nodiscard]] LinkResumption::By opened_by() const override { return LinkResumption::By::us; }
+    [[nodiscard]] Report report_for(std::string_view local) const override;
+    /// No target has answered yet.
+    [[nodiscard]] bool without_connection() const { return state_ <= State::connecting; }
 
     // Sharing (XEP-0220 §2.6.1): further domains of ours on this stream.
     /// Whether `local` may be proven here: the peer goes on if it does not agree, and the
@@ -139,8 +95,7 @@ public:
     [[nodiscard]] bool can_share(std::string_view local) const;
     /// Asks the peer to take stanzas from `local` here. `sharer` hears on_ready or on_stopped, and
     /// on_stopped when the stream ends; it calls unshare() before it goes.
-    void share(std::string local, OutgoingOwner& sharer);
-    void unshare(const OutgoingOwner& sharer);
+    void share(std::string local, StreamUser& sharer);
     [[nodiscard]] bool shared() const { return !sharers_.empty(); }
 
 private:
@@ -165,15 +120,24 @@ private:
     [[nodiscard]] Outcome peer_proves(std::string_view claimed) const override;
     [[nodiscard]] std::string_view peer_domain() const override { return remote_; }
 
-    // LinkAcknowledgements::Stream
-    void ask() override;
-    void acknowledged(std::span<const StreamManagement::Sent> done) override;
-    void silent() override;
+    // Carrier
+    [[nodiscard]] bool carries() const override { return state_ == State::established; }
+    [[nodiscard]] StreamUser* user_of(std::string_view local) const override {
+        return local == domain_ ? owner_ : sharer(local);
+    }
+    void writable() override;
+
+    // PeerStanzas::Stream
+    void stanza_came() override;
+    void on_safe() override;
+    void on_skipped(const Element& start) override;
+    bool take_from_peer(Element& element, Arena& arena);
+    void refuse_key(const Element& element);
 
     void enabled(const Element& element);
+    void count_from_peer();
     void resumed(const Element& element);
     void management_failed(const Element& element);
-    void begin_acknowledgements(std::uint32_t count);
     void refuse_count(std::uint32_t h, std::uint32_t sent);
     void no_answer_to_management();
     /// Its answer is due: nothing else is negotiated once we are authenticated.
@@ -195,32 +159,22 @@ private:
     void ready();
     void fail_target(const Outcome& why);
     void stop(const Outcome& why);
-    [[nodiscard]] OutgoingOwner* sharer(std::string_view local) const;
     void sharer_answered(const Element& element);
-    void stop_sharers(const Outcome& why);
     void expect_progress(std::chrono::seconds within);
     [[nodiscard]] bool negotiating() const {
         return state_ >= State::opening && state_ <= State::negotiating;
     }
 
-    struct Sharer {
-        std::string local;
-        OutgoingOwner* owner = nullptr;
-        bool proven = false;
-    };
-
     const std::string remote_;
     OutgoingOwner* owner_;
     State state_ = State::resolving;
-    End ending_ = End::otherwise;
     unsigned redirections_ = 0;  ///< see-other-host that was followed
     std::unique_ptr<Discovery> discovery_;
     std::unique_ptr<Connector> connector_;
     std::unique_ptr<XmppStream> stream_;
-    std::unique_ptr<LinkAcknowledgements> acknowledgements_;
-    LinkResumption resumption_;
+    std::unique_ptr<PeerStanzas> from_peer_;
+    std::unique_ptr<Receipts> received_;  ///< on the stream that this one is to go on with
     std::vector<ConnectTarget> targets_;
-    std::vector<Sharer> sharers_;
     ConnectTarget target_;
     std::string stream_id_;
     std::string authentication_;

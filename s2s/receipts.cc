@@ -52,6 +52,12 @@ void Receipts::stanza_ends() {
     if (!std::exchange(followed_, false) && managed()) management_.settle(receive());
 }
 
+void Receipts::count_from(std::uint32_t handled) {
+    begin_management();
+    management_.go_on(handled, 0);
+    received_ = handled;
+}
+
 void Receipts::settled(std::uint32_t number) {
     if (management_.settle(number) && stream_ != nullptr) stream_->on_safe();
 }
@@ -91,10 +97,8 @@ bool Receipts::resumable_by(std::string_view token, std::string_view local) cons
 void Receipts::take_over(KeptStream kept, const std::string& remote, std::string_view token) {
     kept.count_from_handled();
     become(kept.id);
-    begin_management();
-    management_.go_on(kept.handled, 0);
+    count_from(kept.handled);
     management_.allow_resumption(std::string(token));
-    received_ = kept.handled;
     remote_ = remote;
     local_ = kept.state.resource;
     kept_ = true;

@@ -58,6 +58,8 @@ public:
     /// From now on every stanza is counted.
     void begin_management() { counting_ = Counting::all; }
     [[nodiscard]] bool managed() const { return counting_ == Counting::all; }
+    /// New ones, of which so many have come before and are safe.
+    void count_from(std::uint32_t handled);
     /// The peer may resume the stream, which carries stanzas from `remote` to `local`.
     void allow_resumption(const std::string& remote, const std::string& local);
     /// It may not any more: it carries other domains as well, or is over. Erases what the store has

@@ -184,7 +184,7 @@ void RemotePair::send_ping(const Jid& from, const std::string& id) {
                   0, LinkAcknowledgements::Worth::passing);
 }
 
-void RemotePair::on_acknowledged(OutgoingStream&, std::span<const StreamManagement::Sent> done) {
+void RemotePair::on_acknowledged(Carrier&, std::span<const StreamManagement::Sent> done) {
     if (const std::size_t count = written_.acknowledged(done); count > 0) confirmed(count);
 }
 
@@ -220,7 +220,7 @@ void RemotePair::peer_cannot_answer() {
     if (stream_->stream().channel().queued() == 0) confirm(written_.size());
 }
 
-void RemotePair::on_stream_writable(OutgoingStream&) {
+void RemotePair::on_stream_writable(Carrier&) {
     if (written_.peer_cannot_answer()) {
         confirm(written_.size());
     } else {
@@ -233,6 +233,12 @@ void RemotePair::on_stream_writable(OutgoingStream&) {
 void RemotePair::connect() {
     verdict_ = {};
     stored_.try_again();
+    // A stream of ours is resumed first: what the peer has of it is not sent twice.
+    const bool to_resume = interruption_ != nullptr && interruption_->of_our_stream();
+    if (to_resume || !go_on_peers_stream()) open_stream();
+}
+
+void RemotePair::open_stream() {
     if (link_.comes_later(*this)) {
         become(State::following);
         return;
@@ -241,7 +247,7 @@ void RemotePair::connect() {
     if (OutgoingStream* open = interruption_ ? nullptr : link_.stream_to_share(*this)) {
         become(State::joining);
         stream_ = open;
-        stream_->share(local_, *this);
+        open->share(local_, *this);
         hub_.shard.timers().arm(timer_, millis(hub_.limits().link_connect_seconds), *this,
                                 joining_late);
         return;
@@ -251,12 +257,14 @@ void RemotePair::connect() {
         std::make_unique<OutgoingStream>(hub_, local_, remote_, OutgoingStream::Purpose::stanzas,
                                          static_cast<OutgoingOwner&>(*this));
     stream_ = own_stream_.get();
-    if (interruption_ != nullptr) stream_->resume(interruption_->resumption());
-    stream_->start();
+    if (interruption_ != nullptr && interruption_->of_our_stream()) {
+        own_stream_->resume(interruption_->resumption(), interruption_->take_received());
+    }
+    own_stream_->start();
 }
 
 void RemotePair::leave_stream() {
-    OutgoingStream* left = std::exchange(stream_, nullptr);
+    Carrier* left = std::exchange(stream_, nullptr);
     if (own_stream_ != nullptr) {
         own_stream_->disown();
         hub_.shard.condemn(std::move(own_stream_));
@@ -267,17 +275,17 @@ void RemotePair::leave_stream() {
 
 void RemotePair::abandon_stream() {
     become(State::idle);
-    if (own_stream_ != nullptr && (own_stream_->end() == OutgoingStream::End::peer_error ||
-                                   !own_stream_->stream().failure().empty())) {
-        interruption_ = Interruption::of(*own_stream_);
+    if (stream_->end() == Carrier::End::peer_error || !stream_->stream().failure().empty()) {
+        interruption_ = Interruption::of(*stream_);
     }
     give_back_unconfirmed();
     leave_stream();
 }
 
-void RemotePair::on_ready(OutgoingStream&) {
+void RemotePair::on_ready(Carrier& stream) {
     become(State::up);
-    if (own_stream_ == nullptr) link_.shared_one();
+    if (own_stream_ == nullptr && stream.opened_by() == LinkResumption::By::us) link_.shared_one();
+    if (own_stream_ != nullptr && own_stream_->bidirectional()) on_peer_stanza(stream);
     link_.reached(std::exchange(asked_by_, {}));
     last_used_ = hub_.clock().now();
     last_error_.why.clear();
@@ -299,8 +307,12 @@ void RemotePair::go_on_after_break() {
                                       : Confirmations::By::pings);
     const std::unique_ptr<Interruption> before = std::exchange(interruption_, nullptr);
     if (before == nullptr) return;
-    before->go_on(own_stream_ == nullptr ? LinkResumption{} : own_stream_->resumption(),
-                  std::move(left), static_cast<Interruption::Visitor&>(*this),
+    // A stream that another pair opened, or that goes on with something else, says nothing of it.
+    const bool same = own_stream_ != nullptr
+                          ? before->of_our_stream()
+                          : before->resumption().token == stream_->resumption().token;
+    before->go_on(same ? stream_->resumption() : LinkResumption{}, std::move(left),
+                  static_cast<Interruption::Visitor&>(*this),
                   [this](std::uint64_t row) { stored_.arrived(row); });
 }
 
@@ -315,15 +327,20 @@ void RemotePair::send_again(const Confirmations::Written& written) {
     write(written.packet, written.hold, true);
 }
 
-void RemotePair::on_stopped(OutgoingStream& stream, const Outcome& why) {
+void RemotePair::on_stopped(Carrier& stream, const Outcome& why) {
     if (&stream != stream_) return;
     const State before = state_;
     const bool own = own_stream_ != nullptr;
-    const bool by_peer_error = stream.end() != OutgoingStream::End::otherwise;
-    link_.stream_ended(stream, own, before == State::up && why.ok());
-    if (own && before == State::up && !why.ok()) {
+    const bool by_peer_error = stream.end() != Carrier::End::otherwise;
+    const bool of_peer = stream.opened_by() == LinkResumption::By::peer;
+    if (!of_peer) link_.stream_ended(stream, own, before == State::up && why.ok());
+    if ((own || of_peer) && before == State::up && !why.ok()) {
+        if (own && own_stream_->bidirectional()) link_.broke();
         interruption_ = Interruption::of(stream);
-    } else if (stream.resumption().state == LinkResumption::State::absurd) {
+    } else if (own && interruption_ != nullptr && interruption_->of_our_stream()) {
+        interruption_->received(own_stream_->release_received());
+    }
+    if (stream.resumption().state == LinkResumption::State::absurd) {
         give_back_unconfirmed();
         interruption_.reset();
     }
@@ -336,10 +353,13 @@ void RemotePair::on_stopped(OutgoingStream& stream, const Outcome& why) {
         connect();
         link_.next_follower();
     } else if (before == State::up) {
+        // What that means for the contact with the domain, a stream of the peer says itself.
         stream_broke(why, by_peer_error);
+        if (!why.ok() && !of_peer) link_.stream_broke();
     } else {
         note_error(why);
         link_.attempt_failed();
+        if (!link_.closing() && go_on_peers_stream()) return link_.next_follower();
         if (why.ok() || why.cause() == Cause::retry) {
             const Outcome cause = why.ok() ? Outcome::retry("the stream was closed") : why;
             fail_for_now(cause);

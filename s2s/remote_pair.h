@@ -1,6 +1,8 @@
-// RemotePair: what one of our domains has to say to one other domain. Where another of our domains
-// with the same certificate has a stream to that domain, it asks to share that one first; otherwise
-// it opens its own. Owner: the ServerLink of the remote domain.
+// RemotePair: what one of our domains has to say to one other domain. Where that domain has opened
+// a bidirectional stream to us, it goes on that one (XEP-0288). Where another of our domains with
+// the same certificate has a stream to that domain, it asks to share that one; otherwise it opens
+// its own. A pair that has a stream stays with it while it lasts, so that nothing is overtaken.
+// Owner: the ServerLink of the remote domain.
 //
 // While a first attempt runs, stanzas wait in memory. If it fails for now, messages and
 // subscriptions go to the store (StoredQueue) and are tried again, with growing pauses, until they
@@ -19,6 +21,7 @@
 #include <string>
 
 #include "gateway/session/hub.h"
+#include "s2s/carrier.h"
 #include "s2s/confirmations.h"
 #include "s2s/interruption.h"
 #include "s2s/outgoing_stream.h"
@@ -27,6 +30,7 @@
 
 namespace causeway {
 
+class IncomingStream;
 class ServerLink;
 
 /// For listings.
@@ -41,6 +45,7 @@ struct PairReport {
     UnixMillis last_error_at = 0, since = 0, next_retry = 0;
     std::uint64_t in_memory = 0, attempts = 0;
     std::vector<ConnectTarget> targets = {};
+    bool both_ways = false;  ///< its own stream carries the peer's stanzas as well
 };
 
 class RemotePair final : private OutgoingOwner,
@@ -86,6 +91,11 @@ public:
     void dropped() { stored_.dropped(); }
     /// The peer's stream to us broke: is it still there?
     void look_whether_there();
+    /// The pair may send on this stream, which the peer opened.
+    void way_back_opened(IncomingStream& stream);
+    /// Stanzas that were sent on the stream of that token, which broke and which the peer may
+    /// resume.
+    [[nodiscard]] std::optional<std::uint32_t> sent_before(std::string_view token) const;
 
     /// Waits until another pair's attempt has ended (ServerLink::comes_later).
     [[nodiscard]] bool following() const { return state_ == State::following; }
@@ -131,6 +141,7 @@ private:
         connecting,  ///< its own stream is on the way
         joining,     ///< the peer was asked to take it on another pair's stream
         following,   ///< another pair's attempt comes first: its stream may do for both
+        expecting,   ///< a stream of the peer may carry it in a moment
         up,
         waiting,  ///< for the next attempt
     };
@@ -138,7 +149,7 @@ private:
         PacketRef packet;
         HoldId hold = 0;
     };
-    enum Timers : std::uint32_t { attempt_due, idle_check, joining_late };
+    enum Timers : std::uint32_t { attempt_due, idle_check, joining_late, expecting_late };
     struct Attempts {
         unsigned count = 0;  ///< that failed, in a row
         TimePoint last{};
@@ -148,6 +159,9 @@ private:
         /// When presence for contacts there, or a probe, was last sent or dropped: for a while the
         /// domain is to be reached again even if nothing waits. Zero: never.
         TimePoint presence_at{};
+        /// When the peer last used our stream, which carries its stanzas as well: it may have no
+        /// other way to us. Zero: never.
+        TimePoint peer_used_at{};
         /// Some of it was dropped: contacts are to be asked and told again when the domain is
         /// reached.
         bool presence_lost = false;
@@ -158,12 +172,12 @@ private:
     };
 
     // OutgoingOwner
-    void on_ready(OutgoingStream& stream) override;
-    void on_stopped(OutgoingStream& stream, const Outcome& why) override;
+    void on_ready(Carrier& stream) override;
+    void on_stopped(Carrier& stream, const Outcome& why) override;
     void on_peer_element(OutgoingStream&, Element&, Arena&) override {}
-    void on_stream_writable(OutgoingStream& stream) override;
-    void on_acknowledged(OutgoingStream& stream,
-                         std::span<const StreamManagement::Sent> done) override;
+    void on_stream_writable(Carrier& stream) override;
+    void on_acknowledged(Carrier& stream, std::span<const StreamManagement::Sent> done) override;
+    void on_peer_stanza(Carrier& stream) override;
     // StoredQueue::Owner
     [[nodiscard]] bool takes_stored() const override;
     void write_stored(const PacketRef& packet, HoldId hold, std::uint64_t row) override;
@@ -183,6 +197,10 @@ private:
     void confirm(std::size_t count);
     void become(State state);
     void connect();
+    void open_stream();
+    bool go_on_peers_stream();
+    void expect_peer();
+    void peer_did_not_come();
     void leave_stream();
     void abandon_stream();
     void wait_for_next_attempt();
@@ -209,6 +227,7 @@ private:
         return !stored_.empty() || !memory_.empty() || !written_.empty();
     }
     [[nodiscard]] bool presence_wanted() const;
+    [[nodiscard]] bool stream_wanted() const;
     void note_error(const Outcome& why);
     [[nodiscard]] bool may_try_now() const;
 
@@ -218,7 +237,7 @@ private:
     std::string asked_by_;
     State state_ = State::idle;
     std::unique_ptr<OutgoingStream> own_stream_;
-    OutgoingStream* stream_ = nullptr;  ///< its own, or another pair's that it shares
+    Carrier* stream_ = nullptr;  ///< its own, another pair's that it shares, or one of the peer
     std::deque<Waiting> memory_;
     std::size_t memory_bytes_ = 0;
     StoredQueue stored_;

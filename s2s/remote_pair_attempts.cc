@@ -37,9 +37,10 @@ void RemotePair::stream_broke(const Outcome& why, bool by_peer_error) {
     } else {
         written_.interrupt();
     }
-    if (!why.ok()) link_.stream_broke();
     // Presence alone is no reason to open again what was closed in good order.
-    if (something_waits() || (!why.ok() && presence_wanted())) {
+    if (interruption_ != nullptr && !interruption_->of_our_stream() && !link_.closing()) {
+        expect_peer();
+    } else if (something_waits() || (!why.ok() && stream_wanted())) {
         reach_again(!by_peer_error);
     } else {
         give_back_unconfirmed();  // what was said in passing is over
@@ -66,6 +67,13 @@ void RemotePair::reach_again(bool at_once) {
 bool RemotePair::presence_wanted() const {
     return attempts_.presence_at != TimePoint{} &&
            hub_.clock().now() - attempts_.presence_at < millis(hub_.limits().remote_queue_seconds);
+}
+
+/// Or the peer has something for us and no other way to us than our stream.
+bool RemotePair::stream_wanted() const {
+    return presence_wanted() ||
+           (attempts_.peer_used_at != TimePoint{} &&
+            hub_.clock().now() - attempts_.peer_used_at < millis(hub_.limits().link_idle_seconds));
 }
 
 void RemotePair::look_whether_there() {
@@ -118,7 +126,13 @@ void RemotePair::fail_for_now(const Outcome& why) {
     store_memory();
     for (const Waiting& waiting : std::exchange(memory_, {})) bounce(*waiting.packet, why);
     memory_bytes_ = 0;
-    if (something_waits() || presence_wanted()) schedule_retry();
+    if (something_waits() || presence_wanted()) {
+        schedule_retry();
+    } else if (stream_wanted()) {
+        // What is sent now does not wait for an attempt that was for the peer's sake alone.
+        become(State::idle);
+        schedule_retry();
+    }
     ++attempts_.count;
 }
 
@@ -181,7 +195,8 @@ void RemotePair::on_timer(std::uint32_t which) {
         // While the server ends no stream is opened: what waits is for the next start.
         attempts_.next = 0;
         const bool given_up = state_ == State::idle && !verdict_.ok();
-        if ((state_ == State::waiting || given_up) && !link_.closing()) connect();
+        const bool for_peer = state_ == State::idle && stream_wanted();
+        if ((state_ == State::waiting || given_up || for_peer) && !link_.closing()) connect();
     } else if (which == joining_late) {
         leave_stream();
         if (link_.closing()) {
@@ -191,6 +206,8 @@ void RemotePair::on_timer(std::uint32_t which) {
             connect();
             link_.next_follower();
         }
+    } else if (which == expecting_late) {
+        peer_did_not_come();
     } else if (state_ == State::up) {
         look_whether_idle();
     }
@@ -203,7 +220,7 @@ void RemotePair::look_whether_idle() {
         hub_.shard.timers().arm(timer_, std::max(allowed - idle, Duration{1000}), *this,
                                 idle_check);
     } else if (own_stream_ != nullptr) {
-        stream_->close();
+        own_stream_->close();
     } else {
         abandon_stream();
         if (!stored_.empty() || !memory_.empty()) wait_for_next_attempt();
@@ -218,6 +235,8 @@ void RemotePair::peer_is_back() {
     attempts_.count = 0;
     if (!something_waits()) {
         become(State::idle);
+    } else if (link_.way_back(local_) != nullptr) {
+        connect();
     } else if (may_try_now() || std::exchange(attempts_.next_at_once, false)) {
         connect();
     } else {

@@ -3,10 +3,6 @@
 #include "s2s/remote_pair.h"
 
 namespace causeway {
-namespace {
-// How it is proven on a stream that another of our domains opened.
-constexpr std::string_view shared_authentication = "dialback";
-}  // namespace
 
 void RemotePair::note(const Packet& packet, TraceVerdict verdict, std::string_view reason) const {
     const bool stored = verdict == TraceVerdict::kept || verdict == TraceVerdict::returned;
@@ -21,19 +17,22 @@ PairReport RemotePair::report() const {
         case State::waiting: report.state = "waiting"; break;
         case State::up: report.state = "established"; break;
         case State::joining:
-        case State::following: report.state = "connecting"; break;
+        case State::following:
+        case State::expecting: report.state = "connecting"; break;
         case State::connecting:
-            report.state = stream_->state() == OutgoingStream::State::resolving    ? "resolving"
-                           : stream_->state() == OutgoingStream::State::connecting ? "connecting"
-                                                                                   : "negotiating";
+            report.state = own_stream_->state() == OutgoingStream::State::resolving ? "resolving"
+                           : own_stream_->state() == OutgoingStream::State::connecting
+                               ? "connecting"
+                               : "negotiating";
             break;
     }
     if (stream_ != nullptr) {
-        report.authentication =
-            own_stream_ != nullptr ? stream_->authentication() : shared_authentication;
-        report.target = stream_->target();
-        report.targets = stream_->targets();
-        if (const XmppStream* stream = stream_->stream_if_any()) {
+        const Carrier::Report carried = stream_->report_for(local_);
+        report.authentication = carried.authentication;
+        report.target = carried.target;
+        report.targets = carried.targets;
+        report.both_ways = own_stream_ != nullptr && own_stream_->bidirectional();
+        if (const XmppStream* stream = carried.stream) {
             report.address = to_string(stream->channel().remote());
             if (const TlsEngine* tls = stream->channel().tls()) {
                 report.tls_version = tls->version();

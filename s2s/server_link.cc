@@ -37,6 +37,26 @@ RemotePair& ServerLink::make(const std::string& local, std::string asked_by) {
     return *pairs_.emplace(local, std::move(pair)).first->second;
 }
 
+IncomingStream* ServerLink::way_back(const std::string& local) const {
+    using WayBack = IncomingStream::WayBack;
+    IncomingStream* best = nullptr;
+    WayBack of_best = WayBack::none;
+    for (const auto& [key, stream] : incoming_) {
+        const WayBack way = stream->way_back(local);
+        if (way == WayBack::none || way < of_best) continue;
+        if (way == of_best && stream->since() < best->since()) continue;
+        best = stream.get();
+        of_best = way;
+    }
+    return best;
+}
+
+void ServerLink::way_back_opened(IncomingStream& stream) {
+    for (auto& [local, pair] : pairs_) {
+        if (stream.way_back(local) == IncomingStream::WayBack::open) pair->way_back_opened(stream);
+    }
+}
+
 OutgoingStream* ServerLink::stream_to_share(const RemotePair& asking) const {
     if (sharing_ == Sharing::refused) return nullptr;
     for (const auto& [local, pair] : pairs_) {
@@ -74,10 +94,10 @@ void ServerLink::followers_fail(const Outcome& why) {
     }
 }
 
-void ServerLink::stream_ended(const OutgoingStream& stream, bool own, bool in_good_order) {
+void ServerLink::stream_ended(const Carrier& stream, bool own, bool in_good_order) {
     // A peer that ends a shared stream with an error hits several domains at once: from then on
     // each has its own stream.
-    if (!own && stream.end() == OutgoingStream::End::peer_error) {
+    if (!own && stream.end() == Carrier::End::peer_error) {
         sharing_ = Sharing::refused;
     } else if (own && in_good_order && sharing_ == Sharing::refused) {
         sharing_ = Sharing::possible;
@@ -162,6 +182,7 @@ std::unique_ptr<Receipts> ServerLink::take_receipts(std::string_view token,
         std::unique_ptr<Receipts> taken = key->release_receipts();
         taken->belongs_to(nullptr);
         key->stream().fail(stream_error::conflict, "the stream was resumed elsewhere");
+        key->end_way_back(Outcome::retry("the stream was resumed elsewhere"));
         return taken;
     }
     return nullptr;
@@ -185,9 +206,10 @@ bool ServerLink::pausing() const {
 // ---- within reach ----
 
 bool ServerLink::has_stream() const {
-    return !incoming_.empty() || std::ranges::any_of(pairs_, [](const auto& entry) {
-        return entry.second->established();
-    });
+    return std::ranges::any_of(incoming_,
+                               [](const auto& entry) { return entry.first->stream().usable(); }) ||
+           std::ranges::any_of(pairs_,
+                               [](const auto& entry) { return entry.second->established(); });
 }
 
 void ServerLink::announce(LifeEvent event) {

@@ -32,6 +32,11 @@ public:
     [[nodiscard]] RemotePair* find(std::string_view local) const;
     /// Makes it. `asked_by`: see RemotePair.
     RemotePair& make(const std::string& local, std::string asked_by);
+    /// A stream that the peer opened and on which we may send for `local`, now or soon (XEP-0288);
+    /// nullptr if there is none. Of several the latest that is open.
+    [[nodiscard]] IncomingStream* way_back(const std::string& local) const;
+    /// We may send on that one.
+    void way_back_opened(IncomingStream& stream);
     /// An open stream of another of our domains on which the pair may be proven; or nullptr.
     [[nodiscard]] OutgoingStream* stream_to_share(const RemotePair& pair) const;
     /// Whether other pairs' attempts come first: the peer has taken several of our domains on one
@@ -47,7 +52,7 @@ public:
     /// The peer does not take more than one of our domains on a stream.
     void sharing_refused() { sharing_ = Sharing::refused; }
     /// A stream of ours ended: what that says about sharing one.
-    void stream_ended(const OutgoingStream& stream, bool own, bool in_good_order);
+    void stream_ended(const Carrier& stream, bool own, bool in_good_order);
     /// A pair's first stream is there.
     void reached(const std::string& account);
     [[nodiscard]] bool closing() const;
@@ -73,7 +78,7 @@ public:
     void remove(IncomingStream& stream, bool broke);
     /// A stream broke that may be resumed (XEP-0198): keeps what it has for a while.
     void keep(std::unique_ptr<Receipts> receipts);
-    /// A stream broke of which nothing is kept.
+    /// A stream broke on which the peer sends, and of which nothing may be kept.
     void broke();
     /// The peer resumed a stream of an earlier process of ours.
     void went_on() { went_on_ = true; }

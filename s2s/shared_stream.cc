@@ -21,20 +21,10 @@ bool OutgoingStream::can_share(std::string_view local) const {
            engine->shows_certificate_of(tls->connecting.get());
 }
 
-void OutgoingStream::share(std::string local, OutgoingOwner& sharer) {
+void OutgoingStream::share(std::string local, StreamUser& sharer) {
     resumption_.token.clear();  // the others are not proven on a stream that goes on with this one
     send_key(local);
     sharers_.push_back({std::move(local), &sharer});
-}
-
-void OutgoingStream::unshare(const OutgoingOwner& sharer) {
-    std::erase_if(sharers_, [&](const Sharer& one) { return one.owner == &sharer; });
-}
-
-OutgoingOwner* OutgoingStream::sharer(std::string_view local) const {
-    const auto found = std::ranges::find_if(
-        sharers_, [&](const Sharer& one) { return one.proven && one.local == local; });
-    return found == sharers_.end() ? nullptr : found->owner;
 }
 
 void OutgoingStream::sharer_answered(const Element& element) {
@@ -43,9 +33,10 @@ void OutgoingStream::sharer_answered(const Element& element) {
     const auto found = std::ranges::find_if(
         sharers_, [&](const Sharer& one) { return !one.proven && one.local == local; });
     if (found == sharers_.end()) return;
-    OutgoingOwner& sharer = *found->owner;
+    StreamUser& sharer = *found->owner;
     if (element.attribute("type") == "valid") {
         found->proven = true;
+        if (from_peer_ != nullptr) from_peer_->prove({remote_, local}, "dialback");
         CAUSEWAY_LOG(info, "s2s.ready", {"local", local}, {"remote", remote_},
                      {"authentication", "dialback"}, {"target", target()}, {"stream_of", domain_});
         sharer.on_ready(*this);
@@ -53,10 +44,6 @@ void OutgoingStream::sharer_answered(const Element& element) {
     }
     sharers_.erase(found);
     sharer.on_stopped(*this, Outcome::retry("it takes no other domain on that stream"));
-}
-
-void OutgoingStream::stop_sharers(const Outcome& why) {
-    for (const Sharer& sharer : std::exchange(sharers_, {})) sharer.owner->on_stopped(*this, why);
 }
 
 }  // namespace causeway

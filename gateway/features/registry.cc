@@ -8,6 +8,7 @@ namespace causeway {
 
 // One line a feature. Each is defined at the bottom of the file of that name.
 extern const Feature starttls;       // RFC 6120 §5
+extern const Feature bidirectional;  // XEP-0288
 extern const Feature sasl;           // RFC 6120 §6, XEP-0440
 extern const Feature sasl_external;  // XEP-0178
 extern const Feature bind;           // RFC 6120 §7
@@ -69,6 +70,7 @@ std::span<const Feature* const> all_features() {
     // This is also the order within <stream:features/>.
     static constexpr std::array all{
         &starttls,
+        &bidirectional,  // before whatever authenticates
         &sasl,
         &sasl_external,
         &bind,

@@ -103,6 +103,18 @@ std::vector<PeerRow> rows_of(const ShardPeers& peers, const std::vector<LogTotal
     std::vector<PeerRow> rows = peers.incoming;
     for (const PairReport& report : peers.pairs) {
         if (auto row = row_of(report, stored_of(totals, report))) rows.push_back(std::move(*row));
+        if (!report.both_ways) continue;
+        PeerRow back;
+        back.domain = report.remote;
+        back.local = report.local;
+        back.direction = Direction::inbound;
+        back.state = report.state;
+        back.authentication = report.authentication;
+        back.tls = {report.tls_version, report.tls_cipher};
+        back.target = "our own stream";
+        back.address = report.address;
+        back.since = report.since;
+        rows.push_back(std::move(back));
     }
     return rows;
 }

@@ -73,9 +73,19 @@ void Stage::peer_opens_secure_stream(const Step& step, const Words& words) {
     who.expect(stream_ns, "features");
 }
 
+/// It enables bidirectional streams (XEP-0288) first.
+void Stage::peer_authenticates_both_ways(const Step& step, const Words& words) {
+    authenticate_peer(step, words, "<bidi xmlns='urn:xmpp:bidi'/>");
+}
+
 void Stage::peer_authenticates(const Step& step, const Words& words) {
+    authenticate_peer(step, words, {});
+}
+
+void Stage::authenticate_peer(const Step& step, const Words& words, std::string_view before) {
     Person& who = person(words[0]);
     peer_opens_secure_stream(step, words);
+    if (!before.empty()) who.actor->send(std::string(before));
     who.actor->send(fmt::format("<auth xmlns='{}' mechanism='EXTERNAL'>{}</auth>", sasl_ns,
                                 base64_encode(who.domain)));
     who.actor->expect(sasl_ns, "success");
@@ -145,7 +155,8 @@ void Stage::peer_accepts_tls(const Step& step, const Words& words) {
     }
 }
 
-void Stage::accept_stream(const Step& step, const Words& words, std::string_view further_features) {
+void Stage::accept_stream(const Step& step, const Words& words, std::string_view further_features,
+                          Ways ways) {
     peer_is_called(step, words);
     SceneActor& who = actor(words[0]);
     peer_answers_header(step, {words[0], "first"});
@@ -157,8 +168,9 @@ void Stage::accept_stream(const Step& step, const Words& words, std::string_view
     peer_answers_header(step, {words[0], "second"});
     who.send(
         fmt::format("<stream:features><mechanisms xmlns='{}'><mechanism>EXTERNAL</mechanism>"
-                    "</mechanisms></stream:features>",
-                    sasl_ns));
+                    "</mechanisms>{}</stream:features>",
+                    sasl_ns, ways == Ways::both ? "<bidi xmlns='urn:xmpp:features:bidi'/>" : ""));
+    if (ways == Ways::both) who.expect("urn:xmpp:bidi", "bidi");
     who.expect(sasl_ns, "auth");
     who.send_last(fmt::format("<success xmlns='{}'/>", sasl_ns));
     peer_answers_header(step, {words[0], "third"});
@@ -177,6 +189,11 @@ void Stage::peer_accepts_stream_for_many(const Step& step, const Words& words) {
 /// It offers stream management (XEP-0198).
 void Stage::peer_accepts_managed_stream(const Step& step, const Words& words) {
     accept_stream(step, words, "<sm xmlns='urn:xmpp:sm:3'/>");
+}
+
+/// It offers bidirectional streams (XEP-0288), and stream management.
+void Stage::peer_accepts_bidirectional_stream(const Step& step, const Words& words) {
+    accept_stream(step, words, "<sm xmlns='urn:xmpp:sm:3'/>", Ways::both);
 }
 
 void Stage::peer_hears_pings(const Step&, const Words& words) {

@@ -154,15 +154,20 @@ private:
     void peer_opens_tls_connection(const Step& step, const Words& words);
     void peer_opens_secure_stream(const Step& step, const Words& words);
     void peer_authenticates(const Step& step, const Words& words);
+    void peer_authenticates_both_ways(const Step& step, const Words& words);
+    void authenticate_peer(const Step& step, const Words& words, std::string_view before);
     void peer_is_called(const Step& step, const Words& words);
     void peer_is_called_with_tls(const Step& step, const Words& words);
     void peer_is_not_called(const Step& step, const Words& words);
     void peer_answers_header(const Step& step, const Words& words);
     void peer_accepts_tls(const Step& step, const Words& words);
-    void accept_stream(const Step& step, const Words& words, std::string_view further_features);
+    enum class Ways : unsigned char { one, both };  ///< XEP-0288
+    void accept_stream(const Step& step, const Words& words, std::string_view further_features,
+                       Ways ways = Ways::one);
     void peer_accepts_stream(const Step& step, const Words& words);
     void peer_accepts_stream_for_many(const Step& step, const Words& words);
     void peer_accepts_managed_stream(const Step& step, const Words& words);
+    void peer_accepts_bidirectional_stream(const Step& step, const Words& words);
     void peer_hears_pings(const Step& step, const Words& words);
     void peer_stops_reading(const Step& step, const Words& words);
     void peer_reads_on(const Step& step, const Words& words);

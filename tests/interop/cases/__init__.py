@@ -1,7 +1,7 @@
 """All groups of interop cases."""
 
-from . import (accounts, client_programs, clients, crash, discovery, events, federation, history,
-               judgement, menus, outage, profanity, several_domains, silence)
+from . import (accounts, bidirectional, client_programs, clients, crash, discovery, events,
+               federation, history, judgement, menus, outage, profanity, several_domains, silence)
 
 GROUPS = [
     federation.Certificates,
@@ -12,6 +12,7 @@ GROUPS = [
     several_domains.SeveralDomains,
     several_domains.SeveralDomainsByDialback,
     outage.Outage,
+    bidirectional.Bidirectional,
     silence.Silence,
     crash.Crash,
     clients.Clients,

@@ -20,7 +20,7 @@ s2s_direct_tls_ports = {{ {S2S_TLS_PORT} }}
 http_ports = {{}}
 https_ports = {{}}
 modules_enabled = {{ "roster", "saslauth", "tls", "dialback", "disco", "ping", "version", "smacks",
-  "blocklist", "pep" }}
+  "blocklist", "pep"{further} }}
 modules_disabled = {{ {disabled} }}
 allow_registration = false
 authentication = "internal_plain"
@@ -40,6 +40,7 @@ unbound = {{ resolvconf = false; hoststxt = false; forward = {{ "{dns}" }};
 class Prosody(Server):
     kind = "prosody"
     ready_ports = (C2S_PORT, C2S_TLS_PORT, S2S_PORT, S2S_TLS_PORT)
+    further_modules = ()
 
     def configure(self):
         certificates_only = self.policy == "certificate"
@@ -47,6 +48,7 @@ class Prosody(Server):
         text = CONFIG.format(
             directory=self.directory, address=self.address, trust=self.lab.authority.trust,
             s2s_addresses=", ".join(f'"{address}"' for address in self.s2s_addresses),
+            further="".join(f', "{module}"' for module in self.further_modules),
             disabled='"dialback"' if certificates_only else "",
             secure="true" if certificates_only else "false",
             dns=f"{dns.address}@{dns.port}", C2S_PORT=C2S_PORT, C2S_TLS_PORT=C2S_TLS_PORT,
