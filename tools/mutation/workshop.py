@@ -12,6 +12,7 @@ import signal
 import subprocess
 import time
 
+SCENE_FOLDERS = ["tests/scenes", "tests/rfc2779"]
 SCENE_MODES = [("scenes", []), ("scenes on two shards", ["--shards", "2", "--piece", "1000"])]
 MEMORY = 4 << 30
 
@@ -145,14 +146,18 @@ class Workshop:
                 if folder in folders:
                     yield self._units(program, folder, place)
         first = self.noticed_by.get(path, [])
-        every = sorted(str(p) for p in (self.tree / "tests/scenes").glob("*.scene"))
-        scenes = first + [file for file in every if file not in first]
+        scenes = first + [file for file in self._scene_files() if file not in first]
         for name, mode in SCENE_MODES:
             yield name, [str(place / "scenes"), "--first-failure", *mode, *scenes]
         for program, folders in self.programs.items():
             for folder in sorted(folders):
                 if path is None or folder != pathlib.PurePath(path).parent.name:
                     yield self._units(program, folder, place)
+
+    def _scene_files(self):
+        """Every file of scenes, those of the requirements last."""
+        folders = [sorted((self.tree / folder).glob("*.scene")) for folder in SCENE_FOLDERS]
+        return [str(path) for folder in folders for path in folder]
 
     @staticmethod
     def _units(program, folder, place):
@@ -165,11 +170,11 @@ class Workshop:
         failed = [line for line in output.splitlines() if line.startswith("not ok")]
         if failed:
             scene = failed[0].split(" ", 3)[3]
-            file = str(self.tree / "tests/scenes" / (scene.split(":")[0] + ".scene"))
             known = self.noticed_by.setdefault(path, [])
-            if file in known:
-                known.remove(file)
-            known.insert(0, file)
+            name = scene.split(":")[0] + ".scene"
+            for file in self._scene_files():
+                if pathlib.PurePath(file).name == name:
+                    known[:] = [file, *(other for other in known if other != file)]
             return scene
         cases = [line[11:].strip() for line in output.splitlines() if line.startswith("TEST CASE:")]
         if cases:
