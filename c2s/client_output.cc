@@ -75,7 +75,7 @@ void ClientSession::transmit(const PacketRef& packet, std::string_view bytes, Ho
     }
     if (management_ != nullptr) {
         management_->sent({refusal == nullptr ? packet : refusal, hold, answer});
-        if (record_ != nullptr && hold != 0) note_sent(hold);
+        if (record_ != nullptr) note_sent(*packet, hold);
         // First on the list, so that our <r/> leaves in the same record.
         if (stream_ != nullptr) hub_.shard.mark_dirty(*this);
     } else if (hold != 0) {

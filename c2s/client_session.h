@@ -155,7 +155,7 @@ private:
     // Its record in the store (kept_session.cc)
     void begin_record(std::uint64_t id);
     void emit(std::string_view bytes);
-    void note_sent(HoldId hold);
+    void note_sent(const Packet& packet, HoldId hold);
     void note_handled();
     void note_handled_now();
     [[nodiscard]] std::uint32_t handled_with_state() const;

@@ -37,10 +37,12 @@ void ClientSession::emit(std::string_view bytes) {
     }
 }
 
-void ClientSession::note_sent(HoldId hold) {
-    const std::uint64_t row = hub_.ledger.row(hold);
+void ClientSession::note_sent(const Packet& packet, HoldId hold) {
+    const bool copy = packet.archived() && (hold == 0 || hold == Ledger::nothing_open);
+    const std::uint64_t row = copy ? packet.stanza_id() : hub_.ledger.row(hold);
     if (row == 0) return;
-    record_->output_round = hub_.stream_records.sent(holder_id_, management_->sent_count(), row);
+    record_->output_round =
+        hub_.stream_records.sent(holder_id_, management_->sent_count(), row, copy);
 }
 
 void ClientSession::note_handled() {
@@ -236,8 +238,15 @@ void ClientSession::take_over(const KeptStream& kept, std::string_view token, Cl
     }
     std::vector<std::uint64_t> arrived;
     for (const auto& [number, row] : kept.sent) {
-        (serial_distance(number, h) <= 0 ? arrived : record_->missed).push_back(row);
+        (serial_distance(number, h) <= 0 ? arrived : record_->missed.messages).push_back(row);
     }
+    for (const auto& [number, row] : kept.copies) {
+        if (serial_distance(number, h) > 0) record_->missed.copies.push_back(row);
+    }
+    // From now on it is there.
+    record_->missed.since = hub_.shared.ids.floor();
+    record_->missed.before = hub_.shared.ids.next_id();
+    record_->missed.available = AccountPresence::takes_messages(record_->presence);
     account_.inbox().received(arrived);
     hub_.stream_records.go_on(kept, jid().bare());
     resuming_ = &stream;
@@ -249,8 +258,8 @@ void ClientSession::take_over(const KeptStream& kept, std::string_view token, Cl
 /// The session of an earlier process is back: it gets what it missed, its contacts hear of it, and
 /// it of them.
 void ClientSession::come_back() {
-    if (record_ == nullptr || (record_->presence.empty() && record_->missed.empty())) return;
-    account_.inbox().send_again(
+    if (record_ == nullptr || record_->missed.before == 0) return;
+    account_.inbox().catch_up(
         *this, std::exchange(record_->missed, {}), [account = &account_, address = jid()] {
             auto* session =
                 static_cast<ClientSession*>(account->sessions().find(address.resource()));

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/session/account_inbox.h"
 #include "gateway/session/kept_stream.h"
 #include "gateway/session/stream_records.h"
 
@@ -42,7 +43,7 @@ struct SessionRecord {
     std::map<std::uint32_t, std::uint64_t> repeats;
     /// Of an earlier process, until the session goes on: what the client broadcast.
     std::string presence;
-    std::vector<std::uint64_t> missed;  ///< likewise: rows that were sent to it and did not arrive
+    AccountInbox::Missed missed;  ///< likewise
 };
 
 }  // namespace causeway

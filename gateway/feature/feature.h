@@ -78,6 +78,10 @@ struct SessionData {
     /// Empty: the session has nothing of it.
     std::string (*save)(const Resource& session) = nullptr;
     void (*restore)(Resource& session, std::string_view saved) = nullptr;
+    /// What the session is sent of a message of the account that did not go to itself, when it goes
+    /// on and missed that; nullptr: nothing.
+    PacketRef (*copy)(const Account& account, const Resource& session,
+                      const ArchiveRow& message) = nullptr;
 };
 
 struct Feature {

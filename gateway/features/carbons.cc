@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "gateway/features/archive/archive.h"
 #include "gateway/route/router.h"
 #include "gateway/session/account.h"
 #include "gateway/xml/builder.h"
@@ -22,8 +23,6 @@ bool wants_copies(const Resource& session) { return session.slots.get(enabled_sl
 
 std::string save(const Resource& session) { return wants_copies(session) ? "on" : ""; }
 void restore(Resource& session, std::string_view) { session.slots.make(enabled_slot); }
-constexpr std::array session_data{SessionData{.name = "carbons", .save = save, .restore = restore}};
-
 constexpr std::array<std::string_view, 2> directions{"sent", "received"};  // as Direction
 constexpr Metric copies{
     .name = "carbons_copies",
@@ -61,24 +60,37 @@ bool is_copied(const Packet& packet, Direction direction) {
            traits.only_chat_state || invites(packet);
 }
 
-/// `bytes`: of the packet, as the account's clients see it.
-void send_copies(Account& account, const Packet& packet, std::string_view bytes,
-                 Direction direction, std::span<Resource* const> without) {
+std::string forward(std::string_view bytes, Direction direction, std::string_view delay = {}) {
+    return XmlBuilder()
+        .open(directions[static_cast<std::size_t>(direction)], ns::carbons)
+        .open("forwarded", ns::forward)
+        .raw(delay)
+        .raw(Packet::forwarded(bytes))
+        .take();
+}
+
+PacketRef make_copy(const Account& account, const Resource& session, StanzaType type,
+                    std::string_view inner, std::uint64_t row) {
+    PacketRef copy =
+        Packet::make(StanzaKind::message, type, account.jid(), session.jid(), {}, inner);
+    return row == 0 ? copy : Packet::of_archive(std::move(copy), row);
+}
+
+/// A message as the account's clients see it.
+struct Shown {
+    std::string_view bytes;
+    std::uint64_t row = 0;  ///< in the account's archive; 0: none
+};
+
+void send_copies(Account& account, const Packet& packet, const Shown& shown, Direction direction,
+                 std::span<Resource* const> without) {
     std::string inner;
     for (Resource* session : account.sessions().all()) {
         if (!wants_copies(*session) || std::ranges::find(without, session) != without.end()) {
             continue;
         }
-        if (inner.empty()) {
-            inner = XmlBuilder()
-                        .open(directions[static_cast<std::size_t>(direction)], ns::carbons)
-                        .open("forwarded", ns::forward)
-                        .raw(Packet::forwarded(bytes))
-                        .take();
-        }
-        session->deliver(Packet::make(StanzaKind::message, packet.type(), account.jid(),
-                                      session->jid(), {}, inner),
-                         0);
+        if (inner.empty()) inner = forward(shown.bytes, direction);
+        session->deliver(make_copy(account, *session, packet.type(), inner, shown.row), 0);
         account.hub().trace.note(packet, {.stage = TraceStage::to_client,
                                           .verdict = TraceVerdict::copied,
                                           .where = session->jid().full()});
@@ -105,11 +117,18 @@ Verdict copy_sent(FromClient& from) {
     }
     const std::array<Resource*, 1> sender{&from.session};
     const PacketRef& packet = from.packet();
-    // XEP-0313 §3.5: the account's own clients learn where the message stands in its archive. One
-    // to another domain has that id already.
-    const PacketRef shown =
-        number == 0 ? packet : Packet::stamped(packet, from.account.jid(), number);
-    send_copies(from.account, *packet, shown->bytes(), Direction::sent, sender);
+    if (here) {
+        // XEP-0313 §3.5: the account's own clients learn where the message stands in its archive.
+        const PacketRef stamped =
+            number == 0 ? packet : Packet::stamped(packet, from.account.jid(), number);
+        send_copies(from.account, *packet, {stamped->bytes(), number}, Direction::sent, sender);
+        return Verdict::next;
+    }
+    // One to another domain has that id already.
+    const bool kept =
+        packet->traits().archivable && archive::offered(from.hub, from.account.jid().domain());
+    send_copies(from.account, *packet, {packet->bytes(), kept ? from.stanza.stanza_id : 0},
+                Direction::sent, sender);
     return Verdict::next;
 }
 
@@ -118,8 +137,9 @@ void copy_to_others(Account& account, const Packet& packet, std::span<Resource* 
     const bool wanted = std::ranges::any_of(
         account.sessions().all(), [](const Resource* session) { return wants_copies(*session); });
     if (!wanted || !is_copied(packet, Direction::received)) return;
+    const std::uint64_t row = packet.archived() ? packet.stanza_id() : 0;
     if (!to_itself(packet)) {
-        send_copies(account, packet, packet.bytes(), Direction::received, sessions);
+        send_copies(account, packet, {packet.bytes(), row}, Direction::received, sessions);
         return;
     }
     // A message of the account to itself is copied once, as sent.
@@ -127,7 +147,7 @@ void copy_to_others(Account& account, const Packet& packet, std::span<Resource* 
     if (Resource* sender = account.sessions().find(packet.from().resource())) {
         without.push_back(sender);
     }
-    send_copies(account, packet, packet.bytes(), Direction::sent, without);
+    send_copies(account, packet, {packet.bytes(), row}, Direction::sent, without);
 }
 
 void copy_received(const Delivered& delivered) {
@@ -140,6 +160,29 @@ Verdict copy_undelivered(Undelivered& undelivered) {
     }
     return Verdict::next;
 }
+
+/// A session is back after a restart, and missed that message of the archive.
+PacketRef copy_from_archive(const Account& account, const Resource& session,
+                            const ArchiveRow& message) {
+    const auto packet = Packet::from_bytes(message.body);
+    if (!packet || !wants_copies(session) || (*packet)->from() == session.jid()) return nullptr;
+    const bool received = message.incoming && !to_itself(**packet);
+    const Direction direction = received ? Direction::received : Direction::sent;
+    if (!is_copied(**packet, direction)) return nullptr;
+    const std::string delay = XmlBuilder()
+                                  .open("delay", ns::delay)
+                                  .attribute("from", account.jid().domain())
+                                  .attribute("stamp", format_date_time(time_of_id(message.id)))
+                                  .take();
+    const bool has_id = message.incoming || !account.hub().serves((*packet)->to().domain());
+    const PacketRef shown = has_id ? *packet : Packet::stamped(*packet, account.jid(), message.id);
+    account.hub().metrics.add(copies, static_cast<std::size_t>(direction));
+    return make_copy(account, session, (*packet)->type(), forward(shown->bytes(), direction, delay),
+                     message.id);
+}
+
+constexpr std::array session_data{
+    SessionData{.name = "carbons", .save = save, .restore = restore, .copy = copy_from_archive}};
 
 // ---- nobody but the account's own server makes copies ----
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -35,11 +36,18 @@ public:
     [[nodiscard]] HoldId fetched(const PacketRef& packet, std::uint64_t row);
     /// A session of an earlier process is back, whose client has those rows: they wait no more.
     void received(const std::vector<std::uint64_t>& rows);
-    /// The same session was sent these rows, which its client has not got: those that do not wait,
-    /// because another client of the account has them, are sent to it alone. Then `then` runs, even
-    /// if they cannot be read.
-    void send_again(const Resource& session, std::vector<std::uint64_t> rows,
-                    std::function<void()> then);
+    /// What the client of a session of an earlier process has not got.
+    struct Missed {
+        std::vector<std::uint64_t> messages = {};  ///< rows that were sent to it
+        std::vector<std::uint64_t> copies = {};    ///< rows of which it was sent copies
+        // What has an id between them came while no process had the session.
+        std::uint64_t since = 0;
+        std::uint64_t before = 0;
+        bool available = false;  ///< it gets messages to the bare JID
+    };
+    /// The same session is sent what it missed of the archive, and that does not wait, because
+    /// another client of the account has it. Then `then` runs, even if it cannot be read.
+    void catch_up(const Resource& session, Missed missed, std::function<void()> then);
     /// A session that had too much before it has room again: go on with the stored messages.
     void room_again();
     /// A session ended and did not acknowledge all: another session that takes messages gets the
@@ -99,7 +107,10 @@ private:
 
     void queue_behind(const PacketRef& packet, AcknowledgementTicket ticket);
     void store_behind();
-    void send_archived(const std::string& resource, ArchiveQuery query, std::function<void()> then);
+    struct CatchingUp;
+    void send_archived(const std::shared_ptr<CatchingUp>& task);
+    [[nodiscard]] PacketRef missed_by(const Resource& session, const CatchingUp& task,
+                                      const ArchiveRow& row) const;
     [[nodiscard]] PacketRef delayed(const std::string& body, std::uint64_t row,
                                     UnixMillis at) const;
     void read_page();

@@ -106,6 +106,14 @@ void AccountPresence::own(Resource& session, const PacketRef& packet, int priori
     });
 }
 
+bool AccountPresence::takes_messages(std::string_view presence) {
+    bool takes = false;
+    static_cast<void>(Packet::visit_bytes(presence, [&](Stanza& stanza) {
+        takes = stanza.type == StanzaType::available && priority_of(stanza).value_or(0) >= 0;
+    }));
+    return takes;
+}
+
 void AccountPresence::became_available(Resource& session, const PacketRef& packet, int priority) {
     const bool first = !session.available();
     const bool takes_messages = priority >= 0 && (first || session.priority < 0);

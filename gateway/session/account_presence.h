@@ -2,6 +2,7 @@
 // what its contacts say to it. Its state stands with each session (Resource).
 #pragma once
 
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,10 @@ public:
                       AcknowledgementTicket ticket);
     /// The session ended without sending unavailable presence.
     void session_gone(Resource& session);
+
+    /// Whether a session with that broadcast presence, in canonical bytes, gets messages to the
+    /// account's bare JID: it is available, and not of negative priority.
+    [[nodiscard]] static bool takes_messages(std::string_view presence);
 
     // ---- others ----
     /// Presence for the account or one of its sessions, from anybody.

@@ -1,6 +1,7 @@
 // The part of AccountInbox that reads stored messages: in pages, in order, as fast as the client
 // takes them, and before anything that came later (RFC 6120 §10.1).
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "gateway/base/log.h"
@@ -37,31 +38,37 @@ void AccountInbox::received(const std::vector<std::uint64_t>& rows) {
     stored_.reset();
 }
 
-void AccountInbox::send_again(const Resource& session, std::vector<std::uint64_t> rows,
-                              std::function<void()> then) {
-    if (rows.empty()) {
-        then();
-        return;
-    }
-    std::ranges::sort(rows);
-    const std::uint64_t before = rows.front() - 1;
-    const auto listed = [this, resource = std::string(session.jid().resource()),
-                         rows = std::move(rows),
-                         then = std::move(then)](const Result<std::vector<LogRow>>& waiting) {
-        ArchiveQuery query{.owner = std::string(account_.jid().bare()),
-                           .above = rows.front() - 1,
-                           .below = rows.back() + 1,
-                           .ids = rows};
+struct AccountInbox::CatchingUp {
+    std::string resource;
+    Missed missed;
+    std::vector<std::uint64_t> waiting = {};  ///< rows that come by themselves
+    ArchiveQuery query = {};
+    std::function<void()> then;
+};
+
+void AccountInbox::catch_up(const Resource& session, Missed missed, std::function<void()> then) {
+    std::ranges::sort(missed.messages);
+    std::ranges::sort(missed.copies);
+    std::vector<std::uint64_t> rows;
+    std::ranges::set_union(missed.messages, missed.copies, std::back_inserter(rows));
+    const std::uint64_t before = rows.empty() ? missed.since : rows.front() - 1;
+    const auto task =
+        std::make_shared<CatchingUp>(CatchingUp{.resource = std::string(session.jid().resource()),
+                                                .missed = std::move(missed),
+                                                .then = std::move(then)});
+    task->query = {.owner = std::string(account_.jid().bare()),
+                   .above = before,
+                   .below = rows.empty() ? task->missed.before : rows.back() + 1,
+                   .ids = std::move(rows)};
+    const auto listed = [this, task](const Result<std::vector<LogRow>>& waiting) {
         if (waiting) {
             // What is on its way to another client does not come to this one by itself.
             for (const LogRow& row : *waiting) {
-                if (!account_.hub().ledger.in_flight(row.id)) std::erase(query.ids, row.id);
+                if (!account_.hub().ledger.in_flight(row.id)) task->waiting.push_back(row.id);
             }
-        }
-        if (waiting && !query.ids.empty()) {
-            send_archived(resource, std::move(query), then);
+            send_archived(task);
         } else {
-            then();
+            task->then();
         }
         account_.end_question();
     };
@@ -71,28 +78,54 @@ void AccountInbox::send_again(const Resource& session, std::vector<std::uint64_t
                                          account_.hub().shard, listed);
 }
 
-void AccountInbox::send_archived(const std::string& resource, ArchiveQuery query,
-                                 std::function<void()> then) {
-    const auto answered = [this, resource, query,
-                           then = std::move(then)](const Result<ArchivePage>& page) mutable {
-        Resource* const session = account_.sessions().find(resource);
+/// First the rows that were sent to the session, then what came while it was not there.
+void AccountInbox::send_archived(const std::shared_ptr<CatchingUp>& task) {
+    const auto answered = [this, task](const Result<ArchivePage>& page) {
+        Resource* const session = account_.sessions().find(task->resource);
         if (page && session != nullptr) {
             for (const ArchiveRow& row : page->rows) {
-                const PacketRef packet =
-                    row.incoming ? delayed(row.body, row.id, time_of_id(row.id)) : nullptr;
-                if (packet != nullptr) session->deliver(packet, Ledger::nothing_open);
+                const PacketRef packet = missed_by(*session, *task, row);
+                if (packet == nullptr) continue;
+                session->deliver(Packet::of_archive(packet, row.id), Ledger::nothing_open);
             }
         }
-        if (page && session != nullptr && !page->complete) {
-            query.after = page->reached;
-            send_archived(resource, std::move(query), std::move(then));
+        const bool first_part = !task->query.ids.empty();
+        if (page && session != nullptr && (first_part || !page->complete)) {
+            task->query.after = page->reached;
+            if (page->complete) {
+                task->query = {.owner = std::move(task->query.owner),
+                               .above = task->missed.since,
+                               .below = task->missed.before};
+            }
+            send_archived(task);
         } else {
-            then();
+            task->then();
         }
         account_.end_question();
     };
     account_.begin_question();
-    account_.hub().shared.store.archive_page(query, account_.hub().shard, answered);
+    account_.hub().shared.store.archive_page(task->query, account_.hub().shard, answered);
+}
+
+/// nullptr: the session is not to have that message, or has it in another way.
+PacketRef AccountInbox::missed_by(const Resource& session, const CatchingUp& task,
+                                  const ArchiveRow& row) const {
+    const Missed& missed = task.missed;
+    if (std::ranges::binary_search(task.waiting, row.id)) return nullptr;
+    if (row.incoming) {
+        PacketRef packet = delayed(row.body, row.id, time_of_id(row.id));
+        if (packet == nullptr) return nullptr;
+        const Jid& to = packet->to();
+        if (std::ranges::binary_search(missed.messages, row.id) || to == session.jid() ||
+            (!to.has_resource() && missed.available)) {
+            return packet;
+        }
+    }
+    for (const SessionData& data : account_.hub().shared.features.session_data()) {
+        PacketRef copy = data.copy == nullptr ? nullptr : data.copy(account_, session, row);
+        if (copy != nullptr) return copy;
+    }
+    return nullptr;
 }
 
 void AccountInbox::redeliver() {

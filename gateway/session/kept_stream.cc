@@ -61,6 +61,8 @@ public:
                 stream_.safe.erase(number);
             } else if (kind == "s" && read_number(line, detail)) {
                 stream_.sent.emplace_back(number, detail);
+            } else if (kind == "c" && read_number(line, detail)) {
+                stream_.copies.emplace_back(number, detail);
             }
         }
     }

@@ -42,6 +42,8 @@ struct KeptStream {
     std::vector<std::pair<std::uint32_t, std::uint64_t>> repeats;
     /// Messages that were sent to the client: number of the stanza, row.
     std::vector<std::pair<std::uint32_t, std::uint64_t>> sent;
+    /// Likewise copies of messages that went elsewhere: number of the stanza, row in the archive.
+    std::vector<std::pair<std::uint32_t, std::uint64_t>> copies;
     std::vector<std::string> note_keys;  ///< the entries with its notes
 
     /// A server goes on counting from `handled`, whatever was safe beyond it: that is known by its

@@ -97,10 +97,11 @@ StreamRecords::Round StreamRecords::handled(std::uint64_t stream, std::uint32_t 
 }
 
 StreamRecords::Round StreamRecords::sent(std::uint64_t stream, std::uint32_t number,
-                                         std::uint64_t row) {
+                                         std::uint64_t row, bool copy) {
     const auto found = records_.find(stream);
     if (found == records_.end()) return over_;
-    Chunk& chunk = note(stream, found->second, fmt::format("s {} {}\n", number, row));
+    Chunk& chunk =
+        note(stream, found->second, fmt::format("{} {} {}\n", copy ? 'c' : 's', number, row));
     chunk.sent = number;
     chunk.row = std::max(chunk.row, row);
     urgent_ = true;

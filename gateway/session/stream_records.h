@@ -12,6 +12,7 @@
 //   u N      it is not: it could not be stored, and is tried again
 //   r N F    a message with fingerprint F is safe; if it comes again, then before stanza N + 1
 //   s N ROW  the message that waits under that row was sent to the client as stanza N
+//   c N ROW  a copy of the message that is archived under that row was, and nothing waits for it
 //
 // One StreamRecords per shard: a message is safe on its recipient's shard, and noted there.
 #pragma once
@@ -65,8 +66,8 @@ public:
     void set_state(std::uint64_t stream, std::string value);
     /// Notes `h`, to be written with this turn; the session hears written().
     Round handled(std::uint64_t stream, std::uint32_t number);
-    /// Notes `s`, likewise.
-    Round sent(std::uint64_t stream, std::uint32_t number, std::uint64_t row);
+    /// Notes `s`, or for a `copy` `c`, likewise.
+    Round sent(std::uint64_t stream, std::uint32_t number, std::uint64_t row, bool copy = false);
     /// What could not be written is tried again with that round, within a second.
     Round again();
     /// The client has acknowledged up to that number.
@@ -110,7 +111,7 @@ private:
     struct Chunk {
         std::string notes;
         std::size_t count = 0;
-        std::uint32_t sent = 0;  ///< the highest of `s`
+        std::uint32_t sent = 0;  ///< the highest of `s` and `c`
         std::uint64_t row = 0;   ///< likewise
         std::uint32_t done = 0;  ///< the highest of `d`
         bool written = true;     ///< the store has it as it is

@@ -4,7 +4,8 @@
 
 namespace causeway {
 
-IdSource::IdSource(const Clock& clock, std::uint64_t floor) : clock_(clock), last_(floor) {}
+IdSource::IdSource(const Clock& clock, std::uint64_t floor)
+    : clock_(clock), floor_(floor), last_(floor) {}
 
 std::uint64_t IdSource::next_id() {
     const auto wall = static_cast<std::uint64_t>(std::max<UnixMillis>(clock_.wall(), 0));

@@ -18,9 +18,12 @@ public:
 
     /// Larger than every id that this source returned before, on whichever thread.
     std::uint64_t next_id();
+    /// Below every id of this source, and not below any that stood in the store at its start.
+    [[nodiscard]] std::uint64_t floor() const { return floor_; }
 
 private:
     const Clock& clock_;
+    const std::uint64_t floor_;
     std::atomic<std::uint64_t> last_;
 };
 

@@ -238,6 +238,12 @@ PacketRef Packet::for_archive(PacketRef packet) {
     return packet;
 }
 
+PacketRef Packet::of_archive(PacketRef packet, std::uint64_t stanza_id) {
+    packet = for_archive(std::move(packet));
+    const_cast<Packet&>(*packet).about_.stanza_id = stanza_id;
+    return packet;
+}
+
 void Packet::append_to(std::string& out, const Jid& other_to) const {
     out += '<';
     out += to_string(about_.kind);

@@ -60,6 +60,10 @@ public:
     /// holds is changed in place.
     static PacketRef for_archive(PacketRef packet);
 
+    /// The same message, which stands in an archive of ours under that number, or holds one that
+    /// does: what is sent to one client once more, or as a copy.
+    static PacketRef of_archive(PacketRef packet, std::uint64_t stanza_id);
+
     [[nodiscard]] StanzaKind kind() const { return about_.kind; }
     [[nodiscard]] StanzaType type() const { return about_.type; }
     [[nodiscard]] const Jid& from() const { return about_.from; }
@@ -74,7 +78,7 @@ public:
     /// A message that is worth keeping for somebody offline (XEP-0160, XEP-0334).
     [[nodiscard]] bool storable() const { return about_.traits.storable; }
     [[nodiscard]] const MessageTraits& traits() const { return about_.traits; }
-    /// The archive of its recipient keeps it.
+    /// The archive of its recipient keeps it, or what it is a copy of.
     [[nodiscard]] bool archived() const { return about_.archived; }
     /// See Stanza; it does not outlive the process.
     [[nodiscard]] bool directed() const { return about_.directed; }
