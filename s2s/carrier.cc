@@ -32,11 +32,17 @@ StreamUser* Carrier::sharer(std::string_view local) const {
 }
 
 void Carrier::unshare(const StreamUser& user) {
-    std::erase_if(sharers_, [&](const Sharer& one) { return one.owner == &user; });
+    std::erase_if(sharers_, [&](const Sharer& one) { return one.proven && one.owner == &user; });
+    // The answer for one that is being proven still comes.
+    for (Sharer& one : sharers_) {
+        if (one.owner == &user) one.owner = nullptr;
+    }
 }
 
 void Carrier::stop_sharers(const Outcome& why) {
-    for (const Sharer& sharer : std::exchange(sharers_, {})) sharer.owner->on_stopped(*this, why);
+    for (const Sharer& sharer : std::exchange(sharers_, {})) {
+        if (sharer.owner != nullptr) sharer.owner->on_stopped(*this, why);
+    }
 }
 
 void Carrier::writable() {

@@ -135,7 +135,7 @@ protected:
     /// A domain of ours that sends on it, beside that of an OutgoingStream's owner.
     struct Sharer {
         std::string local;
-        StreamUser* owner = nullptr;
+        StreamUser* owner = nullptr;  ///< nullptr: it did not wait to be proven
         bool proven = false;
     };
     std::vector<Sharer> sharers_;

@@ -17,6 +17,14 @@ constexpr std::size_t longest_token = 64;
 /// What was sent before is safe within that time, or the peer sends it again.
 constexpr Duration final_within{5000};
 
+/// A peer whose stream is that old has not been killed within the time for which copies are looked
+/// for. One that is younger may have followed a stream of which the process before knew that it
+/// broke, and this one does not.
+bool began_long_ago(const KeptStream& kept, UnixMillis now) {
+    const UnixMillis began = began_at(kept);
+    return began != 0 && now - began > SeenMessages::lately.count();
+}
+
 XmlBuilder& with_h(XmlBuilder& element, std::uint32_t h) {
     return element.attribute("h", fmt::format("{}", h));
 }
@@ -151,7 +159,7 @@ void IncomingStream::go_on_with(std::string token) {
                 !hub_.stream_records.known(kept->id)) {
                 receipts = std::make_unique<Receipts>(hub_);
                 receipts->take_over(*kept, pair.remote, token);
-                link_->went_on();
+                if (began_long_ago(*kept, hub_.clock().wall())) link_->went_on();
                 if (stamping_noted(*kept)) {
                     link_->known_to_stamp();
                     receipts->note_stamping();
@@ -170,6 +178,10 @@ void IncomingStream::go_on_with(std::string token) {
 
 /// The `h` of <resumed/> has to be final.
 void IncomingStream::finish_resumption() {
+    if (pairs().size() != 1) {  // another was proven meanwhile
+        give_up_resumption();
+        return;
+    }
     const Receipts& receipts = *from_peer_.receipts();
     if (receipts.open() != 0 || !receipts.recorded()) {
         if (resuming_ != Resuming::until_safe) {

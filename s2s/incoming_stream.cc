@@ -17,7 +17,7 @@
 
 namespace causeway {
 namespace {
-constexpr Duration way_back_within{1000};
+constexpr Duration way_back_within{2500};
 }  // namespace
 
 IncomingStream::IncomingStream(Hub& hub, ServerTable& table, std::unique_ptr<Channel> channel)
@@ -99,10 +99,13 @@ void IncomingStream::on_stream_opened(const StreamHeader& header) {
     id_ = random_token();
     stream_.send_header({.to = peer_domain_, .from = domain_, .id = id_, .dialback = true});
     offer_features();
-    // A peer that wants stream management asks for it now, and then sends or is sent stanzas.
-    if (has(stream_bits::authenticated | stream_bits::bidirectional) && back_ == Back::not_yet) {
-        hub_.shard.timers().arm(way_back_timer_, way_back_within, *this, way_back_due);
-    }
+    if (has(stream_bits::authenticated)) expect_requests();
+}
+
+/// A peer that wants stream management asks for it now, and then sends or is sent stanzas.
+void IncomingStream::expect_requests() {
+    if (!has(stream_bits::bidirectional) || back_ != Back::not_yet) return;
+    hub_.shard.timers().arm(way_back_timer_, way_back_within, *this, way_back_due);
 }
 
 Outcome IncomingStream::peer_proves(std::string_view claimed) const {
@@ -140,6 +143,7 @@ void IncomingStream::proven(const Pair& pair, std::string_view how) {
             std::chrono::seconds(link_silence_seconds.integer(*hub_.config)));
     }
     touch();
+    expect_requests();
     // The reason why we could not reach that domain may be gone.
     Hub& home = hub_.home_of(pair.remote);
     hub_.at(home, [&home, remote = pair.remote] {
@@ -169,6 +173,7 @@ void IncomingStream::on_element(Element& element, Arena& arena) {
         CAUSEWAY_LOG(info, "s2s.peer_error", {"remote", peer_domain_},
                      {"condition", condition == nullptr ? "none" : condition->name});
         ending_ = End::peer_error;
+        peer_error_ = condition == nullptr ? "" : condition->name;
         stream_.close();
     } else if (pairs().empty()) {
         stream_.fail(stream_error::not_authorized, "authenticate first");
@@ -191,6 +196,7 @@ void IncomingStream::on_timer(std::uint32_t which) {
         give_up_resumption();
     } else if (which == way_back_due) {
         open_way_back();
+        if (stream_.usable()) expect_requests();  // it is being resumed
     } else if (pairs().empty()) {
         stream_.fail(stream_error::connection_timeout, "it took too long to authenticate");
     } else {
@@ -204,7 +210,11 @@ void IncomingStream::on_stream_closed(const Outcome& why) {
     CAUSEWAY_LOG(info, "s2s.closed", {"remote", peer_domain_}, {"direction", "in"},
                  {"cause", why.why()});
     leave_receipts(!why.ok());
-    end_way_back(why);
+    // It says good-bye in good order, but its error may be about what we sent.
+    end_way_back(why.ok() && ending_ == End::peer_error
+                     ? Outcome::retry(fmt::format("{} ended its stream with the error {}",
+                                                  peer_domain_, peer_error_))
+                     : why);
     // One that we ended for a fault of the peer says nothing of whether it is there.
     table_.remove(*this, !why.ok() && stream_.failure().empty());
 }

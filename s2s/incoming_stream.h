@@ -105,6 +105,7 @@ private:
     bool begin_way_back_anew();
     void acknowledged_by_peer(const Element& element);
     void open_way_back();
+    void expect_requests();
     void give_up_resumption();
     [[nodiscard]] bool may_resume() const;
     void leave_receipts(bool broke);
@@ -125,6 +126,7 @@ private:
     XmppStream stream_;
     std::string id_;           ///< of our latest header; dialback keys are bound to it
     std::string peer_domain_;  ///< `from` of the peer's latest header
+    std::string peer_error_;   ///< of End::peer_error: its condition
     PeerStanzas from_peer_;
     std::map<Pair, std::unique_ptr<DialbackVerification>> verifying_;
     enum Timers : std::uint32_t { idle, final_late, way_back_due };

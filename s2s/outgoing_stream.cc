@@ -192,7 +192,7 @@ void OutgoingStream::on_element(Element& element, Arena& arena) {
         manage(element);
         return;
     } else if (state_ == State::established && element.ns == ns::dialback) {
-        if (element.name == "result" && shared()) {
+        if (element.name == "result" && !sharers_.empty()) {
             sharer_answered(element);
             return;
         }
@@ -291,6 +291,8 @@ void OutgoingStream::dialback(const Element& element, Arena&) {
 
 /// Without a further call: the connection of this target is left to end by itself.
 void OutgoingStream::leave_stream() {
+    // What of the peer's is not safe yet has nobody left to be told.
+    if (from_peer_ != nullptr) (void)from_peer_->release();
     stream_->close();
     stream_->silence();
     hub_.shard.condemn(std::make_unique<Abandoned>(std::move(stream_)));

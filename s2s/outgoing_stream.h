@@ -96,7 +96,7 @@ public:
     /// Asks the peer to take stanzas from `local` here. `sharer` hears on_ready or on_stopped, and
     /// on_stopped when the stream ends; it calls unshare() before it goes.
     void share(std::string local, StreamUser& sharer);
-    [[nodiscard]] bool shared() const { return !sharers_.empty(); }
+    [[nodiscard]] bool shared() const;
 
 private:
     // StreamHandler

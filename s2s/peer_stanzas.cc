@@ -241,7 +241,10 @@ void PeerStanzas::take_receipts(std::unique_ptr<Receipts> receipts) {
     receipts_->belongs_to(static_cast<Receipts::Stream*>(this));
 }
 
-void PeerStanzas::go_on(std::unique_ptr<Receipts> receipts) { take_receipts(std::move(receipts)); }
+void PeerStanzas::go_on(std::unique_ptr<Receipts> receipts) {
+    pings_.clear();  // they count by what is replaced
+    take_receipts(std::move(receipts));
+}
 
 std::unique_ptr<Receipts> PeerStanzas::release() {
     pings_.clear();

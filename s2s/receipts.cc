@@ -1,19 +1,32 @@
 #include "s2s/receipts.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "gateway/base/encoding.h"
+#include "gateway/base/number.h"
 #include "gateway/base/serial_number.h"
 
 namespace causeway {
 namespace {
 constexpr std::string_view stamping_name = "stamps";
+constexpr std::string_view since_name = "since";
 }  // namespace
 
 bool stamping_noted(const KeptStream& kept) {
     return std::ranges::any_of(kept.state.of_features,
                                [](const auto& one) { return one.first == stamping_name; });
+}
+
+UnixMillis began_at(const KeptStream& kept) {
+    const auto& notes = kept.state.of_features;
+    const auto found =
+        std::ranges::find(notes, since_name, [](const auto& one) { return one.first; });
+    return found == notes.end()
+               ? 0
+               : static_cast<UnixMillis>(read_number<std::uint64_t>(found->second).value_or(0));
 }
 
 Receipts::Receipts(Hub& hub) : hub_(hub) { become(hub.next_id()); }
@@ -69,6 +82,7 @@ void Receipts::allow_resumption(const std::string& remote, const std::string& lo
     management_.allow_resumption(make_stream_token(holder_id_));
     remote_ = remote;
     local_ = local;
+    since_ = hub_.clock().wall();
     kept_ = hub_.limits().kept_streams_per_account > 0;
     if (!kept_) return;
     hub_.stream_records.begin(holder_id_, remote_);
@@ -77,6 +91,7 @@ void Receipts::allow_resumption(const std::string& remote, const std::string& lo
 
 void Receipts::save_state(bool stamping) {
     StreamState state{.resource = local_, .token_hash = hash_of_token(token())};
+    state.of_features.emplace_back(since_name, fmt::format("{}", since_));
     if (stamping) state.of_features.emplace_back(stamping_name, "");
     hub_.stream_records.set_state(holder_id_, state.text());
 }
@@ -101,6 +116,7 @@ void Receipts::take_over(KeptStream kept, const std::string& remote, std::string
     management_.allow_resumption(std::string(token));
     remote_ = remote;
     local_ = kept.state.resource;
+    since_ = began_at(kept);
     kept_ = true;
     repeats_ = kept.repeats;
     recorded_ = false;

@@ -22,6 +22,8 @@ namespace causeway {
 
 /// Whether that was noted of the peer's server (Receipts::note_stamping).
 [[nodiscard]] bool stamping_noted(const KeptStream& kept);
+/// When the peer opened the first stream of those that it was; 0: that is not noted.
+[[nodiscard]] UnixMillis began_at(const KeptStream& kept);
 
 class Receipts final : private TicketHolder, private TimerTarget {
 public:
@@ -109,6 +111,7 @@ private:
     std::uint32_t received_ = 0;
     StreamManagement management_;
     std::string remote_, local_;  ///< while it can be resumed
+    UnixMillis since_ = 0;        ///< when that became so
     bool kept_ = false;           ///< it has a record in the store
     bool recorded_ = true;
     std::vector<std::pair<std::uint32_t, std::uint64_t>> repeats_;  ///< KeptStream::repeats

@@ -81,7 +81,14 @@ void RemotePair::send(PacketRef packet, AcknowledgementTicket ticket) {
         bounce(*packet, verdict_, ticket);
         return;
     }
-    if (state_ == State::waiting && may_try_now()) connect();
+    if (state_ == State::waiting && may_try_now()) {
+        connect();
+        // On a stream of the peer, which was there.
+        if (state_ == State::up) {
+            send(std::move(packet), ticket);
+            return;
+        }
+    }
     if (keep && (!stored_.empty() || state_ == State::waiting)) {
         store(packet, ticket);
     } else if (state_ == State::waiting) {
@@ -285,7 +292,6 @@ void RemotePair::abandon_stream() {
 void RemotePair::on_ready(Carrier& stream) {
     become(State::up);
     if (own_stream_ == nullptr && stream.opened_by() == LinkResumption::By::us) link_.shared_one();
-    if (own_stream_ != nullptr && own_stream_->bidirectional()) on_peer_stanza(stream);
     link_.reached(std::exchange(asked_by_, {}));
     last_used_ = hub_.clock().now();
     last_error_.why.clear();
@@ -359,7 +365,9 @@ void RemotePair::on_stopped(Carrier& stream, const Outcome& why) {
     } else {
         note_error(why);
         link_.attempt_failed();
-        if (!link_.closing() && go_on_peers_stream()) return link_.next_follower();
+        if (!link_.closing() && peers_stream_is_open() && go_on_peers_stream()) {
+            return link_.next_follower();
+        }
         if (why.ok() || why.cause() == Cause::retry) {
             const Outcome cause = why.ok() ? Outcome::retry("the stream was closed") : why;
             fail_for_now(cause);

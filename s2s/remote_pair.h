@@ -198,6 +198,7 @@ private:
     void become(State state);
     void connect();
     void open_stream();
+    [[nodiscard]] bool peers_stream_is_open() const;
     bool go_on_peers_stream();
     void expect_peer();
     void peer_did_not_come();

@@ -39,7 +39,11 @@ void RemotePair::stream_broke(const Outcome& why, bool by_peer_error) {
     }
     // Presence alone is no reason to open again what was closed in good order.
     if (interruption_ != nullptr && !interruption_->of_our_stream() && !link_.closing()) {
-        expect_peer();
+        if (peers_stream_is_open()) {
+            connect();
+        } else {
+            expect_peer();
+        }
     } else if (something_waits() || (!why.ok() && stream_wanted())) {
         reach_again(!by_peer_error);
     } else {

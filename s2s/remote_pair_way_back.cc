@@ -14,6 +14,11 @@ namespace {
 constexpr Duration peer_comes_within{3000};
 }  // namespace
 
+bool RemotePair::peers_stream_is_open() const {
+    const IncomingStream* const stream = link_.way_back(local_);
+    return stream != nullptr && stream->way_back(local_) == IncomingStream::WayBack::open;
+}
+
 /// False: there is no such stream.
 bool RemotePair::go_on_peers_stream() {
     IncomingStream* const stream = link_.way_back(local_);
@@ -37,6 +42,8 @@ void RemotePair::expect_peer() {
 void RemotePair::peer_did_not_come() {
     if (link_.closing()) {
         fail_for_now(Outcome::retry("the other server did not go on with its stream"));
+    } else if ((something_waits() || stream_wanted()) && peers_stream_is_open()) {
+        connect();
     } else if (something_waits() || stream_wanted()) {
         open_stream();
     } else {
@@ -55,7 +62,10 @@ void RemotePair::way_back_opened(IncomingStream& stream) {
         case State::connecting: {
             const bool resumes = interruption_ != nullptr && !interruption_->of_our_stream() &&
                                  interruption_->resumption().token == stream.resumption().token;
-            if (!own_stream_->without_connection() && !resumes) return;
+            // What is left of a stream of ours is gone on with first; if that fails, this one is
+            // there.
+            const bool we_resume = interruption_ != nullptr && interruption_->of_our_stream();
+            if (we_resume || (!own_stream_->without_connection() && !resumes)) return;
             leave_stream();
             break;
         }

@@ -21,6 +21,10 @@ bool OutgoingStream::can_share(std::string_view local) const {
            engine->shows_certificate_of(tls->connecting.get());
 }
 
+bool OutgoingStream::shared() const {
+    return std::ranges::any_of(sharers_, [](const Sharer& one) { return one.owner != nullptr; });
+}
+
 void OutgoingStream::share(std::string local, StreamUser& sharer) {
     resumption_.token.clear();  // the others are not proven on a stream that goes on with this one
     send_key(local);
@@ -33,17 +37,22 @@ void OutgoingStream::sharer_answered(const Element& element) {
     const auto found = std::ranges::find_if(
         sharers_, [&](const Sharer& one) { return !one.proven && one.local == local; });
     if (found == sharers_.end()) return;
-    StreamUser& sharer = *found->owner;
-    if (element.attribute("type") == "valid") {
+    StreamUser* const sharer = found->owner;
+    const bool valid = element.attribute("type") == "valid";
+    if (valid && from_peer_ != nullptr) from_peer_->prove({remote_, local}, "dialback");
+    if (sharer == nullptr) {
+        sharers_.erase(found);
+        return;
+    }
+    if (valid) {
         found->proven = true;
-        if (from_peer_ != nullptr) from_peer_->prove({remote_, local}, "dialback");
         CAUSEWAY_LOG(info, "s2s.ready", {"local", local}, {"remote", remote_},
                      {"authentication", "dialback"}, {"target", target()}, {"stream_of", domain_});
-        sharer.on_ready(*this);
+        sharer->on_ready(*this);
         return;
     }
     sharers_.erase(found);
-    sharer.on_stopped(*this, Outcome::retry("it takes no other domain on that stream"));
+    sharer->on_stopped(*this, Outcome::retry("it takes no other domain on that stream"));
 }
 
 }  // namespace causeway

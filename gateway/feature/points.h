@@ -48,6 +48,7 @@ struct PointContext {
     Hub& hub;
     AcknowledgementTicket ticket;
     StanzaError error = {};  ///< of the verdict `refused`
+    std::string why = {};    ///< of any but `next`, for the trace, where the error is not enough
 
     Verdict refuse(StanzaError with) {
         error = std::move(with);

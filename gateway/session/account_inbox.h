@@ -6,13 +6,13 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "gateway/feature/points.h"
+#include "gateway/feature/slots.h"
 #include "gateway/session/account_sessions.h"
 #include "gateway/session/ledger.h"
 #include "gateway/store/store.h"
@@ -47,7 +47,7 @@ public:
     };
     /// The same session is sent what it missed of the archive, and that does not wait, because
     /// another client of the account has it. Then `then` runs, even if it cannot be read.
-    void catch_up(const Resource& session, Missed missed, std::function<void()> then);
+    void catch_up(Resource& session, Missed missed, std::function<void()> then);
     /// A session that had too much before it has room again: go on with the stored messages.
     void room_again();
     /// A session ended and did not acknowledge all: another session that takes messages gets the
@@ -108,7 +108,13 @@ private:
     void queue_behind(const PacketRef& packet, AcknowledgementTicket ticket);
     void store_behind();
     struct CatchingUp;
-    void send_archived(const std::shared_ptr<CatchingUp>& task);
+    static const Slot<CatchingUp> catch_up_slot;
+    [[nodiscard]] Resource* catching_up_as(const std::string& resource,
+                                           const CatchingUp* key) const;
+    void send_archived(Resource& session, CatchingUp& task);
+    void send_page(Resource& session, CatchingUp& task, const ArchivePage& page);
+    void caught_up(Resource& session, CatchingUp& task);
+    void go_on_catching_up();
     [[nodiscard]] PacketRef missed_by(const Resource& session, const CatchingUp& task,
                                       const ArchiveRow& row) const;
     [[nodiscard]] PacketRef delayed(const std::string& body, std::uint64_t row,
@@ -126,6 +132,7 @@ private:
     std::uint64_t rows_after_ = 0;       ///< rows up to that id have been delivered
     std::uint64_t page_after_ = 0;       ///< where the page begins that is being read
     Reading reading_ = Reading::no;
+    bool catching_up_paused_ = false;  ///< of some session
 };
 
 }  // namespace causeway

@@ -38,37 +38,44 @@ void AccountInbox::received(const std::vector<std::uint64_t>& rows) {
     stored_.reset();
 }
 
-struct AccountInbox::CatchingUp {
-    std::string resource;
+/// Stands with the session until it has caught up.
+struct AccountInbox::CatchingUp final : SlotState {
+    CatchingUp(Missed what, std::function<void()> next)
+        : missed(std::move(what)), then(std::move(next)) {}
+
     Missed missed;
-    std::vector<std::uint64_t> waiting = {};  ///< rows that come by themselves
-    ArchiveQuery query = {};
+    std::vector<std::uint64_t> waiting;  ///< rows that come by themselves
+    ArchiveQuery query;
     std::function<void()> then;
+    bool paused = false;  ///< its client has much to take: room_again() goes on
 };
 
-void AccountInbox::catch_up(const Resource& session, Missed missed, std::function<void()> then) {
+constexpr Slot<AccountInbox::CatchingUp> AccountInbox::catch_up_slot{"catching up"};
+
+void AccountInbox::catch_up(Resource& session, Missed missed, std::function<void()> then) {
     std::ranges::sort(missed.messages);
     std::ranges::sort(missed.copies);
     std::vector<std::uint64_t> rows;
     std::ranges::set_union(missed.messages, missed.copies, std::back_inserter(rows));
     const std::uint64_t before = rows.empty() ? missed.since : rows.front() - 1;
-    const auto task =
-        std::make_shared<CatchingUp>(CatchingUp{.resource = std::string(session.jid().resource()),
-                                                .missed = std::move(missed),
-                                                .then = std::move(then)});
-    task->query = {.owner = std::string(account_.jid().bare()),
-                   .above = before,
-                   .below = rows.empty() ? task->missed.before : rows.back() + 1,
-                   .ids = std::move(rows)};
-    const auto listed = [this, task](const Result<std::vector<LogRow>>& waiting) {
-        if (waiting) {
+    session.slots.drop(catch_up_slot);
+    CatchingUp& task = session.slots.make(catch_up_slot, std::move(missed), std::move(then));
+    task.query = {.owner = std::string(account_.jid().bare()),
+                  .above = before,
+                  .below = rows.empty() ? task.missed.before : rows.back() + 1,
+                  .ids = std::move(rows)};
+    const auto listed = [this, resource = std::string(session.jid().resource()),
+                         key = &task](const Result<std::vector<LogRow>>& waiting) {
+        if (Resource* const its = catching_up_as(resource, key)) {
             // What is on its way to another client does not come to this one by itself.
-            for (const LogRow& row : *waiting) {
-                if (!account_.hub().ledger.in_flight(row.id)) task->waiting.push_back(row.id);
+            for (const LogRow& row : waiting ? *waiting : std::vector<LogRow>{}) {
+                if (!account_.hub().ledger.in_flight(row.id)) key->waiting.push_back(row.id);
             }
-            send_archived(task);
-        } else {
-            task->then();
+            if (waiting) {
+                send_archived(*its, *key);
+            } else {
+                caught_up(*its, *key);
+            }
         }
         account_.end_question();
     };
@@ -78,43 +85,83 @@ void AccountInbox::catch_up(const Resource& session, Missed missed, std::functio
                                          account_.hub().shard, listed);
 }
 
+/// nullptr: that session has ended, though another may have its name.
+Resource* AccountInbox::catching_up_as(const std::string& resource, const CatchingUp* key) const {
+    Resource* const session = account_.sessions().find(resource);
+    return session != nullptr && session->slots.get(catch_up_slot) == key ? session : nullptr;
+}
+
+void AccountInbox::caught_up(Resource& session, CatchingUp& task) {
+    const auto then = std::move(task.then);
+    session.slots.drop(catch_up_slot);
+    then();
+}
+
 /// First the rows that were sent to the session, then what came while it was not there.
-void AccountInbox::send_archived(const std::shared_ptr<CatchingUp>& task) {
-    const auto answered = [this, task](const Result<ArchivePage>& page) {
-        Resource* const session = account_.sessions().find(task->resource);
-        if (page && session != nullptr) {
-            for (const ArchiveRow& row : page->rows) {
-                const PacketRef packet = missed_by(*session, *task, row);
-                if (packet == nullptr) continue;
-                session->deliver(Packet::of_archive(packet, row.id), Ledger::nothing_open);
+void AccountInbox::send_archived(Resource& session, CatchingUp& task) {
+    const auto answered = [this, resource = std::string(session.jid().resource()),
+                           key = &task](const Result<ArchivePage>& page) {
+        if (Resource* const its = catching_up_as(resource, key)) {
+            if (page) {
+                send_page(*its, *key, *page);
+            } else {
+                caught_up(*its, *key);
             }
-        }
-        const bool first_part = !task->query.ids.empty();
-        if (page && session != nullptr && (first_part || !page->complete)) {
-            task->query.after = page->reached;
-            if (page->complete) {
-                task->query = {.owner = std::move(task->query.owner),
-                               .above = task->missed.since,
-                               .below = task->missed.before};
-            }
-            send_archived(task);
-        } else {
-            task->then();
         }
         account_.end_question();
     };
     account_.begin_question();
-    account_.hub().shared.store.archive_page(task->query, account_.hub().shard, answered);
+    account_.hub().shared.store.archive_page(task.query, account_.hub().shard, answered);
+}
+
+void AccountInbox::send_page(Resource& session, CatchingUp& task, const ArchivePage& page) {
+    for (const ArchiveRow& row : page.rows) {
+        const PacketRef packet = missed_by(session, task, row);
+        if (packet == nullptr) continue;
+        session.deliver(Packet::of_archive(packet, row.id), Ledger::nothing_open);
+        if (!session.crowded()) continue;
+        task.query.after = row.id;
+        task.paused = catching_up_paused_ = true;
+        return;
+    }
+    const bool first_part = !task.query.ids.empty();
+    if (page.complete && !first_part) {
+        caught_up(session, task);
+        return;
+    }
+    task.query.after = page.reached;
+    if (page.complete) {
+        task.query = {.owner = std::move(task.query.owner),
+                      .above = task.missed.since,
+                      .below = task.missed.before};
+    }
+    send_archived(session, task);
+}
+
+void AccountInbox::go_on_catching_up() {
+    catching_up_paused_ = false;
+    for (Resource* session : account_.sessions().all()) {
+        CatchingUp* const task = session->slots.get(catch_up_slot);
+        if (task == nullptr || !task->paused) continue;
+        task->paused = session->crowded();
+        if (task->paused) {
+            catching_up_paused_ = true;
+        } else {
+            send_archived(*session, *task);
+        }
+    }
 }
 
 /// nullptr: the session is not to have that message, or has it in another way.
 PacketRef AccountInbox::missed_by(const Resource& session, const CatchingUp& task,
                                   const ArchiveRow& row) const {
     const Missed& missed = task.missed;
-    if (std::ranges::binary_search(task.waiting, row.id)) return nullptr;
+    const bool comes_by_itself =
+        std::ranges::binary_search(task.waiting, row.id) || account_.hub().ledger.arriving(row.id);
+    if (comes_by_itself) return nullptr;
     if (row.incoming) {
         PacketRef packet = delayed(row.body, row.id, time_of_id(row.id));
-        if (packet == nullptr) return nullptr;
+        if (packet == nullptr || account_.access().blocks(packet->from())) return nullptr;
         const Jid& to = packet->to();
         if (std::ranges::binary_search(missed.messages, row.id) || to == session.jid() ||
             (!to.has_resource() && missed.available)) {
@@ -133,6 +180,7 @@ void AccountInbox::redeliver() {
 }
 
 void AccountInbox::room_again() {
+    if (catching_up_paused_) go_on_catching_up();
     if (reading_ == Reading::paused) read_page();
 }
 

@@ -53,17 +53,20 @@ void Hub::on_timer(std::uint32_t) {
 void Hub::drain() { shared.features.announce({.event = LifeEvent::draining, .hub = *this}); }
 
 void Hub::note_verdict(const TraceSubject& subject, TraceStage stage, Verdict verdict,
-                       std::string_view feature, const StanzaError& error) {
+                       std::string_view feature, const StanzaError& error,
+                       std::string_view reason) {
     switch (verdict) {
         case Verdict::next: return;
         case Verdict::taken:
-            trace.note(subject, {stage, TraceVerdict::taken, feature, "a feature took it over"});
+            trace.note(subject, {stage, TraceVerdict::taken, feature, reason});
             return;
         case Verdict::dropped:
-            trace.note(subject, {stage, TraceVerdict::dropped, feature, "a feature dropped it"});
+            trace.note(subject, {stage, TraceVerdict::dropped, feature,
+                                 reason.empty() ? "nobody here is to get it" : reason});
             return;
         case Verdict::refused:
-            trace.note(subject, {stage, TraceVerdict::refused, feature, words_of(error)});
+            trace.note(subject, {stage, TraceVerdict::refused, feature,
+                                 reason.empty() ? words_of(error) : std::string(reason)});
             return;
     }
 }

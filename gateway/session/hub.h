@@ -233,14 +233,14 @@ private:
     void note_verdict(const Context& context, Verdict verdict, std::string_view feature) {
         if constexpr (requires { context.stanza; }) {
             note_verdict(TraceSubject::of(context.stanza), Context::stage, verdict, feature,
-                         context.error);
+                         context.error, context.why);
         } else if (context.packet != nullptr) {
             note_verdict(TraceSubject::of(*context.packet), Context::stage, verdict, feature,
-                         context.error);
+                         context.error, context.why);
         }
     }
     void note_verdict(const TraceSubject& subject, TraceStage stage, Verdict verdict,
-                      std::string_view feature, const StanzaError& error);
+                      std::string_view feature, const StanzaError& error, std::string_view reason);
 
     std::uint64_t next_id_;
     Timer tick_;

@@ -283,7 +283,8 @@ private:
                     "of it there only that server knows.",
                     last.where, at(last));
             case Verdict::taken:
-                return fmt::format("The feature {} took it over at {}.", last.where, at(last));
+                return fmt::format("The feature {} took it over at {}{}{}.", last.where, at(last),
+                                   reason.empty() ? "" : ": ", reason);
             case Verdict::waiting: return waiting(last);
             case Verdict::kept:
             case Verdict::returned:

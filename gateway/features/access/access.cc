@@ -84,7 +84,9 @@ Verdict without_session(AtAccount& at) {
             at.packet = at.packet->readdressed(at.account.jid());
             return Verdict::next;
         case StanzaType::headline: return Verdict::dropped;
-        default: return at.refuse({.condition = StanzaCondition::service_unavailable, .text = {}});
+        default:
+            at.why = "the account shows its presence to nobody there, so no session is";
+            return at.refuse({.condition = StanzaCondition::service_unavailable, .text = {}});
     }
 }
 
@@ -93,7 +95,9 @@ Verdict filter_message(AtAccount& at) {
     if (was_accepted(at.account, at.packet)) return Verdict::next;
     if (at.packet->type() == StanzaType::error) {
         // An error is an answer to what the account itself sent.
-        return at.account.access().blocks(from) ? Verdict::dropped : Verdict::next;
+        if (!at.account.access().blocks(from)) return Verdict::next;
+        at.why = "its sender is blocked";
+        return Verdict::dropped;
     }
     if (at.packet->to().has_resource() && is_hidden_from(at.account, from)) {
         if (const Verdict verdict = without_session(at); verdict != Verdict::next) return verdict;
@@ -102,12 +106,17 @@ Verdict filter_message(AtAccount& at) {
     if (at.packet->type() == StanzaType::groupchat && has_joined(at.account, from)) {
         return Verdict::next;
     }
-    switch (at.account.access().decide(from, AccessAct::write).answer) {
+    const AccessAnswer answer = at.account.access().decide(from, AccessAct::write).answer;
+    if (answer == AccessAnswer::deny || answer == AccessAnswer::hold) {
+        at.why = explain(at.account, from, AccessAct::write).sentence;
+    }
+    switch (answer) {
         case AccessAnswer::deny:
             // The words of an account that is not there.
             return at.refuse({.condition = StanzaCondition::service_unavailable, .text = {}});
         case AccessAnswer::hold:
             if (!at.packet->storable()) return Verdict::dropped;
+            at.why = "it waits until the account accepts it, for " + at.why;
             hold_message(at.account, at.packet, at.ticket);
             return Verdict::taken;
         default: return Verdict::next;

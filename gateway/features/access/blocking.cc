@@ -160,7 +160,9 @@ void unblock(const IqRequest& request) {
 
 /// §3.3.2: a blocked address is answered as if nobody were there, and its presence goes nowhere.
 Verdict drop_presence(AtAccount& at) {
-    return at.account.access().blocks(at.packet->from()) ? Verdict::dropped : Verdict::next;
+    if (!at.account.access().blocks(at.packet->from())) return Verdict::next;
+    at.why = "its sender is blocked";
+    return Verdict::dropped;
 }
 
 Verdict refuse_iq(AtAccount& at) {
@@ -192,6 +194,7 @@ Verdict refuse_own(FromClient& from) {
                                              .detail = "blocked",
                                              .detail_ns = ns::blocking_errors});
     if (error != nullptr) from.session.deliver(error, 0);
+    from.why = "the sender has blocked that address; its client was told so";
     return Verdict::dropped;
 }
 
