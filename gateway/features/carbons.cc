@@ -6,7 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "gateway/features/archive/archive.h"
+#include "gateway/features/message_archive.h"
+#include "gateway/features/stanza_ids.h"
 #include "gateway/route/router.h"
 #include "gateway/session/account.h"
 #include "gateway/xml/builder.h"
@@ -117,18 +118,18 @@ Verdict copy_sent(FromClient& from) {
     }
     const std::array<Resource*, 1> sender{&from.session};
     const PacketRef& packet = from.packet();
-    if (here) {
-        // XEP-0313 §3.5: the account's own clients learn where the message stands in its archive.
-        const PacketRef stamped =
-            number == 0 ? packet : Packet::stamped(packet, from.account.jid(), number);
-        send_copies(from.account, *packet, {stamped->bytes(), number}, Direction::sent, sender);
-        return Verdict::next;
+    // XEP-0313 §3.5: the account's own clients learn where the message stands in its archive. One
+    // to another domain has an id in any case, for the server there.
+    PacketRef shown = packet;
+    std::uint64_t row = number;
+    if (number != 0) {
+        shown = Packet::stamped(packet, from.account.jid(), number);
+    } else if (!here && archive::keeps_sent(from.account, *packet)) {
+        row = from.stanza.stanza_id;
+    } else if (!here) {
+        shown = without_ids_of(packet, from.account.jid());
     }
-    // One to another domain has that id already.
-    const bool kept =
-        packet->traits().archivable && archive::offered(from.hub, from.account.jid().domain());
-    send_copies(from.account, *packet, {packet->bytes(), kept ? from.stanza.stanza_id : 0},
-                Direction::sent, sender);
+    send_copies(from.account, *packet, {shown->bytes(), row}, Direction::sent, sender);
     return Verdict::next;
 }
 

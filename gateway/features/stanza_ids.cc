@@ -4,6 +4,8 @@
 //
 // Where accounts have an archive, the id is that of the archived message (XEP-0313 §3.5), and a
 // client asks for what came after it. So what is not archived has none there.
+#include "gateway/features/stanza_ids.h"
+
 #include <fmt/format.h>
 
 #include <array>
@@ -57,7 +59,10 @@ Verdict from_a_client(FromClient& from) {
     Stanza& stanza = from.stanza;
     if (stanza.kind != StanzaKind::message) return Verdict::next;
     const bool here = from.hub.serves(stanza.to.domain());
-    remove_claims(stanza.element, here ? stanza.to : stanza.from);
+    // An id by the sender would name a place in its own archive, for its other clients
+    // (carbons.cc).
+    remove_claims(stanza.element, stanza.from);
+    if (here) remove_claims(stanza.element, stanza.to);
     if (!here && is_kept(stanza.type)) add_id(from.hub, stanza, stanza.from.bare());
     return Verdict::next;
 }
@@ -91,6 +96,16 @@ constexpr std::array at_account{AtAccountHook{StanzaKind::message, Phase::rewrit
 constexpr std::array disco_features{ns::stanza_ids};
 
 }  // namespace
+
+PacketRef without_ids_of(const PacketRef& message, const Jid& owner) {
+    if (message->bytes().find(ns::stanza_ids) == std::string_view::npos) return message;
+    PacketRef without = message;
+    static_cast<void>(Packet::visit_bytes(message->bytes(), [&](Stanza& stanza) {
+        remove_claims(stanza.element, owner);
+        without = Packet::from_stanza(stanza);
+    }));
+    return without;
+}
 
 extern const Feature stanza_ids;
 const Feature stanza_ids{

@@ -71,6 +71,10 @@ bool keeps(const Account& account, const Jid& other) {
     return offered(account.hub(), account.jid().domain()) && wants(account, other);
 }
 
+bool keeps_sent(const Account& account, const Packet& message) {
+    return account.loaded() && message.traits().archivable && keeps(account, message.to());
+}
+
 std::string text_of(std::uint64_t id) { return std::to_string(id); }
 
 std::uint64_t id_of(std::string_view text) {
