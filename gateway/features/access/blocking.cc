@@ -3,6 +3,7 @@
 // says why.
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <utility>
 
 #include "gateway/base/cut_text.h"
@@ -136,21 +137,53 @@ void block(const IqRequest& request) {
         });
 }
 
+/// Contacts, and who waits for leave to subscribe, that are blocked now.
+std::vector<Jid> blocked_contacts(const Account& account) {
+    std::vector<Jid> all;
+    for (const auto& [key, item] : account.roster().items().items()) {
+        if (account.access().blocks(item.jid)) all.push_back(item.jid);
+    }
+    return all;
+}
+
+/// What the account's sessions missed of a contact that is not blocked any more: its presence was
+/// dropped, and its request to subscribe waits, if it did not take it back.
+void catch_up(Account& account, const Jid& contact) {
+    const RosterItem* item = account.roster().items().find(contact);
+    if (item == nullptr) return;
+    PacketRef request;
+    if (auto read = Packet::from_bytes(item->request)) request = *read;
+    for (Resource* session : account.sessions().all()) {
+        if (!session->available()) continue;
+        if (item->state.to) {
+            account.hub().routing->route(Packet::make(StanzaKind::presence, StanzaType::probe,
+                                                      session->jid(), contact, random_token(6),
+                                                      {}));
+        }
+        if (request != nullptr) session->deliver(request, 0);
+    }
+}
+
 void unblock(const IqRequest& request) {
     const IqReturn back(request);
     auto addresses = read_items(request);
     if (!addresses) return;
     Account& account = *request.account;
+    const auto before = std::make_shared<std::vector<Jid>>();
     account.access().change(
-        [addresses = *addresses](AccessState& next) {
+        [&account, before, addresses = *addresses](AccessState& next) {
+            *before = blocked_contacts(account);
             if (addresses.empty()) next.blocked.clear();
             for (const std::string& address : addresses) next.blocked.erase(address);
             return Outcome{};
         },
-        [&account, back, addresses = *addresses](const Outcome& outcome) {
+        [&account, back, before, addresses = *addresses](const Outcome& outcome) {
             answer(back, outcome);
             if (!outcome) return;
             push(account, "unblock", addresses);
+            for (const Jid& contact : *before) {
+                if (!account.access().blocks(contact)) catch_up(account, contact);
+            }
             account.inbox().recount();
             account.inbox().redeliver();
         });
