@@ -19,17 +19,12 @@ void publish(Account& account, const personal_events::OwnItem& item) {
     // §8: it is for the account alone.
     const Readers readers = personal_events::readers_of(account, ns::displayed);
     if (readers != Readers::undecided && readers != Readers::nobody) return;
-    personal_events::publish_for(account, item,
-                                 {{"pubsub#persist_items", {"true"}},
-                                  {"pubsub#max_items", {"max"}},
-                                  {"pubsub#send_last_published_item", {"never"}},
-                                  {"pubsub#access_model", {"whitelist"}}},
-                                 [&account](const Outcome& outcome) {
-                                     if (outcome) return;
-                                     CAUSEWAY_LOG(info, "displayed.not_published",
-                                                  {"jid", account.jid().bare()},
-                                                  {"cause", outcome.why()});
-                                 });
+    personal_events::publish_for(
+        account, item, personal_events::private_node(), [&account](const Outcome& outcome) {
+            if (outcome) return;
+            CAUSEWAY_LOG(info, "displayed.not_published", {"jid", account.jid().bare()},
+                         {"cause", outcome.why()});
+        });
 }
 
 Verdict take_displayed(FromClient& from) {

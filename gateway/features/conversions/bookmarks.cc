@@ -224,12 +224,7 @@ struct ItemChanges : std::enable_shared_from_this<ItemChanges> {
                 return same ? std::optional(item.payload) : std::nullopt;
             };
             personal_events::edit_for(all->account, std::string(ns::bookmarks), item.id, item.id,
-                                      edit,
-                                      {{"pubsub#persist_items", {"true"}},
-                                       {"pubsub#max_items", {"max"}},
-                                       {"pubsub#send_last_published_item", {"never"}},
-                                       {"pubsub#access_model", {"whitelist"}}},
-                                      next);
+                                      edit, personal_events::private_node(), next);
         } else if (!retracted.empty()) {
             std::string id = std::move(retracted.back());
             retracted.pop_back();

@@ -71,6 +71,14 @@ void publish_edited(AccountNodes& nodes, const std::shared_ptr<Request>& request
 
 }  // namespace
 
+const FormValues& private_node() {
+    static const FormValues options{{"pubsub#persist_items", {"true"}},
+                                    {"pubsub#max_items", {"max"}},
+                                    {"pubsub#send_last_published_item", {"never"}},
+                                    {"pubsub#access_model", {"whitelist"}}};
+    return options;
+}
+
 void publish_for(Account& account, OwnItem item, const FormValues& options,
                  std::function<void(const Outcome&)> done) {
     const auto request =

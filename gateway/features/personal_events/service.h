@@ -18,6 +18,9 @@ class Account;
 
 namespace causeway::personal_events {
 
+/// How a node is made whose items are for the account alone, and of which all are kept (XEP-0223).
+const FormValues& private_node();
+
 /// An item, published as if a client of the account did it.
 struct OwnItem {
     std::string node, id;
