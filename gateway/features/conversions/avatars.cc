@@ -118,15 +118,14 @@ void to_avatar(Account& account, const Passes::Done& done) {
 }  // namespace
 
 void avatar_changed(Account& account, const DataChange& data) {
-    if (data.place == DataChange::Place::card) {
-        if (data.by == author) return;
+    if (data.is_of_card_not_by(author)) {
         if (account.slots.get(former) == nullptr) {
             account.slots.make(former).card = std::string(data.before);
         }
         Passes::request(account, passes, to_avatar);
-    } else if (data.place == DataChange::Place::node && data.name == ns::avatar_metadata) {
+    } else if (data.is_of_node(ns::avatar_metadata)) {
         Passes::request(account, passes, metadata_to_card);
-    } else if (data.place == DataChange::Place::node && data.name == ns::avatar_data) {
+    } else if (data.is_of_node(ns::avatar_data)) {
         Passes::request(account, passes, data_to_card);
     }
 }

@@ -410,11 +410,11 @@ void bookmarks_changed(Account& account, const DataChange& data) {
     if (data.place == DataChange::Place::private_element && data.name == private_list_name) {
         auto& before = account.slots.make(pending).private_before;
         if (!before) before = std::string(data.before);
-    } else if (data.place == DataChange::Place::node && data.name == ns::bookmark_list) {
+    } else if (data.is_of_node(ns::bookmark_list)) {
         if (data.item.empty()) return;  // it went whole
         auto& before = account.slots.make(pending).list_before;
         if (!before) before = std::string(data.before);
-    } else if (data.place == DataChange::Place::node && data.name == ns::bookmarks) {
+    } else if (data.is_of_node(ns::bookmarks)) {
         if (data.item.empty()) {
             // What is not there now was not retracted by anybody.
             if (Pending* what = account.slots.get(pending)) what->items.clear();

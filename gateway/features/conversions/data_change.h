@@ -23,6 +23,14 @@ struct DataChange {
     std::string_view before = {};
     /// Of the card: the conversion that changed it; empty: a client.
     std::string_view by = {};
+
+    [[nodiscard]] bool is_of_node(std::string_view node) const {
+        return place == Place::node && name == node;
+    }
+    /// Of the card, by somebody else than that conversion.
+    [[nodiscard]] bool is_of_card_not_by(std::string_view conversion) const {
+        return place == Place::card && by != conversion;
+    }
 };
 
 /// On the account's home, when the change is durable.

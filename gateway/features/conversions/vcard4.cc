@@ -129,11 +129,10 @@ void remember(Account& account, std::optional<std::string> Former::*member,
 }  // namespace
 
 void vcard4_changed(Account& account, const DataChange& data) {
-    if (data.place == DataChange::Place::card) {
-        if (data.by == author) return;
+    if (data.is_of_card_not_by(author)) {
         remember(account, &Former::card, data.before);
         Passes::request(account, passes, to_vcard4);
-    } else if (data.place == DataChange::Place::node && data.name == ns::vcard4_node) {
+    } else if (data.is_of_node(ns::vcard4_node)) {
         remember(account, &Former::vcard4, data.before);
         Passes::request(account, passes, to_card);
     }
