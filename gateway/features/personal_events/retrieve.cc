@@ -24,7 +24,6 @@ struct Range {
 /// XEP-0059: which of the items are meant; nullopt: what the page is to start from is not there.
 std::optional<Range> range_of(const std::vector<Item>& items, const Request& request) {
     Range range{0, items.size()};
-    if (request.most) range.end = std::min<std::size_t>(range.end, *request.most);
     const auto place = [&](const std::string& id) {
         return static_cast<std::size_t>(std::ranges::find(items, id, &Item::id) - items.begin());
     };
@@ -69,14 +68,13 @@ std::string answer_of(const Request& request, const std::vector<Item>& items, Ra
     xml.open("pubsub", ns::pubsub).open("items").attribute("node", request.node);
     for (std::size_t i = range.begin; i < range.end; ++i) append_item(xml, items[i], true);
     xml.close();
-    const std::size_t wanted =
-        request.most ? std::min<std::size_t>(items.size(), *request.most) : items.size();
-    if (request.paged || range.end - range.begin < wanted) {
+    if (request.paged || range.end - range.begin < items.size()) {
         ResultSetPage page{.first = {}, .last = {}, .index = {}, .count = items.size()};
         if (range.begin < range.end) {
             page.first = items[range.begin].id;
             page.last = items[range.end - 1].id;
-            page.index = range.begin;
+            // Some libraries that go backwards take the page that ends the list for the last one.
+            if (!request.page.before) page.index = range.begin;
         }
         append_result_set(xml, page);
     }
@@ -97,6 +95,8 @@ void tell_all(AccountNodes& nodes, const RequestRef& request) {
             return;
         }
         drop_old(nodes, *request, *items);
+        // §6.5.7: the newest ones are what is paged through, and what is counted.
+        if (request->most && items->size() > *request->most) items->resize(*request->most);
         const auto range = range_of(*items, *request);
         if (range) {
             end_answered(nodes, *request, answer_of(*request, *items, *range));
