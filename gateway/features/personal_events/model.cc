@@ -187,9 +187,9 @@ SubscriptionState Node::subscription(const Jid& who) const {
     return best;
 }
 
-bool is_over(const NodeConfig& config, const Item& item, UnixMillis now) {
+bool is_over(const NodeConfig& config, std::uint64_t item_number, UnixMillis now) {
     return config.keep_seconds != 0 &&
-           static_cast<UnixMillis>(time_of_id(item.number)) +
+           static_cast<UnixMillis>(time_of_id(item_number)) +
                    static_cast<UnixMillis>(config.keep_seconds * 1000) <=
                now;
 }

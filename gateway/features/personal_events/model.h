@@ -70,6 +70,8 @@ struct NodeTally {
     std::uint64_t items = 0, bytes = 0;
     std::uint64_t last_number = 0;  ///< of the newest item; numbers rise as items are published
     std::string last_item;          ///< its id; empty: the node has no items
+    /// No item has a lower number. 0: it is not known; it is in memory alone.
+    std::uint64_t oldest_number = 0;
 };
 
 struct Node {
@@ -96,7 +98,7 @@ struct Item {
 };
 
 /// The time of an item of that node has passed: nobody gets it any more.
-bool is_over(const NodeConfig& config, const Item& item, UnixMillis now);
+bool is_over(const NodeConfig& config, std::uint64_t item_number, UnixMillis now);
 
 // ---- in the store ----
 

@@ -168,7 +168,7 @@ void send_last(AccountNodes& nodes, const std::string& name, const Jid& to,
     nodes.read(name, {node->tally.last_item},
                [&nodes, name, to, then, config = node->config()](Result<std::vector<Item>> items) {
                    if (items && !items->empty() &&
-                       !is_over(config, items->front(), nodes.hub().clock().wall())) {
+                       !is_over(config, items->front().number, nodes.hub().clock().wall())) {
                        const Item& item = items->front();
                        std::string inner =
                            content_of(config, items_event(name, item, config.deliver_payloads));

@@ -41,6 +41,14 @@ const Node* known_node(const AccountNodes& nodes, const Request& request, Act ac
     return may(nodes.account(), *node, request.from(), act) == Access::granted ? node : nullptr;
 }
 
+void drop_passed(const AccountNodes& nodes, const std::string& name, std::vector<Item>& items) {
+    const Node* node = nodes.find(name);
+    if (node == nullptr) return;
+    const UnixMillis now = nodes.hub().clock().wall();
+    std::erase_if(items,
+                  [&](const Item& item) { return is_over(node->config(), item.number, now); });
+}
+
 void end_refused(AccountNodes& nodes, const Request& request, const Refusal& refusal) {
     if (may_know(nodes, request)) {
         refuse(request, refusal);

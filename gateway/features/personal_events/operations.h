@@ -44,6 +44,8 @@ void end_failed(AccountNodes& nodes, const Request& request);
 bool shown_nothing(const AccountNodes& nodes, const Jid& who);
 /// The node that is named, if it is there and the requester may know of it.
 const Node* known_node(const AccountNodes& nodes, const Request& request, Act act);
+/// Of items of that node, takes out those whose time has passed.
+void drop_passed(const AccountNodes& nodes, const std::string& name, std::vector<Item>& items);
 /// The node that is named, if it is there and the requester may do that with it; else nullptr, and
 /// the request has been answered.
 const Node* permitted(AccountNodes& nodes, const Request& request, Act act);

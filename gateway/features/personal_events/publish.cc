@@ -21,6 +21,7 @@ struct Publication {
     Item item;
     std::uint64_t replaced_bytes = 0;  ///< of what goes
     std::string before = {};           ///< the newest of what goes; see is_announced_with_before()
+    bool all_read = false;             ///< what goes was chosen from all items
     Batch batch;
 };
 using PublicationRef = std::shared_ptr<Publication>;
@@ -126,10 +127,13 @@ void commit(AccountNodes& nodes, const PublicationRef& publication) {
                 });
 }
 
+void make_room(AccountNodes& nodes, const PublicationRef& publication);
+
 /// The batch and the counts, once it is known what the item replaces.
 void put(AccountNodes& nodes, const PublicationRef& publication, std::uint64_t replaced_items) {
     Publication& all = *publication;
-    NodeTally& tally = all.node.tally;
+    NodeTally tally = all.node.tally;
+    if (tally.items == replaced_items) tally.oldest_number = all.item.number;
     tally.items = tally.items + 1 - replaced_items;
     tally.bytes = tally.bytes + all.item.bytes() - all.replaced_bytes;
     tally.last_number = all.item.number;
@@ -138,6 +142,10 @@ void put(AccountNodes& nodes, const PublicationRef& publication, std::uint64_t r
     const Node* known = nodes.find(all.request->node);
     const std::uint64_t before = known == nullptr ? 0 : known->tally.bytes;
     if (nodes.bytes() - before + tally.bytes > most) {
+        if (all.node.config().keep_seconds != 0 && !all.all_read) {
+            make_room(nodes, publication);  // some may be there whose time has passed
+            return;
+        }
         end_refused(nodes, *all.request,
                     {.condition = StanzaCondition::resource_constraint,
                      .text = fmt::format("The items of an account have at most {} bytes in all; "
@@ -145,39 +153,62 @@ void put(AccountNodes& nodes, const PublicationRef& publication, std::uint64_t r
                                          most)});
         return;
     }
+    all.node.tally = std::move(tally);
     all.batch.map_set(item_store, nodes.account().jid().bare(),
                       item_key(all.request->node, all.item.id), text_of(all.item));
     commit(nodes, publication);
 }
 
-bool has_passed(const AccountNodes& nodes, const Publication& publication, const Item& item) {
-    return is_over(publication.node.config(), item, nodes.hub().clock().wall());
+/// Some items are there whose time passed a while ago. Nobody is shown those meanwhile, so it is
+/// enough to look for them now and then, and not with each publication.
+bool is_due(const AccountNodes& nodes, const Node& node) {
+    constexpr std::uint64_t part = 10;
+    const std::uint64_t keep_seconds = node.config().keep_seconds;
+    if (keep_seconds == 0) return false;
+    const auto since = static_cast<UnixMillis>(keep_seconds / part * 1000);
+    return node.tally.oldest_number == 0 ||
+           is_over(node.config(), node.tally.oldest_number, nodes.hub().clock().wall() - since);
 }
 
 /// The oldest items make room, and those go whose time has passed.
-void make_room(AccountNodes& nodes, const PublicationRef& publication, std::uint64_t most) {
-    nodes.read_all(
-        publication->request->node, [&nodes, publication, most](Result<std::vector<Item>> items) {
-            if (!items) {
-                end_failed(nodes, *publication->request);
-                return;
-            }
-            if (!items->empty()) publication->before = items->front().payload;
-            std::uint64_t kept = 0;
-            std::uint64_t replaced = 0;
-            for (const Item& item : *items) {
-                const bool same = item.id == publication->item.id;
-                const bool over = has_passed(nodes, *publication, item);
-                if (!same && !over && ++kept < most) continue;
-                ++replaced;
-                publication->replaced_bytes += item.bytes();
-                if (!same) {
-                    publication->batch.map_erase(item_store, nodes.account().jid().bare(),
-                                                 item_key(publication->request->node, item.id));
-                }
-            }
-            put(nodes, publication, replaced);
-        });
+void choose_replaced(AccountNodes& nodes, const PublicationRef& publication,
+                     const std::vector<Item>& items) {
+    Publication& all = *publication;
+    const NodeConfig& config = all.node.config();
+    const std::uint64_t most = most_items(nodes.hub(), config);
+    const UnixMillis now = nodes.hub().clock().wall();
+    if (!items.empty()) all.before = items.front().payload;
+    all.replaced_bytes = 0;
+    all.node.tally.oldest_number = all.item.number;
+    std::uint64_t kept = 0;
+    std::uint64_t replaced = 0;
+    for (const Item& item : items) {
+        const bool same = item.id == all.item.id;
+        if (!same && !is_over(config, item.number, now) && ++kept < most) {
+            all.node.tally.oldest_number = item.number;  // they come newest first
+            continue;
+        }
+        ++replaced;
+        all.replaced_bytes += item.bytes();
+        if (!same) {
+            all.batch.map_erase(item_store, nodes.account().jid().bare(),
+                                item_key(all.request->node, item.id));
+        }
+    }
+    put(nodes, publication, replaced);
+}
+
+void make_room(AccountNodes& nodes, const PublicationRef& publication) {
+    publication->all_read = true;
+    publication->batch = {};
+    nodes.read_all(publication->request->node,
+                   [&nodes, publication](const Result<std::vector<Item>>& items) {
+                       if (items) {
+                           choose_replaced(nodes, publication, *items);
+                       } else {
+                           end_failed(nodes, *publication->request);
+                       }
+                   });
 }
 
 void find_replaced(AccountNodes& nodes, const PublicationRef& publication) {
@@ -188,8 +219,8 @@ void find_replaced(AccountNodes& nodes, const PublicationRef& publication) {
         put(nodes, publication, 0);
         return;
     }
-    if (publication->node.config().keep_seconds != 0) {
-        make_room(nodes, publication, most);
+    if (is_due(nodes, publication->node)) {
+        make_room(nodes, publication);
         return;
     }
     if (tally.items == 1 && (most == 1 || tally.last_item == publication->item.id) &&
@@ -213,7 +244,7 @@ void find_replaced(AccountNodes& nodes, const PublicationRef& publication) {
                    } else if (publication->node.tally.items < most) {
                        put(nodes, publication, 0);
                    } else {
-                       make_room(nodes, publication, most);
+                       make_room(nodes, publication);
                    }
                });
 }

@@ -81,20 +81,13 @@ std::string answer_of(const Request& request, const std::vector<Item>& items, Ra
     return xml.take();
 }
 
-void drop_old(AccountNodes& nodes, const Request& request, std::vector<Item>& items) {
-    const Node* node = nodes.find(request.node);
-    if (node == nullptr) return;
-    const UnixMillis now = nodes.hub().clock().wall();
-    std::erase_if(items, [&](const Item& item) { return is_over(node->config(), item, now); });
-}
-
 void tell_all(AccountNodes& nodes, const RequestRef& request) {
     nodes.read_all(request->node, [&nodes, request](Result<std::vector<Item>> items) {
         if (!items) {
             end_failed(nodes, *request);
             return;
         }
-        drop_old(nodes, *request, *items);
+        drop_passed(nodes, request->node, *items);
         // §6.5.7: the newest ones are what is paged through, and what is counted.
         if (request->most && items->size() > *request->most) items->resize(*request->most);
         const auto range = range_of(*items, *request);
@@ -112,7 +105,7 @@ void tell_some(AccountNodes& nodes, const RequestRef& request) {
             end_failed(nodes, *request);
             return;
         }
-        drop_old(nodes, *request, *items);
+        drop_passed(nodes, request->node, *items);
         if (items->empty()) {
             end_refused(nodes, *request, no_such_item());
         } else {
