@@ -281,8 +281,8 @@ void edit_stored(Account& account, const std::string& element_key, const Private
     account.hub().shared.store.map_list(
         std::string(store_name), std::string(account.jid().bare()), account.hub().shard,
         [&account, element_key, edit, done](const Result<std::vector<MapEntry>>& stored) {
-            if (!stored) {
-                done(stored.error());
+            if (!stored || !account.exists()) {
+                done(stored ? Outcome::absent("the account is removed") : stored.error());
                 return;
             }
             const std::string before = value_of(*stored, element_key);

@@ -1,7 +1,7 @@
 // XEP-0054 vcard-temp: an account's card, for itself and for those that may know that there is such
-// an account: contacts that may see its presence, and whoever it has asked for theirs. For
-// everybody else, and for a card that is not there, the answer is that of an account that does not
-// exist.
+// an account: contacts that may see its presence, and whoever it has asked for theirs, unless
+// access rules hide it from them. For everybody else, and for a card that is not there, the answer
+// is that of an account that does not exist.
 //
 // XEP-0153: the hash of the photo in the card stands in every available presence of the account,
 // as XEP-0398 §4 says: where the client left it out or named another one; a client that says that
@@ -361,8 +361,8 @@ void edit_card(Account& account, std::string_view by, CardEdit edit,
                 done(outcome);
                 ended();
             };
-            if (!card) {
-                end(card.error());
+            if (!card || !account.exists()) {
+                end(card ? Outcome::absent("the account is removed") : card.error());
                 return;
             }
             const std::optional<std::string> next = edit(*card);

@@ -64,7 +64,7 @@ void copy_to_card(Account& account, bool may_be_gone, const Passes::Done& done) 
             const bool absent = !avatar && avatar.error().cause() == Cause::absent;
             if (!avatar && !absent) {
                 // What is published first may be either of the two.
-                done(avatar.error().cause() == Cause::retry ? Outcome{} : avatar.error());
+                done(avatar.error().cause() == Cause::refused ? Outcome{} : avatar.error());
                 return;
             }
             const Avatar next = absent ? Avatar{} : *avatar;
@@ -100,15 +100,20 @@ void to_avatar(Account& account, const Passes::Done& done) {
         }
         const Result<Avatar> photo = photo_in(*card);
         const Result<Avatar> old_photo = photo_in(was->card);
+        const auto end = [&account, before = was->card, done](const Outcome& outcome) {
+            // The next attempt has to know it.
+            if (outcome.cause() == Cause::retry) account.slots.make(former).card = before;
+            done(outcome);
+        };
         account.slots.drop(former);
         if (!photo) {
             done(photo.error());
         } else if (old_photo && old_photo->base64 == photo->base64) {
             done({});
         } else if (!photo->base64.empty()) {
-            personal_events::publish_avatar(account, *photo, done);
+            personal_events::publish_avatar(account, *photo, end);
         } else if (old_photo) {
-            personal_events::withdraw_avatar(account, *old_photo, done);
+            personal_events::withdraw_avatar(account, *old_photo, end);
         } else {
             done({});
         }

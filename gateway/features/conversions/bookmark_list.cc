@@ -113,9 +113,8 @@ std::vector<std::string> rest_of(const std::string& list) {
 
 std::vector<std::string> without(std::vector<std::string> all,
                                  const std::vector<std::string>& others) {
-    std::erase_if(all, [&](const std::string& one) {
-        return std::ranges::find(others, one) != others.end();
-    });
+    const std::set<std::string_view> known(others.begin(), others.end());
+    std::erase_if(all, [&](const std::string& one) { return known.contains(one); });
     return all;
 }
 
@@ -254,8 +253,9 @@ std::string with_rest_change(const std::string& list, const std::string& before,
     const std::vector<std::string> gone = without(rest_of(before), rest_of(after));
     const std::vector<std::string> added = without(without(rest_of(after), rest_of(before)), known);
     if (added.empty() && without(known, gone).size() == known.size()) return list;
+    const std::set<std::string_view> going(gone.begin(), gone.end());
     const auto write = [&](XmlBuilder& xml, const Element& child, const std::string& room, Arena&) {
-        const bool goes = room.empty() && std::ranges::find(gone, text_of(child)) != gone.end();
+        const bool goes = room.empty() && going.contains(text_of(child));
         if (!goes) keep(xml, child);
     };
     return rewritten(list, write, [&](XmlBuilder& xml) {

@@ -10,34 +10,64 @@
 
 namespace causeway::conversions {
 
+namespace {
+
+constexpr unsigned most_attempts = 6;
+constexpr Duration first_pause{1000};  ///< each is twice as long as the one before
+
+}  // namespace
+
 void Passes::request(Account& account, const Slot<Passes>& slot, Pass pass) {
-    Passes& passes = account.slots.make(slot);
-    if (std::ranges::find(passes.waiting_, pass) != passes.waiting_.end()) return;
-    passes.waiting_.push_back(pass);
-    if (!passes.running_) run(account, slot);
+    Passes& passes = account.slots.make(slot, account, slot);
+    if (std::ranges::find(passes.waiting_, pass) == passes.waiting_.end()) {
+        passes.waiting_.push_back(pass);
+    }
+    if (!passes.running_) {
+        passes.running_ = true;
+        account.begin_question();
+        passes.next();
+    } else if (passes.timer_.armed()) {
+        // A client is there and may wait for it.
+        passes.timer_.cancel();
+        passes.next();
+    }
 }
 
-void Passes::run(Account& account, const Slot<Passes>& slot) {
-    Passes& passes = *account.slots.get(slot);
-    const Pass pass = passes.waiting_.front();
-    passes.waiting_.pop_front();
-    passes.running_ = true;
-    account.begin_question();
-    pass(account, [&account, &slot](const Outcome& outcome) {
-        if (!outcome) {
-            CAUSEWAY_LOG(info, "conversion.failed", {"jid", account.jid().bare()},
-                         {"kind", slot.name}, {"cause", outcome.why()});
-        }
-        Passes& all = *account.slots.get(slot);
-        all.running_ = false;
-        if (all.waiting_.empty()) {
-            account.slots.drop(slot);
-        } else {
-            run(account, slot);
-        }
+/// This object may be gone afterwards.
+void Passes::next() {
+    if (!account_.exists()) waiting_.clear();
+    if (waiting_.empty()) {
+        Account& account = account_;
+        account.slots.drop(slot_);
         account.end_question();
-    });
+        return;
+    }
+    const Pass pass = waiting_.front();
+    waiting_.pop_front();
+    pass(account_, [this, pass](const Outcome& outcome) { ended(pass, outcome); });
 }
+
+void Passes::ended(Pass pass, const Outcome& outcome) {
+    const bool again = outcome.cause() == Cause::retry && account_.exists() &&
+                       failed_attempts_ + 1 < most_attempts;
+    if (!outcome) {
+        CAUSEWAY_LOG(info, "conversion.failed", {"jid", account_.jid().bare()},
+                     {"kind", slot_.name}, {"cause", outcome.why()},
+                     {"next", again ? "it is tried again" : "the places stay as they are"});
+    }
+    if (!again) {
+        failed_attempts_ = 0;
+        next();
+        return;
+    }
+    // One that waits would do the same.
+    std::erase(waiting_, pass);
+    waiting_.push_front(pass);
+    account_.hub().shard.timers().arm(timer_, first_pause * (1U << failed_attempts_), *this);
+    ++failed_attempts_;
+}
+
+void Passes::on_timer(std::uint32_t) { next(); }
 
 bool look_at(std::string_view xml, const std::function<void(Element&, Arena&)>& visit) {
     bool seen = false;

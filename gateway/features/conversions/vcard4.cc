@@ -44,6 +44,17 @@ std::optional<std::string> take_former(const Account& account,
     return std::exchange(was->*member, std::nullopt);
 }
 
+/// The end of a pass that took it: the next attempt, if there is one, has to know it again.
+Passes::Done giving_back(Account& account, std::optional<std::string> Former::*member,
+                         std::optional<std::string> before, const Passes::Done& done) {
+    return [&account, member, before = std::move(before), done](const Outcome& outcome) {
+        if (before && outcome.cause() == Cause::retry) {
+            account.slots.make(former).*member = before;
+        }
+        done(outcome);
+    };
+}
+
 bool contacts_read_node(const Account& account) {
     const Readers readers = personal_events::readers_of(account, ns::vcard4_node);
     return readers == Readers::contacts || readers == Readers::everybody;
@@ -67,7 +78,7 @@ void copy_to_card(Account& account, const std::string& vcard4, const Passes::Don
         return contacts_read_node(account) ? with_change(card, CardForm::temp, change)
                                            : std::nullopt;
     };
-    edit_card(account, author, edit, done);
+    edit_card(account, author, edit, giving_back(account, &Former::vcard4, before, done));
 }
 
 void to_card(Account& account, const Passes::Done& done) {
@@ -106,7 +117,8 @@ void copy_to_vcard4(Account& account, const std::string& card, const Passes::Don
                                     : with_change(known->payload, CardForm::four, change);
         };
         personal_events::edit_for(account, std::string(ns::vcard4_node), {}, "current", edit,
-                                  {{"pubsub#deliver_payloads", {"0"}}}, done);
+                                  {{"pubsub#deliver_payloads", {"0"}}},
+                                  giving_back(account, &Former::card, before, done));
     }
 }
 

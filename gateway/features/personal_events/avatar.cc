@@ -106,6 +106,10 @@ void publish_avatar(Account& account, const Avatar& avatar,
     read_for(account, std::string(ns::avatar_metadata), {},
              [&account, avatar, picture = *picture,
               done = std::move(done)](const Result<OwnItem>& newest) {
+                 if (!newest && newest.error().cause() != Cause::absent) {
+                     done(newest.error());
+                     return;
+                 }
                  const std::string id = id_of(picture);
                  const Info info = newest ? info_in(newest->payload) : Info{};
                  const bool same = picture.empty() ? info.kind == Info::Kind::none
@@ -141,7 +145,8 @@ void withdraw_avatar(Account& account, const Avatar& avatar,
                  if (newest && info_in(newest->payload).id == id) {
                      publish_metadata(account, {}, {}, 0, done);
                  } else {
-                     done({});
+                     const bool read = newest || newest.error().cause() == Cause::absent;
+                     done(read ? Outcome{} : newest.error());
                  }
              });
 }
@@ -162,7 +167,7 @@ void read_avatar(Account& account, std::function<void(const Result<Avatar>&)> do
                                   if (data || data.error().cause() != Cause::absent) {
                                       done(data ? avatar_of(info, data->payload) : data.error());
                                   } else {
-                                      done(Outcome::retry("the picture is not there"));
+                                      done(Outcome::refused("the picture is not there"));
                                   }
                               });
                  }

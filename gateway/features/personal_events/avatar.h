@@ -30,7 +30,7 @@ void publish_avatar(Account& account, const Avatar& avatar,
 void withdraw_avatar(Account& account, const Avatar& avatar,
                      std::function<void(const Outcome&)> done);
 /// The account's newest avatar, from the first picture of the metadata that is kept here and not at
-/// a URL; an empty one, if it says that it has none. Absent: nothing is published. Retry: the
+/// a URL; an empty one, if it says that it has none. Absent: nothing is published. Refused: the
 /// picture is not there, or not yet. Malformed: it is no base64, or another one than the metadata
 /// names.
 void read_avatar(Account& account, std::function<void(const Result<Avatar>&)> done);

@@ -30,9 +30,18 @@ std::shared_ptr<Request> own_request(Account& account, Verb verb, std::string no
 
 constexpr std::string_view busy = "too much is waiting for this account";
 
+/// Nothing is kept for an account that was removed meanwhile. True: that was answered.
+bool ended_with_account(AccountNodes& nodes, const Request& request) {
+    if (nodes.account().exists()) return false;
+    end_refused(nodes, request,
+                {.condition = StanzaCondition::item_not_found, .text = "the account is removed"});
+    return true;
+}
+
 /// Publishes what others may not read where the options say so; see publish_for().
 void publish_with(AccountNodes& nodes, const std::shared_ptr<Request>& request,
                   const FormValues& options) {
+    if (ended_with_account(nodes, *request)) return;
     const auto access = options.find("pubsub#access_model");
     const bool private_one =
         access != options.end() && access->second == std::vector<std::string>{"whitelist"};
@@ -122,8 +131,9 @@ void retract_for(Account& account, std::string node, std::string id,
                  std::function<void(const Outcome&)> done) {
     const auto request = own_request(account, Verb::retract, std::move(node), std::move(id), done);
     request->notify = true;
-    const bool queued =
-        AccountNodes::enqueue(account, [request](AccountNodes& nodes) { retract(nodes, request); });
+    const bool queued = AccountNodes::enqueue(account, [request](AccountNodes& nodes) {
+        if (!ended_with_account(nodes, *request)) retract(nodes, request);
+    });
     if (!queued && done) done(Outcome::retry(std::string(busy)));
 }
 

@@ -2,7 +2,9 @@
 
 #include "gateway/features/personal_events/avatar.h"
 
+#include "gateway/features/private_storage.h"
 #include "gateway/features/registry.h"
+#include "gateway/features/vcard.h"
 #include "tests/unit/session/account_fixture.h"
 
 namespace causeway::test {
@@ -63,6 +65,38 @@ TEST_CASE_FIXTURE(EventsFixture, "events: what the server cannot publish it is t
     CHECK(publish({"n", "1", ""}).cause() == Cause::refused);
     CHECK(publish({"n", "1", "<a/>"}, {{"pubsub#dance", {"1"}}}).cause() == Cause::refused);
     CHECK_FALSE(read("n", "").has_value());
+}
+
+TEST_CASE_FIXTURE(EventsFixture, "events, cards and private storage: none for a removed account") {
+    Account& juliet = account("juliet@a.test");
+    juliet.begin_question();  // something is under way
+    juliet.when_loaded([](const Outcome&) {});
+    settle();
+    CHECK(publish({"n", "1", "<a xmlns='urn:example'/>"}).ok());
+    Batch batch;
+    account_store::plan_clear(batch, hub->shared.features, "juliet@a.test");
+    batch.map_clear(account_store::store_name, "juliet@a.test");
+    commit(std::move(batch));
+    juliet.reload();
+    settle();
+    REQUIRE_FALSE(juliet.exists());
+    CHECK(publish({"n", "2", "<a xmlns='urn:example'/>"}).cause() == Cause::refused);
+    Outcome retracted;
+    personal_events::retract_for(juliet, "n", "1",
+                                 [&](const Outcome& outcome) { retracted = outcome; });
+    Outcome card;
+    edit_card(
+        juliet, "test", [](const std::string&) { return "<vCard xmlns='vcard-temp'/>"; },
+        [&](const Outcome& outcome) { card = outcome; });
+    Outcome element;
+    edit_private(
+        juliet, "urn:example", "a", [](const std::string&) { return "<a xmlns='urn:example'/>"; },
+        [&](const Outcome& outcome) { element = outcome; });
+    settle();
+    CHECK(retracted.cause() == Cause::refused);
+    CHECK(card.cause() == Cause::absent);
+    CHECK(element.cause() == Cause::absent);
+    juliet.end_question();
 }
 
 // ---- the account is read again, and what it is read with has changed meanwhile ----
