@@ -113,16 +113,17 @@ void edit_for(Account& account, std::string node, std::string id, std::string id
             publish_edited(nodes, request, std::vector<Item>{}, edit, options);
             return;
         }
-        nodes.read(request->node, {wanted},
-                   [&nodes, request, newest = id.empty(), edit,
-                    options](const Result<std::vector<Item>>& items) {
-                       // The newest one is there, so it must be seen.
-                       if (newest && items && items->empty()) {
-                           end_failed(nodes, *request);
-                       } else {
-                           publish_edited(nodes, request, items, edit, options);
-                       }
-                   });
+        nodes.read(
+            request->node, {wanted},
+            [&nodes, request, newest = id.empty(), edit, options](Result<std::vector<Item>> items) {
+                // The newest one is there, so it must be seen.
+                if (newest && items && items->empty()) {
+                    end_failed(nodes, *request);
+                    return;
+                }
+                if (items) drop_passed(nodes, request->node, *items);
+                publish_edited(nodes, request, items, edit, options);
+            });
     };
     if (!AccountNodes::enqueue(account, task) && done) done(Outcome::retry(std::string(busy)));
 }
@@ -149,6 +150,7 @@ void read_for(Account& account, std::string node, std::string id,
                 return;
             }
             nodes.read(node, {wanted}, [&nodes, node, done](Result<std::vector<Item>> items) {
+                if (items) drop_passed(nodes, node, *items);
                 if (!items) {
                     done(items.error());
                 } else if (items->empty()) {
@@ -169,6 +171,7 @@ void read_items_for(Account& account, std::string node, std::vector<std::string>
         account, [node = std::move(node), ids = std::move(ids), done](AccountNodes& nodes) {
             const auto answer = [&nodes, node, done](Result<std::vector<Item>> items) {
                 if (items) {
+                    drop_passed(nodes, node, *items);
                     std::vector<OwnItem> found;
                     for (Item& item : *items) {
                         found.push_back({node, std::move(item.id), std::move(item.payload)});

@@ -1,6 +1,7 @@
 // For other features of this server: what is put into an account's nodes, and read there, on the
 // account's own behalf. None of it is announced as a change (conversions::announce). Others include
-// this header and avatar.h, and nothing else of this folder.
+// this header and avatar.h, and nothing else of this folder. An item whose time has passed
+// (item_expire) is not there.
 #pragma once
 
 #include <functional>
