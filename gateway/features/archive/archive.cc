@@ -190,7 +190,9 @@ Verdict remove_forged_elsewhere(FromServer& from) {
 
 void load(Account& account, const std::vector<MapEntry>& entries) {
     account.slots.drop(preferences_slot);
+    forget_told(account);
     for (const MapEntry& entry : entries) {
+        if (entry.key.starts_with(told_prefix)) load_told(account, entry);
         if (entry.key != preferences_key) continue;
         auto preferences = ArchivePreferences::parse(entry.value);
         if (preferences) {

@@ -10,12 +10,16 @@
 #include "gateway/feature/slots.h"
 #include "gateway/features/archive/preferences.h"
 #include "gateway/features/message_archive.h"
+#include "gateway/store/store.h"
 
 namespace causeway::archive {
 
 /// The Map store of preferences; its owner is the bare JID.
 inline constexpr std::string_view store_name = "archive";
 inline constexpr std::string_view preferences_key = "preferences";
+
+/// Before the bare address of somebody who read it: when the owner was told, in milliseconds.
+inline constexpr std::string_view told_prefix = "told:";
 
 struct State final : SlotState {
     ArchivePreferences preferences;
@@ -35,6 +39,9 @@ std::uint64_t id_of(std::string_view text);
 // iq handlers
 void answer_query(const IqRequest& request);
 void answer_grantee(const IqRequest& request);
+/// An entry of the store with that prefix.
+void load_told(Account& account, const MapEntry& entry);
+void forget_told(Account& account);
 void tell_form(const IqRequest& request);
 void tell_metadata(const IqRequest& request);
 void tell_preferences(const IqRequest& request);

@@ -1,6 +1,7 @@
 // The archive of an account for somebody whom its owner lets read it (an access rule
-// "read-archive allow"), here or at another server. Each question is logged, and the owner's
-// sessions are told of the first one of a day.
+// "read-archive allow"), here or at another server. Each question is logged, and the owner is told
+// of the first one of a day, by a message that waits where no session is there. When the owner was
+// told is stored, so that a server that forgets an account does not tell it twice.
 #include <algorithm>
 #include <limits>
 #include <map>
@@ -8,12 +9,14 @@
 #include <utility>
 
 #include "gateway/base/log.h"
+#include "gateway/base/number.h"
 #include "gateway/base/random.h"
 #include "gateway/features/archive/archive.h"
 #include "gateway/features/archive/question.h"
 #include "gateway/route/router.h"
 #include "gateway/session/account.h"
 #include "gateway/xml/builder.h"
+#include "gateway/xml/ns.h"
 
 namespace causeway::archive {
 namespace {
@@ -21,31 +24,64 @@ namespace {
 /// Questions of all grantees of one account that may wait for an answer.
 constexpr std::size_t open_limit = 5;
 constexpr std::size_t grantees_remembered = 100;
-constexpr Duration told_again_after{24 * 60 * 60'000};
+/// Messages of that kind that a day leaves for an owner who is away.
+constexpr std::size_t most_left_a_day = 20;
+constexpr UnixMillis told_again_after{24LL * 60 * 60 * 1000};
 
 struct Grantees final : SlotState {
     std::size_t open = 0;
-    std::map<std::string, TimePoint> told;  ///< by bare JID
+    std::map<std::string, UnixMillis, std::less<>> told = {};  ///< by bare JID
 };
 constexpr Slot<Grantees> grantees_slot{"archive-grantees"};
+
+/// Takes out whom the owner may be told of again; the rest is of the last day.
+void drop_old(Account& account, Grantees& grantees, UnixMillis now, Batch& batch) {
+    std::erase_if(grantees.told, [&](const auto& entry) {
+        const bool old = entry.second + told_again_after <= now || entry.second > now;
+        if (old) {
+            batch.map_erase(store_name, account.jid().bare(),
+                            std::string(told_prefix) + entry.first);
+        }
+        return old;
+    });
+}
+
+void show(Account& account, const std::string& text) {
+    const std::string body = XmlBuilder().element("body", text).take();
+    const Jid domain = account.jid().domain_jid();
+    for (Resource* session : account.sessions().all()) {
+        session->deliver(Packet::make(StanzaKind::message, StanzaType::headline, domain,
+                                      session->jid(), random_token(9), body),
+                         0);
+    }
+    if (!account.sessions().empty()) return;
+    // Who reads the archive does not find it there.
+    const std::string kept = XmlBuilder().raw(body).empty("no-permanent-store", ns::hints).take();
+    const PacketRef message = Packet::make(StanzaKind::message, StanzaType::normal, domain,
+                                           account.jid(), random_token(9), kept);
+    // Read as if it had come from a stream, it is known for one that is worth keeping.
+    if (auto read = Packet::from_bytes(message->bytes())) account.hub().routing->route(*read);
+}
 
 /// The owner learns who reads.
 void tell_owner(Account& account, Grantees& grantees, const Jid& who) {
     CAUSEWAY_LOG(info, "archive.read_by_other", {"jid", account.jid().bare()}, {"by", who.bare()});
-    const TimePoint now = account.hub().clock().now();
-    const auto known = grantees.told.find(std::string(who.bare()));
-    if (known != grantees.told.end() && now - known->second < told_again_after) return;
-    if (account.sessions().empty()) return;  // the log has it
-    if (grantees.told.size() >= grantees_remembered) grantees.told.clear();
-    grantees.told.insert_or_assign(std::string(who.bare()), now);
-    const std::string body =
-        XmlBuilder().element("body", std::string(who.bare()) + " reads your archive.").take();
-    for (Resource* session : account.sessions().all()) {
-        session->deliver(
-            Packet::make(StanzaKind::message, StanzaType::headline, account.jid().domain_jid(),
-                         session->jid(), random_token(9), body),
-            0);
+    const UnixMillis now = account.hub().clock().wall();
+    Batch batch;
+    drop_old(account, grantees, now, batch);
+    const bool away = account.sessions().empty();
+    // The log has what the owner is not told.
+    if (grantees.told.contains(who.bare()) || grantees.told.size() >= grantees_remembered ||
+        (away && grantees.told.size() >= most_left_a_day)) {
+        return;
     }
+    grantees.told.emplace(who.bare(), now);
+    batch.map_set(store_name, account.jid().bare(),
+                  std::string(told_prefix) + std::string(who.bare()), std::to_string(now));
+    account.begin_question();
+    account.hub().shared.store.commit(std::move(batch), account.hub().shard,
+                                      [&account](const Outcome&) { account.end_question(); });
+    show(account, std::string(who.bare()) + " reads your archive.");
 }
 
 /// One question that is being answered; it keeps the account.
@@ -126,6 +162,18 @@ private:
 };
 
 }  // namespace
+
+void load_told(Account& account, const MapEntry& entry) {
+    const auto at = read_number<std::uint64_t>(entry.value);
+    if (!at) return;
+    account.slots.make(grantees_slot)
+        .told.insert_or_assign(entry.key.substr(told_prefix.size()), static_cast<UnixMillis>(*at));
+}
+
+void forget_told(Account& account) {
+    Grantees* known = account.slots.get(grantees_slot);
+    if (known != nullptr) known->told.clear();
+}
 
 void answer_grantee(const IqRequest& request) {
     Account& account = *request.account;
