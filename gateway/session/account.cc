@@ -298,7 +298,7 @@ void Account::receive_iq(const PacketRef& packet, AcknowledgementTicket ticket) 
         Resource* session = sessions_.find(packet->to().resource());
         if (session == nullptr) {
             refuse(packet, {});
-        } else if (request) {
+        } else {
             when_loaded([this, packet](const Outcome&) {
                 AtAccount arrival{{hub_, {}}, *this, packet};
                 if (!hub_.pass(hub_.shared.features.at_account(StanzaKind::iq), arrival, packet))
@@ -310,8 +310,6 @@ void Account::receive_iq(const PacketRef& packet, AcknowledgementTicket ticket) 
                     still->deliver(arrival.packet, 0);
                 }
             });
-        } else {
-            session->deliver(packet, 0);
         }
         return;
     }

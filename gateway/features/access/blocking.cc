@@ -199,9 +199,10 @@ Verdict drop_presence(AtAccount& at) {
 }
 
 Verdict refuse_iq(AtAccount& at) {
+    if (!at.account.access().blocks(at.packet->from())) return Verdict::next;
     const StanzaType type = at.packet->type();
-    const bool request = type == StanzaType::get || type == StanzaType::set;
-    if (!request || !at.account.access().blocks(at.packet->from())) return Verdict::next;
+    // An answer to what was asked before the block gets none in turn.
+    if (type != StanzaType::get && type != StanzaType::set) return Verdict::dropped;
     return at.refuse({.condition = StanzaCondition::service_unavailable, .text = {}});
 }
 
