@@ -59,11 +59,11 @@ void with_domain(const CommandRequest& request, const Jid& domain, const Answer&
 }
 
 void change_domain(const CommandRequest& request, const Jid& domain, const Answer& answer,
-                   access::EditRules edit, json::object result) {
+                   access::EditRules edit, std::string what, json::object result) {
     with_domain(request, domain, answer,
-                [edit = std::move(edit), answer, result = std::move(result)](
-                    Hub& hub, const std::string& name) {
-                    access::change_domain(hub, name, edit, answer_done(answer, result));
+                [edit = std::move(edit), what = std::move(what), answer,
+                 result = std::move(result)](Hub& hub, const std::string& name) {
+                    access::change_domain(hub, name, edit, what, answer_done(answer, result));
                 });
 }
 
@@ -144,6 +144,8 @@ void add(const CommandRequest& request) {
             [rule = *rule, at](AccessRules& rules, std::size_t most) {
                 return access::insert_rule(rules, rule, at, most);
             },
+            fmt::format("An administrator added the access rule of {}: {}.", subject->jid.domain(),
+                        rule->sentence()),
             std::move(result));
         return;
     }
@@ -180,6 +182,8 @@ void remove(const CommandRequest& request) {
                            : Outcome::absent(fmt::format("there is no rule {}: the list has {}",
                                                          number, rules.all().size()));
             },
+            fmt::format("An administrator removed access rule {} of {}.", number,
+                        subject->jid.domain()),
             std::move(result));
         return;
     }

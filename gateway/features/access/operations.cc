@@ -22,8 +22,10 @@ Outcome no_rule(std::size_t number, std::size_t count) {
     return Outcome::absent(fmt::format("there is no rule {}: the list has {}", number, count));
 }
 
-/// Puts the new rules in force for everybody of that domain who is in use on a shard.
-void adopt(Hub& hub, const std::string& domain, const DomainAccess::Rules& rules) {
+/// Puts the new rules in force for everybody of that domain who is in use on a shard, and tells
+/// their sessions what was changed.
+void adopt(Hub& hub, const std::string& domain, const DomainAccess::Rules& rules,
+           const std::string& what) {
     const auto hides = [](const AccessRules& some) {
         return some.about(AccessAct::see) || some.polite();
     };
@@ -36,12 +38,16 @@ void adopt(Hub& hub, const std::string& domain, const DomainAccess::Rules& rules
     }
     hub.domain_access.replace(domain, rules);
     for (const auto& [account, shown] : before) account->presence().views_changed(shown);
+    hub.accounts->each_online([&](Account& account) {
+        if (account.jid().domain() == domain) tell_sessions(account, what);
+    });
 }
 
 /// Changes of the rules of domains, one after the other; the first is under way.
 struct DomainChange {
     std::string domain;
-    EditRules edit;  ///< empty: the list is cleared, whatever it is
+    EditRules edit;    ///< empty: the list is cleared, whatever it is
+    std::string what;  ///< it is, as sessions are told
     Done done;
 };
 struct DomainChanges final : SlotState {
@@ -67,10 +73,12 @@ void store_rules(Hub& hub, DomainChanges& changes, std::shared_ptr<const AccessR
     hub.shared.store.commit(
         std::move(batch), hub.shard, [&hub, &changes, domain, next](const Outcome& outcome) {
             if (outcome) {
+                const std::string& what = changes.waiting.front().what;
                 CAUSEWAY_LOG(info, "access.changed", {"domain", domain},
                              {"rules", next->serialise()});
                 for (Hub* other : hub.shared.hubs) {
-                    hub.at(*other, [other, domain, next] { adopt(*other, domain, next); });
+                    hub.at(*other,
+                           [other, domain, next, what] { adopt(*other, domain, next, what); });
                 }
             }
             end_change(hub, changes, outcome);
@@ -232,18 +240,20 @@ Outcome check_domain_rule(const AccessRule& rule) {
     return {};
 }
 
-void change_domain(Hub& hub, std::string domain, EditRules edit, Done done) {
+void change_domain(Hub& hub, std::string domain, EditRules edit, std::string what, Done done) {
     DomainChanges& changes = hub.slots.make(domain_changes_slot);
     if (changes.waiting.size() >= changes_limit) {
         done(Outcome::retry("too many changes of access rules are under way"));
         return;
     }
-    changes.waiting.push_back({std::move(domain), std::move(edit), std::move(done)});
+    changes.waiting.push_back(
+        {std::move(domain), std::move(edit), std::move(what), std::move(done)});
     if (changes.waiting.size() == 1) begin_change(hub, changes);
 }
 
 void clear_domain(Hub& hub, std::string domain, Done done) {
-    change_domain(hub, std::move(domain), {}, std::move(done));
+    std::string what = "An administrator removed all access rules of " + domain + ".";
+    change_domain(hub, std::move(domain), {}, std::move(what), std::move(done));
 }
 
 }  // namespace causeway::access

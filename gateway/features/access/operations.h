@@ -46,11 +46,11 @@ void tell_sessions(Account& account, std::string_view text);
 
 // ---- a domain's ----
 
-/// Changes the rules of a domain here: stored, then in force on every shard. On any shard; `done`
-/// runs there.
 /// `most`: the number of rules that a list may have.
 using EditRules = std::function<Outcome(AccessRules& rules, std::size_t most)>;
-void change_domain(Hub& hub, std::string domain, EditRules edit, Done done);
+/// Changes the rules of a domain here: stored, then in force on every shard, and sessions of the
+/// domain's accounts are told `what` was changed. On any shard; `done` runs there.
+void change_domain(Hub& hub, std::string domain, EditRules edit, std::string what, Done done);
 /// Also where the stored list is damaged.
 void clear_domain(Hub& hub, std::string domain, Done done);
 /// Puts a rule into a list, within its limit; what a rule of a domain may name is checked.
