@@ -5,10 +5,13 @@
 namespace causeway {
 namespace {
 
+constexpr std::string_view real_time_text = "urn:xmpp:rtt:0";
+
 /// What one pass over the children of a message finds.
 struct Found {
     bool chat_state = false;
-    bool substance = false;  ///< something that is of use later
+    bool real_time_text = false;  ///< its parts follow from one another (XEP-0301)
+    bool substance = false;       ///< something that is of use later
     bool no_store = false;
     bool no_permanent_store = false;
     bool store = false;
@@ -33,6 +36,9 @@ void look_at(const Element& child, StanzaType type, MessageTraits& traits, Found
     } else if (child.is(ns::archive, "result")) {
         // An archive answered, such as a room's: what it says is kept there.
         found.no_store = true;
+    } else if (child.ns == real_time_text) {
+        // Text while it is typed, of no use later: what came of it comes as a body.
+        found.real_time_text = true;
     } else if (child.ns == ns::client && child.name == "thread") {
         // Of use only with something else.
     } else if (child.ns == ns::client && child.name == "subject") {
@@ -60,7 +66,8 @@ MessageTraits traits_of(const Stanza& stanza) {
     const bool kept_type = stanza.type == StanzaType::normal || stanza.type == StanzaType::chat;
     traits.storable = kept_type && !found.no_store && (found.substance || found.store);
     traits.archivable = traits.storable && !found.no_permanent_store;
-    traits.only_chat_state = found.chat_state && !found.substance && !found.store;
+    traits.only_chat_state =
+        found.chat_state && !found.real_time_text && !found.substance && !found.store;
     return traits;
 }
 

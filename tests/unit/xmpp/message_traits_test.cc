@@ -49,6 +49,15 @@ TEST_CASE("what refers to another message is kept as any other; an archive's ans
     CHECK_FALSE(of("<result xmlns='urn:xmpp:mam:2'/><body>x</body>").storable);
 }
 
+TEST_CASE("text while it is typed is of no use later, and each part counts until then") {
+    const std::string typed = "<rtt xmlns='urn:xmpp:rtt:0' seq='1'><t>x</t></rtt>";
+    CHECK_FALSE(of(typed).storable);
+    CHECK_FALSE(of(typed).archivable);
+    CHECK(of(typed + "<body>x</body>").archivable);
+    CHECK_FALSE(
+        of(typed + "<active xmlns='http://jabber.org/protocol/chatstates'/>").only_chat_state);
+}
+
 TEST_CASE("a chat state alone, and with something beside it") {
     const std::string state = "<composing xmlns='http://jabber.org/protocol/chatstates'/>";
     CHECK(of(state).only_chat_state);
