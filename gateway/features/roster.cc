@@ -1,8 +1,10 @@
-// RFC 6121 §2: the roster as its owner's clients see and change it, with versions (§2.6).
+// RFC 6121 §2: the roster as its owner's clients see and change it, with versions (§2.6). A session
+// that goes on after a restart (XEP-0198 §5) gets the pushes that it may have missed.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <functional>
 #include <utility>
 #include <vector>
@@ -27,15 +29,86 @@ StanzaError cannot_change() {
             .type = "wait"};
 }
 
+// ---- sessions over a restart ----
+
+/// Which version of the roster the client of a session has. A push may be on its way until the
+/// session would have ended without its client.
+struct Seen final : SlotState {
+    struct Push {
+        TimePoint at;
+        std::uint64_t version = 0;
+    };
+    static constexpr std::size_t most = 32;
+    static constexpr Duration silence{120'000};  ///< after which a client is taken for gone
+
+    std::uint64_t version = 0;
+    std::deque<Push> on_their_way = {};
+
+    void look(const Hub& hub, std::uint64_t now_version) {
+        const TimePoint now = hub.clock().now();
+        const std::uint64_t newest = on_their_way.empty() ? version : on_their_way.back().version;
+        if (now_version > newest) on_their_way.push_back({now, now_version});
+        // Of many the last counts: what came before it is there with it.
+        if (on_their_way.size() > most) on_their_way.erase(on_their_way.end() - 2);
+        while (!on_their_way.empty() &&
+               on_their_way.front().at + hub.limits().resume_seconds + silence <= now) {
+            version = on_their_way.front().version;
+            on_their_way.pop_front();
+        }
+    }
+};
+constexpr Slot<Seen> seen_slot{"roster"};
+
+std::string save(const Resource& session) {
+    Seen* seen = session.slots.get(seen_slot);
+    const Account* account = session.hub().accounts->find(session.jid().bare());
+    if (seen == nullptr || account == nullptr || !account->loaded()) return {};
+    const Roster& roster = account->roster().items();
+    seen->look(session.hub(), roster.version());
+    return roster.version_text(seen->version);
+}
+
+/// In the order of the changes.
+std::vector<const RosterItem*> changed_since(const Roster& roster, std::uint64_t version) {
+    std::vector<const RosterItem*> changed;
+    for (const auto& [key, item] : roster.items()) {
+        if (item.version > version && (item.listed || item.removed)) changed.push_back(&item);
+    }
+    std::ranges::sort(changed, {}, &RosterItem::version);
+    return changed;
+}
+
+void push_missed(const Account& account, Resource& session, std::string_view version) {
+    const Roster& roster = account.roster().items();
+    const auto since = roster.since(version);
+    if (!since || !session.interested) return;
+    session.slots.make(seen_slot).version = *since;
+    for (const RosterItem* item : changed_since(roster, *since)) {
+        session.deliver(Packet::make(StanzaKind::iq, StanzaType::set, session.jid().bare_jid(),
+                                     session.jid(), random_token(9), roster_push(roster, *item)),
+                        0);
+    }
+}
+
+void restore(Resource& session, std::string_view version) {
+    // Once it goes on.
+    session.hub().shard.post(
+        [&hub = session.hub(), jid = session.jid(), version = std::string(version)] {
+            const Account* account = hub.accounts->find(jid.bare());
+            if (account == nullptr || !account->loaded()) return;
+            Resource* still = account->sessions().find(jid.resource());
+            if (still != nullptr) push_missed(*account, *still, version);
+        });
+}
+
+constexpr std::array session_data{SessionData{.name = "roster", .save = save, .restore = restore}};
+
+// ---- iq ----
+
 // §2.6.3: an empty result, followed by a push for each change that the client has not seen.
 void send_changes(const IqReturn& back, const Roster& roster, std::uint64_t since) {
     back.result({});
-    std::vector<const RosterItem*> changed;
-    for (const auto& [key, item] : roster.items()) {
-        if (item.version > since && (item.listed || item.removed)) changed.push_back(&item);
-    }
-    std::ranges::sort(changed, {}, &RosterItem::version);
-    for (const RosterItem* item : changed) {
+    for (const RosterItem* item : changed_since(roster, since)) {
         back.hub.routing->route(Packet::make(StanzaKind::iq, StanzaType::set, back.to.bare_jid(),
                                              back.to, random_token(9), roster_push(roster, *item)));
     }
@@ -54,6 +127,9 @@ void send_whole(const IqReturn& back, const Roster& roster, bool versioned) {
 void get(const IqRequest& request) {
     request.sender->interested = true;
     const Roster& roster = request.account->roster().items();
+    Seen& seen = request.sender->slots.make(seen_slot);
+    seen.version = roster.version();
+    seen.on_their_way.clear();
     const auto since = roster.since(request.payload.attribute("ver"));
     if (since) {
         send_changes(IqReturn(request), roster, *since);
@@ -237,6 +313,7 @@ const Feature roster{.name = "roster",
                      .iq = handlers,
                      .points = {.from_client = from_client, .from_server = from_server},
                      .stream = stream_features,
+                     .session_data = session_data,
                      .commands = roster_commands};
 
 }  // namespace causeway
