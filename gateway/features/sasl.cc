@@ -10,6 +10,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/features/anonymous.h"
+#include "gateway/features/channel_binding.h"
 #include "gateway/net/network_prefix.h"
 #include "gateway/net/system_network.h"
 #include "gateway/sasl/external.h"
@@ -59,29 +60,8 @@ private:
     std::weak_ptr<const char> ticket_;
 };
 
-/// What a client can bind to. Nothing over WebSocket: no script learns anything of the TLS
-/// connection that the browser made for it.
-const TlsEngine* bindable_tls(Negotiation& negotiation) {
-    const Channel& channel = negotiation.stream().channel();
-    return channel.framed() ? nullptr : channel.tls();
-}
-
-/// The types that are announced; tls-unique is accepted beside them (see TlsEngine).
-ChannelBindings bindings_of(Negotiation& negotiation) {
-    ChannelBindings bindings;
-    const TlsEngine* tls = bindable_tls(negotiation);
-    if (tls == nullptr) return bindings;
-    if (std::string data = tls->exporter_binding(); !data.empty()) {
-        bindings.emplace("tls-exporter", std::move(data));
-    }
-    if (std::string data = tls->server_end_point_binding(); !data.empty()) {
-        bindings.emplace("tls-server-end-point", std::move(data));
-    }
-    return bindings;
-}
-
 void offer_client(Negotiation& negotiation, std::string& out) {
-    const bool binding = bindable_tls(negotiation) != nullptr;
+    const bool binding = channel_binding::possible(negotiation.stream().channel());
     XmlBuilder mechanisms;
     mechanisms.open("mechanisms", ns::sasl);
     for (const bool plus : {true, false}) {
@@ -95,13 +75,7 @@ void offer_client(Negotiation& negotiation, std::string& out) {
         mechanisms.element("mechanism", anonymous_name);
     }
     out += mechanisms.take();
-    if (!binding) return;
-    XmlBuilder types;
-    types.open("sasl-channel-binding", ns::channel_binding);
-    for (const auto& [type, data] : bindings_of(negotiation)) {
-        types.open("channel-binding").attribute("type", type).close();
-    }
-    out += types.take();
+    if (binding) channel_binding::announce(negotiation.stream().channel(), out);
 }
 
 void offer_server(Negotiation& negotiation, std::string& out) {
@@ -384,11 +358,9 @@ bool choose(Negotiation& negotiation, SaslExchange& exchange) {
     if (exchange.mechanism == anonymous_name) {
         return anonymous::offered(negotiation.hub(), negotiation.domain());
     }
-    ChannelBindings bindings = bindings_of(negotiation);
-    const bool binding = !bindings.empty();
-    if (const TlsEngine* tls = bindable_tls(negotiation)) {
-        bindings.emplace("tls-unique", tls->unique_binding());
-    }
+    const Channel& channel = negotiation.stream().channel();
+    const bool binding = !channel_binding::announced(channel).empty();
+    ChannelBindings bindings = channel_binding::accepted(channel);
     for (const ScramHash hash : scram_hashes) {
         for (const bool plus : {false, true}) {
             if (exchange.mechanism != scram_mechanism(hash, plus) || (plus && !binding)) continue;

@@ -77,10 +77,6 @@ public:
     [[nodiscard]] std::string text() const;
     /// As it stands in a sentence.
     [[nodiscard]] std::string words() const;
-    /// It needs the roster of one account.
-    [[nodiscard]] bool of_roster() const {
-        return kind_ == Kind::group || kind_ == Kind::subscription;
-    }
 
     bool operator==(const AccessSubject&) const = default;
 
