@@ -41,6 +41,7 @@ struct Options {
     std::uint64_t step = 500;
     std::uint64_t purged = 10'000;
     bool keep = false;
+    bool filled = false;
 };
 
 /// Runs what the store answers, on the thread that waits.
@@ -271,14 +272,16 @@ void print_size(const Options& options) {
 }
 
 int run(const Options& options) {
-    if (std::filesystem::exists(options.file)) {
+    if (!options.filled && std::filesystem::exists(options.file)) {
         require(Outcome::refused(options.file + " exists: remove it, or name another with --file"));
     }
     auto opened = open_sqlite(options.file);
     require(opened ? Outcome{} : opened.error());
     const std::unique_ptr<Store> store = std::move(*opened);
     const std::uint64_t first_id = id_distance(Duration{1'700'000'000'000});
-    const std::uint64_t last_id = fill(*store, options, first_id);
+    const std::uint64_t last_id = options.filled
+                                      ? first_id + options.messages * id_distance(Duration{1})
+                                      : fill(*store, options, first_id);
     print_size(options);
     Stream quiet(*store, options, last_id);
     ask_pages(*store, options, first_id, last_id);
@@ -309,6 +312,8 @@ int main(int count, char** arguments) {
     app.add_option("--step", options.step, "rows that one step of the purge erases");
     app.add_option("--purged", options.purged, "accounts whose older half is erased at the end");
     app.add_flag("--keep", options.keep, "leave the file there");
+    app.add_flag("--filled", options.filled,
+                 "the file is there: an earlier run with --keep and the same numbers filled it");
     CLI11_PARSE(app, count, arguments);
     return run(options);
 }

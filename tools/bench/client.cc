@@ -17,6 +17,7 @@ constexpr std::string_view tls_namespace = "urn:ietf:params:xml:ns:xmpp-tls";
 constexpr std::string_view bind_namespace = "urn:ietf:params:xml:ns:xmpp-bind";
 constexpr std::string_view stanza_error_namespace = "urn:ietf:params:xml:ns:xmpp-stanzas";
 constexpr std::string_view stream_management_namespace = "urn:xmpp:sm:3";
+constexpr std::string_view disco_namespace = "http://jabber.org/protocol/disco#info";
 constexpr std::string_view acknowledgement_request = "<r xmlns='urn:xmpp:sm:3'/>";
 
 }  // namespace
@@ -39,12 +40,23 @@ Client::Client(Workbench& bench, ClientSettings settings, std::size_t index,
       connection_(bench.loop, bench.tls, *this) {}
 
 void Client::start() {
-    scanner_.restart();
     full_jid_.clear();
+    resumption_token_.clear();
+    unacknowledged_.clear();
+    sent_ = received_ = acknowledged_ = resumptions_ = 0;
+    connect();
+}
+
+void Client::resume() {
+    ++resumptions_;
+    connect();
+}
+
+void Client::connect() {
+    scanner_.restart();
     server_proven_ = false;
     offers_stream_management_ = false;
     request_wanted_ = false;
-    sent_ = received_ = acknowledged_ = 0;
     started_at_ = Clock::now();
     state_ = State::connecting;
     arm_deadline();
@@ -58,6 +70,9 @@ void Client::send_stanza(std::string_view stanza) {
     connection_.send(stanza);
     ++sent_;
     request_wanted_ = true;
+    if (can_resume()) {
+        unacknowledged_.emplace_back(stanza);
+    }
 }
 
 void Client::request_acknowledgement() {
@@ -155,22 +170,10 @@ void Client::on_element(std::string_view element) {
             return;
         case State::awaiting_mechanisms: offer_credentials(element); return;
         case State::authenticating: continue_sasl(element); return;
-        case State::awaiting_bind:
-            offers_stream_management_ =
-                element.find(stream_management_namespace) != std::string_view::npos;
-            state_ = State::binding;
-            connection_.send(fmt::format(
-                "<iq type='set' id='bind'><bind xmlns='{}'><resource>{}</resource></bind></iq>",
-                bind_namespace, escape_xml(settings_.resource)));
-            return;
+        case State::awaiting_bind: bind_or_resume(element); return;
         case State::binding: finish_binding(element); return;
-        case State::enabling:
-            if (!is_named(element, "enabled")) {
-                end(fmt::format("the server refuses stream management: {}", element));
-                return;
-            }
-            become_ready();
-            return;
+        case State::enabling: finish_enabling(element); return;
+        case State::resuming: finish_resuming(element); return;
         case State::ready:
         case State::closing: take_stanza(element); return;
         case State::idle:
@@ -246,6 +249,22 @@ void Client::finish_sasl(std::string_view element) {
     open_stream();
 }
 
+void Client::bind_or_resume(std::string_view features) {
+    if (resumptions_ > 0) {
+        state_ = State::resuming;
+        connection_.send(fmt::format("<resume xmlns='{}' previd='{}' h='{}'/>",
+                                     stream_management_namespace, resumption_token_,
+                                     static_cast<std::uint32_t>(received_)));
+        return;
+    }
+    offers_stream_management_ =
+        features.find(stream_management_namespace) != std::string_view::npos;
+    state_ = State::binding;
+    connection_.send(
+        fmt::format("<iq type='set' id='bind'><bind xmlns='{}'><resource>{}</resource></bind></iq>",
+                    bind_namespace, escape_xml(settings_.resource)));
+}
+
 void Client::finish_binding(std::string_view element) {
     full_jid_ = text_of(element, "jid");
     if (attribute_of(element, "type") != "result" || full_jid_.empty()) {
@@ -259,6 +278,38 @@ void Client::finish_binding(std::string_view element) {
         connection_.send(
             fmt::format("<enable xmlns='{}' resume='true'/>", stream_management_namespace));
     }
+}
+
+void Client::finish_enabling(std::string_view element) {
+    if (!is_named(element, "enabled")) {
+        end(fmt::format("the server refuses stream management: {}", element));
+        return;
+    }
+    if (settings_.resumable) {
+        resumption_token_ = attribute_of(element, "id");
+        if (resumption_token_.empty()) {
+            end("the server offers no resumption");
+            return;
+        }
+    }
+    become_ready();
+}
+
+void Client::finish_resuming(std::string_view element) {
+    if (!is_named(element, "resumed")) {
+        resumption_token_.clear();
+        end(fmt::format("the server does not resume the session: {}", element));
+        return;
+    }
+    take_acknowledgement(element);
+    if (state_ != State::resuming) {
+        return;  // it claimed more than was sent
+    }
+    for (const std::string& stanza : unacknowledged_) {
+        connection_.send(stanza);
+        request_wanted_ = true;
+    }
+    become_ready();
 }
 
 void Client::become_ready() {
@@ -291,6 +342,11 @@ bool Client::answer_iq(std::string_view element) {
     }
     const std::string_view from = attribute_of(element, "from");
     const std::string to = from.empty() ? std::string() : fmt::format(" to='{}'", from);
+    if (!settings_.disco_info.empty() && element.find(disco_namespace) != std::string_view::npos) {
+        send_stanza(fmt::format("<iq type='result' id='{}'{}>{}</iq>", attribute_of(element, "id"),
+                                to, settings_.disco_info));
+        return true;
+    }
     const bool understood = element.find("jabber:iq:roster") != std::string_view::npos ||
                             element.find("urn:xmpp:ping") != std::string_view::npos;
     const std::string error = fmt::format(
@@ -312,7 +368,11 @@ void Client::take_acknowledgement(std::string_view element) {
         end(fmt::format("the server acknowledged {} stanzas of {} sent", count, sent_));
         return;
     }
-    acknowledged_ = count;
+    for (; acknowledged_ < count; ++acknowledged_) {
+        if (!unacknowledged_.empty()) {
+            unacknowledged_.pop_front();
+        }
+    }
     if (state_ == State::ready) {
         listener_.on_acknowledged(*this, count);
     }
@@ -355,6 +415,7 @@ std::string_view Client::doing() const {
         case State::awaiting_bind: return "waiting for the features after authentication";
         case State::binding: return "binding a resource";
         case State::enabling: return "enabling stream management";
+        case State::resuming: return "resuming the session";
         case State::ready: return "while logged in";
         case State::closing: return "waiting for the end of the stream";
     }

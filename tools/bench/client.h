@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,6 +31,8 @@ struct ClientSettings {
     Mechanism mechanism = Mechanism::scram_sha_1;
     bool direct_tls = false;         ///< XEP-0368 instead of STARTTLS
     bool stream_management = false;  ///< XEP-0198, with acknowledgements asked for once a turn
+    std::string disco_info;  ///< what the client answers of itself (XEP-0030); empty: an error
+    bool resumable = false;  ///< keeps what it needs for `Client::resume`
 };
 
 /// What all clients of a run share.
@@ -65,6 +68,13 @@ public:
     /// Begins to log in. The client must not be running.
     void start();
 
+    /// Connects again and resumes the session that broke (XEP-0198 §5); what the server has not got
+    /// is sent again once it says so. The client must not be running, and `can_resume`.
+    void resume();
+
+    /// True from the first login of a resumable client until the server refuses to resume.
+    [[nodiscard]] bool can_resume() const { return !resumption_token_.empty(); }
+
     /// Sends one stanza at the end of the turn. The client must be ready.
     void send_stanza(std::string_view stanza);
 
@@ -98,6 +108,7 @@ private:
         awaiting_bind,  // features after SASL
         binding,
         enabling,  // stream management
+        resuming,
         ready,
         closing,
     };
@@ -111,12 +122,16 @@ private:
     void on_element(std::string_view element) override;
     void on_stream_close() override;
 
+    void connect();
     void open_stream();
+    void bind_or_resume(std::string_view features);
     void offer_credentials(std::string_view features);
     void continue_sasl(std::string_view element);
     void answer_challenge(std::string_view element);
     void finish_sasl(std::string_view element);
     void finish_binding(std::string_view element);
+    void finish_enabling(std::string_view element);
+    void finish_resuming(std::string_view element);
     void become_ready();
     void take_stanza(std::string_view element);
     bool answer_iq(std::string_view element);
@@ -135,6 +150,8 @@ private:
     std::optional<ScramExchange> scram_;
     std::optional<EventLoop::TimerId> deadline_;
     std::string full_jid_;
+    std::string resumption_token_;
+    std::deque<std::string> unacknowledged_;  // of a resumable session
     TimePoint started_at_;
     State state_ = State::idle;
     bool server_proven_ = false;  // the server's SCRAM signature was right
@@ -143,6 +160,7 @@ private:
     std::uint64_t sent_ = 0;       // stanzas since stream management began
     std::uint64_t received_ = 0;
     std::uint64_t acknowledged_ = 0;
+    std::uint64_t resumptions_ = 0;  // asked for since the login
 };
 
 }  // namespace causeway::bench

@@ -16,7 +16,8 @@ namespace {
 const CLI::Range any_count(1, 1'000'000);
 const CLI::Range any_time(0.0, 86'400.0);
 
-void add_endpoint(CLI::App& app, Endpoint& endpoint, const std::string& prefix) {
+void add_endpoint(CLI::App& app, Endpoint& endpoint, const std::string& prefix,
+                  bool required = true) {
     app.add_option("--" + prefix + "address", endpoint.address, "Literal IP address of the server")
         ->check([](const std::string& text) {
             return parse_address(text, 1) ? std::string() : text + " is not an IP address";
@@ -24,7 +25,7 @@ void add_endpoint(CLI::App& app, Endpoint& endpoint, const std::string& prefix) 
         ->capture_default_str();
     app.add_option("--" + prefix + "port", endpoint.port,
                    "TCP port (default: 5222, or 5223 with --direct-tls)");
-    app.add_option("--" + prefix + "domain", endpoint.domain, "XMPP domain")->required();
+    app.add_option("--" + prefix + "domain", endpoint.domain, "XMPP domain")->required(required);
 }
 
 void add_common(CLI::App& app, Options& options) {
@@ -91,60 +92,121 @@ void add_closed_loop(CLI::App& app, Options& options) {
     app.add_option("--count", options.count, "Measure this many messages instead of a time");
 }
 
+void add_fanout(CLI::App& app, Options& options) {
+    app.add_option("--subscribers", options.subscribers, "Subscribed accounts")
+        ->check(any_count)
+        ->capture_default_str();
+    app.add_option("--in-flight", options.in_flight, "Changes under way (default: 1)")
+        ->check(any_count);
+    app.add_option("--count", options.count, "Measured changes (default: 200)");
+}
+
+void add_restart(CLI::App& app, Options& options) {
+    app.add_option("--sessions", options.sessions, "Sessions to resume, an even number")
+        ->check(any_count)
+        ->capture_default_str();
+    app.add_option("--messages", options.messages,
+                   "Messages that each session sends when the restart begins")
+        ->check(any_count)
+        ->capture_default_str();
+    app.add_option("--restart", options.restart_command,
+                   "Shell command that ends the server and starts it again; times count from its "
+                   "beginning")
+        ->required();
+    app.add_option("--settle", options.settle, "Seconds before the restart")
+        ->check(any_time)
+        ->capture_default_str();
+    app.add_flag("!--no-presence", options.presence, "Do not send initial presence");
+}
+
+void add_crowd(CLI::App& app, Options& options) {
+    app.add_option("--sessions", options.sessions, "Users")
+        ->check(any_count)
+        ->capture_default_str();
+    app.add_option("--contacts", options.contacts,
+                   "Contacts that each has already: half of them the users before it, half those "
+                   "behind it")
+        ->check(any_count)
+        ->capture_default_str();
+}
+
+void add_presence(CLI::App& app, Options& options) {
+    add_fanout(app, options);
+    app.add_option("--remote", options.remote,
+                   "How many of them are of the other domain (--peer-domain), the last ones")
+        ->check(CLI::NonNegativeNumber);
+    app.add_option("--groups", options.groups,
+                   "Put the subscribers into so many groups of the roster, group0 and so on, and "
+                   "count what comes whatever it says: each group may be shown something else; one "
+                   "change is under way then")
+        ->check(CLI::NonNegativeNumber);
+    add_endpoint(app, options.peer, "peer-", false);
+}
+
+void add_idle(CLI::App& app, Options& options) {
+    app.add_option("--sessions", options.sessions, "Sessions to hold, one account each")
+        ->check(any_count)
+        ->capture_default_str();
+    app.add_option("--baseline", options.baseline,
+                   "Sessions at which memory is read first (default: a fifth)");
+    app.add_option("--settle", options.settle, "Seconds before memory is read")
+        ->check(any_time)
+        ->capture_default_str();
+    app.add_option("--hold", options.hold, "Seconds for which idle CPU is measured")
+        ->check(any_time)
+        ->capture_default_str();
+    app.add_flag("!--no-presence", options.presence, "Do not send initial presence");
+}
+
 void add_scenarios(CLI::App& app, Options& options) {
-    const auto scenario = [&](const std::string& name, const std::string& help, Scenario value) {
+    const auto scenario = [&](const std::string& name, const std::string& help,
+                              Scenario value) -> CLI::App& {
         CLI::App* command = app.add_subcommand(name, help);
         command->parse_complete_callback([&options, value] { options.scenario = value; });
         add_common(*command, options);
-        return command;
+        return *command;
     };
 
-    CLI::App* idle =
-        scenario("idle", "Hold sessions that do nothing; memory for each", Scenario::idle);
-    idle->add_option("--sessions", options.sessions, "Sessions to hold, one account each")
-        ->check(any_count)
-        ->capture_default_str();
-    idle->add_option("--baseline", options.baseline,
-                     "Sessions at which memory is read first (default: a fifth)");
-    idle->add_option("--settle", options.settle, "Seconds before memory is read")
-        ->check(any_time)
-        ->capture_default_str();
-    idle->add_option("--hold", options.hold, "Seconds for which idle CPU is measured")
-        ->check(any_time)
-        ->capture_default_str();
-    idle->add_flag("!--no-presence", options.presence, "Do not send initial presence");
+    add_idle(scenario("idle", "Hold sessions that do nothing; memory for each", Scenario::idle),
+             options);
 
-    CLI::App* login = scenario("login", "Log in and out; CPU and time for each", Scenario::login);
-    login->add_option("--count", options.count, "Measured logins (default: 1000)");
-    login->add_option("--accounts", options.accounts, "Accounts to take turns with")
+    CLI::App& login = scenario("login", "Log in and out; CPU and time for each", Scenario::login);
+    login.add_option("--count", options.count, "Measured logins (default: 1000)");
+    login.add_option("--accounts", options.accounts, "Accounts to take turns with")
         ->check(any_count)
         ->capture_default_str();
 
-    add_closed_loop(*scenario("chat", "Pairs that send as fast as messages arrive", Scenario::chat),
+    add_closed_loop(scenario("chat", "Pairs that send as fast as messages arrive", Scenario::chat),
                     options);
 
-    CLI::App* rate = scenario("rate",
+    CLI::App& rate = scenario("rate",
                               "Messages at a constant rate; latency from the time each "
                               "was due, sent or not",
                               Scenario::rate);
-    add_pairs(*rate, options);
-    rate->add_option("--rate", options.rate, "Messages a second, over all pairs")
+    add_pairs(rate, options);
+    rate.add_option("--rate", options.rate, "Messages a second, over all pairs")
         ->check(CLI::Range(0.1, 1'000'000.0))
         ->capture_default_str();
 
-    CLI::App* presence =
-        scenario("presence", "Status changes to many subscribers", Scenario::presence);
-    presence->add_option("--subscribers", options.subscribers, "Subscribed accounts")
-        ->check(any_count)
-        ->capture_default_str();
-    presence->add_option("--in-flight", options.in_flight, "Status changes under way (default: 1)")
-        ->check(any_count);
-    presence->add_option("--count", options.count, "Measured status changes (default: 200)");
+    add_presence(scenario("presence", "Status changes to many subscribers", Scenario::presence),
+                 options);
+    add_fanout(scenario("events", "Personal events (XEP-0163) to many interested contacts",
+                        Scenario::events),
+               options);
+    add_crowd(
+        scenario("crowd", "Users with many contacts who come at once; how soon all have seen all",
+                 Scenario::crowd),
+        options);
+    add_restart(scenario("restart",
+                         "Sessions that resume after a restart of the server; how soon, and what "
+                         "was lost",
+                         Scenario::restart),
+                options);
 
-    CLI::App* s2s =
+    CLI::App& s2s =
         scenario("s2s", "Chat between two domains, half of the pairs each way", Scenario::s2s);
-    add_closed_loop(*s2s, options);
-    add_endpoint(*s2s, options.peer, "peer-");
+    add_closed_loop(s2s, options);
+    add_endpoint(s2s, options.peer, "peer-");
 }
 
 /// Fills in what depends on the scenario or on other options.
@@ -162,9 +224,10 @@ void complete(Options& options, const CLI::App& app) {
     if (options.scenario == Scenario::login && options.count == 0) {
         options.count = default_logins;
     }
-    if (options.scenario == Scenario::presence) {
+    if (options.scenario == Scenario::presence || options.scenario == Scenario::events) {
         options.count = options.count == 0 ? default_broadcasts : options.count;
-        options.in_flight = command->count("--in-flight") == 0 ? 1 : options.in_flight;
+        options.in_flight =
+            command->count("--in-flight") == 0 || options.groups > 0 ? 1 : options.in_flight;
     }
     if (options.scenario == Scenario::idle && command->count("--baseline") == 0) {
         constexpr unsigned baseline_share = 5;
@@ -198,6 +261,14 @@ std::optional<Options> parse_command_line(int argc, char** argv, int& exit_statu
         if (options.scenario == Scenario::idle && options.baseline >= options.sessions &&
             options.baseline != 0) {
             throw CLI::ValidationError("--baseline", "must be less than --sessions");
+        }
+        if (options.remote > options.subscribers ||
+            (options.remote > 0 && options.peer.domain.empty())) {
+            throw CLI::ValidationError("--remote",
+                                       "needs --peer-domain, and at most as many as --subscribers");
+        }
+        if (options.scenario == Scenario::restart && options.sessions % 2 != 0) {
+            throw CLI::ValidationError("--sessions", "must be even");
         }
     } catch (const CLI::ParseError& error) {
         constexpr int bad_command_line = 2;

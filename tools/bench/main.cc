@@ -29,7 +29,10 @@ std::string_view name_of(Scenario scenario) {
         case Scenario::chat: return "chat";
         case Scenario::rate: return "rate";
         case Scenario::presence: return "presence";
+        case Scenario::events: return "events";
         case Scenario::s2s: return "s2s";
+        case Scenario::restart: return "restart";
+        case Scenario::crowd: return "crowd";
     }
     return {};
 }
@@ -41,7 +44,10 @@ Failure run(Workbench& bench, const Options& options, Report& report) {
         case Scenario::chat:
         case Scenario::s2s: return run_chat(bench, options, report);
         case Scenario::rate: return run_rate(bench, options, report);
-        case Scenario::presence: return run_presence(bench, options, report);
+        case Scenario::presence:
+        case Scenario::events: return run_fanout(bench, options, report);
+        case Scenario::restart: return run_restart(bench, options, report);
+        case Scenario::crowd: return run_crowd(bench, options, report);
     }
     return "no such scenario";
 }

@@ -17,13 +17,13 @@ struct Endpoint {
     std::string domain;
 };
 
-enum class Scenario { idle, login, chat, rate, presence, s2s };
+enum class Scenario { idle, login, chat, rate, presence, events, s2s, restart, crowd };
 
 /// Options of all scenarios; each scenario reads those that its help names. Times are in seconds.
 struct Options {
     Scenario scenario = Scenario::chat;
     Endpoint server;
-    Endpoint peer;  ///< s2s: the other side
+    Endpoint peer;  ///< s2s, presence: the other side
     std::string user_pattern = "user%d";
     std::string password_pattern = "password";
     unsigned first_user = 0;
@@ -54,7 +54,14 @@ struct Options {
     bool bare_address = false;
     double rate = 500;  // rate
 
-    unsigned subscribers = 500;  // presence
+    unsigned subscribers = 500;  // presence, events
+    unsigned remote = 0;         // of the subscribers
+    unsigned groups = 0;
+
+    std::string restart_command;  // restart
+    unsigned messages = 1;
+
+    unsigned contacts = 300;  // crowd
 };
 
 /// Settings of the account with this number (counted from `first_user`) at an endpoint.

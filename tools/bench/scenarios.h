@@ -19,7 +19,13 @@ namespace causeway::bench {
 /// Messages at a constant rate, with latencies counted from the time each was due.
 [[nodiscard]] Failure run_rate(Workbench& bench, const Options& options, Report& report);
 
-/// Status changes of one account, delivered to many subscribers.
-[[nodiscard]] Failure run_presence(Workbench& bench, const Options& options, Report& report);
+/// Status changes of one account, or its personal events, delivered to many subscribers.
+[[nodiscard]] Failure run_fanout(Workbench& bench, const Options& options, Report& report);
+
+/// Users with many contacts who become available at once; how soon all have seen all.
+[[nodiscard]] Failure run_crowd(Workbench& bench, const Options& options, Report& report);
+
+/// Sessions that go on after the server was ended and started again; how soon, and what was lost.
+[[nodiscard]] Failure run_restart(Workbench& bench, const Options& options, Report& report);
 
 }  // namespace causeway::bench

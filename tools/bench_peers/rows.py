@@ -63,6 +63,9 @@ CHAT_1 = _chat("chat1", 1, 1 / 4)
 PRESENCE = Row("presence", "presence to 500 subscribers", "CPU-s per 100,000 notifications",
                ("presence", "--subscribers", "500", "--count", "100"), ("--count", "30"), _cpu,
                501, reach=1 / 4)
+EVENTS = Row("events", "personal events to 500 contacts", "CPU-s per 100,000 notifications",
+             ("events", "--subscribers", "500", "--count", "100"), ("--count", "30"), _cpu,
+             501, reach=1 / 5)
 S2S = _s2s("s2s", 1 / 5)
 LOGIN = Row("login", "login, SCRAM-SHA-1", "CPU ms",
             ("login", "--count", "500", "--accounts", "100", "--mechanism", "SCRAM-SHA-1"),
@@ -75,7 +78,7 @@ MEMORY = Row("memory", "resident memory per idle TLS session, 1,000 to 5,000", "
              lambda result: result["resident_kib_per_session"], 5000, quick_accounts=1000,
              fresh=True, reach_value=20)
 
-ROWS = [CHAT_10, CHAT_1, PRESENCE, S2S, LOGIN, LATENCY,
+ROWS = [CHAT_10, CHAT_1, PRESENCE, EVENTS, S2S, LOGIN, LATENCY,
         _managed(CHAT_10), _managed(CHAT_1), _managed(S2S), _managed(LATENCY), MEMORY]
 
 

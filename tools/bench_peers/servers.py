@@ -216,6 +216,8 @@ class BenchEjabberd(Pinned, Ejabberd):
 
 
 class BenchCauseway(Pinned, Causeway):
+    iterations = ITERATIONS["causeway"]
+
     def configure(self):
         self.settings = {
             "log": {"level": "warn"},
@@ -232,7 +234,7 @@ class BenchCauseway(Pinned, Causeway):
         path = self.write("accounts.tsv", "".join(lines))
         status, _, reason = await run(
             [f"{self.lab.build}/tools/causewayctl", "--socket", self.socket, "user", "add",
-             "--bulk", path, "--iterations", str(ITERATIONS["causeway"])], deadline=300)
+             "--bulk", path, "--iterations", str(self.iterations)], deadline=900)
         if status != 0:
             raise LabError(f"causewayctl adds no accounts: {reason.strip()}")
 

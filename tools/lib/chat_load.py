@@ -1,7 +1,7 @@
 """One Causeway server, started under a tool that watches it, with a chat load on it.
 
-Used by tools/bench-allocations, bench-syscalls and bench-threads; it builds on the laboratory of
-tests/interop and the servers of tools/bench_peers.
+Used by tools/bench-allocations, bench-syscalls and bench-threads, and its servers by other bench-*;
+it builds on the laboratory of tests/interop and the servers of tools/bench_peers.
 """
 
 import json
@@ -53,6 +53,24 @@ class Watched(BenchCauseway):
         if children:
             await until(lambda: not self.process.alive, f"end of {self.name}", 20)
         return await super().stop()
+
+
+class AsShipped(Watched):
+    """With what is on by default: archives, streams that outlive a restart.
+
+    Its accounts' passwords are hashed once: logins cost the server the same, and whoever makes and
+    uses the accounts is spared."""
+
+    iterations = 1
+
+    def configure(self):
+        super().configure()
+        path = f"{self.directory}/causeway.toml"
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text.replace("[archive]\nenabled = false\n", "")
+                       .replace("kept_streams_per_account = 0\n", ""))
 
 
 async def chat(build, arguments, *, pairs, wrapper=(), threads=1, load_wrapper=(), started=None,

@@ -41,6 +41,27 @@ TEST_CASE("counts follow the scenario unless they are given") {
     CHECK(parse({"idle", "--domain", "a", "--sessions", "50", "--baseline", "0"})->baseline == 0);
 }
 
+TEST_CASE("subscribers of another domain, and groups of them, are counted one change at a time") {
+    CHECK_FALSE(parse({"presence", "--domain", "a", "--remote", "5"}));
+    CHECK_FALSE(parse({"presence", "--domain", "a", "--peer-domain", "b", "--subscribers", "4",
+                       "--remote", "5"}));
+    const auto options = parse({"presence", "--domain", "a", "--peer-domain", "b", "--remote", "5",
+                                "--groups", "3", "--in-flight", "7"});
+    REQUIRE(options);
+    CHECK(options->remote == 5);
+    CHECK(options->in_flight == 1);
+    CHECK(parse({"events", "--domain", "a"})->scenario == Scenario::events);
+}
+
+TEST_CASE("a restart needs its command, and sessions in pairs") {
+    CHECK_FALSE(parse({"restart", "--domain", "a"}));
+    CHECK_FALSE(parse({"restart", "--domain", "a", "--restart", "true", "--sessions", "3"}));
+    const auto options = parse({"restart", "--domain", "a", "--restart", "true"});
+    REQUIRE(options);
+    CHECK(options->sessions == 1000);
+    CHECK(options->restart_command == "true");
+}
+
 TEST_CASE("each scenario is recognised, with its endpoints and processes") {
     const auto options =
         parse({"s2s", "--domain", "a", "--peer-domain", "b", "--peer-address", "::1",

@@ -1,5 +1,9 @@
-// Presence fan-out: one account's status changes, delivered to many subscribers. Subscriptions are
-// made over the protocol (RFC 6121 §3.1) where an earlier run has not left them.
+// Fan-out: one account's status changes, or its personal events (XEP-0163), delivered to many
+// subscribers, of whom some may be of another domain. Subscriptions are made over the protocol
+// (RFC 6121 §3.1) where an earlier run has not left them.
+#include <openssl/evp.h>
+
+#include <array>
 #include <charconv>
 #include <cstdint>
 #include <set>
@@ -10,11 +14,36 @@
 #include <fmt/format.h>
 
 #include "tools/bench/scenarios.h"
+#include "tools/bench/scram.h"
 #include "tools/bench/session_pool.h"
 #include "tools/bench/xml_text.h"
 
 namespace causeway::bench {
 namespace {
+
+constexpr std::string_view event_node = "http://jabber.org/protocol/tune";
+
+/// What a client that wants to be told of that node answers of itself (XEP-0030, XEP-0163 §4.3).
+std::string interested_disco_info() {
+    return fmt::format(
+        "<query xmlns='http://jabber.org/protocol/disco#info'><identity category='client' "
+        "type='pc' name='causeway-bench'/><feature "
+        "var='http://jabber.org/protocol/disco#info'/><feature var='{}+notify'/></query>",
+        event_node);
+}
+
+/// Presence that says so (XEP-0115 §5.1).
+std::string interested_presence() {
+    const std::string text = fmt::format(
+        "client/pc//causeway-bench<http://jabber.org/protocol/disco#info<{}+notify<", event_node);
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned size = 0;
+    EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha1(), nullptr);
+    return fmt::format(
+        "<presence><c xmlns='http://jabber.org/protocol/caps' hash='sha-1' "
+        "node='https://causeway.example/bench' ver='{}'/></presence>",
+        encode_base64({reinterpret_cast<const char*>(digest.data()), size}));
+}
 
 /// The presentity is client 0, its subscribers are the others.
 class Fanout final : public StanzaListener {
@@ -38,9 +67,10 @@ public:
         if (Failure failure = await([this] { return roster_known_; }, "the roster")) {
             return failure;
         }
+        const std::string available = events() ? interested_presence() : "<presence/>";
         pool_.client(0).send_stanza("<presence/>");
         for (std::size_t index = 1; index < pool_.size(); ++index) {
-            pool_.client(index).send_stanza("<presence/>");
+            pool_.client(index).send_stanza(available);
             if (!subscribed_.contains(pool_.client(index).bare_jid())) {
                 pool_.client(index).send_stanza(
                     fmt::format("<presence to='{}' type='subscribe'/>", presentity_jid_));
@@ -48,9 +78,12 @@ public:
             }
         }
         // Who has seen the presentity once is subscribed and known to be available.
-        return pool_.run_while_progressing(
-            [this] { return sighted_.size() == subscribers_.size(); },
-            [this] { return subscribed_.size() + sighted_.size(); }, "subscriptions");
+        if (Failure failure = pool_.run_while_progressing(
+                [this] { return sighted_.size() == subscribers_.size(); },
+                [this] { return subscribed_.size() + sighted_.size(); }, "subscriptions")) {
+            return failure;
+        }
+        return group();
     }
 
     /// Broadcasts this many status changes, `in_flight` at once, and waits for all notifications.
@@ -64,10 +97,39 @@ public:
             [this] { return received_; }, "notifications");
     }
 
+    /// Forgets what was measured so far.
+    void clear() {
+        latency_.clear();
+        last_.clear();
+        last_local_.clear();
+    }
+
     [[nodiscard]] unsigned subscriptions_made() const { return subscriptions_made_; }
-    [[nodiscard]] LatencyHistogram& latency() { return latency_; }
+    [[nodiscard]] const LatencyHistogram& latency() const { return latency_; }
+    /// Of each change the time until the last subscriber had it, and the last of its own domain.
+    /// Only with one change under way.
+    [[nodiscard]] const LatencyHistogram& last() const { return last_; }
+    [[nodiscard]] const LatencyHistogram& last_local() const { return last_local_; }
 
 private:
+    [[nodiscard]] bool events() const { return options_.scenario == Scenario::events; }
+    [[nodiscard]] std::size_t locals() const { return subscribers_.size() - options_.remote; }
+
+    /// Puts the subscribers into the groups of the presentity's roster that were asked for.
+    Failure group() {
+        if (options_.groups == 0) {
+            return {};
+        }
+        for (std::size_t index = 1; index < pool_.size(); ++index) {
+            pool_.client(0).send_stanza(
+                fmt::format("<iq type='set' id='group'><query xmlns='jabber:iq:roster'><item "
+                            "jid='{}'><group>group{}</group></item></query></iq>",
+                            pool_.client(index).bare_jid(), index % options_.groups));
+        }
+        return pool_.run_while_progressing([this] { return grouped_ == subscribers_.size(); },
+                                           [this] { return grouped_; }, "the groups of the roster");
+    }
+
     Failure await(const std::function<bool()>& done, std::string_view what) {
         return pool_.run_while_progressing(
             done, [] { return std::uint64_t{0}; }, what);
@@ -75,9 +137,17 @@ private:
 
     void send_change() {
         const auto now = std::chrono::nanoseconds(Clock::now().time_since_epoch()).count();
+        const std::string mark = fmt::format("{}{}-{}", run_, sent_, now);
         pool_.client(0).send_stanza(
-            fmt::format("<presence><show>{}</show><status>{}{}-{}</status></presence>",
-                        sent_ % 2 == 0 ? "away" : "dnd", run_, sent_, now));
+            events()
+                ? fmt::format("<iq type='set' id='publish'><pubsub "
+                              "xmlns='http://jabber.org/protocol/pubsub'><publish node='{0}'><item "
+                              "id='current'><tune xmlns='{0}'><title>{1}</title></tune></item>"
+                              "</publish></pubsub></iq>",
+                              event_node, mark)
+                : fmt::format("<presence><show>{}</show><status>{}</status></presence>",
+                              sent_ % 2 == 0 ? "away" : "dnd", mark));
+        sent_at_ = now;
         ++sent_;
     }
 
@@ -85,7 +155,9 @@ private:
         if (client.index() == 0) {
             take_as_presentity(stanza);
         } else if (is_named(stanza, "presence")) {
-            take_as_subscriber(client, stanza);
+            take_presence(client, stanza);
+        } else if (is_named(stanza, "message") && events()) {
+            take_mark(client, text_of(stanza, "title"));
         }
     }
 
@@ -98,6 +170,10 @@ private:
                 fmt::format("<presence to='{}' type='subscribed'/>", attribute_of(stanza, "from")));
         } else if (is_named(stanza, "iq") && attribute_of(stanza, "id") == "roster") {
             take_roster(stanza);
+        } else if (is_named(stanza, "iq") && type == "error") {
+            pool_.fail(fmt::format("the server refuses what the presentity wants: {}", stanza));
+        } else if (is_named(stanza, "iq") && attribute_of(stanza, "id") == "group") {
+            ++grouped_;
         }
     }
 
@@ -116,7 +192,7 @@ private:
         roster_known_ = true;
     }
 
-    void take_as_subscriber(Client& client, std::string_view stanza) {
+    void take_presence(Client& client, std::string_view stanza) {
         if (attribute_of(stanza, "type") == "subscribed") {
             subscribed_.insert(client.bare_jid());
             return;
@@ -128,15 +204,26 @@ private:
         if (attribute_of(stanza, "type").empty()) {
             sighted_.insert(client.index());
         }
-        std::string_view status = text_of(stanza, "status");
-        if (!status.starts_with(run_)) {
+        if (options_.groups > 0) {
+            // What it says may be hidden from this subscriber.
+            const std::uint64_t seen = subscribers_[client.index() - 1];
+            if (seen < sent_) {
+                take_notification(client, seen, sent_at_);
+            }
+        } else if (!events()) {
+            take_mark(client, text_of(stanza, "status"));
+        }
+    }
+
+    void take_mark(Client& client, std::string_view mark) {
+        if (!mark.starts_with(run_)) {
             return;  // from before the first change
         }
-        status.remove_prefix(run_.size());
+        mark.remove_prefix(run_.size());
         std::uint64_t number = 0;
         std::int64_t origin = 0;
-        const char* end = status.data() + status.size();
-        const auto parsed = std::from_chars(status.data(), end, number);
+        const char* end = mark.data() + mark.size();
+        const auto parsed = std::from_chars(mark.data(), end, number);
         if (parsed.ptr != end) {
             std::from_chars(parsed.ptr + 1, end, origin);
         }
@@ -155,11 +242,20 @@ private:
         }
         ++seen;
         ++received_;
+        const bool local = client.index() <= locals();
+        received_here_ += local ? 1 : 0;
         const auto now = std::chrono::nanoseconds(Clock::now().time_since_epoch()).count();
-        latency_.record(std::chrono::nanoseconds(now - origin));
+        const std::chrono::nanoseconds took(now - origin);
+        latency_.record(took);
+        if (local && received_here_ % locals() == 0) {
+            last_local_.record(took);
+        }
         // A change is over when every subscriber has it.
-        if (received_ % subscribers_.size() == 0 && sent_ < target_) {
-            send_change();
+        if (received_ % subscribers_.size() == 0) {
+            last_.record(took);
+            if (sent_ < target_) {
+                send_change();
+            }
         }
     }
 
@@ -175,17 +271,29 @@ private:
     std::uint64_t sent_ = 0;
     std::uint64_t target_ = 0;
     std::uint64_t received_ = 0;
+    std::uint64_t received_here_ = 0;  // of the presentity's domain
+    std::uint64_t grouped_ = 0;
+    std::int64_t sent_at_ = 0;
     LatencyHistogram latency_;
+    LatencyHistogram last_;
+    LatencyHistogram last_local_;
 };
 
 }  // namespace
 
-Failure run_presence(Workbench& bench, const Options& options, Report& report) {
+Failure run_fanout(Workbench& bench, const Options& options, Report& report) {
     constexpr unsigned warm_up_changes = 10;
     const ServerMeter servers(options.server_processes);
     SessionPool pool(bench);
+    const bool events = options.scenario == Scenario::events;
     for (unsigned number = 0; number <= options.subscribers; ++number) {
-        pool.add(client_settings(options, options.server, number, "bench"));
+        const bool here = number <= options.subscribers - options.remote;
+        ClientSettings settings =
+            client_settings(options, here ? options.server : options.peer, number, "bench");
+        if (events && number > 0) {
+            settings.disco_info = interested_disco_info();
+        }
+        pool.add(std::move(settings));
     }
     Fanout fanout(pool, options);
     SpanMeter span(servers);
@@ -198,7 +306,7 @@ Failure run_presence(Workbench& bench, const Options& options, Report& report) {
     if (Failure failure = fanout.broadcast(warm_up_changes)) {
         return failure;
     }
-    fanout.latency().clear();
+    fanout.clear();
     if (Failure failure = span.start()) {
         return failure;
     }
@@ -213,13 +321,18 @@ Failure run_presence(Workbench& bench, const Options& options, Report& report) {
     report.values["tls"] = pool.client(0).tls_description();
     report.values["subscribers"] = options.subscribers;
     report.values["subscriptions_made"] = fanout.subscriptions_made();
-    report.values["status_changes"] = options.count;
+    report.values["changes"] = options.count;
     report.values["notifications"] = notifications;
     report.values["notifications_per_second"] = notifications / span.seconds();
-    report.line = fmt::format("{} status changes to {} subscribers, {:.0f} notifications a second",
-                              options.count, options.subscribers, notifications / span.seconds());
+    report.line = fmt::format("{} {} to {} subscribers, {:.0f} notifications a second",
+                              options.count, events ? "personal events" : "status changes",
+                              options.subscribers, notifications / span.seconds());
     span.describe(report, "server_cpu_seconds_per_100000", notifications, hundred_thousand);
     describe_latency(report, "closed_loop_latency", fanout.latency());
+    if (options.in_flight == 1) {
+        describe_latency(report, "last_latency", fanout.last());
+        describe_latency(report, "last_local_latency", fanout.last_local());
+    }
     return pool.close();
 }
 
