@@ -44,11 +44,12 @@ class Bidirectional(Group):
                       f"{stanza['body']!r} in the place of {word} {number}")
 
     async def _two(self, peer):
-        if await self._links(peer.domain):
-            await self.a.ctl("peer", "close", peer.domain)
-
         async def none():
-            return not await self._links(peer.domain)
+            # What was under way may open another one.
+            if not await self._links(peer.domain):
+                return True
+            await self.a.ctl("peer", "close", peer.domain)
+            return False
         await until(none, "end of the streams")
         return (await self.a.user(self.fresh("alice")), await peer.user(self.fresh("bob")))
 
