@@ -74,6 +74,15 @@ void MemoryStore::refuse_commits(bool refuse) {
     refusing_ = refuse;
 }
 
+void MemoryStore::lose_held_commits(std::size_t applied) {
+    const std::lock_guard lock(mutex_);
+    for (std::size_t i = 0; i < std::min(applied, held_.size()); ++i) (void)apply(held_[i].batch);
+    held_.clear();
+    held_bytes_ = 0;
+    held_answers_.clear();
+    holding_ = holding_answers_ = false;
+}
+
 std::uint64_t MemoryStore::id_floor() const {
     const std::lock_guard lock(mutex_);
     return tables_.highest_id;

@@ -41,6 +41,9 @@ public:
     void release_answers();
     /// Whether the process that commits is taken for dead: it is refused, and nothing changes.
     void refuse_commits(bool refuse);
+    /// The process dies: of the commits that wait, the oldest are applied, the others are lost, and
+    /// nothing that was asked is answered any more.
+    void lose_held_commits(std::size_t applied);
     /// Batches that wait.
     [[nodiscard]] std::size_t held_commits() const;
     /// Batches applied so far.

@@ -170,7 +170,8 @@ void SceneServer::start() {
                       .network = [this](Shard& shard) { return world_.network_for(shard); },
                       .resolver = [this](Shard& shard) { return world_.resolver_for(shard); },
                       .shards = shards_,
-                      .secret = fmt::format("the secret of machine {:0>16}", machine_)},
+                      .secret = fmt::format("the secret of machine {:0>16}", machine_),
+                      .last_lifetime = last_lifetime_},
                      config, *tls);
     if (!made) throw std::runtime_error(made.error().why());
     server_ = std::move(*made);
@@ -184,12 +185,15 @@ void SceneServer::start() {
     world_.settle();
 }
 
-void SceneServer::stop() {
+void SceneServer::stop(std::size_t held_commits_kept) {
     if (server_ == nullptr) return;
     world_.remove(*server_);
     store_ = world_.reopen(std::move(store_), store_name_);
     auto* const memory = dynamic_cast<MemoryStore*>(store_.get());
-    if (memory != nullptr) memory->refuse_commits(true);  // a crash writes nothing any more
+    if (memory != nullptr) {
+        memory->lose_held_commits(held_commits_kept);
+        memory->refuse_commits(true);  // a crash writes nothing any more
+    }
     server_.reset();
     operations_.reset();
     if (memory != nullptr) memory->refuse_commits(false);
@@ -197,12 +201,31 @@ void SceneServer::stop() {
 }
 
 void SceneServer::end() {
+    if (world_.simulated()) {
+        // The end of the time that a draining process has; elsewhere its threads still run.
+        for (unsigned i = 0; i < server_->shards().count(); ++i) {
+            std::vector<ClientSession*> left;
+            server_->part(i).clients->each_session(
+                [&](ClientSession& session) { left.push_back(&session); });
+            for (ClientSession* session : left) session->leave_process({});
+        }
+        world_.settle();
+    }
     world_.remove(*server_);
     server_->stop();
     store_ = world_.reopen(std::move(store_), store_name_);
     server_.reset();
     operations_.reset();
     world_.settle();
+}
+
+void SceneServer::recall_lifetime() {
+    const auto mark = world_.ask<std::optional<std::string>>(
+        [&](Executor& to, Store::Answer<std::optional<std::string>> answer) {
+            store_->map_get(std::string(LifetimeClock::store), {}, std::string(LifetimeClock::key),
+                            to, std::move(answer));
+        });
+    last_lifetime_ = mark && *mark ? LifetimeClock::Mark::parse(**mark) : std::nullopt;
 }
 
 void SceneServer::drain() {

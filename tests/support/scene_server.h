@@ -74,8 +74,9 @@ public:
 
     /// Begins to listen. Throws std::runtime_error where the configuration is not accepted.
     void start();
-    /// As by a power cut: connections break, nothing is said. What was committed stays.
-    void stop();
+    /// As by a power cut: connections break, nothing is said. What was committed stays; of commits
+    /// that a store in memory holds, so many as the disk is said to have.
+    void stop(std::size_t held_commits_kept = 0);
     /// In good order: what a drained server does when it ends.
     void end();
     /// In good order: every stream is told.
@@ -87,6 +88,10 @@ public:
     [[nodiscard]] const ServerPlan& plan() const { return plan_; }
     [[nodiscard]] Endpoint at(std::uint16_t port) const;
     [[nodiscard]] Store& store() { return *store_; }
+    /// nullptr while it is down.
+    [[nodiscard]] Server* running() { return server_.get(); }
+    /// As a process does before it starts: goes on in the time of the last run's LifetimeClock.
+    void recall_lifetime();
     /// nullptr where the store is on disk.
     [[nodiscard]] MemoryStore* memory() { return dynamic_cast<MemoryStore*>(store_.get()); }
 
@@ -121,6 +126,7 @@ private:
     unsigned shards_;
     std::string store_name_;
     std::unique_ptr<Store> store_;
+    std::optional<LifetimeClock::Mark> last_lifetime_;
     std::map<std::string, Roster> written_;  ///< rosters as add_contact() made them
     std::unique_ptr<Server> server_;
     std::unique_ptr<ServerOperations> operations_;

@@ -1,14 +1,10 @@
-// The simulated world: SimNet, SimDns and SimClock, with the shards of all servers run in turn on
-// the calling thread.
+#include "tests/support/scene_sim.h"
+
 #include <algorithm>
 #include <utility>
 
 #include "gateway/server/server.h"
 #include "gateway/store/memory.h"
-#include "tests/support/scene_world.h"
-#include "tests/support/sim_clock.h"
-#include "tests/support/sim_dns.h"
-#include "tests/support/sim_net.h"
 
 namespace causeway::scene {
 namespace {
@@ -143,107 +139,97 @@ private:
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
-class SimDnsTable final : public SceneDns {
-public:
-    explicit SimDnsTable(SimDns& dns) : dns_(dns) {}
-    void set_srv(const std::string& name, std::vector<SrvRecord> records) override {
-        dns_.set_srv(name, std::move(records));
-    }
-    void set_addresses(const std::string& host, std::vector<std::string> addresses) override {
-        dns_.set_addresses(host, addresses);
-    }
-    void set_absent(const std::string& name) override { dns_.set_absent(name); }
-    void set_failing(const std::string& name) override { dns_.set_retry(name); }
-    void set_silent(const std::string& name) override { dns_.set_never(name); }
-
-private:
-    SimDns& dns_;
-};
-
-class SimWorld final : public SceneWorld {
-public:
-    /// How long one waits for something that is due.
-    static constexpr Duration patience{3000};
-
-    explicit SimWorld(const Mode& mode)
-        : net_(loop_, {.read_piece = mode.piece, .write_piece = mode.piece}),
-          dns_(loop_),
-          table_(dns_) {}
-
-    [[nodiscard]] bool simulated() const override { return true; }
-    [[nodiscard]] const Clock& clock() const override { return clock_; }
-    [[nodiscard]] SceneDns& dns() override { return table_; }
-    [[nodiscard]] Network& network() override { return net_; }
-    [[nodiscard]] std::string address(unsigned machine) const override {
-        return "192.0.2." + std::to_string(machine);
-    }
-    [[nodiscard]] std::unique_ptr<Network> network_for(Shard& shard) override {
-        return std::make_unique<ShardNetwork>(shard, net_);
-    }
-    [[nodiscard]] Result<std::unique_ptr<Resolver>> resolver_for(Shard& shard) override {
-        return std::unique_ptr<Resolver>(std::make_unique<ShardResolver>(shard, dns_));
-    }
-    [[nodiscard]] std::unique_ptr<Store> make_store(const std::string&) override {
-        return std::make_unique<MemoryStore>();
-    }
-    [[nodiscard]] std::unique_ptr<Store> reopen(std::unique_ptr<Store> store,
-                                                const std::string&) override {
-        return store;  // it answers within the call
-    }
-    [[nodiscard]] Workers& workers() override { return workers_; }
-    void add(Server& server) override { servers_.push_back(&server); }
-    void remove(Server& server) override { std::erase(servers_, &server); }
-
-    void settle() override {
-        for (std::size_t done = 1; done != 0;) {
-            done = loop_.run_until_idle();
-            for (Server* server : servers_) done += server->shards().run_until_idle();
-        }
-    }
-    void go_on() override { settle(); }
-    bool wait_until(const std::function<bool()>& done) override {
-        settle();
-        for (Duration waited{0}; !done();) {
-            if (waited >= patience) return false;
-            waited += step(patience - waited);
-        }
-        return true;
-    }
-    void pass(Duration time) override {
-        settle();
-        for (Duration passed{0}; passed < time;) passed += step(time - passed);
-    }
-    void set_reachable(const Endpoint& at, bool reachable) override {
-        net_.set_behaviour(at, reachable ? SimBehaviour::normal : SimBehaviour::swallows);
-    }
-    [[nodiscard]] Executor& here() override { return loop_; }
-
-private:
-    /// Lets time pass until something is due, at most `most`; returns how much.
-    Duration step(Duration most) {
-        Duration next = most;
-        for (Server* server : servers_) {
-            Shards& shards = server->shards();
-            for (unsigned i = 0; i < shards.count(); ++i) {
-                next = shards[i].timers().until_next(next);
-            }
-        }
-        next = std::min(std::max(next, TimerWheel::tick), most);
-        clock_.advance(next);
-        settle();
-        return next;
-    }
-
-    SimClock clock_;
-    SimLoop loop_;
-    SimNet net_;
-    SimDns dns_;
-    SimDnsTable table_;
-    Workers workers_{0};
-    std::vector<Server*> servers_;
-};
-
 }  // namespace
+
+SimWorld::SimWorld(const Mode& mode)
+    : net_(loop_, {.read_piece = mode.piece, .write_piece = mode.piece}),
+      dns_(loop_),
+      table_(dns_) {}
+
+std::string SimWorld::address(unsigned machine) const {
+    return "192.0.2." + std::to_string(machine);
+}
+
+std::unique_ptr<Network> SimWorld::network_for(Shard& shard) {
+    return std::make_unique<ShardNetwork>(shard, net_);
+}
+
+Result<std::unique_ptr<Resolver>> SimWorld::resolver_for(Shard& shard) {
+    return std::unique_ptr<Resolver>(std::make_unique<ShardResolver>(shard, dns_));
+}
+
+std::unique_ptr<Store> SimWorld::make_store(const std::string& /*name*/) {
+    return std::make_unique<MemoryStore>();
+}
+
+std::unique_ptr<Store> SimWorld::reopen(std::unique_ptr<Store> store, const std::string& /*name*/) {
+    return store;  // it answers within the call
+}
+
+void SimWorld::remove(Server& server) {
+    std::erase(servers_, &server);
+    frozen_.erase(&server);
+}
+
+void SimWorld::set_reachable(const Endpoint& at, bool reachable) {
+    net_.set_behaviour(at, reachable ? SimBehaviour::normal : SimBehaviour::swallows);
+}
+
+void SimWorld::set_frozen(Server& server, bool frozen) {
+    if (frozen) {
+        frozen_.insert(&server);
+    } else {
+        frozen_.erase(&server);
+    }
+}
+
+void SimWorld::settle() {
+    for (std::size_t done = 1; done != 0;) {
+        done = loop_.run_until_idle();
+        for (Server* server : servers_) {
+            if (!frozen_.contains(server)) done += server->shards().run_until_idle();
+        }
+    }
+}
+
+bool SimWorld::work(std::size_t choice) {
+    std::vector<Shard*> shards;
+    for (Server* server : servers_) {
+        if (frozen_.contains(server)) continue;
+        for (unsigned i = 0; i < server->shards().count(); ++i) {
+            shards.push_back(&server->shards()[i]);
+        }
+    }
+    const std::size_t which = choice % (shards.size() + 1);
+    return which == shards.size() ? loop_.run_one() : shards[which]->turn(Duration::zero()) != 0;
+}
+
+bool SimWorld::wait_until(const std::function<bool()>& done) {
+    settle();
+    for (Duration waited{0}; !done();) {
+        if (waited >= patience) return false;
+        waited += step(patience - waited);
+    }
+    return true;
+}
+
+void SimWorld::pass(Duration time) {
+    settle();
+    for (Duration passed{0}; passed < time;) passed += step(time - passed);
+}
+
+Duration SimWorld::step(Duration most) {
+    Duration next = most;
+    for (Server* server : servers_) {
+        if (frozen_.contains(server)) continue;
+        Shards& shards = server->shards();
+        for (unsigned i = 0; i < shards.count(); ++i) next = shards[i].timers().until_next(next);
+    }
+    next = std::min(std::max(next, TimerWheel::tick), most);
+    clock_.advance(next);
+    settle();
+    return next;
+}
 
 std::unique_ptr<SceneWorld> make_simulated_world(const Mode& mode) {
     return std::make_unique<SimWorld>(mode);
