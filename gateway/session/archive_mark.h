@@ -40,6 +40,8 @@ public:
     /// above every id that was allotted. Where the mark stands now, if it could be moved.
     std::optional<std::uint64_t> advance(unsigned shard, std::uint64_t lowest,
                                          std::uint64_t newest);
+    /// Where it stands, once it has been moved.
+    [[nodiscard]] std::uint64_t mark() const { return mark_; }
     /// What the run before left above the mark is listed (archive_recovery.h), and the store has
     /// the mark at `mark`, which is not above any id of this run: from now on it may move.
     void recovered(std::uint64_t mark);

@@ -1,6 +1,7 @@
 #include "gateway/session/ledger.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "gateway/base/log.h"
@@ -99,6 +100,8 @@ HoldId Ledger::keep(PacketRef packet, AcknowledgementTicket ticket, StoreKey sto
                                           .number = number,
                                           .kept = std::move(kept)})
                        .first->second;
+    // Or a crash, however much later, would list it again when it has long been delivered.
+    if (entry.packet->archived()) move_mark_soon();
     happened(id, entry, LedgerEvent::release);
     return id;
 }
@@ -244,10 +247,12 @@ void Ledger::written(HoldId id) {
 }
 
 void Ledger::erase_row(const Entry& entry) {
-    erased_.log_erase(entry.store_key.store, entry.store_key.owner, entry.row);
-    erased_rows_.push_back(entry.row);
+    erased_.push_back({.store = entry.store_key.store,
+                       .owner = entry.store_key.owner,
+                       .row = entry.row,
+                       .known = true});
     ++erasing_;
-    if (erased_rows_.size() >= erase_at_once) {
+    if (erased_.size() >= erase_at_once) {
         erase_now();
     } else {
         commit_soon();
@@ -263,13 +268,13 @@ void Ledger::commit_soon() {
 }
 
 void Ledger::erase(const StoreKey& key, std::uint64_t row) {
-    erased_.log_erase(key.store, key.owner, row);
+    erased_.push_back({.store = key.store, .owner = key.owner, .row = row});
     commit_soon();
 }
 
 void Ledger::erase_now() {
     hub_.stream_records.hurry();
-    if (erased_.empty() && !hub_.stream_records.pending()) return;
+    if (erased_.empty() && mark_due_ != MarkDue::now && !hub_.stream_records.pending()) return;
     erase_timer_.cancel();
     hub_.shard.mark_dirty(*this);
 }
@@ -312,6 +317,7 @@ void Ledger::on_timer(std::uint32_t which) {
         copies_.add(std::move(copy));
         hub_.shard.mark_dirty(*this);
     }
+    try_extras_again();
     for (const HoldId id : std::exchange(retry_, {})) {
         const auto found = entries_.find(id);
         if (found != entries_.end()) happened(id, found->second, LedgerEvent::store);
@@ -323,7 +329,8 @@ void Ledger::flush() { commit_due(); }
 void Ledger::commit_due() {
     erase_timer_.cancel();
     commit_copies();
-    Batch batch = std::exchange(erased_, Batch{});
+    Extras extras;
+    Batch batch = take_extras(extras);
     std::vector<HoldId> ids;
     StreamRecords& records = hub_.stream_records;
     const auto commit_part = [&] {
@@ -332,8 +339,8 @@ void Ledger::commit_due() {
         if (batch.empty() && !notes) return;
         this->commit(std::exchange(batch, Batch{}),
                      [this, round, ids = std::exchange(ids, {}),
-                      erased = std::exchange(erased_rows_, {})](const Outcome& outcome) {
-                         committed(ids, erased, outcome);
+                      extras = std::exchange(extras, {})](const Outcome& outcome) mutable {
+                         committed(ids, std::move(extras), outcome);
                          if (round != 0) hub_.stream_records.written(round, outcome);
                      });
     };
@@ -348,6 +355,19 @@ void Ledger::commit_due() {
         if (batch.bytes() >= batch_bytes) commit_part();
     }
     commit_part();
+}
+
+Batch Ledger::take_extras(Extras& taken) {
+    Batch batch;
+    taken.erased = std::exchange(erased_, {});
+    taken.mark = mark_due_ == MarkDue::now;
+    for (const Erasure& one : taken.erased) batch.log_erase(one.store, one.owner, one.row);
+    if (taken.mark) {
+        mark_due_ = MarkDue::no;
+        batch.map_set(ArchiveMark::store, {}, ArchiveMark::key,
+                      std::to_string(hub_.shared.archive_mark.mark()));
+    }
+    return batch;
 }
 
 /// The batch that makes the message safe says so in the records of the streams that sent it.
@@ -382,12 +402,9 @@ void Ledger::when_readable(std::function<void()> task) {
     commits_.when_answered(std::move(task));
 }
 
-void Ledger::committed(const std::vector<HoldId>& ids, const std::vector<std::uint64_t>& erased,
-                       const Outcome& outcome) {
+void Ledger::committed(const std::vector<HoldId>& ids, Extras extras, const Outcome& outcome) {
     if (!outcome) CAUSEWAY_LOG(error, "store.commit_failed", {"cause", outcome.why()});
-    // If the erasure failed the rows come back at the next login, recognisable by their ids.
-    for (const std::uint64_t row : erased) rows_.erase(row);
-    erasing_ -= erased.size();
+    ended(std::move(extras), outcome);
     for (const HoldId id : ids) {
         const auto found = entries_.find(id);
         if (found == entries_.end()) continue;
@@ -400,6 +417,33 @@ void Ledger::committed(const std::vector<HoldId>& ids, const std::vector<std::ui
         const bool given_up = recipient_has(entry.state) && ++entry.attempts >= archive_attempts;
         happened(id, entry, given_up ? LedgerEvent::given_up : LedgerEvent::failed, outcome);
     }
+}
+
+/// A row that is not erased would be delivered once more, to the next session or after a restart;
+/// so would be what stands above a mark that is not moved, after a crash.
+void Ledger::ended(Extras extras, const Outcome& outcome) {
+    if (!outcome && extras.mark && mark_due_ == MarkDue::no) mark_due_ = MarkDue::later;
+    std::size_t forgotten = 0;
+    for (Erasure& one : extras.erased) {
+        if (!outcome && erased_again_.size() < erase_again_most) {
+            erased_again_.push_back(std::move(one));
+            continue;
+        }
+        if (!outcome) ++forgotten;
+        if (!one.known) continue;
+        rows_.erase(one.row);
+        --erasing_;
+    }
+    if (!erased_again_.empty() || mark_due_ == MarkDue::later) arm_retry_timer();
+    if (forgotten > 0) {
+        CAUSEWAY_LOG(error, "store.not_erased", {"messages", forgotten}, {"cause", outcome.why()});
+    }
+}
+
+void Ledger::try_extras_again() {
+    std::ranges::move(std::exchange(erased_again_, {}), std::back_inserter(erased_));
+    if (mark_due_ == MarkDue::later) mark_due_ = MarkDue::now;
+    if (!erased_.empty() || mark_due_ == MarkDue::now) hub_.shard.mark_dirty(*this);
 }
 
 }  // namespace causeway

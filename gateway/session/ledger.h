@@ -55,6 +55,8 @@ public:
     static constexpr Duration erase_within{1000};
     /// Rows that wait so; one more makes them go at once.
     static constexpr std::size_t erase_at_once = 1000;
+    /// Rows whose erasure failed and is tried again; what comes on top is delivered once more.
+    static constexpr std::size_t erase_again_most = 10'000;
     /// After a commit failed for a message that is still on its way.
     static constexpr Duration retry_after{1000};
     /// The store refuses a batch larger than its queue: a turn that has more to store commits in
@@ -162,6 +164,21 @@ private:
             all.push_back(std::move(copy));
         }
     };
+    /// A row that is done with.
+    struct Erasure {
+        std::string_view store;  ///< a constant
+        std::string owner;
+        std::uint64_t row = 0;
+        bool known = false;  ///< it stands in rows_ until it is erased
+    };
+    /// What goes with a batch beside messages, and again where that failed.
+    struct Extras {
+        std::vector<Erasure> erased;
+        bool mark = false;  ///< where the archive mark stands
+    };
+    /// When the archive mark is written: with the next commit, or after the pause that follows one
+    /// that failed.
+    enum class MarkDue : unsigned char { no, now, later };
     /// Messages that wait equally long, the oldest first. Some have had their outcome meanwhile.
     struct Waiting {
         TimePoint until;
@@ -181,8 +198,10 @@ private:
     [[nodiscard]] Duration age(const Entry& entry) const;
     void flush() override;
     void commit_due();
-    void committed(const std::vector<HoldId>& ids, const std::vector<std::uint64_t>& erased,
-                   const Outcome& outcome);
+    [[nodiscard]] Batch take_extras(Extras& taken);
+    void committed(const std::vector<HoldId>& ids, Extras extras, const Outcome& outcome);
+    void ended(Extras extras, const Outcome& outcome);
+    void try_extras_again();
     /// Leads the message on to its next state; `why` is the failure, if that is the event. The
     /// entry may be gone afterwards.
     void happened(HoldId id, Entry& entry, LedgerEvent event, const Outcome& why = {});
@@ -204,14 +223,16 @@ private:
     void send_unlisted(HoldId id, Entry& entry);
     void list_archived();
     void move_mark();
+    void move_mark_soon();
 
     Hub& hub_;
     std::unordered_map<HoldId, Entry> entries_;
     AcknowledgementPace pace_;
     std::array<std::deque<Waiting>, wait_classes> waiting_;
     std::vector<HoldId> due_;
-    Batch erased_;  ///< rows that are done with, erased with the next commit
-    std::vector<std::uint64_t> erased_rows_;
+    std::vector<Erasure> erased_;        ///< with the next commit
+    std::vector<Erasure> erased_again_;  ///< a commit failed for them
+    MarkDue mark_due_ = MarkDue::no;
     CommitOrder commits_;
     std::size_t erasing_ = 0;  ///< rows whose erasure is not known yet, waiting ones included
     TimePoint timer_at_{};     ///< when timer_ is due, while armed

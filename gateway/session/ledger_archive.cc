@@ -95,6 +95,10 @@ void Ledger::send_unlisted(HoldId id, Entry& entry) {
     const bool admitted =
         hub_.shared.archive_mark.admit(hub_.shard.index(), row, unlisted_.lowest());
     happened(id, entry, admitted ? LedgerEvent::archive : LedgerEvent::store);
+    move_mark_soon();
+}
+
+void Ledger::move_mark_soon() {
     if (!list_timer_.armed()) {
         hub_.shard.timers().arm(list_timer_, list_after, *this, list_due);
     }
@@ -112,21 +116,20 @@ void Ledger::list_archived() {
         return false;
     });
     move_mark();
-    if (!unlisted_.empty()) {
-        hub_.shard.timers().arm(list_timer_, list_after, *this, list_due);
-    }
+    if (!unlisted_.empty()) move_mark_soon();
 }
 
 void Ledger::move_mark() {
     const auto mark = hub_.shared.archive_mark.advance(hub_.shard.index(), unlisted_.lowest(),
                                                        hub_.shared.ids.next_id());
     if (!mark) return;
-    erased_.map_set(ArchiveMark::store, {}, ArchiveMark::key, std::to_string(*mark));
+    mark_due_ = MarkDue::now;
     hub_.shard.mark_dirty(*this);
 }
 
 void Ledger::finish() {
     for (Copy& copy : std::exchange(copies_again_, {}).all) copies_.add(std::move(copy));
+    try_extras_again();
     for (auto& [id, entry] : entries_) {
         // Neither ends the entry.
         happened(id, entry, LedgerEvent::list);
