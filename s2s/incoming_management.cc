@@ -207,6 +207,7 @@ void IncomingStream::finish_resumption() {
 void IncomingStream::give_up_resumption() {
     const std::unique_ptr<Receipts> receipts = release_receipts();
     receipts->forget();
+    if (link_ != nullptr) link_->broke();
     refuse_management("resource-constraint", receipts->handled());
 }
 

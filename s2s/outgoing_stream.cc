@@ -348,11 +348,20 @@ void OutgoingStream::fail_target(const Outcome& why) {
 
 void OutgoingStream::stop(const Outcome& why) {
     if (state_ == State::stopped) return;
-    const bool established = state_ == State::established;
-    state_ = State::stopped;
+    const bool established = std::exchange(state_, State::stopped) == State::established;
+    if (stream_ != nullptr) stream_->close();
+    ended(established, why);
+}
+
+/// The connection breaks, without a farewell, when the owner lets go of this.
+void OutgoingStream::break_off(const Outcome& why) {
+    if (state_ == State::stopped) return;
+    ended(std::exchange(state_, State::stopped) == State::established, why);
+}
+
+void OutgoingStream::ended(bool established, const Outcome& why) {
     timer_.cancel();
     total_.cancel();
-    if (stream_ != nullptr) stream_->close();
     // A verdict on us or on a certificate outweighs that the other targets did not answer.
     const Outcome& verdict =
         !established && !why.ok() && !last_failure_.ok() && last_failure_.cause() != Cause::retry

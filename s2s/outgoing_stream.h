@@ -73,7 +73,9 @@ public:
     void close();
     /// The owner goes away: no further calls. Then hand it to Shard::condemn.
     void disown();
-    void fail(const Outcome& why) override { stop(why); }
+    /// Closed in good order it could not be resumed (XEP-0198 §5), and a peer that was only slow has
+    /// what is then sent again.
+    void fail(const Outcome& why) override { break_off(why); }
 
     [[nodiscard]] State state() const { return state_; }
     /// Only between `opening` and `established`.
@@ -159,6 +161,8 @@ private:
     void ready();
     void fail_target(const Outcome& why);
     void stop(const Outcome& why);
+    void break_off(const Outcome& why);
+    void ended(bool established, const Outcome& why);
     void sharer_answered(const Element& element);
     void expect_progress(std::chrono::seconds within);
     [[nodiscard]] bool negotiating() const {
