@@ -76,6 +76,10 @@ public:
     /// The process ends: the session does, and can go on in the next.
     void leave_process(std::string_view text);
     [[nodiscard]] bool has_record() const { return record_ != nullptr; }
+    /// It can go on in the next process, and something that the client sent is not safe yet.
+    [[nodiscard]] bool awaits_outcomes() const {
+        return record_ != nullptr && management_->open() != 0;
+    }
 
     /// How long a client that resumes waits for what it sent before to be safe.
     static constexpr Duration resume_patience{10'000};

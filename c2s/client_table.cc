@@ -122,7 +122,9 @@ void ClientTable::each_session(const std::function<void(ClientSession&)>& visit)
 void ClientTable::end_detached() {
     std::vector<ClientSession*> detached;
     each_session([&](ClientSession& session) {
-        if (session.detached()) detached.push_back(&session);
+        // What has left for another domain has its outcome soon; without it the next process would
+        // let the client send it again.
+        if (session.detached() && !session.awaits_outcomes()) detached.push_back(&session);
     });
     for (ClientSession* session : detached) session->leave_process({});
 }

@@ -131,6 +131,9 @@ void ClientSession::written(bool durable) {
 void ClientSession::leave_process(std::string_view text) {
     // Before its presence is gone.
     save_state();
+    if (record_ != nullptr && account_.at_rest()) {
+        static_cast<void>(hub_.stream_records.handled(holder_id_, management_->handled()));
+    }
     record_.reset();
     evict(stream_error::system_shutdown, text);
 }
