@@ -5,6 +5,7 @@ for moments that the seed chose."""
 
 import asyncio
 import random
+import resource
 import signal
 
 from lab import LabError, until
@@ -16,11 +17,12 @@ THERE_SECONDS = 120
 LONGEST_DELAY_SECONDS = 0.05
 LONGEST_DOWN_SECONDS = 0.3
 LONGEST_STOP_SECONDS = 2.0
+LONGEST_FULL_SECONDS = 3.0
 
 
 class Faults:
-    """`counts`: how many kills, cuts and stops. If messages go `across`, every fourth cut is one of
-    the link between the servers."""
+    """`counts`: how many kills, cuts, stops and full disks. If messages go `across`, every fourth cut
+    is one of the link between the servers."""
 
     def __init__(self, servers, clients, across, total, seed, counts, journal):
         self._servers = servers
@@ -35,7 +37,7 @@ class Faults:
         self.done = {}
         links = counts["cuts"] // 4 if across else 0
         kinds = (["kill"] * counts["kills"] + ["cut"] * (counts["cuts"] - links)
-                 + ["link"] * links + ["stop"] * counts["stop"])
+                 + ["link"] * links + ["stop"] * counts["stop"] + ["full"] * counts["full"])
         self._random.shuffle(kinds)
         # Not before the first messages are on their way, nor after the last.
         self._plan = sorted((self._random.randint(total // 50, total * 49 // 50), number, kind)
@@ -94,6 +96,17 @@ class Faults:
             server.process.signal(signal.SIGCONT)
         self._count("stops")
 
+    async def _full(self):
+        """No file of the server can grow, nor be written to at all."""
+        server = self._random.choice(self._servers)
+        seconds = self._random.uniform(0.1, LONGEST_FULL_SECONDS)
+        async with self._locks[server.domain]:
+            self._journal(f"the disk of {server.domain} is full for {seconds:.2f} s")
+            limit_files(server, 0)
+            await asyncio.sleep(seconds)
+            limit_files(server, resource.RLIM_INFINITY)
+        self._count("full disks")
+
     async def _cut(self):
         client = self._random.choice(self._clients)
         how = self._random.choice(("reset", "reset", "leave", "twice"))
@@ -120,6 +133,13 @@ class Faults:
             self._journal(f"link {local} to {peer}: cut")
             await reset_connection(local, peer)
         self._count("cuts of links")
+
+
+def limit_files(server, size):
+    """Refuses the server's process what it writes beyond that size of a file, until told otherwise."""
+    _, hard = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+    soft = hard if size == resource.RLIM_INFINITY else size
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (soft, hard))
 
 
 async def established_links():

@@ -8,8 +8,9 @@ Two Causeways of two domains, with archives, on disk, in namespaces of their own
 that resume their sessions (XEP-0198) send each other numbered messages, half of the pairs within
 one domain, half across the two. Meanwhile either server is killed with SIGKILL and started again,
 connections of clients and between servers are reset, clients come back from another network while
-the server still takes their old connection for whole, and servers are stopped for a while. When all
-of that is over and every message has an outcome, or nothing happens any more, each is judged:
+the server still takes their old connection for whole, servers are stopped for a while, and, where
+--full says so, cannot write to their disks for a while. When all of that is over and every message
+has an outcome, or nothing happens any more, each is judged:
 
     lost         acknowledged to its sender, and neither read nor refused
     duplicated   read more than once by the same client, over all of its connections
@@ -74,6 +75,8 @@ def parse_arguments():
                         help="of connections, a quarter of them between servers (%(default)s)")
     parser.add_argument("--stop", type=int, default=1,
                         help="times that a server is stopped and goes on (%(default)s)")
+    parser.add_argument("--full", type=int, default=0,
+                        help="times that a server's disk takes nothing for a while (%(default)s)")
     parser.add_argument("--pairs", type=int, default=8, help="of clients (%(default)s)")
     parser.add_argument("--in-flight", type=int, default=5,
                         help="messages of one client that wait for their acknowledgement")
@@ -215,7 +218,7 @@ class Run:
         self.faults = Faults(self.servers, self.clients, any(flow.across for flow in self.flows),
                              arguments.messages, self.seed,
                              {"kills": arguments.kills, "cuts": arguments.cuts,
-                              "stop": arguments.stop}, self.journal)
+                              "stop": arguments.stop, "full": arguments.full}, self.journal)
         for flow in self.flows:
             flow.pump()
         await self._until_quiet(lambda: self.faults.over() and all(
