@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <boost/json.hpp>
+#include <functional>
 #include <utility>
 
 namespace causeway {
@@ -14,6 +15,22 @@ namespace json = boost::json;
 
 /// Of an address; a roster group has less.
 constexpr std::size_t longest_name = Jid::max_size;
+/// Rules from which it pays to work out the tags of an asker.
+constexpr std::size_t long_list = 16;
+/// Labels of a domain of which tags are worked out; who has more is compared with every rule.
+constexpr std::size_t tagged_labels = 16;
+
+/// Never 0.
+std::uint32_t tag_of(AccessSubject::Kind kind, std::string_view name) {
+    constexpr std::size_t spread = 0x9e3779b1;  // the kinds lie far from each other
+    const std::size_t hash =
+        std::hash<std::string_view>{}(name) + spread * static_cast<std::size_t>(kind);
+    return static_cast<std::uint32_t>(hash) | (std::uint32_t{1} << 31U);
+}
+
+std::string_view subscription_of(const AccessAsker& asker) {
+    return asker.contact == nullptr ? "none" : asker.contact->state.name();
+}
 
 constexpr std::array<std::pair<AccessAct, std::string_view>, 5> acts{{
     {AccessAct::subscribe, "subscribe"},
@@ -152,12 +169,40 @@ bool AccessSubject::names(const AccessAsker& asker) const {
         case Kind::group:
             return asker.contact != nullptr &&
                    std::ranges::find(asker.contact->groups, name_) != asker.contact->groups.end();
-        case Kind::subscription:
-            return (asker.contact == nullptr ? "none" : asker.contact->state.name()) == name_;
+        case Kind::subscription: return subscription_of(asker) == name_;
         case Kind::anonymous: return asker.anonymous;
         case Kind::anyone: return true;
     }
     return false;
+}
+
+std::uint32_t AccessSubject::tag() const {
+    return kind_ == Kind::anonymous || kind_ == Kind::anyone ? 0 : tag_of(kind_, name_);
+}
+
+AccessTags::AccessTags(const AccessAsker& asker) {
+    using Kind = AccessSubject::Kind;
+    add(Kind::jid, asker.full);
+    add(Kind::jid, asker.bare);
+    add(Kind::domain, asker.domain);
+    add(Kind::subscription, subscription_of(asker));
+    if (asker.contact != nullptr) {
+        for (const std::string& group : asker.contact->groups) add(Kind::group, group);
+    }
+    std::string_view domain = asker.domain;
+    for (std::size_t labels = 0; !domain.empty(); ++labels) {
+        if (labels == tagged_labels) {
+            bits_.set();
+            return;
+        }
+        add(Kind::domain_tree, domain);
+        const std::size_t dot = domain.find('.');
+        domain.remove_prefix(dot == std::string_view::npos ? domain.size() : dot + 1);
+    }
+}
+
+void AccessTags::add(AccessSubject::Kind kind, std::string_view name) {
+    bits_.set(tag_of(kind, name) % bits);
 }
 
 std::string AccessSubject::text() const {
@@ -239,9 +284,13 @@ std::string AccessRule::sentence() const {
 
 const AccessRule* AccessRules::find(const AccessAsker& asker, AccessAct act, Which which) const {
     if (!about(act)) return nullptr;
-    for (const AccessRule& rule : rules_) {
-        if (which != Which::all && rule.waived != (which == Which::waived)) continue;
-        if (rule.act == act && rule.subject.names(asker)) return &rule;
+    const AccessTags tags = rules_.size() < long_list ? AccessTags() : AccessTags(asker);
+    for (std::size_t i = 0; i < keys_.size(); ++i) {
+        const Key& key = keys_[i];
+        if (which != Which::all && key.waived != (which == Which::waived)) continue;
+        if (key.act == act && tags.may_have(key.tag) && rules_[i].subject.names(asker)) {
+            return &rules_[i];
+        }
     }
     return nullptr;
 }
@@ -271,9 +320,11 @@ void AccessRules::clear() {
 void AccessRules::index() {
     acts_ = 0;
     polite_ = false;
+    keys_.clear();
     for (const AccessRule& rule : rules_) {
         acts_ |= 1U << static_cast<unsigned>(rule.act);
         polite_ = polite_ || rule.answer == AccessAnswer::polite;
+        keys_.push_back({.tag = rule.subject.tag(), .act = rule.act, .waived = rule.waived});
     }
 }
 

@@ -3,7 +3,9 @@
 // the subject and the act decides. AccountAccess (account_access.h) asks the lists in their order.
 #pragma once
 
+#include <bitset>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -73,6 +75,9 @@ public:
     static Result<AccessSubject> parse(std::string_view text);
 
     [[nodiscard]] bool names(const AccessAsker& asker) const;
+    /// A number that two subjects have in common if they are the same, and seldom otherwise; 0 if
+    /// the subject is not told by a name.
+    [[nodiscard]] std::uint32_t tag() const;
     /// As parse() takes it.
     [[nodiscard]] std::string text() const;
     /// As it stands in a sentence.
@@ -100,6 +105,23 @@ struct AccessRule {
     [[nodiscard]] std::string sentence() const;
     /// The answer as parse() takes it.
     [[nodiscard]] std::string answer_text() const;
+};
+
+/// The tags of all subjects that can name an asker, as bits: a rule of any other is passed over.
+class AccessTags {
+public:
+    /// All of them: nothing is passed over.
+    AccessTags() { bits_.set(); }
+    explicit AccessTags(const AccessAsker& asker);
+
+    [[nodiscard]] bool may_have(std::uint32_t tag) const { return tag == 0 || bits_[tag % bits]; }
+
+private:
+    static constexpr std::size_t bits = 512;
+
+    void add(AccessSubject::Kind kind, std::string_view name);
+
+    std::bitset<bits> bits_;
 };
 
 /// One ordered list.
@@ -132,10 +154,18 @@ public:
     static std::optional<AccessRules> read(std::string_view text);
 
 private:
+    /// What is looked at of a rule before its text: a long list is walked for every asker.
+    struct Key {
+        std::uint32_t tag;
+        AccessAct act;
+        bool waived;
+    };
+
     void index();
 
     std::vector<AccessRule> rules_;
-    unsigned acts_ = 0;  ///< bits of the acts that rules are about
+    std::vector<Key> keys_;  ///< of rules_, in their order
+    unsigned acts_ = 0;      ///< bits of the acts that rules are about
     bool polite_ = false;
 };
 

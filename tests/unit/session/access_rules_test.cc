@@ -2,7 +2,11 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include <chrono>
+#include <array>
+#include <ctime>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "gateway/session/access_rules.h"
 #include "gateway/session/presence_view.h"
@@ -78,6 +82,53 @@ TEST_CASE("access rules: the first that names subject and act decides") {
     CHECK_FALSE(rules.remove(0));
 }
 
+TEST_CASE("access rules: a long list is answered as if each rule were looked at") {
+    RosterItem friendly = contact(true, true, {"Friends", "Family"});
+    std::vector<std::pair<Jid, const RosterItem*>> askers;
+    std::string many_labels = "test";
+    for (int label = 0; label < 30; ++label) many_labels.insert(0, "x.");
+    for (const std::string& text :
+         {std::string("b.test"), std::string("romeo@b.test"), std::string("romeo@b.test/orchard"),
+          std::string("tybalt@x.b.test"), std::string("x@y.x.b.test/z"), "romeo@" + many_labels}) {
+        askers.emplace_back(*Jid::parse(text), nullptr);
+        askers.emplace_back(*Jid::parse(text), &friendly);
+    }
+    const std::array subjects{"jid:romeo@b.test",
+                              "jid:romeo@b.test/orchard",
+                              "domain:b.test",
+                              "domain:*.b.test",
+                              "domain:*.x.b.test",
+                              "domain:*.x.x.test",
+                              "domain:*.test",
+                              "group:Friends",
+                              "group:Family",
+                              "subscription:both",
+                              "subscription:none",
+                              "anonymous",
+                              "anyone"};
+    for (const char* subject : subjects) {
+        AccessRules rules;
+        for (int i = 0; i < 40; ++i) {
+            rules.insert(rule(fmt::format("jid:person{}@b.test", i), "write", "deny"), 1000);
+            rules.insert(rule(fmt::format("domain:*.d{}.test", i), "write", "deny"), 1000);
+        }
+        rules.insert(rule(subject, "see", "nothing"), 1000);
+        rules.insert(rule(subject, "write", "hold"), 1000);
+        rules.insert(rule("anyone", "write", "allow"), 1000);
+        for (const auto& [jid, item] : askers) {
+            for (const bool anonymous : {false, true}) {
+                const AccessAsker asker(jid, item, anonymous);
+                CAPTURE(subject);
+                CAPTURE(jid.full());
+                const AccessRule* found = rules.find(asker, AccessAct::write);
+                REQUIRE(found != nullptr);
+                CHECK(rules.number_of(*found) ==
+                      (rule(subject, "write", "hold").subject.names(asker) ? 82 : 83));
+            }
+        }
+    }
+}
+
 TEST_CASE("access rules: what is written is read again, and damage is noticed") {
     AccessRules rules;
     AccessRule waived = rule("domain:*.b.test", "see", "nothing");
@@ -105,14 +156,15 @@ TEST_CASE("access rules: 500 rules are walked in less than 2 microseconds") {
     const Jid stranger = *Jid::parse("person-500@b.test");
     constexpr int times = 10'000;
     std::size_t found = 0;
-    const auto begin = std::chrono::steady_clock::now();
+    const std::clock_t begin = std::clock();
     for (int i = 0; i < times; ++i) {
         found += rules.find({stranger, nullptr, false}, AccessAct::write) != nullptr;
     }
-    const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - begin;
+    constexpr double microseconds = 1e6 / CLOCKS_PER_SEC;
+    const double took = static_cast<double>(std::clock() - begin) * microseconds;
     CHECK(found == 0);
-    // Not judged here: a machine that does something else at the same time is slow.
-    MESSAGE(fmt::format("{:.2f} microseconds", took.count() / times));
+    // Not judged here: a build with sanitizers is slow.
+    MESSAGE(fmt::format("{:.2f} microseconds of CPU time", took / times));
 }
 
 TEST_CASE("presence view: what is written is read again") {
