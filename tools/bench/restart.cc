@@ -63,7 +63,8 @@ public:
         : bench_(bench),
           options_(options),
           places_(options.sessions, Place::waiting),
-          heard_(options.sessions) {
+          heard_(options.sessions),
+          last_(options.sessions) {
         counts_[static_cast<std::size_t>(Place::waiting)] = options.sessions;
     }
 
@@ -139,6 +140,10 @@ public:
             options_.sessions, seconds_between(began_, first_resumed_),
             seconds_between(began_, last_resumed_), count(Place::refused), expected(), lost, twice_,
             out_of_order_);
+        if (twice_ > 0) {
+            report.values["first_twice"] = first_twice_;
+            report.line += fmt::format(" (twice: {})", first_twice_);
+        }
         if (count(Place::refused) > 0) {
             report.line += fmt::format(" (not resumed: {})", last_reason_);
         }
@@ -224,9 +229,12 @@ private:
         std::from_chars(body.data(), body.data() + body.size(), number);
         unsigned& next = heard_[client.index()];
         if (number < next) {
-            ++twice_;
+            if (twice_++ == 0) {
+                first_twice_ = fmt::format("{} after {}", stanza, last_[client.index()]);
+            }
             return;
         }
+        last_[client.index()] = stanza;
         out_of_order_ += number > next ? 1 : 0;
         next = number + 1;
         ++received_;
@@ -260,11 +268,13 @@ private:
     std::vector<Place> places_;
     std::array<std::size_t, places> counts_{};
     std::deque<std::size_t> waiting_;
-    std::vector<unsigned> heard_;  // the number of the next message of each session
+    std::vector<unsigned> heard_;    // the number of the next message of each session
+    std::vector<std::string> last_;  // what each received last
     bool logging_in_ = true;
     bool paused_ = false;
     Failure failure_;
     std::string last_reason_;
+    std::string first_twice_;  // the stanza that came again
     TimePoint began_;
     TimePoint first_resumed_;
     TimePoint last_resumed_;

@@ -29,6 +29,9 @@ class Line:
         self._socket.settimeout(30)
         self._log_in(user)
         if available:
+            # Only such a session is told of answers to requests to subscribe.
+            self.result("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>",
+                        "roster")
             self.send("<presence/>")
 
     def send(self, xml):
@@ -48,8 +51,8 @@ class Line:
 
     def ask(self, question, identifier, to):
         """Microseconds until the answer, or None if none came in time; and the answer's words."""
-        self.send(question.format(id=identifier, to=to, me=self.jid))
         began = time.perf_counter_ns()
+        self.send(question.format(id=identifier, to=to, me=self.jid))
         try:
             while True:
                 answer = self.next()
