@@ -82,7 +82,6 @@ void push_missed(const Account& account, Resource& session, std::string_view ver
     const Roster& roster = account.roster().items();
     const auto since = roster.since(version);
     if (!since || !session.interested) return;
-    session.slots.make(seen_slot).version = *since;
     for (const RosterItem* item : changed_since(roster, *since)) {
         session.deliver(Packet::make(StanzaKind::iq, StanzaType::set, session.jid().bare_jid(),
                                      session.jid(), random_token(9), roster_push(roster, *item)),
@@ -91,6 +90,12 @@ void push_missed(const Account& account, Resource& session, std::string_view ver
 }
 
 void restore(Resource& session, std::string_view version) {
+    // What is saved next has to say no less.
+    const Account* its = session.hub().accounts->find(session.jid().bare());
+    if (its != nullptr && its->loaded()) {
+        const Roster& roster = its->roster().items();
+        session.slots.make(seen_slot).version = roster.since(version).value_or(roster.version());
+    }
     // Once it goes on.
     session.hub().shard.post(
         [&hub = session.hub(), jid = session.jid(), version = std::string(version)] {
@@ -127,10 +132,10 @@ void send_whole(const IqReturn& back, const Roster& roster, bool versioned) {
 void get(const IqRequest& request) {
     request.sender->interested = true;
     const Roster& roster = request.account->roster().items();
-    Seen& seen = request.sender->slots.make(seen_slot);
-    seen.version = roster.version();
-    seen.on_their_way.clear();
     const auto since = roster.since(request.payload.attribute("ver"));
+    Seen& seen = request.sender->slots.make(seen_slot);
+    seen.version = since.value_or(roster.version());  // what follows is on its way
+    seen.on_their_way.clear();
     if (since) {
         send_changes(IqReturn(request), roster, *since);
     } else {

@@ -111,10 +111,13 @@ private:
     static const Slot<CatchingUp> catch_up_slot;
     [[nodiscard]] Resource* catching_up_as(const std::string& resource,
                                            const CatchingUp* key) const;
+    void list_waiting(Resource& session, CatchingUp& task);
+    void look_once_more(Resource& session, CatchingUp& task);
     void send_archived(Resource& session, CatchingUp& task);
     void send_page(Resource& session, CatchingUp& task, const ArchivePage& page);
     void caught_up(Resource& session, CatchingUp& task);
     void go_on_catching_up();
+    [[nodiscard]] PacketRef copy_for(const Resource& session, const ArchiveRow& row) const;
     [[nodiscard]] PacketRef missed_by(const Resource& session, const CatchingUp& task,
                                       const ArchiveRow& row) const;
     [[nodiscard]] PacketRef delayed(const std::string& body, std::uint64_t row,

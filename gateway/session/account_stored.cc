@@ -47,7 +47,9 @@ struct AccountInbox::CatchingUp final : SlotState {
     std::vector<std::uint64_t> waiting;  ///< rows that come by themselves
     ArchiveQuery query;
     std::function<void()> then;
-    bool paused = false;  ///< its client has much to take: room_again() goes on
+    bool paused = false;     ///< its client has much to take: room_again() goes on
+    bool took_long = false;  ///< it was paused in this round: others may have got more meanwhile
+    bool once_more = false;  ///< this is a further round, of what came while it was there
 };
 
 constexpr Slot<AccountInbox::CatchingUp> AccountInbox::catch_up_slot{"catching up"};
@@ -64,6 +66,12 @@ void AccountInbox::catch_up(Resource& session, Missed missed, std::function<void
                   .above = before,
                   .below = rows.empty() ? task.missed.before : rows.back() + 1,
                   .ids = std::move(rows)};
+    list_waiting(session, task);
+}
+
+/// What comes by itself, then the rest.
+void AccountInbox::list_waiting(Resource& session, CatchingUp& task) {
+    task.waiting.clear();
     const auto listed = [this, resource = std::string(session.jid().resource()),
                          key = &task](const Result<std::vector<LogRow>>& waiting) {
         if (Resource* const its = catching_up_as(resource, key)) {
@@ -81,8 +89,8 @@ void AccountInbox::catch_up(Resource& session, Missed missed, std::function<void
     };
     account_.begin_question();
     account_.hub().shared.store.log_list(std::string(store_name),
-                                         std::string(account_.jid().bare()), before, again_at_most,
-                                         account_.hub().shard, listed);
+                                         std::string(account_.jid().bare()), task.query.above,
+                                         again_at_most, account_.hub().shard, listed);
 }
 
 /// nullptr: that session has ended, though another may have its name.
@@ -121,12 +129,16 @@ void AccountInbox::send_page(Resource& session, CatchingUp& task, const ArchiveP
         session.deliver(Packet::of_archive(packet, row.id), Ledger::nothing_open);
         if (!session.crowded()) continue;
         task.query.after = row.id;
-        task.paused = catching_up_paused_ = true;
+        task.paused = task.took_long = catching_up_paused_ = true;
         return;
     }
     const bool first_part = !task.query.ids.empty();
     if (page.complete && !first_part) {
-        caught_up(session, task);
+        if (std::exchange(task.took_long, false) && task.missed.available) {
+            look_once_more(session, task);
+        } else {
+            caught_up(session, task);
+        }
         return;
     }
     task.query.after = page.reached;
@@ -136,6 +148,17 @@ void AccountInbox::send_page(Resource& session, CatchingUp& task, const ArchiveP
                       .below = task.missed.before};
     }
     send_archived(session, task);
+}
+
+/// Until its presence has been said, messages for the account go to its other sessions.
+void AccountInbox::look_once_more(Resource& session, CatchingUp& task) {
+    task.once_more = true;
+    task.missed.since = task.missed.before - 1;
+    task.missed.before = account_.hub().shared.ids.next_id();
+    task.query = {.owner = std::string(account_.jid().bare()),
+                  .above = task.missed.since,
+                  .below = task.missed.before};
+    list_waiting(session, task);
 }
 
 void AccountInbox::go_on_catching_up() {
@@ -152,6 +175,14 @@ void AccountInbox::go_on_catching_up() {
     }
 }
 
+PacketRef AccountInbox::copy_for(const Resource& session, const ArchiveRow& row) const {
+    for (const SessionData& data : account_.hub().shared.features.session_data()) {
+        PacketRef copy = data.copy == nullptr ? nullptr : data.copy(account_, session, row);
+        if (copy != nullptr) return copy;
+    }
+    return nullptr;
+}
+
 /// nullptr: the session is not to have that message, or has it in another way.
 PacketRef AccountInbox::missed_by(const Resource& session, const CatchingUp& task,
                                   const ArchiveRow& row) const {
@@ -163,16 +194,14 @@ PacketRef AccountInbox::missed_by(const Resource& session, const CatchingUp& tas
         PacketRef packet = delayed(row.body, row.id, time_of_id(row.id));
         if (packet == nullptr || account_.access().blocks(packet->from())) return nullptr;
         const Jid& to = packet->to();
+        if (task.once_more && (to.has_resource() || copy_for(session, row) != nullptr))
+            return nullptr;
         if (std::ranges::binary_search(missed.messages, row.id) || to == session.jid() ||
             (!to.has_resource() && missed.available)) {
             return packet;
         }
     }
-    for (const SessionData& data : account_.hub().shared.features.session_data()) {
-        PacketRef copy = data.copy == nullptr ? nullptr : data.copy(account_, session, row);
-        if (copy != nullptr) return copy;
-    }
-    return nullptr;
+    return task.once_more ? nullptr : copy_for(session, row);
 }
 
 void AccountInbox::redeliver() {

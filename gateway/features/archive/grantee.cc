@@ -71,17 +71,19 @@ void tell_owner(Account& account, Grantees& grantees, const Jid& who) {
     drop_old(account, grantees, now, batch);
     const bool away = account.sessions().empty();
     // The log has what the owner is not told.
-    if (grantees.told.contains(who.bare()) || grantees.told.size() >= grantees_remembered ||
-        (away && grantees.told.size() >= most_left_a_day)) {
-        return;
+    const bool only_logged = grantees.told.contains(who.bare()) ||
+                             grantees.told.size() >= grantees_remembered ||
+                             (away && grantees.told.size() >= most_left_a_day);
+    if (!only_logged) {
+        grantees.told.emplace(who.bare(), now);
+        batch.map_set(store_name, account.jid().bare(),
+                      std::string(told_prefix) + std::string(who.bare()), std::to_string(now));
     }
-    grantees.told.emplace(who.bare(), now);
-    batch.map_set(store_name, account.jid().bare(),
-                  std::string(told_prefix) + std::string(who.bare()), std::to_string(now));
+    if (batch.empty()) return;
     account.begin_question();
     account.hub().shared.store.commit(std::move(batch), account.hub().shard,
                                       [&account](const Outcome&) { account.end_question(); });
-    show(account, std::string(who.bare()) + " reads your archive.");
+    if (!only_logged) show(account, std::string(who.bare()) + " reads your archive.");
 }
 
 /// One question that is being answered; it keeps the account.
