@@ -250,7 +250,8 @@ void Ledger::erase_row(const Entry& entry) {
     erased_.push_back({.store = entry.store_key.store,
                        .owner = entry.store_key.owner,
                        .row = entry.row,
-                       .known = true});
+                       .known = true,
+                       .counted = true});
     ++erasing_;
     if (erased_.size() >= erase_at_once) {
         erase_now();
@@ -268,7 +269,9 @@ void Ledger::commit_soon() {
 }
 
 void Ledger::erase(const StoreKey& key, std::uint64_t row) {
-    erased_.push_back({.store = key.store, .owner = key.owner, .row = row});
+    // Whoever reads it meanwhile is not to send it.
+    const bool known = rows_.emplace(row, nothing_open).second;
+    erased_.push_back({.store = key.store, .owner = key.owner, .row = row, .known = known});
     commit_soon();
 }
 
@@ -430,9 +433,8 @@ void Ledger::ended(Extras extras, const Outcome& outcome) {
             continue;
         }
         if (!outcome) ++forgotten;
-        if (!one.known) continue;
-        rows_.erase(one.row);
-        --erasing_;
+        if (one.known) rows_.erase(one.row);
+        if (one.counted) --erasing_;
     }
     if (!erased_again_.empty() || mark_due_ == MarkDue::later) arm_retry_timer();
     if (forgotten > 0) {

@@ -169,7 +169,8 @@ private:
         std::string_view store;  ///< a constant
         std::string owner;
         std::uint64_t row = 0;
-        bool known = false;  ///< it stands in rows_ until it is erased
+        bool known = false;    ///< it stands in rows_ until it is erased
+        bool counted = false;  ///< by erasing_
     };
     /// What goes with a batch beside messages, and again where that failed.
     struct Extras {

@@ -434,6 +434,19 @@ TEST_CASE("ledger: a row that cannot be erased is not free before it could") {
     CHECK(f.rows().empty());
 }
 
+TEST_CASE("ledger: a message that was refused is not sent although the store may have it") {
+    Fixture f;
+    f.store.doubt_next_commits(1);
+    f.ledger().keep(f.message("a"), {}, f.store_key());
+    f.settle();
+    REQUIRE(f.rows().size() == 1);
+    const std::uint64_t row = f.rows().front().id;
+    CHECK(f.ledger().in_flight(row));
+    f.pass_erasure();
+    CHECK(!f.ledger().in_flight(row));
+    CHECK(f.rows().empty());
+}
+
 TEST_CASE("ledger: an entry has one end, and what comes later is nothing") {
     Fixture f;
     const HoldId id = f.hold(1);
