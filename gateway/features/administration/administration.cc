@@ -35,7 +35,7 @@ constexpr std::array options{&administrators};
 using At = AdHocCommand::At;
 namespace verbs = administration;
 
-constexpr std::array<AdHocCommand, 15> commands{{
+constexpr std::array<AdHocCommand, 16> commands{{
     {"http://jabber.org/protocol/admin#add-user", "Add a user", At::domain, nullptr,
      verbs::add_user},
     {"http://jabber.org/protocol/admin#delete-user", "Delete users", At::domain, nullptr,
@@ -52,6 +52,8 @@ constexpr std::array<AdHocCommand, 15> commands{{
      verbs::user_statistics},
     {"http://jabber.org/protocol/admin#get-user-lastlogin", "Show when a user was online last",
      At::domain, nullptr, verbs::user_last_login},
+    {"http://jabber.org/protocol/admin#get-user-roster", "Show a user's contacts", At::domain,
+     nullptr, verbs::user_contacts},
     {"http://jabber.org/protocol/admin#get-registered-users-num", "Count the users", At::domain,
      nullptr, verbs::count_registered},
     {"http://jabber.org/protocol/admin#get-disabled-users-num", "Count the disabled users",

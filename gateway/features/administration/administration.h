@@ -46,5 +46,6 @@ void list_disabled(const AdHocCall& call);
 void list_online(const AdHocCall& call);
 void user_statistics(const AdHocCall& call);
 void user_last_login(const AdHocCall& call);
+void user_contacts(const AdHocCall& call);
 
 }  // namespace causeway::administration

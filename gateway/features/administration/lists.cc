@@ -10,6 +10,8 @@
 #include "gateway/base/clock.h"
 #include "gateway/features/administration/administration.h"
 #include "gateway/features/last_activity.h"
+#include "gateway/session/roster.h"
+#include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
 
 namespace causeway::administration {
@@ -261,6 +263,45 @@ void show_last_login(Hub& hub, const control::UserDetail& user,
                        });
 }
 
+void add_values(XmlBuilder& xml, std::string_view name, std::string_view type,
+                std::string_view label, const std::vector<std::string>& values) {
+    xml.open("field").attribute("var", name).attribute("type", type).attribute("label", label);
+    for (const std::string& value : values) xml.element("value", value);
+    xml.close();
+}
+
+/// As a roster (XEP-0133 §4.7), and as lines for clients that show nothing but fields.
+AdHocAnswer contacts_of(const std::string& jid, const Roster& roster) {
+    std::vector<std::string> lines;
+    XmlBuilder items;
+    items.open("query", ns::roster);
+    for (const auto& [key, item] : roster.items()) {
+        if (!item.listed || lines.size() == rows_limit) continue;
+        lines.push_back(fmt::format("{}, subscription {}", item.jid.bare(), item.state.name()));
+        append_item(items, item);
+    }
+    XmlBuilder xml;
+    open_form(xml, "result", ns::admin);
+    add_values(xml, "accountjids", "jid-multi", "Account", {jid});
+    add_values(xml, "contacts", "text-multi", "Contacts", lines);
+    xml.raw(items.take());
+    return AdHocAnswer::result(xml.take(), lines.size() == roster.listed_count()
+                                               ? std::string{}
+                                               : fmt::format("These are the first {} of {}.",
+                                                             lines.size(), roster.listed_count()));
+}
+
+void show_contacts(Hub& hub, const control::UserDetail& user,
+                   const std::vector<control::SessionRow>&, const Answer& answer) {
+    const std::string& jid = user.user.jid;
+    hub.shared.store.map_list(std::string(Roster::store_name), jid, *hub.shared.control,
+                              [jid, answer](const Result<std::vector<MapEntry>>& entries) {
+                                  answer(entries
+                                             ? contacts_of(jid, Roster::from_store(jid, *entries))
+                                             : refusal(entries.error()));
+                              });
+}
+
 }  // namespace
 
 void count_registered(const AdHocCall& call) {
@@ -279,6 +320,9 @@ void list_online(const AdHocCall& call) { list(call, all_online); }
 void user_statistics(const AdHocCall& call) { show_user(call, "Show a user", show_statistics); }
 void user_last_login(const AdHocCall& call) {
     show_user(call, "Show when a user was online last", show_last_login);
+}
+void user_contacts(const AdHocCall& call) {
+    show_user(call, "Show a user's contacts", show_contacts);
 }
 
 }  // namespace causeway::administration
