@@ -111,7 +111,6 @@ private:
     static const Slot<CatchingUp> catch_up_slot;
     [[nodiscard]] Resource* catching_up_as(const std::string& resource,
                                            const CatchingUp* key) const;
-    void list_waiting(Resource& session, CatchingUp& task);
     void look_once_more(Resource& session, CatchingUp& task);
     void send_archived(Resource& session, CatchingUp& task);
     void send_page(Resource& session, CatchingUp& task, const ArchivePage& page);

@@ -44,7 +44,8 @@ struct AccountInbox::CatchingUp final : SlotState {
         : missed(std::move(what)), then(std::move(next)) {}
 
     Missed missed;
-    std::vector<std::uint64_t> waiting;  ///< rows that come by themselves
+    std::vector<std::uint64_t> waiting;  ///< rows of the page that come by themselves
+    std::vector<std::uint64_t> came;     ///< rows that came by themselves since it began
     ArchiveQuery query;
     std::function<void()> then;
     bool paused = false;     ///< its client has much to take: room_again() goes on
@@ -66,31 +67,7 @@ void AccountInbox::catch_up(Resource& session, Missed missed, std::function<void
                   .above = before,
                   .below = rows.empty() ? task.missed.before : rows.back() + 1,
                   .ids = std::move(rows)};
-    list_waiting(session, task);
-}
-
-/// What comes by itself, then the rest.
-void AccountInbox::list_waiting(Resource& session, CatchingUp& task) {
-    task.waiting.clear();
-    const auto listed = [this, resource = std::string(session.jid().resource()),
-                         key = &task](const Result<std::vector<LogRow>>& waiting) {
-        if (Resource* const its = catching_up_as(resource, key)) {
-            // What is on its way to another client does not come to this one by itself.
-            for (const LogRow& row : waiting ? *waiting : std::vector<LogRow>{}) {
-                if (!account_.hub().ledger.in_flight(row.id)) key->waiting.push_back(row.id);
-            }
-            if (waiting) {
-                send_archived(*its, *key);
-            } else {
-                caught_up(*its, *key);
-            }
-        }
-        account_.end_question();
-    };
-    account_.begin_question();
-    account_.hub().shared.store.log_list(std::string(store_name),
-                                         std::string(account_.jid().bare()), task.query.above,
-                                         again_at_most, account_.hub().shard, listed);
+    send_archived(session, task);
 }
 
 /// nullptr: that session has ended, though another may have its name.
@@ -105,18 +82,47 @@ void AccountInbox::caught_up(Resource& session, CatchingUp& task) {
     then();
 }
 
-/// First the rows that were sent to the session, then what came while it was not there.
+/// First the rows that were sent to the session, then what came while it was not there. What waits
+/// is looked up behind each page: a message that is in the archive by then, and is to wait, is
+/// listed by then as well.
 void AccountInbox::send_archived(Resource& session, CatchingUp& task) {
-    const auto answered = [this, resource = std::string(session.jid().resource()),
-                           key = &task](const Result<ArchivePage>& page) {
-        if (Resource* const its = catching_up_as(resource, key)) {
-            if (page) {
-                send_page(*its, *key, *page);
-            } else {
-                caught_up(*its, *key);
-            }
-        }
+    const auto with_task = [this, resource = std::string(session.jid().resource()),
+                            key = &task](const std::function<void(Resource&, CatchingUp&)>& run) {
+        if (Resource* const its = catching_up_as(resource, key)) run(*its, *key);
         account_.end_question();
+    };
+    const auto answered = [this, with_task](const Result<ArchivePage>& page) {
+        with_task([&](Resource& its, CatchingUp& open) {
+            if (!page) {
+                caught_up(its, open);
+                return;
+            }
+            const auto listed = [this, with_task,
+                                 page = *page](const Result<std::vector<LogRow>>& waiting) {
+                with_task([&](Resource& still, CatchingUp& same) {
+                    if (!waiting) {
+                        caught_up(still, same);
+                        return;
+                    }
+                    same.waiting.clear();
+                    // What is on its way to another client does not come to this one by itself.
+                    for (const LogRow& row : *waiting) {
+                        if (!account_.hub().ledger.in_flight(row.id)) {
+                            same.waiting.push_back(row.id);
+                        }
+                    }
+                    send_page(still, same, page);
+                });
+            };
+            if (page->rows.empty()) {
+                send_page(its, open, *page);
+                return;
+            }
+            account_.begin_question();
+            account_.hub().shared.store.log_list(
+                std::string(store_name), std::string(account_.jid().bare()),
+                page->rows.front().id - 1, again_at_most, account_.hub().shard, listed);
+        });
     };
     account_.begin_question();
     account_.hub().shared.store.archive_page(task.query, account_.hub().shard, answered);
@@ -158,7 +164,7 @@ void AccountInbox::look_once_more(Resource& session, CatchingUp& task) {
     task.query = {.owner = std::string(account_.jid().bare()),
                   .above = task.missed.since,
                   .below = task.missed.before};
-    list_waiting(session, task);
+    send_archived(session, task);
 }
 
 void AccountInbox::go_on_catching_up() {
@@ -187,8 +193,9 @@ PacketRef AccountInbox::copy_for(const Resource& session, const ArchiveRow& row)
 PacketRef AccountInbox::missed_by(const Resource& session, const CatchingUp& task,
                                   const ArchiveRow& row) const {
     const Missed& missed = task.missed;
-    const bool comes_by_itself =
-        std::ranges::binary_search(task.waiting, row.id) || account_.hub().ledger.arriving(row.id);
+    const bool comes_by_itself = std::ranges::binary_search(task.waiting, row.id) ||
+                                 account_.hub().ledger.arriving(row.id) ||
+                                 std::ranges::find(task.came, row.id) != task.came.end();
     if (comes_by_itself) return nullptr;
     if (row.incoming) {
         PacketRef packet = delayed(row.body, row.id, time_of_id(row.id));
@@ -286,6 +293,8 @@ bool AccountInbox::deliver_row(Resource& session, const LogRow& row) {
     // XEP-0191 §3.3: it came before its sender was blocked, and waits until that is over.
     if (account_.access().blocks(packet->from())) return false;
     stored_.reset();  // the row goes when the client has it
+    // Its client may say that it is available before it has caught up.
+    if (CatchingUp* const task = session.slots.get(catch_up_slot)) task->came.push_back(row.id);
     session.deliver(packet, hub.ledger.adopt(packet, store_key(), row.id));
     return true;
 }
