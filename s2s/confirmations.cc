@@ -49,6 +49,13 @@ void Confirmations::interrupt() {
     urgency_ = Urgency::whenever;
 }
 
+void Confirmations::interrupt_and_hold(const std::function<HoldId(const PacketRef&)>& make) {
+    interrupt();
+    for (Written& written : written_) {
+        if (written.hold == 0) written.hold = make(written.packet);
+    }
+}
+
 std::deque<Confirmations::Written> Confirmations::end() {
     interrupt();
     return std::exchange(written_, {});

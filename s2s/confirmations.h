@@ -5,6 +5,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <span>
 #include <string>
 
@@ -49,8 +50,10 @@ public:
     enum class By : unsigned char { pings, acknowledgements };
     /// A stream is there, with nothing written to it.
     void begin(By by);
-    /// The stream is gone; what was on it and is not confirmed stays.
-    void interrupt();
+    /// The stream is gone; what was on it and is not confirmed stays. Those without a hold get one
+    /// by `make`, before anything that comes later does: by its number each keeps its place in the
+    /// store.
+    void interrupt_and_hold(const std::function<HoldId(const PacketRef&)>& make);
     /// The stream is gone: what was on it and is not confirmed, in order.
     std::deque<Written> end();
 
@@ -77,6 +80,7 @@ public:
     [[nodiscard]] bool peer_cannot_answer() const { return peer_ == Peer::cannot_answer; }
 
 private:
+    void interrupt();
     /// What is known of the peer's answers to our pings.
     enum class Peer : unsigned char {
         unknown,

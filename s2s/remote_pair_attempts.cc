@@ -35,7 +35,8 @@ void RemotePair::stream_broke(const Outcome& why, bool by_peer_error) {
     if (interruption_ == nullptr || by_peer_error || !stored_.empty() || link_.closing()) {
         give_back_unconfirmed();
     } else {
-        written_.interrupt();
+        written_.interrupt_and_hold(
+            [&](const PacketRef& packet) { return hub_.ledger.hold(packet, {}, stored_.key()); });
     }
     // Presence alone is no reason to open again what was closed in good order.
     if (interruption_ != nullptr && !interruption_->of_our_stream() && !link_.closing()) {
