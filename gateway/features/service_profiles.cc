@@ -209,7 +209,7 @@ void set_profile(const CommandRequest& request) {
 
 constexpr std::array params{
     control::jid_param("the account"),
-    Param{.name = "services", .doc = "presence, messages or both", .at_most = 16}};
+    Param{.name = "services", .doc = "presence, messages or both", .at_most = 64}};
 constexpr std::array commands{
     control::Command{.name = "user.profile",
                      .params = params,

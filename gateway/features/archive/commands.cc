@@ -12,6 +12,7 @@
 #include "gateway/control/answers.h"
 #include "gateway/control/listing.h"
 #include "gateway/features/archive/export.h"
+#include "gateway/session/account_inbox.h"
 #include "gateway/session/hub.h"
 #include "gateway/xml/ns.h"
 #include "gateway/xmpp/packet.h"
@@ -190,6 +191,8 @@ private:
         erased_ += owner.rows;
         Batch batch;
         batch.archive_clear(owner.owner);
+        // What waits stands there alone.
+        batch.log_clear(AccountInbox::store_name, owner.owner);
         commit(std::move(batch), [this] { next_owner(); });
     }
 
