@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <functional>
@@ -128,14 +129,17 @@ std::optional<HoldId> SeenMessages::find(const RepeatKeys& keys) {
     if (keys.broke == TimePoint{}) return std::nullopt;
     const auto alike = by_client_id_.find(keys.by_client_id);
     if (alike == by_client_id_.end()) return std::nullopt;
-    const FirstCopy first = alike->second;
+    FirstCopy& first = alike->second;
     const bool broke_since = first.broke < keys.broke;
     if (!broke_since || first.came + before_the_break < keys.broke) return std::nullopt;
-    // A third one is another message, unless it is this copy that comes again.
-    by_client_id_.erase(alike);
-    note({.by_server_id = keys.by_server_id, .by_client_id = 0, .broke = {}}, first.came,
-         first.hold);
-    return first.hold;
+    // A third one is another message, unless it is this copy that comes again, or its server is
+    // killed once more before its client hears of this one.
+    first.came = std::max(first.came, keys.broke);
+    first.broke = keys.broke;
+    const FirstCopy known = first;
+    note({.by_server_id = keys.by_server_id, .by_client_id = 0, .broke = {}}, known.came,
+         known.hold);
+    return known.hold;
 }
 
 void SeenMessages::forget(const RepeatKeys& keys) {
