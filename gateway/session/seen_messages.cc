@@ -19,7 +19,7 @@ constexpr std::size_t longest_id = 128;
 
 // Of the archive of one account: what came in the minutes before a start.
 constexpr Duration before_a_start{600'000};
-constexpr std::size_t rows_before_a_start = 500;
+constexpr std::size_t rows_before_a_start = 2000;
 
 /// Of a message to the account: the id by its sender's server, and that by the account's own.
 struct Ids {
