@@ -197,6 +197,10 @@ PacketRef AccountInbox::missed_by(const Resource& session, const CatchingUp& tas
                                  account_.hub().ledger.arriving(row.id) ||
                                  std::ranges::find(task.came, row.id) != task.came.end();
     if (comes_by_itself) return nullptr;
+    // What came when no other session was there waits, or was given to this one as it came back.
+    const bool was_sent = std::ranges::binary_search(missed.messages, row.id) ||
+                          std::ranges::binary_search(missed.copies, row.id);
+    if (!was_sent && account_.sessions().all().size() == 1) return nullptr;
     if (row.incoming) {
         PacketRef packet = delayed(row.body, row.id, time_of_id(row.id));
         if (packet == nullptr || account_.access().blocks(packet->from())) return nullptr;

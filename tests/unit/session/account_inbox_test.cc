@@ -73,6 +73,7 @@ struct BackFixture : Fixture {
 
 TEST_CASE_FIXTURE(BackFixture, "what waits comes once to a session that is available at once") {
     commit(waiting());
+    RecordingSession other(*hub, "romeo@a.test/other");
     RecordingSession one(*hub, "romeo@a.test/one");
     one.acknowledging = false;
     settle();
@@ -85,6 +86,7 @@ TEST_CASE_FIXTURE(BackFixture, "what waits comes once to a session that is avail
 }
 
 TEST_CASE_FIXTURE(BackFixture, "what comes to wait while a session catches up comes to it once") {
+    RecordingSession other(*hub, "romeo@a.test/other");
     RecordingSession one(*hub, "romeo@a.test/one");
     one.acknowledging = false;
     settle();
