@@ -14,6 +14,9 @@ namespace {
 
 /// XEP-0198 §4: the peer's; ours are shorter.
 constexpr std::size_t longest_token = 4000;
+/// What the peer sent on the stream before is safe within that time, or it sends it again. Shorter
+/// than what it waits for.
+constexpr Duration safe_within{3000};
 
 std::string with_h(std::string_view name, std::uint32_t h) {
     return XmlBuilder()
@@ -25,7 +28,6 @@ std::string with_h(std::string_view name, std::uint32_t h) {
 }  // namespace
 
 bool OutgoingStream::request_management() {
-    XmlBuilder request;
     // What came on a bidirectional stream cannot go on on one that is not.
     if (from_peer_ == nullptr && received_ != nullptr) {
         received_.reset();
@@ -33,20 +35,40 @@ bool OutgoingStream::request_management() {
     }
     if (resumption_.state == LinkResumption::State::possible) {
         if (received_ != nullptr && received_->open() != 0) {
-            // What is not safe yet comes again, under the same numbers.
-            const std::uint32_t safe = received_->handled();
-            received_ = std::make_unique<Receipts>(hub_);
-            received_->count_from(safe);
+            // What the peer sends again while the first copy is being stored would come twice.
+            received_->belongs_to(&until_safe_);
+            hub_.shard.timers().arm(safe_timer_, safe_within, *this, still_unsafe);
+        } else {
+            ask_to_resume();
         }
-        request.open("resume", ns::stream_management)
-            .attribute("previd", resumption_.token)
-            .attribute("h", fmt::format("{}", received_ == nullptr ? 0 : received_->handled()));
-    } else {
-        received_.reset();
-        request.open("enable", ns::stream_management).attribute("resume", "true");
+        return true;
     }
-    stream_->send(request.take());
+    received_.reset();
+    stream_->send(
+        XmlBuilder().open("enable", ns::stream_management).attribute("resume", "true").take());
     return true;
+}
+
+void OutgoingStream::received_is_safer() {
+    if (received_ == nullptr || received_->open() != 0 || !safe_timer_.armed()) return;
+    ask_to_resume();
+}
+
+void OutgoingStream::ask_to_resume() {
+    safe_timer_.cancel();
+    if (!stream_->usable()) return;
+    if (received_ != nullptr && received_->open() != 0) {
+        // A store that takes so long: what is not safe yet comes again, under the same numbers.
+        const std::uint32_t safe = received_->handled();
+        received_ = std::make_unique<Receipts>(hub_);
+        received_->count_from(safe);
+    }
+    stream_->send(
+        XmlBuilder()
+            .open("resume", ns::stream_management)
+            .attribute("previd", resumption_.token)
+            .attribute("h", fmt::format("{}", received_ == nullptr ? 0 : received_->handled()))
+            .take());
 }
 
 void OutgoingStream::manage(const Element& element) {

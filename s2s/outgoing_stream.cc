@@ -20,8 +20,6 @@
 namespace causeway {
 namespace {
 
-enum : std::uint32_t { one_step, whole_attempt };
-
 Duration millis(std::chrono::seconds seconds) {
     return std::chrono::duration_cast<Duration>(seconds);
 }
@@ -293,6 +291,7 @@ void OutgoingStream::dialback(const Element& element, Arena&) {
 void OutgoingStream::leave_stream() {
     // What of the peer's is not safe yet has nobody left to be told.
     if (from_peer_ != nullptr) (void)from_peer_->release();
+    safe_timer_.cancel();
     stream_->close();
     stream_->silence();
     hub_.shard.condemn(std::make_unique<Abandoned>(std::move(stream_)));
@@ -361,6 +360,7 @@ void OutgoingStream::break_off(const Outcome& why) {
 
 void OutgoingStream::ended(bool established, const Outcome& why) {
     timer_.cancel();
+    safe_timer_.cancel();
     total_.cancel();
     // A verdict on us or on a certificate outweighs that the other targets did not answer.
     const Outcome& verdict =
@@ -388,7 +388,9 @@ void OutgoingStream::close() {
 }
 
 void OutgoingStream::on_timer(std::uint32_t which) {
-    if (which == whole_attempt) {
+    if (which == still_unsafe) {
+        ask_to_resume();
+    } else if (which == whole_attempt) {
         const std::string_view at = state_ == State::resolving ? "DNS did not answer"
                                     : state_ == State::connecting
                                         ? "nobody answered"

@@ -73,8 +73,8 @@ public:
     void close();
     /// The owner goes away: no further calls. Then hand it to Shard::condemn.
     void disown();
-    /// Closed in good order it could not be resumed (XEP-0198 §5), and a peer that was only slow has
-    /// what is then sent again.
+    /// Closed in good order it could not be resumed (XEP-0198 §5), and a peer that was only slow
+    /// has what is then sent again.
     void fail(const Outcome& why) override { break_off(why); }
 
     [[nodiscard]] State state() const { return state_; }
@@ -169,6 +169,19 @@ private:
         return state_ >= State::opening && state_ <= State::negotiating;
     }
 
+    /// Hears when something is safe of what the peer sent on the stream that is to be gone on with.
+    class UntilSafe final : public Receipts::Stream {
+    public:
+        explicit UntilSafe(OutgoingStream& owner) : owner_(owner) {}
+        void on_safe() override { owner_.received_is_safer(); }
+
+    private:
+        OutgoingStream& owner_;
+    };
+    void received_is_safer();
+    void ask_to_resume();
+    enum Timers : std::uint32_t { one_step, whole_attempt, still_unsafe };
+
     const std::string remote_;
     OutgoingOwner* owner_;
     State state_ = State::resolving;
@@ -177,6 +190,7 @@ private:
     std::unique_ptr<Connector> connector_;
     std::unique_ptr<XmppStream> stream_;
     std::unique_ptr<PeerStanzas> from_peer_;
+    UntilSafe until_safe_{*this};
     std::unique_ptr<Receipts> received_;  ///< on the stream that this one is to go on with
     std::vector<ConnectTarget> targets_;
     ConnectTarget target_;
@@ -185,7 +199,9 @@ private:
     Outcome last_failure_;  ///< of the target tried before
     Outcome end_;           ///< why the stream is being ended, if we know better than the transport
     Timer timer_;
-    Timer total_;  ///< from start() until it is established
+    Timer total_;       ///< from start() until it is established
+    Timer safe_timer_;  ///< until the peer hears what of its stanzas is safe, and sends the rest
+                        ///< again
 };
 
 }  // namespace causeway
