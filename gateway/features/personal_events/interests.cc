@@ -14,7 +14,8 @@ namespace {
 /// Of a session that is available and announces capabilities.
 struct SessionInterests final : SlotState {
     AnnouncedCapabilities announced;
-    InterestsRef interests;  ///< nullptr: not known yet
+    InterestsRef interests;    ///< nullptr: not known yet
+    Moment since = no_moment;  ///< when the last items of what it wants were asked for
     /// What was asked about, so that a change of them alone is looked at.
     std::string asked;
 };
@@ -22,14 +23,14 @@ constexpr Slot<SessionInterests> session_slot{"interests"};
 
 /// The client is sent the last items of the nodes that it wants and did not want before.
 void send_all_last_items(const Account& account, const Resource& session,
-                         const InterestsRef& wanted, const InterestsRef& known) {
+                         const InterestsRef& wanted, const InterestsRef& known, Moment since) {
     if (wanted->empty()) return;
     const Hub& hub = account.hub();
-    send_last_items(hub, account.jid(), session.jid(), wanted, known);
+    send_last_items(hub, account.jid(), session.jid(), wanted, known, since);
     for (const auto& [key, item] : account.roster().items().items()) {
         // Elsewhere the contact's own server does it.
         if (item.state.to && hub.serves(item.jid.domain())) {
-            send_last_items(hub, item.jid, session.jid(), wanted, known);
+            send_last_items(hub, item.jid, session.jid(), wanted, known, since);
         }
     }
 }
@@ -54,8 +55,10 @@ void look_up(Account& account, Resource& session, SessionInterests& state, Cause
                 return;
             }
             const InterestsRef before = std::exchange(slot->interests, answer.interests);
-            if (cause == Cause::presence)
-                send_all_last_items(*owner, *still, answer.interests, before);
+            if (cause == Cause::resumption) return;
+            // What it wanted before it has been told of all the time.
+            if (before == nullptr) slot->since = now();
+            send_all_last_items(*owner, *still, answer.interests, before, slot->since);
         });
 }
 
@@ -113,6 +116,7 @@ struct RemoteClient {
     Jid jid;
     AnnouncedCapabilities announced;
     InterestsRef interests;             ///< nullptr: not known yet
+    Moment since = no_moment;           ///< when they became known
     std::vector<Jid> waiting;           ///< accounts to be told when it is
     std::vector<std::size_t> accounts;  ///< hashes of those that it is available to, sorted
 };
@@ -161,8 +165,10 @@ void remote_resolved(Hub& hub, const Jid& client, const std::string& key,
         return;
     }
     known->interests = interests;
+    known->since = now();
     for (const Jid& account : std::exchange(known->waiting, {})) {
-        if (!interests->empty()) send_last_items(hub, account, client, interests, nullptr);
+        if (interests->empty()) continue;
+        send_last_items(hub, account, client, interests, nullptr, known->since);
     }
 }
 
@@ -285,15 +291,19 @@ void link_down(const Life& life) {
 
 namespace {
 
-void deliver(Account& account, const PacketRef& event, std::string_view node,
-             const std::vector<Jid>& except) {
+bool takes(const InterestsRef& interests, Moment since, const Jid& client,
+           const Occasion& occasion) {
+    return interests != nullptr && interests->has(occasion.node) && occasion.moment > since &&
+           std::ranges::find(occasion.except, client) == occasion.except.end();
+}
+
+void deliver(Account& account, const PacketRef& event, const Occasion& occasion) {
     // The list of sessions may change while one of them is given something.
     AccountSessions::Some takers;
     for (Resource* session : account.sessions().all()) {
         const SessionInterests* state = session->slots.get(session_slot);
-        if (session->available() && state != nullptr && state->interests != nullptr &&
-            state->interests->has(node) &&
-            (except.empty() || std::ranges::find(except, session->jid()) == except.end())) {
+        if (session->available() && state != nullptr &&
+            takes(state->interests, state->since, session->jid(), occasion)) {
             takers.push_back(session);
         }
     }
@@ -306,19 +316,16 @@ void deliver(Account& account, const PacketRef& event, std::string_view node,
 }  // namespace
 
 void deliver_to_interested(Hub& home, const Jid& contact, const PacketRef& event,
-                           std::string_view node, const std::vector<Jid>& except) {
+                           const Occasion& occasion) {
     if (home.serves(contact.domain())) {
         Account* account = home.accounts->find(contact.bare());
-        if (account != nullptr) deliver(*account, event, node, except);
+        if (account != nullptr) deliver(*account, event, occasion);
         return;
     }
     RemoteClients* clients = home.slots.get(remote_slot);
     if (clients == nullptr) return;
     each_client(*clients, contact, [&](const RemoteClient& known) {
-        if (known.interests == nullptr || !known.interests->has(node) ||
-            std::ranges::find(except, known.jid) != except.end()) {
-            return;
-        }
+        if (!takes(known.interests, known.since, known.jid, occasion)) return;
         home.routing->route(event->readdressed(known.jid));
         home.metrics.add(notified);
     });

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "gateway/feature/points.h"
+#include "gateway/features/personal_events/moment.h"
 #include "gateway/features/personal_events/resolver.h"
 #include "gateway/xmpp/packet.h"
 
@@ -26,10 +27,18 @@ void link_down(const Life& life);
 std::string save_interests(const Resource& session);
 void restore_interests(Resource& session, std::string_view saved);
 
+/// What a notification is of.
+struct Occasion {
+    std::string_view node;
+    const std::vector<Jid>& except;  ///< clients that get it in another way
+    Moment moment;
+};
+
 /// On the home of `contact`'s account or domain: gives its clients that want to hear of that node
-/// the notification, each under its own address, but those in `except`.
+/// the notification, each under its own address. Those that became known to want it after it are
+/// sent the last item instead.
 void deliver_to_interested(Hub& home, const Jid& contact, const PacketRef& event,
-                           std::string_view node, const std::vector<Jid>& except);
+                           const Occasion& occasion);
 
 /// On any shard: a bare address may hear from `owner`, which it could not before. Its clients are
 /// sent the last items that they want.

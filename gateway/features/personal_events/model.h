@@ -12,6 +12,7 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/base/outcome.h"
+#include "gateway/features/personal_events/moment.h"
 #include "gateway/xmpp/jid.h"
 
 namespace causeway::personal_events {
@@ -77,6 +78,8 @@ struct NodeTally {
 struct Node {
     NodeSettings settings;
     NodeTally tally;
+    /// When clients were told of the newest item; in memory alone.
+    Moment last_told = no_moment;
 
     [[nodiscard]] const NodeConfig& config() const { return settings.config; }
     /// Of the bare address of `who`; never of the account itself.

@@ -130,6 +130,11 @@ void AccountNodes::store(Batch batch, const std::string& name, const Node& node,
                               });
 }
 
+void AccountNodes::told(const std::string& name, Moment moment) {
+    const auto found = nodes_.find(name);
+    if (found != nodes_.end()) found->second.last_told = moment;
+}
+
 void AccountNodes::erase(Batch batch, const std::string& name, std::function<void(bool)> then) {
     batch.map_erase(node_store, account_.jid().bare(), settings_key(name));
     batch.map_erase(node_store, account_.jid().bare(), tally_key(name));

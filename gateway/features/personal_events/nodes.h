@@ -49,6 +49,8 @@ public:
     /// The settings are written only if `with_settings`.
     void store(Batch batch, const std::string& name, const Node& node, bool with_settings,
                std::function<void(bool)> then);
+    /// Clients were told of the newest item of the node, if it is there.
+    void told(const std::string& name, Moment moment);
     /// Commits the batch; then the node is gone.
     void erase(Batch batch, const std::string& name, std::function<void(bool)> then);
 

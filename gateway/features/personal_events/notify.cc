@@ -1,6 +1,7 @@
 #include "gateway/features/personal_events/notify.h"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "gateway/base/clock.h"
@@ -42,13 +43,14 @@ public:
     }
 
     /// `except`: clients that get it in another way.
-    void tell(const PacketRef& event, const std::string& name, const std::vector<Jid>& except) {
+    void tell(const PacketRef& event, const std::string& name, const std::vector<Jid>& except,
+              Moment moment) {
         for (std::size_t i = 0; i < of_shard_.size(); ++i) {
             if (of_shard_[i].empty()) continue;
             Hub& home = *hub_.shared.hubs[i];
-            hub_.at(home, [&home, event, name, except, contacts = std::move(of_shard_[i])] {
+            hub_.at(home, [&home, event, name, except, moment, contacts = std::move(of_shard_[i])] {
                 for (const Jid& contact : contacts) {
-                    deliver_to_interested(home, contact, event, name, except);
+                    deliver_to_interested(home, contact, event, {name, except, moment});
                 }
             });
         }
@@ -116,10 +118,15 @@ std::string configuration_event(std::string_view name, const NodeConfig& config)
 
 // ---- to whom ----
 
-void notify(AccountNodes& nodes, const std::string& name, const Node& node,
-            const std::string& event) {
+Moment now() {
+    static std::atomic<std::uint64_t> last{0};
+    return Moment{++last};
+}
+
+Moment notify(AccountNodes& nodes, const std::string& name, const Node& node,
+              const std::string& event) {
     const NodeConfig& config = node.config();
-    if (!config.deliver_notifications) return;
+    if (!config.deliver_notifications) return no_moment;
     Account& account = nodes.account();
     Hub& hub = account.hub();
     const PacketRef packet = Packet::make(StanzaKind::message, type_of(config), account.jid(), {},
@@ -134,7 +141,9 @@ void notify(AccountNodes& nodes, const std::string& name, const Node& node,
         }
     }
     for (const Jid& who : subscribers) hub.routing->route(packet->readdressed(who));
-    audience.tell(packet, name, subscribers);
+    const Moment moment = now();
+    audience.tell(packet, name, subscribers, moment);
+    return moment;
 }
 
 void tell_subscription(const Account& account, const std::string& name, const Jid& to,
@@ -207,21 +216,22 @@ struct LastItems : std::enable_shared_from_this<LastItems> {
 };
 
 bool is_wanted(const Account& account, const std::string& name, const Node& node, const Jid& to,
-               const Interests& wanted, const Interests* known) {
+               const Interests& wanted, const Interests* known, Moment since) {
+    const bool told = since != no_moment && node.last_told > since;
     return node.config().send_last == SendLast::on_subscription_and_presence &&
-           !node.tally.last_item.empty() && wanted.has(name) &&
+           !node.tally.last_item.empty() && !told && wanted.has(name) &&
            (known == nullptr || !known->has(name)) &&
            node.subscription(to) != SubscriptionState::pending &&
            may(account, node, to, Act::hear) == Access::granted;
 }
 
 void send_last_items_here(Account& account, const Jid& to, const Interests& wanted,
-                          const Interests* known) {
+                          const Interests* known, Moment since) {
     const AccountNodes* nodes = AccountNodes::of(account);
     if (nodes == nullptr || !account.presence_visible_to(to)) return;
     std::vector<std::string> names;
     for (const auto& [name, node] : nodes->all()) {
-        if (is_wanted(account, name, node, to, wanted, known)) names.push_back(name);
+        if (is_wanted(account, name, node, to, wanted, known, since)) names.push_back(name);
     }
     if (names.empty()) return;
     std::ranges::reverse(names);
@@ -237,15 +247,15 @@ void send_last_items_here(Account& account, const Jid& to, const Interests& want
 
 void send_last_items(const Hub& from, const Jid& owner, const Jid& to,
                      std::shared_ptr<const Interests> wanted,
-                     std::shared_ptr<const Interests> known) {
+                     std::shared_ptr<const Interests> known, Moment since) {
     Hub& home = from.home_of(owner.bare());
     from.at(home, [&home, bare = owner.bare_jid(), to, wanted = std::move(wanted),
-                   known = std::move(known)] {
+                   known = std::move(known), since] {
         Account& account = home.accounts->get(bare.bare());
         account.begin_question();
-        account.when_loaded([&account, to, wanted, known](const Outcome& loaded) {
+        account.when_loaded([&account, to, wanted, known, since](const Outcome& loaded) {
             if (loaded && account.exists()) {
-                send_last_items_here(account, to, *wanted, known.get());
+                send_last_items_here(account, to, *wanted, known.get(), since);
             }
         });
         account.end_question();

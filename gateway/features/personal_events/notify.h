@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "gateway/features/personal_events/capabilities.h"
+#include "gateway/features/personal_events/moment.h"
 #include "gateway/features/personal_events/nodes.h"
 
 namespace causeway::personal_events {
@@ -19,19 +20,20 @@ std::string configuration_event(std::string_view name, const NodeConfig& config)
 
 /// Tells everybody who hears of the node: explicit subscribers, and those clients of the account
 /// and of contacts that want it by their capabilities. `event` is one of the above. The node need
-/// not be there any more.
-void notify(AccountNodes& nodes, const std::string& name, const Node& node,
-            const std::string& event);
+/// not be there any more. The moment of it; of no time, if nobody is to be told.
+Moment notify(AccountNodes& nodes, const std::string& name, const Node& node,
+              const std::string& event);
 
 /// Sends `to` the last item of the node, if there is one (XEP-0060 §6.1.7). `then` runs afterwards.
 void send_last(AccountNodes& nodes, const std::string& name, const Jid& to,
                const std::function<void()>& then);
 
 /// A client of somebody wants to hear of nodes that it did not want before: it is sent the last
-/// items of those that are sent on presence, if it may see them. On any shard.
+/// items of those that are sent on presence, if it may see them. What was published after `since`
+/// reaches it as a notification, and is left out. On any shard.
 void send_last_items(const Hub& from, const Jid& owner, const Jid& to,
                      std::shared_ptr<const Interests> wanted,
-                     std::shared_ptr<const Interests> known);
+                     std::shared_ptr<const Interests> known, Moment since = no_moment);
 
 /// Tells `to` what has become of its subscription (XEP-0060 §8.6, §8.8.4).
 void tell_subscription(const Account& account, const std::string& name, const Jid& to,

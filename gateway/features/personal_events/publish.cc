@@ -108,8 +108,9 @@ void published_now(AccountNodes& nodes, const Publication& publication) {
                     .attribute("node", request.node)
                     .take();
     }
-    notify(nodes, request.node, publication.node, event);
+    const Moment moment = notify(nodes, request.node, publication.node, event);
     if (request.has_item && config.persist_items) {
+        nodes.told(request.node, moment);
         announce_change(nodes, request, publication.item.id, publication.before);
     }
     nodes.done();
