@@ -200,10 +200,13 @@ void IncomingStream::on_timer(std::uint32_t which) {
     } else if (pairs().empty()) {
         stream_.fail(stream_error::connection_timeout, "it took too long to authenticate");
     } else {
-        // Idle links cost both sides; the peer opens a new one when there is something to say.
-        say_goodbye();
-        stream_.close();
+        end_unused();
     }
+}
+
+void IncomingStream::end_unused() {
+    say_goodbye();
+    stream_.close();
 }
 
 void IncomingStream::on_stream_closed(const Outcome& why) {

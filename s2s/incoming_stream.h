@@ -72,6 +72,8 @@ public:
 
     /// It is about to be closed: the peer hears what is safe.
     void say_goodbye();
+    /// It costs both sides; the peer opens a new one when there is something to say.
+    void end_unused();
     /// Continues what it moved for.
     void go_on(MovingServer moving);
 

@@ -112,6 +112,17 @@ void ServerLink::adopt(std::unique_ptr<IncomingStream> stream) {
     IncomingStream* key = stream.get();
     key->belongs_to(this);
     incoming_.emplace(key, std::move(stream));
+    std::size_t count = 0;
+    IncomingStream* most_silent = nullptr;
+    for (auto& [other, owned] : incoming_) {
+        if (!other->stream().usable() || other->pairs() != key->pairs()) continue;
+        ++count;
+        if (other != key &&
+            (most_silent == nullptr || other->stream().heard() < most_silent->stream().heard())) {
+            most_silent = other;
+        }
+    }
+    if (count > incoming_per_pair) most_silent->end_unused();
 }
 
 void ServerLink::remove(IncomingStream& stream, bool broke) {

@@ -122,6 +122,9 @@ public:
     }
     /// Broken streams to one of our domains that are kept; the oldest goes for one more.
     static constexpr std::size_t kept_per_pair = 2;
+    /// Streams on which it speaks to one of our domains; for one more, the one ends that has been
+    /// silent for longest. A cluster opens one from each of its servers.
+    static constexpr std::size_t incoming_per_pair = 50;
 
 private:
     /// Whether one stream may carry several of our domains (XEP-0220 §2.6.1).

@@ -69,6 +69,7 @@ private:
     RemotePair& pair(const std::string& remote, const std::string& local, std::string asked_by);
     void adopt(MovingServer moving);
     bool admit(std::unique_ptr<IncomingStream> stream);
+    void end_most_silent();
     [[nodiscard]] Outcome room_for_one_more(const std::string& account);
     void forget_some();
     void on_timer(std::uint32_t which) override;
@@ -79,6 +80,7 @@ private:
         links_;  ///< by remote domain
     std::unordered_map<IncomingStream*, std::unique_ptr<IncomingStream>> unproven_;
     std::size_t pairs_ = 0;                                      ///< of all links
+    std::size_t incoming_ = 0;                                   ///< streams of all links
     std::unordered_map<std::string, std::size_t> unreached_of_;  ///< by account
     TimePoint forgotten_at_{};
     Timer forget_timer_;

@@ -59,6 +59,7 @@ struct Limits {
     std::size_t stanzas_in_progress = 256;
 
     // Other servers.
+    std::size_t server_streams = 20000;
     std::size_t dialback_pairs = 50;
     std::size_t targets = 20;
     std::size_t addresses_per_target = 3;

@@ -134,7 +134,6 @@ private:
     std::uint64_t rows_after_ = 0;       ///< rows up to that id have been delivered
     std::uint64_t page_after_ = 0;       ///< where the page begins that is being read
     Reading reading_ = Reading::no;
-    bool catching_up_paused_ = false;  ///< of some session
 };
 
 }  // namespace causeway

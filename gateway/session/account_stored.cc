@@ -48,9 +48,17 @@ struct AccountInbox::CatchingUp final : SlotState {
     std::vector<std::uint64_t> came;     ///< rows that came by themselves since it began
     ArchiveQuery query;
     std::function<void()> then;
-    bool paused = false;     ///< its client has much to take: room_again() goes on
-    bool took_long = false;  ///< it was paused in this round: others may have got more meanwhile
-    bool once_more = false;  ///< this is a further round, of what came while it was there
+    enum class Pace : unsigned char {
+        at_once,
+        paused,      ///< its client has much to take: room_again() goes on
+        was_paused,  ///< in this round: others may have got more meanwhile
+    };
+    Pace pace = Pace::at_once;
+    enum class Round : unsigned char {
+        while_away,
+        while_here,  ///< what came for the account while the client was taking the rest
+    };
+    Round round = Round::while_away;
 };
 
 constexpr Slot<AccountInbox::CatchingUp> AccountInbox::catch_up_slot{"catching up"};
@@ -135,12 +143,13 @@ void AccountInbox::send_page(Resource& session, CatchingUp& task, const ArchiveP
         session.deliver(Packet::of_archive(packet, row.id), Ledger::nothing_open);
         if (!session.crowded()) continue;
         task.query.after = row.id;
-        task.paused = task.took_long = catching_up_paused_ = true;
+        task.pace = CatchingUp::Pace::paused;
         return;
     }
     const bool first_part = !task.query.ids.empty();
     if (page.complete && !first_part) {
-        if (std::exchange(task.took_long, false) && task.missed.available) {
+        if (std::exchange(task.pace, CatchingUp::Pace::at_once) != CatchingUp::Pace::at_once &&
+            task.missed.available) {
             look_once_more(session, task);
         } else {
             caught_up(session, task);
@@ -158,7 +167,7 @@ void AccountInbox::send_page(Resource& session, CatchingUp& task, const ArchiveP
 
 /// Until its presence has been said, messages for the account go to its other sessions.
 void AccountInbox::look_once_more(Resource& session, CatchingUp& task) {
-    task.once_more = true;
+    task.round = CatchingUp::Round::while_here;
     task.missed.since = task.missed.before - 1;
     task.missed.before = account_.hub().shared.ids.next_id();
     task.query = {.owner = std::string(account_.jid().bare()),
@@ -168,16 +177,12 @@ void AccountInbox::look_once_more(Resource& session, CatchingUp& task) {
 }
 
 void AccountInbox::go_on_catching_up() {
-    catching_up_paused_ = false;
     for (Resource* session : account_.sessions().all()) {
         CatchingUp* const task = session->slots.get(catch_up_slot);
-        if (task == nullptr || !task->paused) continue;
-        task->paused = session->crowded();
-        if (task->paused) {
-            catching_up_paused_ = true;
-        } else {
-            send_archived(*session, *task);
-        }
+        if (task == nullptr || task->pace != CatchingUp::Pace::paused || session->crowded())
+            continue;
+        task->pace = CatchingUp::Pace::was_paused;
+        send_archived(*session, *task);
     }
 }
 
@@ -193,6 +198,7 @@ PacketRef AccountInbox::copy_for(const Resource& session, const ArchiveRow& row)
 PacketRef AccountInbox::missed_by(const Resource& session, const CatchingUp& task,
                                   const ArchiveRow& row) const {
     const Missed& missed = task.missed;
+    const bool while_here = task.round == CatchingUp::Round::while_here;
     const bool comes_by_itself = std::ranges::binary_search(task.waiting, row.id) ||
                                  account_.hub().ledger.arriving(row.id) ||
                                  std::ranges::find(task.came, row.id) != task.came.end();
@@ -205,14 +211,13 @@ PacketRef AccountInbox::missed_by(const Resource& session, const CatchingUp& tas
         PacketRef packet = delayed(row.body, row.id, time_of_id(row.id));
         if (packet == nullptr || account_.access().blocks(packet->from())) return nullptr;
         const Jid& to = packet->to();
-        if (task.once_more && (to.has_resource() || copy_for(session, row) != nullptr))
-            return nullptr;
+        if (while_here && (to.has_resource() || copy_for(session, row) != nullptr)) return nullptr;
         if (std::ranges::binary_search(missed.messages, row.id) || to == session.jid() ||
             (!to.has_resource() && missed.available)) {
             return packet;
         }
     }
-    return task.once_more ? nullptr : copy_for(session, row);
+    return while_here ? nullptr : copy_for(session, row);
 }
 
 void AccountInbox::redeliver() {
@@ -220,7 +225,7 @@ void AccountInbox::redeliver() {
 }
 
 void AccountInbox::room_again() {
-    if (catching_up_paused_) go_on_catching_up();
+    go_on_catching_up();
     if (reading_ == Reading::paused) read_page();
 }
 

@@ -148,7 +148,7 @@ TEST_CASE("access rules: what is written is read again, and damage is noticed") 
     }
 }
 
-TEST_CASE("access rules: 500 rules are walked in less than 2 microseconds") {
+TEST_CASE("access rules: 500 rules of others concern nobody else, and what walking them costs is printed") {
     AccessRules rules;
     for (int i = 0; i < 500; ++i) {
         rules.insert(rule(fmt::format("jid:person{}@b.test", i), "write", "deny"), 1000);
@@ -163,7 +163,7 @@ TEST_CASE("access rules: 500 rules are walked in less than 2 microseconds") {
     constexpr double microseconds = 1e6 / CLOCKS_PER_SEC;
     const double took = static_cast<double>(std::clock() - begin) * microseconds;
     CHECK(found == 0);
-    // Not judged here: a build with sanitizers is slow.
+    // Printed and not judged: how long it takes is for docs/performance.md, on a machine at rest.
     MESSAGE(fmt::format("{:.2f} microseconds of CPU time", took / times));
 }
 
