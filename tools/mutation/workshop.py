@@ -215,9 +215,9 @@ class Workshop:
         for word in given:
             if skip:
                 skip = False
-            elif word in ("-MQ", "-MF", "-o", "-c"):
-                skip = True
-            elif pathlib.PurePath(word).name == "ccache" or word == "-MD":
+            elif word in ("-MQ", "-MF", "-o", "-c", "-include"):
+                skip = True  # the header that the build prepares is for its own options
+            elif pathlib.PurePath(word).name == "ccache" or word in ("-MD", "-Winvalid-pch"):
                 pass
             elif word.startswith(("-O", "-g", "-D_FORTIFY_SOURCE", "-Werror")):
                 pass
