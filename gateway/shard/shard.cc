@@ -150,6 +150,9 @@ std::size_t Shard::turn(Duration wait) {
     sleeping_.store(false, std::memory_order_relaxed);
     done += run_tasks();
     done += timers_.advance();
+    // First what other shards are to do: whoever reads our answer may ask them next, and finds it
+    // done. Flushing may add to it.
+    send_outboxes();
     flush_dirty();
     send_outboxes();
     while (!condemned_.empty()) {
