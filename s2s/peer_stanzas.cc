@@ -221,8 +221,11 @@ void PeerStanzas::on_safe() {
 
 void PeerStanzas::answer_ready_pings() {
     while (!pings_.empty() && serial_distance(receipts_->handled(), pings_.front().after) >= 0) {
-        hub_.routing->route(pings_.front().answer);
+        const PacketRef answer = std::move(pings_.front().answer);
         pings_.pop_front();
+        // Where the stream is being closed, the pair leaves it for this, and nothing is counted or
+        // waits any more.
+        hub_.routing->route(answer);
     }
 }
 
