@@ -19,8 +19,10 @@ IncomingStream::WayBack IncomingStream::way_back(const std::string& local) const
 
 /// Those that have something for the peer hear of it; also when a further pair has been proven.
 void IncomingStream::open_way_back() {
+    // Behind SASL our header comes first, and that waits for the peer's.
     if (!has(stream_bits::bidirectional) || back_ == Back::over || pairs().empty() ||
-        link_ == nullptr || resuming_ != Resuming::no || !stream_.usable()) {
+        link_ == nullptr || resuming_ != Resuming::no ||
+        stream_.state() != XmppStream::State::open) {
         return;
     }
     way_back_timer_.cancel();

@@ -196,7 +196,7 @@ void IncomingStream::on_timer(std::uint32_t which) {
         give_up_resumption();
     } else if (which == way_back_due) {
         open_way_back();
-        if (stream_.usable()) expect_requests();  // it is being resumed
+        if (stream_.usable()) expect_requests();  // it is being resumed, or its header is due
     } else if (pairs().empty()) {
         stream_.fail(stream_error::connection_timeout, "it took too long to authenticate");
     } else {
