@@ -258,7 +258,9 @@ void RemotePair::retry() {
 }
 
 bool RemotePair::close() {
-    if (state_ == State::following) give_up_following(Outcome::retry("the attempt was given up"));
+    if (state_ == State::following || state_ == State::expecting) {
+        give_up_following(Outcome::retry("the attempt was given up"));
+    }
     if (own_stream_ == nullptr) return false;
     own_stream_->close();
     return true;
