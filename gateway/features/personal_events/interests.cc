@@ -15,7 +15,8 @@ namespace {
 struct SessionInterests final : SlotState {
     AnnouncedCapabilities announced;
     InterestsRef interests;    ///< nullptr: not known yet
-    Moment since = no_moment;  ///< when the last items of what it wants were asked for
+    InterestsRef before;       ///< until they changed: of what they have it was told all the time
+    Moment since = no_moment;  ///< when the last items of the rest were asked for
     /// What was asked about, so that a change of them alone is looked at.
     std::string asked;
 };
@@ -54,11 +55,10 @@ void look_up(Account& account, Resource& session, SessionInterests& state, Cause
                 slot->asked.clear();  // its next presence is another occasion
                 return;
             }
-            const InterestsRef before = std::exchange(slot->interests, answer.interests);
+            slot->before = std::exchange(slot->interests, answer.interests);
             if (cause == Cause::resumption) return;
-            // What it wanted before it has been told of all the time.
-            if (before == nullptr) slot->since = now();
-            send_all_last_items(*owner, *still, answer.interests, before, slot->since);
+            slot->since = now();
+            send_all_last_items(*owner, *still, answer.interests, slot->before, slot->since);
         });
 }
 
@@ -201,7 +201,7 @@ void remote_available(Hub& hub, const Jid& client, const Jid& account,
     known->accounts.insert(at, hash);
     if (known->interests != nullptr) {
         if (!known->interests->empty()) {
-            send_last_items(hub, account, client, known->interests, nullptr);
+            send_last_items(hub, account, client, known->interests, nullptr, now());
         }
         return;
     }
@@ -302,10 +302,10 @@ void deliver(Account& account, const PacketRef& event, const Occasion& occasion)
     AccountSessions::Some takers;
     for (Resource* session : account.sessions().all()) {
         const SessionInterests* state = session->slots.get(session_slot);
-        if (session->available() && state != nullptr &&
-            takes(state->interests, state->since, session->jid(), occasion)) {
-            takers.push_back(session);
-        }
+        if (!session->available() || state == nullptr) continue;
+        const bool as_before = state->before != nullptr && state->before->has(occasion.node);
+        const Moment since = as_before ? no_moment : state->since;
+        if (takes(state->interests, since, session->jid(), occasion)) takers.push_back(session);
     }
     for (const Resource* session : takers) {
         account.receive(event->readdressed(session->jid()), {});

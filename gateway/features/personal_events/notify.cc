@@ -196,30 +196,39 @@ void send_last(AccountNodes& nodes, const std::string& name, const Jid& to,
 
 namespace {
 
+/// Whoever wants to hear of it since that moment was sent the newest item as a notification.
+bool was_told(const Node& node, Moment since) {
+    return since != no_moment && node.last_told > since;
+}
+
 /// One node after the other, so that they come in an order that is always the same.
 struct LastItems : std::enable_shared_from_this<LastItems> {
     AccountNodes& nodes;
     Jid to;
+    Moment since;
     std::vector<std::string> names;  ///< the next one is the last
 
-    LastItems(AccountNodes& all, Jid address) : nodes(all), to(std::move(address)) {}
+    LastItems(AccountNodes& all, Jid address, Moment asked, std::vector<std::string> of)
+        : nodes(all), to(std::move(address)), since(asked), names(std::move(of)) {}
 
     void go_on() {
-        if (names.empty()) {
-            nodes.done();
+        while (!names.empty()) {
+            const std::string name = std::move(names.back());
+            names.pop_back();
+            // What was being stored when this was asked for has been told by now.
+            const Node* node = nodes.find(name);
+            if (node == nullptr || was_told(*node, since)) continue;
+            send_last(nodes, name, to, [self = shared_from_this()] { self->go_on(); });
             return;
         }
-        const std::string name = std::move(names.back());
-        names.pop_back();
-        send_last(nodes, name, to, [self = shared_from_this()] { self->go_on(); });
+        nodes.done();
     }
 };
 
 bool is_wanted(const Account& account, const std::string& name, const Node& node, const Jid& to,
                const Interests& wanted, const Interests* known, Moment since) {
-    const bool told = since != no_moment && node.last_told > since;
     return node.config().send_last == SendLast::on_subscription_and_presence &&
-           !node.tally.last_item.empty() && !told && wanted.has(name) &&
+           !node.tally.last_item.empty() && !was_told(node, since) && wanted.has(name) &&
            (known == nullptr || !known->has(name)) &&
            node.subscription(to) != SubscriptionState::pending &&
            may(account, node, to, Act::hear) == Access::granted;
@@ -236,10 +245,8 @@ void send_last_items_here(Account& account, const Jid& to, const Interests& want
     if (names.empty()) return;
     std::ranges::reverse(names);
     // Behind what is being published, so that the newer item does not come before the older.
-    static_cast<void>(AccountNodes::enqueue(account, [to, names](AccountNodes& all) {
-        const auto sending = std::make_shared<LastItems>(all, to);
-        sending->names = names;
-        sending->go_on();
+    static_cast<void>(AccountNodes::enqueue(account, [to, since, names](AccountNodes& all) {
+        std::make_shared<LastItems>(all, to, since, names)->go_on();
     }));
 }
 
