@@ -40,8 +40,12 @@ public:
     /// above every id that was allotted. Where the mark stands now, if it could be moved.
     std::optional<std::uint64_t> advance(unsigned shard, std::uint64_t lowest,
                                          std::uint64_t newest);
-    /// Where it stands, once it has been moved.
-    [[nodiscard]] std::uint64_t mark() const { return mark_; }
+    /// Where it stands, once it has been moved; not where another shard is about to move it, which
+    /// may find that it cannot.
+    [[nodiscard]] std::uint64_t mark() const {
+        const std::lock_guard lock(moving_);
+        return mark_;
+    }
     /// What the run before left above the mark is listed (archive_recovery.h), and the store has
     /// the mark at `mark`, which is not above any id of this run: from now on it may move.
     void recovered(std::uint64_t mark);
@@ -58,7 +62,7 @@ private:
     /// As the store has it. Until that is known nothing is above it.
     std::atomic<std::uint64_t> mark_{none};
     std::atomic<bool> recovering_{true};
-    std::mutex moving_;
+    mutable std::mutex moving_;
     std::vector<std::pair<Executor*, std::function<void()>>> waiting_;  ///< guarded by moving_
 };
 
