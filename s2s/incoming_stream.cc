@@ -167,6 +167,7 @@ void IncomingStream::on_element(Element& element, Arena& arena) {
         from_peer_.take(element, arena);
         return;
     }
+    if (!stream_.usable()) return;
     if (dispatch(element.ns, element, arena)) return;
     if (element.ns == ns::stream && element.name == "error") {
         const Element* condition = element.first_element();
@@ -206,7 +207,7 @@ void IncomingStream::on_timer(std::uint32_t which) {
 
 void IncomingStream::end_unused() {
     say_goodbye();
-    stream_.close();
+    stream_.close(from_peer_.rest());
 }
 
 void IncomingStream::on_stream_closed(const Outcome& why) {

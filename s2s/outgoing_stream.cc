@@ -174,7 +174,7 @@ void OutgoingStream::on_stream_opened(const StreamHeader& header) {
 }
 
 void OutgoingStream::on_element(Element& element, Arena& arena) {
-    if (take_from_peer(element, arena)) return;
+    if (take_from_peer(element, arena) || !stream_->usable()) return;
     if (element.ns == ns::stream) {
         if (element.name == "features") {
             on_features(element);
@@ -380,8 +380,12 @@ void OutgoingStream::ended(bool established, const Outcome& why) {
 
 void OutgoingStream::close() {
     if (stream_ != nullptr && state_ == State::established) {
-        if (from_peer_ != nullptr) from_peer_->say_what_is_safe();
-        stream_->close();
+        if (from_peer_ == nullptr) {
+            stream_->close();
+            return;
+        }
+        from_peer_->say_what_is_safe();
+        stream_->close(from_peer_->rest());
     } else {
         stop(Outcome::retry("the attempt was given up"));
     }

@@ -69,6 +69,11 @@ public:
     void answer_request();
     /// Sends an <a/> before the stream is closed.
     void say_what_is_safe();
+    /// What becomes of stanzas that cross our end of the stream (RFC 6120 §4.4). Where they are
+    /// counted the peer knows that those beyond the last <a/> did not arrive.
+    [[nodiscard]] XmppStream::Rest rest() const {
+        return managed() ? XmppStream::Rest::is_lost : XmppStream::Rest::is_heard;
+    }
 
 private:
     // Receipts::Stream

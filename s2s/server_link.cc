@@ -299,10 +299,7 @@ std::size_t ServerLink::close() {
     for (auto& [local, pair] : pairs_) closed += pair->close() ? 1U : 0U;
     std::vector<IncomingStream*> ending;
     for (auto& [key, stream] : incoming_) ending.push_back(key);
-    for (IncomingStream* stream : ending) {
-        stream->say_goodbye();
-        stream->stream().close();
-    }
+    for (IncomingStream* stream : ending) stream->end_unused();
     return closed + ending.size();
 }
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "gateway/base/random.h"
 #include "gateway/xml/ns.h"
 #include "gateway/xml/writer.h"
 
@@ -74,10 +73,8 @@ void XmppStream::charge(std::size_t bytes) {
     const std::int64_t beyond = rate_.paid_until - now - cost(rate_.burst);
     if (beyond <= 0 || rate_.timer.armed()) return;
     pause(Pause::rate);
-    shard_.timers().arm(rate_.timer, Duration{beyond / 1'000'000 + 1}, *this);
+    shard_.timers().arm(rate_.timer, Duration{beyond / 1'000'000 + 1}, *this, rate_allows);
 }
-
-void XmppStream::on_timer(std::uint32_t) { resume(Pause::rate); }
 
 void XmppStream::pause(Pause reason) {
     pauses_ |= static_cast<unsigned char>(reason);
@@ -117,7 +114,7 @@ void XmppStream::lease_parser() {
 }
 
 void XmppStream::on_bytes(std::string_view bytes) {
-    if (!usable()) return;
+    if (!usable() && !hears_rest_) return;
     heard_ = shard_.clock().now();
     charge(bytes.size());
     if (framed() && !pass_declaration(bytes)) return;
@@ -162,7 +159,7 @@ void XmppStream::read() {
             return;
         }
         handle(event);
-        if (!usable()) return;
+        if (!usable() && !hears_rest_) return;
         if (parser_ == nullptr) return;  // TLS begins
         if (reading_ == Reading::until_restart) {
             reading_ = Reading::yes;
@@ -202,12 +199,12 @@ void XmppStream::handle(XmlEvent event) {
         case XmlEvent::element:
             if (framed()) {
                 handle_framed(parser_->element());
-            } else if (state_ == State::open) {
+            } else if (hears()) {
                 hand_over(parser_->element());
             }
             return;
         case XmlEvent::skipped:
-            if (state_ == State::open) {
+            if (hears()) {
                 handler_->on_skipped(parser_->element());
             } else {
                 fail(stream_error::policy_violation, "that is larger than what is allowed here");
@@ -221,12 +218,9 @@ void XmppStream::handle(XmlEvent event) {
                 close();
             }
             return;
-        case XmlEvent::fault: {
-            const std::string condition(parser_->fault_condition());
-            const std::string text(parser_->fault_text());
-            fail(condition, text);
+        case XmlEvent::fault:
+            fail(std::string(parser_->fault_condition()), std::string(parser_->fault_text()));
             return;
-        }
     }
 }
 
@@ -363,41 +357,6 @@ void XmppStream::start_tls(std::string_view go_ahead, std::unique_ptr<TlsEngine>
     channel_->start_tls(std::move(engine), TransportKind::starttls);
 }
 
-std::string XmppStream::end_of_stream() const {
-    if (!framed()) return "</stream:stream>";
-    std::string out = "<close";
-    append_attribute(out, "xmlns", ns::framing);
-    return out + "/>";
-}
-
-void XmppStream::fail(std::string_view condition, std::string_view text, std::string_view extra) {
-    if (!usable()) return;
-    failure_ = fmt::format("{}: {}", condition, text);
-    // RFC 6120 §4.9.1.1: an error before our header still needs the header.
-    if (!header_sent_)
-        send_header({.from = std::string(handler_->own_name()), .id = random_token()});
-    std::string inner = fmt::format("<{}", condition);
-    append_attribute(inner, "xmlns", ns::stream_errors);
-    inner += "/>";
-    if (!text.empty()) {
-        inner += "<text";
-        append_attribute(inner, "xmlns", ns::stream_errors);
-        inner += " xml:lang='en'>";
-        append_escaped(inner, text);
-        inner += "</text>";
-    }
-    inner += extra;
-    send_stream_element("error", inner);
-    close();
-}
-
-void XmppStream::close() {
-    if (!usable()) return;
-    if (header_sent_) channel_->write(end_of_stream());
-    state_ = State::closing;
-    channel_->close();
-}
-
 void XmppStream::hold() {
     pauses_ |= static_cast<unsigned char>(Pause::held);
     channel_->hold();
@@ -428,18 +387,6 @@ std::unique_ptr<Channel> XmppStream::release() {
 
 void XmppStream::on_secured() {
     if (usable()) handler_->on_stream_secured();
-}
-
-void XmppStream::on_channel_closed(const Outcome& why) {
-    const bool orderly = state_ == State::closing;
-    rate_.timer.cancel();
-    state_ = State::closed;
-    if (orderly) {
-        handler_->on_stream_closed(failure_.empty() ? Outcome{} : Outcome::policy(failure_));
-    } else {
-        handler_->on_stream_closed(
-            why ? Outcome::retry("the connection was closed without ending the stream") : why);
-    }
 }
 
 void XmppStream::on_drained() {

@@ -93,8 +93,11 @@ public:
 
     /// Ends the stream with an error (RFC 6120 §4.9). `extra`: an application condition's XML.
     void fail(std::string_view condition, std::string_view text, std::string_view extra = {});
+    /// What becomes of stanzas that the peer sends before it has heard of our end. They are heard
+    /// until it ends its side as well, for a few seconds.
+    enum class Rest : unsigned char { is_lost, is_heard };
     /// Ends it in good order (RFC 6120 §4.4).
-    void close();
+    void close(Rest rest = Rest::is_lost);
 
     /// The handler gets no further calls; for a stream that is being left behind.
     void silence() { channel_->set_handler(nullptr); }
@@ -148,6 +151,7 @@ private:
     void on_secured() override;
     void on_channel_closed(const Outcome& why) override;
     void on_drained() override;
+    enum Timers : std::uint32_t { rate_allows, rest_over };
     void on_timer(std::uint32_t which) override;
 
     void read();
@@ -157,6 +161,7 @@ private:
     void charge(std::size_t bytes);
     void handle(XmlEvent event);
     void open(const Element& header);
+    [[nodiscard]] bool hears() const { return state_ == State::open || hears_rest_; }
     void hand_over(Element& element);
     void handle_header(const Element& header);
     void handle_framed(Element& element);
@@ -173,7 +178,7 @@ private:
         std::size_t bytes_per_second = 0;  ///< 0: no bound
         std::size_t burst = 0;
         std::int64_t paid_until = 0;  ///< nanoseconds: when what was read is within the rate again
-        Timer timer;
+        Timer timer;                  ///< while `closing`: until the peer's rest is heard no longer
     };
 
     Shard& shard_;
@@ -195,6 +200,7 @@ private:
     Reading reading_ = Reading::no;
     bool header_sent_ = false;
     bool peer_ended_ = false;
+    bool hears_rest_ = false;  ///< while `closing`
     unsigned char pauses_ = 0;
 };
 

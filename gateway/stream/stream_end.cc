@@ -1,0 +1,83 @@
+// XmppStream, its end: with an error, in good order, or because the connection is gone.
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "gateway/base/random.h"
+#include "gateway/stream/stream.h"
+#include "gateway/xml/ns.h"
+#include "gateway/xml/writer.h"
+
+namespace causeway {
+namespace {
+/// How long the end of the peer's side is waited for.
+constexpr Duration rest_within{5000};
+}  // namespace
+
+std::string XmppStream::end_of_stream() const {
+    if (!framed()) return "</stream:stream>";
+    std::string out = "<close";
+    append_attribute(out, "xmlns", ns::framing);
+    return out + "/>";
+}
+
+void XmppStream::fail(std::string_view condition, std::string_view text, std::string_view extra) {
+    if (hears_rest_) close();
+    if (!usable()) return;
+    failure_ = fmt::format("{}: {}", condition, text);
+    // RFC 6120 §4.9.1.1: an error before our header still needs the header.
+    if (!header_sent_)
+        send_header({.from = std::string(handler_->own_name()), .id = random_token()});
+    std::string inner = fmt::format("<{}", condition);
+    append_attribute(inner, "xmlns", ns::stream_errors);
+    inner += "/>";
+    if (!text.empty()) {
+        inner += "<text";
+        append_attribute(inner, "xmlns", ns::stream_errors);
+        inner += " xml:lang='en'>";
+        append_escaped(inner, text);
+        inner += "</text>";
+    }
+    inner += extra;
+    send_stream_element("error", inner);
+    close();
+}
+
+void XmppStream::close(Rest rest) {
+    if (std::exchange(hears_rest_, false)) {
+        rate_.timer.cancel();
+        channel_->close();
+    }
+    if (!usable()) return;
+    if (header_sent_) channel_->write(end_of_stream());
+    hears_rest_ = rest == Rest::is_heard && state_ == State::open && pauses_ == 0;
+    state_ = State::closing;
+    if (hears_rest_) {
+        shard_.timers().arm(rate_.timer, rest_within, *this, rest_over);
+    } else {
+        channel_->close();
+    }
+}
+
+void XmppStream::on_timer(std::uint32_t which) {
+    if (which == rest_over) {
+        close();
+    } else {
+        resume(Pause::rate);
+    }
+}
+
+void XmppStream::on_channel_closed(const Outcome& why) {
+    const bool orderly = state_ == State::closing;
+    rate_.timer.cancel();
+    hears_rest_ = false;
+    state_ = State::closed;
+    if (orderly) {
+        handler_->on_stream_closed(failure_.empty() ? Outcome{} : Outcome::policy(failure_));
+    } else {
+        handler_->on_stream_closed(
+            why ? Outcome::retry("the connection was closed without ending the stream") : why);
+    }
+}
+
+}  // namespace causeway
