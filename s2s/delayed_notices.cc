@@ -34,6 +34,10 @@ bool has_text(const Stanza& stanza, std::string_view name) {
     return child != nullptr && !child->text(stanza.arena).empty();
 }
 
+bool person_reads(const Stanza& message) {
+    return has_text(message, "body") || has_text(message, "subject") || says_in_secret(message);
+}
+
 }  // namespace
 
 DelayedNotices::DelayedNotices(Hub& hub, std::string_view rows_of, const std::string& local,
@@ -158,7 +162,7 @@ void DelayedNotices::consider(const Stanza& stanza, const LogRow& row) {
     // What no person reads is not reported; nor is what did not come from an account here.
     if (stanza.kind != StanzaKind::message || !stanza.from.has_local() ||
         hub_.target_of(stanza.from.domain()).kind != Target::Kind::accounts ||
-        (!has_text(stanza, "body") && !has_text(stanza, "subject"))) {
+        !person_reads(stanza)) {
         return;
     }
     std::string recipient(stanza.to.bare());

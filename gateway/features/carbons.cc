@@ -46,6 +46,14 @@ bool invites(const Packet& packet) {
     return found;
 }
 
+/// What people's clients say to one another without a body. Some send it without a type.
+bool converses(const Packet& packet) {
+    bool found = false;
+    static_cast<void>(Packet::visit_bytes(
+        packet.bytes(), [&](Stanza& stanza) { found = of_conversation(stanza); }));
+    return found;
+}
+
 enum class Direction : unsigned char { sent, received };
 
 /// The rules of §6.1, but for errors: such a copy would be an error without a reason (RFC 6120
@@ -58,7 +66,7 @@ bool is_copied(const Packet& packet, Direction direction) {
     // What an occupant says in private, the room tells each client that is in it.
     if (traits.room_private && direction == Direction::received) return invites(packet);
     return packet.type() == StanzaType::chat || traits.has_body || traits.answers_message ||
-           traits.only_chat_state || invites(packet);
+           traits.only_chat_state || invites(packet) || converses(packet);
 }
 
 std::string forward(std::string_view bytes, Direction direction, std::string_view delay = {}) {

@@ -1,11 +1,27 @@
 #include "gateway/xmpp/message_traits.h"
 
+#include <algorithm>
+#include <array>
+
 #include "gateway/xml/ns.h"
 
 namespace causeway {
 namespace {
 
 constexpr std::string_view real_time_text = "urn:xmpp:rtt:0";
+
+// OMEMO as clients have it, and as it stands now (XEP-0384); then the two ways of OpenPGP
+// (XEP-0373, XEP-0027).
+constexpr std::string_view omemo_first = "eu.siacs.conversations.axolotl";
+constexpr std::string_view omemo = "urn:xmpp:omemo:2";
+constexpr std::string_view openpgp = "urn:xmpp:openpgp:0";
+constexpr std::string_view openpgp_first = "jabber:x:encrypted";
+
+constexpr std::array of_conversations{omemo_first, omemo, openpgp, openpgp_first,
+                                      // Calls (XEP-0353), reactions (XEP-0444)
+                                      std::string_view("urn:xmpp:jingle-message:0"),
+                                      std::string_view("urn:xmpp:jingle-message:1"),
+                                      std::string_view("urn:xmpp:reactions:0"), ns::retraction};
 
 /// What one pass over the children of a message finds.
 struct Found {
@@ -69,6 +85,24 @@ MessageTraits traits_of(const Stanza& stanza) {
     traits.only_chat_state =
         found.chat_state && !found.real_time_text && !found.substance && !found.store;
     return traits;
+}
+
+bool of_conversation(const Stanza& message) {
+    for (const Element* child = message.element.first_element(); child != nullptr;
+         child = child->next_element()) {
+        if (std::ranges::find(of_conversations, child->ns) != of_conversations.end()) return true;
+    }
+    return false;
+}
+
+bool says_in_secret(const Stanza& message) {
+    for (const Element* child = message.element.first_element(); child != nullptr;
+         child = child->next_element()) {
+        if (child->is(openpgp, "openpgp") || child->is(openpgp_first, "x")) return true;
+        const bool of_omemo = child->is(omemo_first, "encrypted") || child->is(omemo, "encrypted");
+        if (of_omemo && child->child(child->ns, "payload") != nullptr) return true;
+    }
+    return false;
 }
 
 }  // namespace causeway

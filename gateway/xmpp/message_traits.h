@@ -28,4 +28,12 @@ struct MessageTraits {
 /// All false for what is no message.
 MessageTraits traits_of(const Stanza& stanza);
 
+/// Whether a message is part of a conversation though it may have no body: something encrypted, a
+/// call (XEP-0353), a reaction (XEP-0444), a retraction.
+bool of_conversation(const Stanza& message);
+
+/// Whether a message says something that only its recipient can read; a body beside it is not
+/// needed. Keys for what is to be said later say nothing (XEP-0384).
+bool says_in_secret(const Stanza& message);
+
 }  // namespace causeway

@@ -18,18 +18,28 @@ bool holds(const std::set<Jid>& list, const Jid& other) {
     return list.contains(other) || list.contains(other.bare_jid());
 }
 
-Outcome read_list(const Element& prefs, std::string_view name, Arena& arena, std::set<Jid>& list) {
-    const Element* element = prefs.child(ns::archive, name);
-    if (element == nullptr) return {};
-    for (const Element* jid = element->first_element(); jid != nullptr; jid = jid->next_element()) {
+Outcome read_list(const Element& list_element, Arena& arena, std::set<Jid>& list) {
+    for (const Element* jid = list_element.first_element(); jid != nullptr;
+         jid = jid->next_element()) {
         if (!jid->is(ns::archive, "jid")) continue;
         auto address = Jid::parse(jid->text(arena));
         if (!address) {
-            return Outcome::malformed(fmt::format("A <jid/> in <{}/> is no address.", name));
+            return Outcome::malformed(
+                fmt::format("A <jid/> in <{}/> is no address.", list_element.name));
         }
         list.insert(std::move(*address));
     }
     return {};
+}
+
+/// A client may give one list in parts: what it says of any address counts.
+Outcome read_lists(const Element& prefs, std::string_view name, Arena& arena, std::set<Jid>& list) {
+    Outcome outcome;
+    for (const Element* child = prefs.first_element(); child != nullptr && outcome;
+         child = child->next_element()) {
+        if (child->is(ns::archive, name)) outcome = read_list(*child, arena, list);
+    }
+    return outcome;
 }
 
 void append_list(XmlBuilder& xml, std::string_view name, const std::set<Jid>& list) {
@@ -58,8 +68,8 @@ Result<ArchivePreferences> ArchivePreferences::read(const Element& element, Aren
         return Outcome::malformed(R"(<prefs/> needs a default of "always", "never" or "roster".)");
     }
     read.by_default = static_cast<Default>(name - default_names.begin());
-    Outcome outcome = read_list(element, "always", arena, read.always);
-    if (outcome) outcome = read_list(element, "never", arena, read.never);
+    Outcome outcome = read_lists(element, "always", arena, read.always);
+    if (outcome) outcome = read_lists(element, "never", arena, read.never);
     if (!outcome) return outcome;
     if (read.always.size() + read.never.size() > most_addresses) {
         return Outcome::policy(

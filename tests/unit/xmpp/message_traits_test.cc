@@ -76,5 +76,26 @@ TEST_CASE("what is not copied, what answers a message, what is private to a room
     CHECK(of("<body>x</body><x xmlns='http://jabber.org/protocol/muc#user'/>").room_private);
 }
 
+TEST_CASE("what is of a conversation without a body, and what says something in secret") {
+    const auto look = [](const std::string& inner, bool (*what)(const Stanza&)) {
+        bool found = false;
+        const std::string bytes = "<message to='a@b'>" + inner + "</message>";
+        REQUIRE(Packet::visit_bytes(bytes, [&](Stanza& stanza) { found = what(stanza); }).ok());
+        return found;
+    };
+    const std::string keys =
+        "<encrypted xmlns='eu.siacs.conversations.axolotl'><header sid='1'/></encrypted>";
+    CHECK(look(keys, of_conversation));
+    CHECK_FALSE(look(keys, says_in_secret));
+    CHECK(look("<encrypted xmlns='urn:xmpp:omemo:2'><payload>x</payload></encrypted>",
+               says_in_secret));
+    CHECK(look("<x xmlns='jabber:x:encrypted'>x</x>", says_in_secret));
+    CHECK(look("<openpgp xmlns='urn:xmpp:openpgp:0'>x</openpgp>", says_in_secret));
+    CHECK(look("<propose xmlns='urn:xmpp:jingle-message:0' id='c1'/>", of_conversation));
+    CHECK_FALSE(look("<propose xmlns='urn:xmpp:jingle-message:0' id='c1'/>", says_in_secret));
+    CHECK_FALSE(look("<x xmlns='urn:example:x'/><body>x</body>", of_conversation));
+    CHECK_FALSE(look("<body>x</body>", says_in_secret));
+}
+
 }  // namespace
 }  // namespace causeway
