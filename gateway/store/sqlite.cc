@@ -215,6 +215,7 @@ Result<std::unique_ptr<Store>> open_sqlite(const std::string& path, const StoreL
     if (Outcome outcome = create_database_file(path); !outcome) return outcome;
     Result<StoreLock> lock = StoreLock::claim(path);
     if (!lock) return lock.error();
+    if (Outcome outcome = check_log_of(path); !outcome) return outcome;
     Result<SqliteDatabase> database =
         SqliteDatabase::open(path, SqliteDatabase::Access::write, limits);
     if (!database) return named(path, database.error());

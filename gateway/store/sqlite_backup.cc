@@ -58,6 +58,12 @@ public:
         return Outcome::refused(
             fmt::format("the backup needs {} bytes, and there are {} at {}", bytes, room, path_));
     }
+    /// The copy says that it has no log beside it, until a server opens it: one that was left where
+    /// it is put is not its own.
+    [[nodiscard]] bool has_no_log() const {
+        return ::pwrite(descriptor_, version_without_log.data(), version_without_log.size(),
+                        file_versions_at) == ssize_t{version_without_log.size()};
+    }
     /// Durable under its own name, unless something stands there.
     Outcome give_name() {
         if (::fsync(descriptor_) != 0) return Outcome::retry(path_ + ": " + reason());
@@ -149,6 +155,7 @@ Result<StoreBackup> back_up_sqlite(const std::string& from, const std::string& t
         if (outcome) outcome = copy(*source, *destination, file, *page_bytes, context);
         if (!outcome) return outcome;
     }
+    if (!file.has_no_log()) return Outcome::retry("the backup cannot be written: " + reason());
     if (Outcome named = file.give_name(); !named) return named;
     return StoreBackup{bytes};
 }

@@ -65,6 +65,7 @@ Result<std::string> check_sqlite(const std::string& path, std::span<const Migrat
         return std::string(has_log(path) ? "is there, all of it in its log"
                                          : "is empty, will be set up");
     }
+    if (Outcome outcome = check_log_of(path); !outcome) return outcome;
     Result<SqliteDatabase> database = SqliteDatabase::open_immutable(path);
     if (!database) return named(path, database.error());
     const Result<std::int64_t> steps = schema_of(*database);

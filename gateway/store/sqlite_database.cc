@@ -284,4 +284,21 @@ Outcome create_database_file(const std::string& path) {
     return {};
 }
 
+Outcome check_log_of(const std::string& path) {
+    const std::string log = path + "-wal";
+    struct stat status {};
+    if (::stat(log.c_str(), &status) != 0 || status.st_size == 0) return {};
+    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    std::array<char, 2> versions{};
+    if (file.get() < 0 || ::pread(file.get(), versions.data(), versions.size(), file_versions_at) !=
+                              ssize_t{versions.size()}) {
+        return {};  // it is empty, or what is wrong with it shows when it is opened
+    }
+    if (versions != version_without_log) return {};
+    return Outcome::refused(
+        fmt::format("{0} is a backup, and {1} belongs to the store in whose place it was put; "
+                    "remove {1} and {0}-shm, then start again",
+                    path, log));
+}
+
 }  // namespace causeway

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -143,5 +144,13 @@ private:
 /// Creates the file with mode 0600 and makes its name durable, or narrows the mode of the file that
 /// is there; SQLite gives the same mode to its log and index beside it.
 Outcome create_database_file(const std::string& path);
+
+/// Where a database file says how it is written and read, and what stands there if it has no log.
+inline constexpr int file_versions_at = 18;
+inline constexpr std::array<char, 2> version_without_log{1, 1};
+
+/// Refuses a database beside which stands the log of another: a backup that was put in the place of
+/// one, whose log was left there. SQLite would write that into it and destroy it.
+Outcome check_log_of(const std::string& path);
 
 }  // namespace causeway

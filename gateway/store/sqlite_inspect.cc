@@ -61,6 +61,19 @@ constexpr std::string_view largest_owners =
     " UNION ALL SELECT owner, count(*), sum(length(body)) FROM logs GROUP BY store, owner)"
     " GROUP BY owner ORDER BY size DESC, owner LIMIT ?1";
 
+/// SQLite tells of several damages in lines, below a heading.
+std::string in_one_line(std::string_view text) {
+    std::string line;
+    for (const char letter : text) {
+        if (letter == '\n') {
+            line += "; ";
+        } else {
+            line += letter;
+        }
+    }
+    return line;
+}
+
 class Inspection {
 public:
     Inspection(SqliteDatabase& database, const StoreCheck& what, SqliteJobContext& context)
@@ -111,7 +124,7 @@ private:
             [this](const SqliteStatement& row) {
                 if (row.bytes(0) == "ok") return;
                 report_.faults.push_back(
-                    {"damage in the file: " + std::string(row.bytes(0)),
+                    {"damage in the file: " + in_one_line(row.bytes(0)),
                      "look after the disk, stop the server and put the latest backup in the place "
                      "of the store; keep the damaged file"});
             });
@@ -141,17 +154,17 @@ private:
         for (const std::string& store : what_.of_accounts) {
             for (const std::string_view table : {"maps", "logs"}) {
                 if (!outcome) return outcome;
-                outcome = look_for(
-                    "{} accounts that are gone still have entries in the store \"" + store +
-                        "\", the first is {}",
-                    "add an account of that name and remove it again",
-                    fmt::format("SELECT count(DISTINCT owner), min(owner) FROM {} AS o"
-                                " WHERE store = (SELECT id FROM stores WHERE name = ?2)"
-                                " AND instr(owner, '@') > 0 AND {} o.owner)",
-                                table, is_no_account),
-                    [&](SqliteStatement& statement) {
-                        statement.bind_text(1, what_.accounts).bind_text(2, store);
-                    });
+                outcome =
+                    look_for("{} accounts that are gone still have entries in the store \"" +
+                                 store + "\", the first is {}",
+                             "add an account of that name and remove it again",
+                             fmt::format("SELECT count(DISTINCT owner), min(owner) FROM {} AS o"
+                                         " WHERE store = (SELECT id FROM stores WHERE name = ?2)"
+                                         " AND instr(owner, '@') > 0 AND {} o.owner)",
+                                         table, is_no_account),
+                             [&](SqliteStatement& statement) {
+                                 statement.bind_text(1, what_.accounts).bind_text(2, store);
+                             });
             }
         }
         return outcome;

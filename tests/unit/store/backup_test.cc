@@ -10,6 +10,7 @@
 
 #include "gateway/store/memory.h"
 #include "gateway/store/sqlite.h"
+#include "gateway/store/sqlite_check.h"
 #include "gateway/store/sqlite_database.h"
 #include "tests/unit/store/faulty_disk.h"
 #include "tests/unit/store/store_fixture.h"
@@ -118,6 +119,41 @@ TEST_CASE("backup: it holds all that was committed before it began, and is a sto
     CHECK(load.committed() > 2000);
     load.end();
     CHECK(caller.log_list("q", "a", 0, 1'000'000)->size() == load.committed());
+}
+
+TEST_CASE("backup: put in the place of a store whose log was left there, it is not opened") {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("a.db");
+    const std::string log = path + "-wal";
+    {
+        const auto store = open(path);
+        Caller caller(*store);
+        REQUIRE(caller.commit(numbered(1)).ok());
+        REQUIRE(caller.backup(folder.file("backup")).ok());
+        REQUIRE(caller.commit(numbered(2)).ok());
+        // As a killed server leaves it.
+        std::filesystem::copy_file(path, folder.file("old"));
+        std::filesystem::copy_file(log, folder.file("old-wal"));
+    }
+    std::filesystem::remove(path);
+    std::filesystem::copy_file(folder.file("backup"), path);
+    std::filesystem::copy_file(folder.file("old-wal"), log);
+    const auto refused = open_sqlite(path);
+    REQUIRE_FALSE(refused.ok());
+    CHECK(refused.error().why().find("remove " + log) != std::string::npos);
+    CHECK_FALSE(check_sqlite(path).ok());
+    std::filesystem::remove(log);
+    CHECK(check_sqlite(path).ok());
+    {
+        const auto store = open(path);
+        Caller caller(*store);
+        CHECK(caller.log_list("q", "a", 0, 10)->size() == 1);
+    }
+    // Its own log is one that it may have.
+    const auto killed = open_sqlite(folder.file("old"));
+    REQUIRE(killed.ok());
+    Caller caller(**killed);
+    CHECK(caller.log_list("q", "a", 0, 10)->size() == 2);
 }
 
 TEST_CASE("backup: it tells how far it is, and ends early when it is told to") {
