@@ -163,7 +163,9 @@ private:
     void note_handled();
     void note_handled_now();
     [[nodiscard]] std::uint32_t handled_with_state() const;
-    void save_state();
+    /// What becomes of the session if nobody hears more of it.
+    enum class Ends : unsigned char { nobody_is_told, everybody_is_told };
+    void save_state(Ends how = Ends::nobody_is_told);
     [[nodiscard]] bool repeats(const Stanza& stanza, std::uint32_t number);
     void come_back();
     void say_presence_again();

@@ -78,12 +78,13 @@ std::uint32_t ClientSession::handled_with_state() const {
     return first != 0 && serial_distance(handled, first) >= 0 ? first - 1 : handled;
 }
 
-void ClientSession::save_state() {
+void ClientSession::save_state(Ends how) {
     if (record_ == nullptr) return;
     StreamState state{
         .resource = std::string(jid().resource()),
         .token_hash = hash_of_token(management_->token()),
         .interested = interested,
+        .gone = how == Ends::everybody_is_told,
         .presence = presence == nullptr ? record_->presence : std::string(presence->bytes()),
         .directed = {},
         .of_features = {}};
@@ -129,8 +130,8 @@ void ClientSession::written(bool durable) {
 }
 
 void ClientSession::leave_process(std::string_view text) {
-    // Before its presence is gone.
-    save_state();
+    // Before its presence is gone. If the time to end was over, links may be closed already.
+    save_state(text.empty() ? Ends::everybody_is_told : Ends::nobody_is_told);
     if (record_ != nullptr && account_.at_rest()) {
         static_cast<void>(hub_.stream_records.handled(holder_id_, management_->handled()));
     }

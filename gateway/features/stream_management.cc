@@ -1,12 +1,18 @@
 // XEP-0198 Stream Management: offered to clients and, once their certificate has proven who they
 // are, to servers; asked for where another server offers it. The session in c2s and the streams in
 // s2s count the stanzas. What an earlier process left of streams that nobody came back to is erased
-// once the time for that is over.
+// once the time for that is over. If that process was killed, everybody who saw such a session as
+// available is told then that it is not.
 #include <array>
 #include <charconv>
+#include <set>
+#include <string>
 
 #include "gateway/base/log.h"
+#include "gateway/session/account.h"
+#include "gateway/session/accounts.h"
 #include "gateway/session/hub.h"
+#include "gateway/session/kept_stream.h"
 #include "gateway/stream/negotiation.h"
 #include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
@@ -87,9 +93,35 @@ private:
             entry.key.data(), entry.key.data() + std::min<std::size_t>(entry.key.size(), 16),
             stream, 16));
         Hub& home = hub_.home_of(entry.owner);
-        hub_.at(home, [&home, stream, owner = entry.owner, key = entry.key] {
-            if (!home.stream_records.known(stream)) home.stream_records.erase_left(owner, key);
+        hub_.at(home, [&home, stream, entry] {
+            if (home.stream_records.known(stream)) return;
+            if (entry.key == stream_state_key(stream)) never_back(home, entry);
+            home.stream_records.erase_left(entry.owner, entry.key);
         });
+    }
+
+    /// RFC 6121 §4.5.2, §4.6.3: as if its session had ended now.
+    static void never_back(Hub& home, const MapEntry& entry) {
+        const auto account = Jid::parse(entry.owner);
+        const auto state = StreamState::parse(entry.value);
+        if (!account || !account->has_local() || !state || state->gone ||
+            (state->presence.empty() && state->directed.empty())) {
+            return;
+        }
+        home.accounts->get(entry.owner)
+            .in_order([&home, account = *account, state = *state](const Outcome& loaded) {
+                Account* its = home.accounts->find(account.bare());
+                if (!loaded || its == nullptr || its->barred() ||
+                    its->sessions().find(state.resource) != nullptr) {
+                    return;
+                }
+                std::set<Jid> directed;
+                for (const std::string& to : state.directed) {
+                    if (const auto address = Jid::parse(to)) directed.insert(*address);
+                }
+                its->presence().never_back(account.with_resource(state.resource),
+                                           !state.presence.empty(), directed);
+            });
     }
 
     Hub& hub_;

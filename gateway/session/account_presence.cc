@@ -163,12 +163,14 @@ void AccountPresence::session_gone(Resource& session) {
                                              session.jid(), {}, {}, {}));
 }
 
-void AccountPresence::became_unavailable(Resource& session, const PacketRef& packet) {
-    const bool was_available = session.available();
-    if (!was_available && session.directed.empty()) return;
-    session.presence = nullptr;
-    session.priority = 0;
-    const std::set<Jid> directed = std::exchange(session.directed, {});
+void AccountPresence::never_back(const Jid& session, bool was_available,
+                                 const std::set<Jid>& directed) {
+    broadcast_end(Packet::make(StanzaKind::presence, StanzaType::unavailable, session, {}, {}, {}),
+                  was_available, directed);
+}
+
+void AccountPresence::broadcast_end(const PacketRef& packet, bool was_available,
+                                    const std::set<Jid>& directed) {
     if (was_available) broadcast(packet);
     for (const Jid& to : directed) {
         // §4.6.3: the recipients of directed presence are told, unless the broadcast told them.
@@ -176,6 +178,14 @@ void AccountPresence::became_unavailable(Resource& session, const PacketRef& pac
         if (item != nullptr && item->state.from && was_available) continue;
         send_shown(packet, to);
     }
+}
+
+void AccountPresence::became_unavailable(Resource& session, const PacketRef& packet) {
+    const bool was_available = session.available();
+    if (!was_available && session.directed.empty()) return;
+    session.presence = nullptr;
+    session.priority = 0;
+    broadcast_end(packet, was_available, std::exchange(session.directed, {}));
     if (!was_available) return;
     // §4.5.2: the session itself hears its own unavailable presence, as the others do.
     if (account_.sessions().has(session)) session.deliver_as(packet, session.jid());

@@ -2,6 +2,7 @@
 // what its contacts say to it. Its state stands with each session (Resource).
 #pragma once
 
+#include <set>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -24,6 +25,9 @@ public:
                       AcknowledgementTicket ticket);
     /// The session ended without sending unavailable presence.
     void session_gone(Resource& session);
+    /// A session of a process that was killed, with that name, has not come back: who was told that
+    /// it is available, by broadcast or directly, is told that it is not.
+    void never_back(const Jid& session, bool was_available, const std::set<Jid>& directed);
 
     /// Whether a session with that broadcast presence, in canonical bytes, gets messages to the
     /// account's bare JID: it is available, and not of negative priority.
@@ -57,6 +61,7 @@ private:
     void probe_contacts(const Resource& session);
     void send_requests(Resource& session);
     void broadcast(const PacketRef& packet);
+    void broadcast_end(const PacketRef& packet, bool was_available, const std::set<Jid>& directed);
     [[nodiscard]] PacketRef published() const;
     [[nodiscard]] PacketRef hidden(const Jid& to) const;
     [[nodiscard]] PacketRef unavailable(const Jid& from) const;

@@ -93,6 +93,7 @@ std::string StreamState::text() const {
     append_item(text, "resource", resource);
     append_item(text, "token", token_hash);
     if (interested) append_item(text, "interested", {});
+    if (gone) append_item(text, "gone", {});
     if (!presence.empty()) append_item(text, "presence", presence);
     for (const std::string& to : directed) append_item(text, "directed", to);
     for (const auto& [name, value] : of_features) {
@@ -115,6 +116,7 @@ std::optional<StreamState> StreamState::parse(std::string_view text) {
         if (name == "resource") state.resource = std::move(value);
         if (name == "token") state.token_hash = std::move(value);
         if (name == "interested") state.interested = true;
+        if (name == "gone") state.gone = true;
         if (name == "presence") state.presence = std::move(value);
         if (name == "directed") state.directed.push_back(std::move(value));
         if (name.starts_with(of_feature)) {

@@ -20,6 +20,7 @@ struct StreamState {
     std::string resource = {};
     std::string token_hash = {};  ///< of what the client resumes it by
     bool interested = false;
+    bool gone = false;  ///< its process ended in good order: everybody was told that it is gone
     std::string presence = {};               ///< as it was sent; empty: not available
     std::vector<std::string> directed = {};  ///< whom it sent presence to
     std::vector<std::pair<std::string, std::string>> of_features = {};

@@ -44,6 +44,7 @@ TEST_CASE_FIXTURE(Fixture, "a state comes back as it was, whatever is in it") {
     const StreamState state{.resource = "a\nb 3",
                             .token_hash = "x",
                             .interested = true,
+                            .gone = true,
                             .presence = "<presence><status>a\nb</status></presence>",
                             .directed = {"a@b.test", "c@d.test/e f"},
                             .of_features = {{"carbons", "on"}, {"other", "1\n2"}}};
@@ -51,6 +52,7 @@ TEST_CASE_FIXTURE(Fixture, "a state comes back as it was, whatever is in it") {
     REQUIRE(back);
     CHECK(back->text() == state.text());
     CHECK(back->of_features == state.of_features);
+    CHECK(back->gone);
     CHECK_FALSE(StreamState::parse("resource 500\nx\n"));
     CHECK_FALSE(StreamState::parse("resource 1\nx"));
     CHECK_FALSE(StreamState::parse("resource -1\nx\n"));
