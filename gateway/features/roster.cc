@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <array>
-#include <deque>
 #include <functional>
 #include <utility>
 #include <vector>
 
 #include "gateway/base/random.h"
+#include "gateway/features/known_version.h"
 #include "gateway/features/roster_commands.h"
 #include "gateway/route/router.h"
 #include "gateway/session/accounts.h"
@@ -31,32 +31,8 @@ StanzaError cannot_change() {
 
 // ---- sessions over a restart ----
 
-/// Which version of the roster the client of a session has. A push may be on its way until the
-/// session would have ended without its client.
-struct Seen final : SlotState {
-    struct Push {
-        TimePoint at;
-        std::uint64_t version = 0;
-    };
-    static constexpr std::size_t most = 32;
-    static constexpr Duration silence{120'000};  ///< after which a client is taken for gone
-
-    std::uint64_t version = 0;
-    std::deque<Push> on_their_way = {};
-
-    void look(const Hub& hub, std::uint64_t now_version) {
-        const TimePoint now = hub.clock().now();
-        const std::uint64_t newest = on_their_way.empty() ? version : on_their_way.back().version;
-        if (now_version > newest) on_their_way.push_back({now, now_version});
-        // Of many the last counts: what came before it is there with it.
-        if (on_their_way.size() > most) on_their_way.erase(on_their_way.end() - 2);
-        while (!on_their_way.empty() &&
-               on_their_way.front().at + hub.limits().resume_seconds + silence <= now) {
-            version = on_their_way.front().version;
-            on_their_way.pop_front();
-        }
-    }
-};
+/// Which version of the roster the client of a session has.
+struct Seen final : SlotState, KnownVersion {};
 constexpr Slot<Seen> seen_slot{"roster"};
 
 std::string save(const Resource& session) {

@@ -1,6 +1,7 @@
 // XEP-0191 Blocking Command: addresses that the owner of an account wants nothing to do with, the
 // head of the account's access rules (gateway/session/account_access.h). With XEP-0377 a client
-// says why.
+// says why. A session that goes on after a restart (XEP-0198 §5) is told the list, if it may have
+// another.
 #include <algorithm>
 #include <array>
 #include <memory>
@@ -8,48 +9,98 @@
 
 #include "gateway/base/cut_text.h"
 #include "gateway/base/log.h"
+#include "gateway/base/number.h"
 #include "gateway/base/random.h"
 #include "gateway/features/access/operations.h"
+#include "gateway/features/known_version.h"
 #include "gateway/route/router.h"
+#include "gateway/session/accounts.h"
 #include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
 
 namespace causeway {
 namespace {
 
-/// The session asked for the list, and hears of its changes.
-struct Interested final : SlotState {};
+/// The session asked for the list, and hears of its changes. The version is a number made of what
+/// is in the list.
+struct Interested final : SlotState, KnownVersion {};
 constexpr Slot<Interested> interested_slot{"blocking"};
 
-std::string save(const Resource& session) {
-    return session.slots.get(interested_slot) == nullptr ? "" : "on";
+using Blocked = decltype(AccessState::blocked);
+
+/// FNV-1a: the same in every build, which std::hash is not.
+std::uint64_t version_of(const Blocked& blocked) {
+    std::uint64_t hash = 0xcbf29ce484222325U;
+    for (const auto& [address, since] : blocked) {
+        for (const char byte : address + '\n') {
+            hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3U;
+        }
+    }
+    return hash;
 }
-void restore(Resource& session, std::string_view) { session.slots.make(interested_slot); }
+
+std::string items(const Blocked& blocked) {
+    XmlBuilder xml;
+    for (const auto& [address, since] : blocked) xml.open("item").attribute("jid", address).close();
+    return xml.take();
+}
+
+/// §3.3.4: a session that asked for the list hears of a change.
+void push(Resource& session, std::string_view name, const std::string& items) {
+    const std::string inner = XmlBuilder().open(name, ns::blocking).raw(items).close().take();
+    session.deliver(Packet::make(StanzaKind::iq, StanzaType::set, session.jid().bare_jid(),
+                                 session.jid(), random_token(9), inner),
+                    0);
+}
+
+// ---- sessions over a restart ----
+
+std::string save(const Resource& session) {
+    Interested* its = session.slots.get(interested_slot);
+    const Account* account = session.hub().accounts->find(session.jid().bare());
+    if (its == nullptr) return {};
+    if (account != nullptr && account->loaded()) {
+        its->look(session.hub(), version_of(account->access().state().blocked));
+    }
+    return std::to_string(its->version);
+}
+
+/// A session goes on that may not know the list as it is: it is told all of it.
+void push_missed(const Account& account, Resource& session, std::uint64_t known) {
+    const Blocked& blocked = account.access().state().blocked;
+    if (version_of(blocked) == known) return;
+    push(session, "unblock", {});
+    if (!blocked.empty()) push(session, "block", items(blocked));
+}
+
+void restore(Resource& session, std::string_view version) {
+    const std::uint64_t known = read_number<std::uint64_t>(version).value_or(0);
+    session.slots.make(interested_slot).version = known;
+    // Once it goes on.
+    session.hub().shard.post([&hub = session.hub(), jid = session.jid(), known] {
+        const Account* account = hub.accounts->find(jid.bare());
+        if (account == nullptr || !account->loaded()) return;
+        Resource* still = account->sessions().find(jid.resource());
+        if (still != nullptr) push_missed(*account, *still, known);
+    });
+}
 constexpr std::array session_data{SessionData{"blocking", save, restore}};
 
 void get(const IqRequest& request) {
-    request.sender->slots.make(interested_slot);
-    XmlBuilder xml;
-    xml.open("blocklist", ns::blocking);
-    for (const auto& [address, since] : request.account->access().state().blocked) {
-        xml.open("item").attribute("jid", address).close();
-    }
-    IqReturn(request).result(xml.take());
+    const Blocked& blocked = request.account->access().state().blocked;
+    Interested& its = request.sender->slots.make(interested_slot);
+    its.version = version_of(blocked);
+    its.on_their_way.clear();
+    IqReturn(request).result(
+        XmlBuilder().open("blocklist", ns::blocking).raw(items(blocked)).close().take());
 }
 
-/// §3.3.4: each session that asked for the list hears of a change.
 void push(Account& account, std::string_view name, const std::vector<std::string>& addresses) {
     XmlBuilder xml;
-    xml.open(name, ns::blocking);
-    for (const std::string& address : addresses) {
-        xml.open("item").attribute("jid", address).close();
-    }
-    const std::string inner = xml.take();
+    for (const std::string& address : addresses) xml.open("item").attribute("jid", address).close();
+    const std::string its_items = xml.take();
     for (Resource* session : account.sessions().all()) {
-        if (session->slots.get(interested_slot) == nullptr) continue;
-        session->deliver(Packet::make(StanzaKind::iq, StanzaType::set, account.jid(),
-                                      session->jid(), random_token(9), inner),
-                         0);
+        if (session->slots.get(interested_slot) != nullptr) push(*session, name, its_items);
     }
 }
 
