@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "c2s/client_table.h"
+#include "c2s/ended_sessions.h"
 #include "c2s/session_trace.h"
 #include "gateway/base/log.h"
 #include "gateway/session/accounts.h"
@@ -136,6 +137,10 @@ void ClientSession::end(std::string_view cause) {
     if (!cause.empty()) {
         CAUSEWAY_LOG(info, "c2s.ended", {"jid", jid().full()}, {"cause", cause},
                      {"unacknowledged", unacked()});
+    }
+    if (!cause.empty() && resumable()) {
+        hub_.slots.make(ended_sessions_slot)
+            .remember(jid().bare(), management_->token(), management_->handled());
     }
     enter(State::ended);
     account_.detach(*this);

@@ -79,7 +79,7 @@ private:
     // A session of an earlier process (kept_session.cc)
     void look_for_kept(std::string token, std::uint32_t h);
     void found_kept(const KeptStream& kept, std::string_view token, std::uint32_t h);
-    void none_to_resume();
+    void none_to_resume(std::string_view token);
 
     ClientTable& table_;
     XmppStream stream_;

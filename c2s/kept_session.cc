@@ -4,6 +4,7 @@
 
 #include "c2s/client_session.h"
 #include "c2s/client_table.h"
+#include "c2s/ended_sessions.h"
 #include "gateway/base/log.h"
 #include "gateway/base/random.h"
 #include "gateway/base/serial_number.h"
@@ -163,14 +164,16 @@ bool ClientSession::repeats(const Stanza& stanza, std::uint32_t number) {
     return true;
 }
 
-void ClientStream::none_to_resume() {
-    refuse_management("item-not-found", "there is no such session to resume");
+void ClientStream::none_to_resume(std::string_view token) {
+    const EndedSessions* ended = hub_.slots.get(ended_sessions_slot);
+    refuse_management("item-not-found", "there is no such session to resume",
+                      ended == nullptr ? std::nullopt : ended->handled(account_.bare(), token));
 }
 
 void ClientStream::look_for_kept(std::string token, std::uint32_t h) {
     if (hub_.limits().kept_streams_per_account == 0 || hub_.limits().resume_seconds.count() == 0 ||
         looking_ != Looking::not_yet || token.size() > longest_token) {
-        none_to_resume();
+        none_to_resume(token);
         return;
     }
     looking_ = Looking::now;
@@ -182,7 +185,7 @@ void ClientStream::look_for_kept(std::string token, std::uint32_t h) {
         if (!kept) {
             looking_ = Looking::over;
             stream_.resume(XmppStream::Pause::progress);
-            none_to_resume();
+            none_to_resume(token);
             return;
         }
         hub_.accounts->get(account_.bare())
@@ -214,7 +217,7 @@ void ClientStream::found_kept(const KeptStream& kept, std::string_view token, st
                           user.sessions().find(kept.state.resource) == nullptr &&
                           user.sessions().size() < hub_.limits().sessions_per_account;
     if (!possible) {
-        none_to_resume();
+        refuse_management("item-not-found", "there is no such session to resume", kept.handled);
         return;
     }
     ClientSession& session = table_.create(account_.with_resource(kept.state.resource));
