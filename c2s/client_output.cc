@@ -91,6 +91,20 @@ void ClientSession::transmit(const PacketRef& packet, std::string_view bytes, Ho
     after_output();
 }
 
+void ClientSession::has_copy(std::uint64_t number, HoldId hold) {
+    if (management_ != nullptr) {
+        if (!management_->hold_for_copy(number, hold)) {
+            hub_.ledger.confirm(hold);
+        } else if (stream_ != nullptr) {
+            hub_.shard.mark_dirty(*this);  // the client may have to be asked
+        }
+    } else if (queued() != 0) {
+        in_transit_.push_back(hold);
+    } else {
+        hub_.ledger.written(hold);
+    }
+}
+
 std::size_t ClientSession::queued() const {
     if (stream_ == nullptr) return 0;
     return stream_->stream().channel().queued() + (record_ == nullptr ? 0 : record_->output_bytes);

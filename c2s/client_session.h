@@ -43,6 +43,7 @@ public:
     [[nodiscard]] bool acknowledges() const override { return management_ != nullptr; }
     [[nodiscard]] bool crowded() const override;
     void evict(std::string_view condition, std::string_view text) override;
+    void has_copy(std::uint64_t number, HoldId hold) override;
 
     // From its stream
     void stanza_in(Element& element, Arena& arena);

@@ -82,6 +82,8 @@ struct SessionData {
     /// on and missed that; nullptr: nothing.
     PacketRef (*copy)(const Account& account, const Resource& session,
                       const ArchiveRow& message) = nullptr;
+    /// Whether the session was given a copy of the message that has that number.
+    bool (*had_copy)(const Resource& session, std::uint64_t number) = nullptr;
 };
 
 struct Feature {

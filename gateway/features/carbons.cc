@@ -17,13 +17,28 @@ namespace causeway {
 namespace {
 
 /// The session asked for copies.
-struct Enabled final : SlotState {};
+struct Enabled final : SlotState {
+    /// Numbers of the messages of which it got one last.
+    static constexpr std::size_t at_most = 32;
+    std::vector<std::uint64_t> given;
+
+    void give(std::uint64_t number) {
+        if (given.size() == at_most) given.erase(given.begin());
+        given.push_back(number);
+    }
+};
 constexpr Slot<Enabled> enabled_slot{"carbons"};
 
 bool wants_copies(const Resource& session) { return session.slots.get(enabled_slot) != nullptr; }
 
 std::string save(const Resource& session) { return wants_copies(session) ? "on" : ""; }
 void restore(Resource& session, std::string_view) { session.slots.make(enabled_slot); }
+/// What was on its way to another client that is gone now, or waited for one, does not come to the
+/// session once more.
+bool had_copy(const Resource& session, std::uint64_t number) {
+    const Enabled* enabled = session.slots.get(enabled_slot);
+    return enabled != nullptr && std::ranges::find(enabled->given, number) != enabled->given.end();
+}
 constexpr std::array<std::string_view, 2> directions{"sent", "received"};  // as Direction
 constexpr Metric copies{
     .name = "carbons_copies",
@@ -93,6 +108,7 @@ struct Shown {
 
 void send_copies(Account& account, const Packet& packet, const Shown& shown, Direction direction,
                  std::span<Resource* const> without) {
+    const bool for_the_account = packet.to().bare() == account.jid().bare();
     std::string inner;
     for (Resource* session : account.sessions().all()) {
         if (!wants_copies(*session) || std::ranges::find(without, session) != without.end()) {
@@ -100,6 +116,9 @@ void send_copies(Account& account, const Packet& packet, const Shown& shown, Dir
         }
         if (inner.empty()) inner = forward(shown.bytes, direction);
         session->deliver(make_copy(account, *session, packet.type(), inner, shown.row), 0);
+        if (for_the_account && shown.row != 0) {
+            session->slots.make(enabled_slot).give(shown.row);
+        }
         account.hub().trace.note(packet, {.stage = TraceStage::to_client,
                                           .verdict = TraceVerdict::copied,
                                           .where = session->jid().full()});
@@ -190,8 +209,11 @@ PacketRef copy_from_archive(const Account& account, const Resource& session,
                      message.id);
 }
 
-constexpr std::array session_data{
-    SessionData{.name = "carbons", .save = save, .restore = restore, .copy = copy_from_archive}};
+constexpr std::array session_data{SessionData{.name = "carbons",
+                                              .save = save,
+                                              .restore = restore,
+                                              .copy = copy_from_archive,
+                                              .had_copy = had_copy}};
 
 // ---- nobody but the account's own server makes copies ----
 

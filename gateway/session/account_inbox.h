@@ -124,6 +124,7 @@ private:
     void read_page();
     void deliver_page(const std::vector<LogRow>& rows);
     bool deliver_row(Resource& session, const LogRow& row);
+    [[nodiscard]] bool had_copy(const Resource& session, std::uint64_t number) const;
     void caught_up();
 
     Account& account_;

@@ -282,6 +282,13 @@ void AccountInbox::deliver_page(const std::vector<LogRow>& rows) {
     if (keeping_ == 0 && uncounted_.empty()) caught_up();
 }
 
+bool AccountInbox::had_copy(const Resource& session, std::uint64_t number) const {
+    return std::ranges::any_of(
+        account_.hub().shared.features.session_data(), [&](const SessionData& data) {
+            return data.had_copy != nullptr && data.had_copy(session, number);
+        });
+}
+
 bool AccountInbox::deliver_row(Resource& session, const LogRow& row) {
     Hub& hub = account_.hub();
     if (hub.ledger.in_flight(row.id) || hub.shared.lifetimes.over(row.expires)) {
@@ -304,7 +311,12 @@ bool AccountInbox::deliver_row(Resource& session, const LogRow& row) {
     stored_.reset();  // the row goes when the client has it
     // Its client may say that it is available before it has caught up.
     if (CatchingUp* const task = session.slots.get(catch_up_slot)) task->came.push_back(row.id);
-    session.deliver(packet, hub.ledger.adopt(packet, store_key(), row.id));
+    const HoldId hold = hub.ledger.adopt(packet, store_key(), row.id);
+    if (had_copy(session, row.id)) {
+        session.has_copy(row.id, hold);
+    } else {
+        session.deliver(packet, hold);
+    }
     return true;
 }
 

@@ -40,6 +40,9 @@ public:
     [[nodiscard]] virtual bool crowded() const = 0;
     /// Ends the stream with an error; not resumable afterwards.
     virtual void evict(std::string_view condition, std::string_view text) = 0;
+    /// The client is not sent the message with that number, since it was sent a copy: `hold` ends
+    /// with that as deliver() says.
+    virtual void has_copy(std::uint64_t number, HoldId hold) = 0;
 
     Slots slots;  ///< of features
 

@@ -92,6 +92,17 @@ void StreamManagement::sent(Sent stanza) {
     unacknowledged_.push_back(std::move(stanza));
 }
 
+bool StreamManagement::hold_for_copy(std::uint64_t number, HoldId hold) {
+    const auto copy = std::ranges::find_if(unacknowledged_, [&](const Sent& stanza) {
+        return stanza.hold == 0 && stanza.packet->kind() == StanzaKind::message &&
+               stanza.packet->stanza_id() == number;
+    });
+    if (copy == unacknowledged_.end()) return false;
+    copy->hold = hold;
+    ++held_;
+    return true;
+}
+
 StreamManagement::Acknowledged StreamManagement::acknowledge(std::uint32_t h,
                                                              std::vector<Sent>& done) {
     const auto waiting = static_cast<std::uint32_t>(unacknowledged_.size());

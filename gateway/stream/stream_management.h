@@ -70,6 +70,9 @@ public:
 
     // ---- stanzas that are sent ----
     void sent(Sent stanza);
+    /// A copy of the message with that number was sent: the ledger waits for that. False: the peer
+    /// has acknowledged it.
+    bool hold_for_copy(std::uint64_t number, HoldId hold);
     /// Takes an `h` of the peer. Stanzas that are acknowledged by it are moved to `done`.
     Acknowledged acknowledge(std::uint32_t h, std::vector<Sent>& done);
     /// Whether an <r/> is to be sent now: something matters or has become much, and no question is

@@ -204,4 +204,20 @@ TEST_CASE("stream management: of what is not noted the answer waits, and the res
     CHECK_FALSE(management.take_answer());
 }
 
+TEST_CASE("stream management: what was sent as a copy is held as the message from then on") {
+    StreamManagement m;
+    m.sent({message(), 0, false});
+    m.sent({Packet::of_archive(message(), 7), 0, false});
+    CHECK_FALSE(m.hold_for_copy(8, 5));
+    CHECK_FALSE(m.should_ask());
+    CHECK(m.hold_for_copy(7, 5));
+    CHECK(m.should_ask());
+    CHECK_FALSE(m.hold_for_copy(7, 6));  // it is held already
+    std::vector<StreamManagement::Sent> done;
+    m.acknowledge(2, done);
+    REQUIRE(done.size() == 2);
+    CHECK(done.back().hold == 5);
+    CHECK_FALSE(m.hold_for_copy(7, 6));
+}
+
 }  // namespace causeway::test
