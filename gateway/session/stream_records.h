@@ -39,7 +39,7 @@ class StreamRecords {
 public:
     /// The Map store; owners are bare JIDs, or domains of other servers; keys begin with the
     /// stream's id.
-    static constexpr std::string_view store = "streams";
+    static constexpr std::string_view store = Store::of_the_moment;
     /// Notes in one chunk.
     static constexpr std::size_t chunk_notes = 64;
     /// Chunks of one stream on one shard: the oldest is given up for a new one. What is noted there

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "gateway/store/sqlite_database.h"
+#include "gateway/store/store.h"
 
 namespace causeway {
 namespace {
@@ -132,6 +133,17 @@ Outcome copy(SqliteDatabase& source, SqliteDatabase& destination, const PartialF
     }
 }
 
+/// In the copy, which has no log. What goes wrong leaves no file, so nothing has to be undone in
+/// it.
+Outcome leave_out_what_passes(const std::string& path, const StoreLimits& limits) {
+    auto copied = SqliteDatabase::open(path, SqliteDatabase::Access::write, limits);
+    if (!copied) return copied.error();
+    return copied->execute(
+        fmt::format("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
+                    " DELETE FROM maps WHERE store = (SELECT id FROM stores WHERE name = '{}')",
+                    Store::of_the_moment));
+}
+
 }  // namespace
 
 Result<StoreBackup> back_up_sqlite(const std::string& from, const std::string& to,
@@ -156,6 +168,7 @@ Result<StoreBackup> back_up_sqlite(const std::string& from, const std::string& t
         if (!outcome) return outcome;
     }
     if (!file.has_no_log()) return Outcome::retry("the backup cannot be written: " + reason());
+    if (Outcome left = leave_out_what_passes(file.name(), limits); !left) return left;
     if (Outcome named = file.give_name(); !named) return named;
     return StoreBackup{bytes};
 }

@@ -140,6 +140,10 @@ public:
     using Answer = std::function<void(Result<T>)>;
     using Committed = std::function<void(Outcome)>;
 
+    /// The Map store of what others count on from one moment to the next, such as numbers of
+    /// stanzas. A backup leaves it out: they have gone on when it is restored.
+    static constexpr std::string_view of_the_moment = "streams";
+
     Store() = default;
     Store(const Store&) = delete;
     Store& operator=(const Store&) = delete;

@@ -156,6 +156,25 @@ TEST_CASE("backup: put in the place of a store whose log was left there, it is n
     CHECK(caller.log_list("q", "a", 0, 10)->size() == 2);
 }
 
+TEST_CASE("backup: what others count on at the moment is left out") {
+    const TemporaryFolder folder;
+    {
+        const auto store = open(folder.file("a.db"));
+        Caller caller(*store);
+        Batch batch;
+        batch.map_set(Store::of_the_moment, "a", "1", "h 5");
+        batch.map_set("s", "a", "1", "v");
+        REQUIRE(caller.commit(std::move(batch)).ok());
+        REQUIRE(caller.backup(folder.file("backup")).ok());
+        CHECK(caller.map_list(std::string(Store::of_the_moment), "a")->size() == 1);
+    }
+    CHECK(files(folder, "backup") == 1);
+    const auto restored = open(folder.file("backup"));
+    Caller caller(*restored);
+    CHECK(caller.map_list(std::string(Store::of_the_moment), "a")->empty());
+    CHECK(caller.map_list("s", "a")->size() == 1);
+}
+
 TEST_CASE("backup: it tells how far it is, and ends early when it is told to") {
     const TemporaryFolder folder;
     const auto store = open(folder.file("a.db"));
