@@ -62,13 +62,15 @@ std::string words_of(std::string_view body) {
 /// Collects the newest messages, page by page backward, and lists them in their order.
 class Show : public std::enable_shared_from_this<Show> {
 public:
-    Show(const CommandRequest& request, std::string owner)
+    /// `with`: a client, an account or a domain; empty: anybody.
+    Show(const CommandRequest& request, std::string owner, const Jid& with)
         : store_(request.host.shared->store),
           home_(*request.host.home),
           reply_(request.reply),
           left_(request.number("last").value_or(shown_by_default)) {
         query_.owner = std::move(owner);
-        query_.with = request.text("with");
+        query_.with = with.bare();
+        if (with.has_resource()) query_.resource = std::string(with.resource());
         query_.from_end = true;
     }
 
@@ -120,8 +122,14 @@ std::optional<std::string> owner_of(const CommandRequest& request) {
 void show(const CommandRequest& request) {
     const auto owner = owner_of(request);
     if (!owner) return;
+    Jid with;
+    if (const std::string text = request.text("with"); !text.empty()) {
+        auto address = Jid::parse(text);
+        if (!address) return request.reply(address.error());
+        with = std::move(*address);
+    }
     CAUSEWAY_LOG(info, "archive.shown", {"jid", *owner});
-    std::make_shared<Show>(request, *owner)->start();
+    std::make_shared<Show>(request, *owner, with)->start();
 }
 
 void export_archive(const CommandRequest& request) {
@@ -141,7 +149,8 @@ public:
           home_(*request.host.home),
           reply_(request.reply),
           result_(request.naming("jid")),
-          domain_(target.local().empty() ? "@" + std::string(target.domain()) : "") {
+          domain_(target.local().empty() ? "@" + std::string(target.domain()) : ""),
+          first_(*request.host.shared->hubs.front()) {
         if (const auto days = request.number("older-than")) {
             const UnixMillis before = request.host.shared->clock.wall() - *days * day;
             before_ = id_distance(Duration{std::max<UnixMillis>(before, 1)});
@@ -229,6 +238,20 @@ private:
     }
 
     void finish() {
+        if (domain_.empty() || archives_ != 0) return succeed();
+        // Of a domain that was mistyped it does not say that there is nothing. What was kept for
+        // one that is served no more can be erased.
+        first_.shard.post([self = shared_from_this(), &hub = first_] {
+            const std::string name = self->domain_.substr(1);
+            self->home_.post([self, name, served = hub.serves(name)] {
+                if (served) return self->succeed();
+                self->reply_(Outcome::absent("no domain " + name +
+                                             " is served here, and nothing of one is archived"));
+            });
+        });
+    }
+
+    void succeed() {
         json::object result = result_;
         result.emplace("archives", archives_);
         result.emplace("erased", erased_);
@@ -248,6 +271,7 @@ private:
     const Reply reply_;
     const json::object result_;
     const std::string domain_;  ///< with its "@"; empty: one owner
+    Hub& first_;
     std::uint64_t before_ = 0;  ///< id; 0: everything
     std::string after_;
     std::vector<ArchiveTotals> owners_;

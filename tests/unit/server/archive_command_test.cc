@@ -77,6 +77,10 @@ struct ArchiveCommands : OperationsFixture {
 TEST_CASE_FIXTURE(ArchiveCommands, "archive show: the newest, in their order") {
     CHECK(texts(R"({"jid":"Juliet@A.test","last":2})") == "29 <&|30 <&|");
     CHECK(texts(R"({"jid":"juliet@a.test","with":"peter@a.test","last":2})") == "28 <&|30 <&|");
+    CHECK(texts(R"({"jid":"juliet@a.test","with":"PETER@A.test","last":1})") == "30 <&|");
+    CHECK(texts(R"({"jid":"juliet@a.test","with":"peter@a.test/hall","last":1})") == "30 <&|");
+    CHECK(texts(R"({"jid":"juliet@a.test","with":"peter@a.test/x"})").empty());
+    CHECK_FALSE(refusal("archive.show", R"({"jid":"juliet@a.test","with":"@@"})").empty());
     CHECK(texts(R"({"jid":"juliet@a.test"})").starts_with("11 <&|"));
     CHECK(texts(R"({"jid":"juliet@a.test","last":1000})").starts_with("1 <&|2 <&|"));
     CHECK(texts(R"({"jid":"juliet@a.test","last":0})").empty());
@@ -125,6 +129,10 @@ TEST_CASE_FIXTURE(ArchiveCommands, "archive purge: of an account, by age, of a d
     done = run_verb("archive.purge", R"({"jid":"romeo@b.test"})");
     CHECK(done.answer->value().at("erased") == 30);
     CHECK_FALSE(refusal("archive.purge", R"({"jid":"romeo@b.test/hall"})").empty());
+    done = run_verb("archive.purge", R"({"jid":"a.test"})");
+    REQUIRE(done.answer->ok());
+    CHECK(done.answer->value().at("archives") == 0);
+    CHECK(refusal("archive.purge", R"({"jid":"mistyped.test"})").starts_with("no domain "));
     store.fail_next_reads(1);
     CHECK_FALSE(refusal("archive.purge", R"({"jid":"b.test"})").empty());
 }
