@@ -66,6 +66,8 @@ public:
 private:
     static constexpr std::size_t page = 500;
     static constexpr Duration again_after{60'000};
+    /// Between two pages: each may make some hundred accounts be read, and speak to their contacts.
+    static constexpr Duration between_pages{1000};
 
     void on_timer(std::uint32_t) override { next_page(); }
 
@@ -83,7 +85,7 @@ private:
                                        if (entries->size() < page) return;
                                        owner_ = entries->back().owner;
                                        key_ = entries->back().key;
-                                       next_page();
+                                       hub_.shard.timers().arm(timer_, between_pages, *this);
                                    });
     }
 
