@@ -71,6 +71,13 @@ bool has_joined(const Account& account, const Jid& who) {
     });
 }
 
+/// What somebody says in a room that the account is in, to all or to it alone.
+bool comes_from_room(const AtAccount& at) {
+    const bool said_in_room =
+        at.packet->type() == StanzaType::groupchat || at.packet->traits().room_private;
+    return said_in_room && has_joined(at.account, at.packet->from());
+}
+
 /// Who is subscribed and is shown nothing.
 bool is_hidden_from(const Account& account, const Jid& who) {
     return !account.access().usual(AccessAct::see) && account.known_to(who) &&
@@ -103,7 +110,9 @@ Verdict filter_message(AtAccount& at) {
         if (const Verdict verdict = without_session(at); verdict != Verdict::next) return verdict;
     }
     if (at.account.access().usual(AccessAct::write)) return Verdict::next;
-    if (at.packet->type() == StanzaType::groupchat && has_joined(at.account, from)) {
+    const bool from_room = comes_from_room(at);
+    if (from_room && at.packet->type() == StanzaType::groupchat &&
+        !at.account.access().blocks(from)) {
         return Verdict::next;
     }
     const AccessAnswer answer = at.account.access().decide(from, AccessAct::write).answer;
@@ -112,6 +121,8 @@ Verdict filter_message(AtAccount& at) {
     }
     switch (answer) {
         case AccessAnswer::deny:
+            // Rooms put out who answers with an error: a blocked occupant could bring that about.
+            if (from_room) return Verdict::dropped;
             // The words of an account that is not there.
             return at.refuse({.condition = StanzaCondition::service_unavailable, .text = {}});
         case AccessAnswer::hold:
