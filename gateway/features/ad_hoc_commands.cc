@@ -296,6 +296,12 @@ void begin(const IqRequest& request, const AdHocCommand& command, const AdHocCal
     run(request, id, session);
 }
 
+/// A form of that type says that the user gave up (XEP-0004 §3.1), whatever the action.
+bool gives_up(const Element& command) {
+    const Element* form = command.child(ns::data_forms, "x");
+    return form != nullptr && form->attribute("type") == "cancel";
+}
+
 void go_on(const IqRequest& request, const AdHocCommand& command, Action action) {
     const IqReturn back(request);
     Sessions& sessions = request.hub.slots.make(slot);
@@ -312,7 +318,7 @@ void go_on(const IqRequest& request, const AdHocCommand& command, Action action)
         refuse(back, command, id, expired("The session of this command has expired; begin again."));
         return;
     }
-    if (action == Action::cancel) {
+    if (action == Action::cancel || (action != Action::prev && gives_up(request.payload))) {
         back.result(open_command(command.node, id, "canceled").take());
         sessions.end(id);
         return;
