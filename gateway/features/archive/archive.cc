@@ -240,8 +240,8 @@ constexpr std::array handlers{
     of_owner(StanzaType::get, "prefs", tell_preferences),
     of_owner(StanzaType::set, "prefs", change_preferences),
     of_others(StanzaType::set, "query", answer_grantee),
-    of_others(StanzaType::get, "query"),
-    of_others(StanzaType::get, "metadata"),
+    of_others(StanzaType::get, "query", tell_form_to_grantee),
+    of_others(StanzaType::get, "metadata", tell_metadata_to_grantee),
     of_others(StanzaType::get, "prefs"),
     of_others(StanzaType::set, "prefs"),
 };

@@ -39,6 +39,8 @@ std::uint64_t id_of(std::string_view text);
 // iq handlers
 void answer_query(const IqRequest& request);
 void answer_grantee(const IqRequest& request);
+void tell_form_to_grantee(const IqRequest& request);
+void tell_metadata_to_grantee(const IqRequest& request);
 /// An entry of the store with that prefix.
 void load_told(Account& account, const MapEntry& entry);
 void forget_told(Account& account);

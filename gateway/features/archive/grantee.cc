@@ -177,15 +177,33 @@ void forget_told(Account& account) {
     if (known != nullptr) known->told.clear();
 }
 
-void answer_grantee(const IqRequest& request) {
-    Account& account = *request.account;
+namespace {
+
+bool refuse_stranger(const IqRequest& request) {
+    const Account& account = *request.account;
     const bool may =
         offered(request.hub, account.jid().domain()) &&
         account.access().decide(request.stanza.from, AccessAct::read_archive).allowed();
-    if (!may) {
-        IqReturn(request).error({.condition = StanzaCondition::forbidden, .text = {}});
-        return;
-    }
+    if (!may) IqReturn(request).error({.condition = StanzaCondition::forbidden, .text = {}});
+    return !may;
+}
+
+}  // namespace
+
+void tell_form_to_grantee(const IqRequest& request) {
+    if (!refuse_stranger(request)) tell_form(request);
+}
+
+void tell_metadata_to_grantee(const IqRequest& request) {
+    if (refuse_stranger(request)) return;
+    Account& account = *request.account;
+    tell_owner(account, account.slots.make(grantees_slot), request.stanza.from);
+    tell_metadata(request);
+}
+
+void answer_grantee(const IqRequest& request) {
+    if (refuse_stranger(request)) return;
+    Account& account = *request.account;
     const auto question = std::make_shared<Question>(IqReturn(request));
     question->query.owner = std::string(account.jid().bare());
     if (auto refusal = read_question(*question, request.payload, request.stanza.arena)) {
