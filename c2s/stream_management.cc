@@ -77,7 +77,9 @@ void ClientSession::enable(const Element& element) {
     holder_id_ = hub_.next_id();
     stream_->gain(stream_bits::managed);
     const std::string_view wish = element.attribute("resume");
-    const bool possible = hub_.limits().resume_seconds.count() > 0;
+    // A client without an account is somebody else when it logs in again: it never comes back.
+    const bool possible =
+        hub_.limits().resume_seconds.count() > 0 && !is_anonymous_account(hub_, jid());
     XmlBuilder enabled;
     enabled.open("enabled", ns::stream_management);
     if (possible && (wish == "true" || wish == "1")) {

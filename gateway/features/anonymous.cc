@@ -29,7 +29,6 @@ namespace {
 
 constexpr std::string_view store_name = "anonymous";
 constexpr std::string_view key = "made";
-constexpr std::string_view prefix = "anonymous-";
 /// A client that has not bound a session by then never will.
 constexpr Duration time_to_bind{2 * 60'000};
 constexpr std::size_t page = 200;
@@ -150,14 +149,12 @@ bool offered(const Hub& hub, std::string_view domain) {
     return allows_anonymous.boolean(*hub.config, domain);
 }
 
-bool is_anonymous(const Hub& hub, const Jid& jid) {
-    return jid.local().starts_with(prefix) && hub.serves(jid.domain()) &&
-           offered(hub, jid.domain());
-}
+bool is_anonymous(const Hub& hub, const Jid& jid) { return is_anonymous_account(hub, jid); }
 
 void make(Hub& hub, std::string_view domain, std::string network,
           std::function<void(const Result<Jid>&)> done) {
-    const auto jid = Jid::make(std::string(prefix) + ascii_lower(random_token(15)), domain);
+    const auto jid =
+        Jid::make(std::string(anonymous_prefix) + ascii_lower(random_token(15)), domain);
     if (!jid) {
         hub.shard.post([done = std::move(done), jid] { done(jid); });
         return;

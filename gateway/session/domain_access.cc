@@ -20,6 +20,10 @@ bool is_anonymous(const Hub& hub, std::string_view domain) {
     return hub.serves(domain) && allows_anonymous.boolean(*hub.config, domain);
 }
 
+bool is_anonymous_account(const Hub& hub, const Jid& jid) {
+    return jid.local().starts_with(anonymous_prefix) && is_anonymous(hub, jid.domain());
+}
+
 void DomainAccess::when_known(std::string_view domain, Known known) {
     const std::string name(domain);
     Domain& of = domains_[name];

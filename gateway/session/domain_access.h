@@ -19,6 +19,10 @@ struct Hub;
 /// Whether the accounts of that domain, one of ours, are anonymous ones (XEP-0175).
 bool is_anonymous(const Hub& hub, std::string_view domain);
 extern const FeatureOption allows_anonymous;
+/// What the names of accounts begin with that are made for one client.
+inline constexpr std::string_view anonymous_prefix = "anonymous-";
+/// Whether that is the address of such an account.
+bool is_anonymous_account(const Hub& hub, const Jid& jid);
 
 class DomainAccess {
 public:
