@@ -31,6 +31,9 @@ struct Info {
     };
     Kind kind = Kind::none;
     std::string id = {}, type = {};
+
+    /// The id may stand in capitals, as RFC 4648 §8 writes it.
+    [[nodiscard]] bool is(const std::string& hash) const { return ascii_lower(id) == hash; }
 };
 
 /// What the metadata says of the first picture that it names and that is kept here.
@@ -77,7 +80,7 @@ void publish_metadata(Account& account, const std::string& id, const Avatar& ava
 Result<Avatar> avatar_of(const Info& info, const std::string& data) {
     const auto picture = base64_decode(text_in(data));
     if (!picture || picture->empty()) return Outcome::malformed("the picture is no base64");
-    if (id_of(*picture) != info.id) {
+    if (!info.is(id_of(*picture))) {
         return Outcome::malformed("the picture is another one than the metadata names");
     }
     std::string type = info.type;
@@ -113,7 +116,7 @@ void publish_avatar(Account& account, const Avatar& avatar,
                  const std::string id = id_of(picture);
                  const Info info = newest ? info_in(newest->payload) : Info{};
                  const bool same = picture.empty() ? info.kind == Info::Kind::none
-                                                   : info.kind == Info::Kind::here && info.id == id;
+                                                   : info.kind == Info::Kind::here && info.is(id);
                  if (same) {
                      done({});
                      return;
@@ -142,7 +145,7 @@ void withdraw_avatar(Account& account, const Avatar& avatar,
     const std::string id = id_of(base64_decode(avatar.base64).value_or(std::string{}));
     read_for(account, std::string(ns::avatar_metadata), {},
              [&account, id, done = std::move(done)](const Result<OwnItem>& newest) {
-                 if (newest && info_in(newest->payload).id == id) {
+                 if (newest && info_in(newest->payload).is(id)) {
                      publish_metadata(account, {}, {}, 0, done);
                  } else {
                      const bool read = newest || newest.error().cause() == Cause::absent;
