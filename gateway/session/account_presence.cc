@@ -159,8 +159,7 @@ void AccountPresence::send_requests(Resource& session) {
 }
 
 void AccountPresence::session_gone(Resource& session) {
-    became_unavailable(session, Packet::make(StanzaKind::presence, StanzaType::unavailable,
-                                             session.jid(), {}, {}, {}));
+    became_unavailable(session, unavailable(session.jid()));
 }
 
 void AccountPresence::never_back(const Jid& session, bool was_available,
@@ -204,10 +203,28 @@ void AccountPresence::directed(Resource& session, const PacketRef& packet) {
         session.directed.insert(packet->to());
     }
     if (account_.at_rest()) {
-        send_shown(packet, packet->to());
+        send_directed(packet);
     } else {
-        account_.in_order([this, packet](const Outcome&) { send_shown(packet, packet->to()); });
+        account_.in_order([this, packet](const Outcome&) { send_directed(packet); });
     }
+}
+
+void AccountPresence::send_directed(const PacketRef& packet) {
+    Resource* const session = account_.sessions().find(packet->from().resource());
+    const bool hidden = account_.access().view_for(packet->to()).hides_all();
+    if (!hidden || packet->type() == StanzaType::unavailable || session == nullptr) {
+        send_shown(packet, packet->to());
+        return;
+    }
+    // A client that joins a room waits for an answer, and would wait for ever.
+    session->directed.erase(packet->to());
+    std::string inner;
+    append_error(inner, {.condition = StanzaCondition::not_acceptable,
+                         .text = "An access rule shows no presence to this address.",
+                         .type = "cancel"});
+    session->deliver(Packet::make(StanzaKind::presence, StanzaType::error, packet->to(),
+                                  session->jid(), packet->id(), inner),
+                     0);
 }
 
 void AccountPresence::send_shown(const PacketRef& packet, const Jid& to) {
@@ -350,8 +367,7 @@ void AccountPresence::send_unavailable(const Jid& to) {
     if (account_.access().view_for(to).hides_all()) return;
     for (const Resource* session : account_.sessions().all()) {
         if (!session->available()) continue;
-        account_.hub().routing->route(Packet::make(StanzaKind::presence, StanzaType::unavailable,
-                                                   session->jid(), to, {}, {}));
+        account_.hub().routing->route(unavailable(session->jid())->readdressed(to));
     }
     if (const PacketRef presence = published()) {
         account_.hub().routing->route(unavailable(presence->from())->readdressed(to));

@@ -68,6 +68,7 @@ private:
     void broadcast_to_contacts(const PacketRef& packet);
     void show_anew(Resource& session, const AccountAccess::Shown& before, const PresenceView& now);
     void send_shown(const PacketRef& packet, const Jid& to);
+    void send_directed(const PacketRef& packet);
     [[nodiscard]] bool subscribed(const Jid& who) const;
     void probed(const PacketRef& packet);
     void deliver(const PacketRef& packet);

@@ -15,6 +15,11 @@ constexpr std::size_t longest_name = 64;
 constexpr std::size_t longest_status = 1024;
 constexpr std::array<std::string_view, 5> shows{"", "away", "chat", "dnd", "xa"};
 
+/// Since when nobody has touched the client (XEP-0319, XEP-0256): it tells what `show` was.
+bool tells_idleness(const Element& child) {
+    return child.is(ns::idle, "idle") || child.is(ns::last_activity, "query");
+}
+
 void remove_children(Element& presence, bool show, bool status, bool rest) {
     const Element* next = nullptr;
     for (const Element* child = presence.first_element(); child != nullptr; child = next) {
@@ -24,7 +29,8 @@ void remove_children(Element& presence, bool show, bool status, bool rest) {
         const bool is_status = standard && child->name == "status";
         const bool is_priority = standard && child->name == "priority";
         const bool other = !is_show && !is_status && !is_priority;
-        if ((is_show && show) || (is_status && status) || (other && rest)) {
+        if ((is_show && show) || (is_status && status) || (other && rest) ||
+            (show && tells_idleness(*child))) {
             presence.remove_child(*child);
         }
     }
