@@ -37,6 +37,7 @@ constexpr std::array options{&services};
 struct Profile {
     bool presence = true;
     bool messages = true;
+    bool operator==(const Profile&) const = default;
 };
 
 /// "presence", "messages" or "both"; nullopt: none of them.
@@ -100,6 +101,8 @@ Verdict refuse_message(AtAccount& at) {
 /// that there is an inbox, each message tells. A stranger's probe has the usual answer.
 Verdict refuse_presence(AtAccount& at) {
     if (of_account(at.account).presence) return Verdict::next;
+    // That its own was refused (refuse_own) is for its client to know.
+    if (at.packet->type() == StanzaType::error) return Verdict::next;
     if (at.packet->type() == StanzaType::subscribe) return at.refuse(not_offered());
     const bool stranger = !at.account.known_to(at.packet->from());
     return stranger && at.packet->type() == StanzaType::probe ? Verdict::next : Verdict::dropped;
@@ -126,12 +129,19 @@ Verdict refuse_own(FromClient& from) {
                                   .text = "This account does not take part in messages."});
     }
     if (from.stanza.kind == StanzaKind::presence && !profile.presence) {
-        return type == StanzaType::subscribe
+        // Who asks, or joins a room, waits for an answer.
+        const bool joins = type == StanzaType::available && !from.stanza.to.empty();
+        return type == StanzaType::subscribe || joins
                    ? from.refuse({.condition = StanzaCondition::service_unavailable,
                                   .text = "This account does not take part in presence."})
                    : Verdict::dropped;
     }
     return asks_in_vain(from.hub, from.stanza) ? from.refuse(not_offered()) : Verdict::next;
+}
+
+/// A session that is there for messages alone is nobody's to see, nor that it goes.
+void settle_presence(const Life& life) {
+    life.account->take_part(of_account(*life.account).presence);
 }
 
 /// Without presence a session is there for messages from the moment it is bound.
@@ -178,6 +188,20 @@ using control::CommandRequest;
 using control::Field;
 using control::Param;
 
+/// What a session is there for was settled as it came: if that changes, it is to come again, and
+/// its contacts hear that it went.
+void take_up(Hub& hub, const std::string& bare, const Profile& profile) {
+    if (Account* account = hub.accounts->find(bare); account != nullptr && account->loaded()) {
+        const Profile before = of_account(*account);
+        adopt(*account, profile);
+        if (of_account(*account) != before) {
+            account->sessions().evict_all(
+                stream_error::reset, "the account takes part in other services now; log in again");
+        }
+    }
+    hub.accounts->forget(bare);
+}
+
 void set_profile(const CommandRequest& request) {
     const auto jid = control::account_of(request.text("jid"));
     if (!jid) return request.reply(jid.error());
@@ -194,16 +218,17 @@ void set_profile(const CommandRequest& request) {
     control::if_account(
         shared.store, home, *jid, [reply = request.reply](const Outcome& absent) { reply(absent); },
         [&shared, &home, reply = request.reply, bare = std::string(jid->bare()), wanted,
-         result = std::move(result)] {
+         profile = *profile, result = std::move(result)] {
             Batch batch;
             batch.map_set(store_name, bare, key, wanted);
-            shared.store.commit(std::move(batch), home,
-                                [&shared, reply, bare, result](const Outcome& outcome) {
-                                    if (!outcome) return reply(outcome);
-                                    Hub& hub = *shared.hubs[shared.shards.home_of(bare)];
-                                    hub.shard.post([&hub, bare] { hub.accounts->forget(bare); });
-                                    reply(boost::json::value(result));
-                                });
+            shared.store.commit(
+                std::move(batch), home,
+                [&shared, reply, bare, profile, result](const Outcome& outcome) {
+                    if (!outcome) return reply(outcome);
+                    Hub& hub = *shared.hubs[shared.shards.home_of(bare)];
+                    hub.shard.post([&hub, bare, profile] { take_up(hub, bare, profile); });
+                    reply(boost::json::value(result));
+                });
         });
 }
 
@@ -223,7 +248,8 @@ constexpr std::array at_account{AtAccountHook{StanzaKind::message, Phase::check,
                                 AtAccountHook{StanzaKind::presence, Phase::check, refuse_presence}};
 constexpr std::array from_client{FromClientHook{Phase::check, refuse_own}};
 constexpr std::array from_server{FromServerHook{Phase::check, refuse_from_server}};
-constexpr std::array life{LifeHook{LifeEvent::session_bound, take_messages}};
+constexpr std::array life{LifeHook{LifeEvent::account_loaded, settle_presence},
+                          LifeHook{LifeEvent::session_bound, take_messages}};
 constexpr std::array sources{DiscoSource{.of = DiscoSource::Of::account, .info = tell_of_account},
                              DiscoSource{.of = DiscoSource::Of::server, .info = tell_of_domain}};
 constexpr std::array stores{OwnedStore{store_name, OwnedStore::Shape::map}};

@@ -99,6 +99,10 @@ public:
         return known_to(who) || (exists() && access_.grants_something(who));
     }
 
+    /// Whether it takes part in presence: if not, nobody is told of any.
+    [[nodiscard]] bool takes_part() const { return takes_part_; }
+    void take_part(bool takes_part) { takes_part_ = takes_part; }
+
     /// Something is under way; it must not be dropped. An open question to the store keeps it alive
     /// from begin_question() to end_question().
     [[nodiscard]] bool busy() const;
@@ -148,6 +152,7 @@ private:
     std::vector<Task> waiting_;  ///< for the account to be loaded
     State state_ = State::fresh;
     State before_ = State::fresh;  ///< of the last loading that came to an end
+    bool takes_part_ = true;
     unsigned open_questions_ = 0;  ///< to the store, whose answers come to us
 };
 

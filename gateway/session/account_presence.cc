@@ -228,6 +228,7 @@ void AccountPresence::send_directed(const PacketRef& packet) {
 }
 
 void AccountPresence::send_shown(const PacketRef& packet, const Jid& to) {
+    if (!account_.takes_part()) return;
     const PacketRef shown = account_.access().view_for(to).apply(packet);
     if (shown == nullptr) return;
     account_.hub().routing->route(shown->to() == to ? shown : shown->readdressed(to));
@@ -255,6 +256,7 @@ void AccountPresence::broadcast_to_contacts(const PacketRef& packet) {
 }
 
 void AccountPresence::broadcast(const PacketRef& packet) {
+    if (!account_.takes_part()) return;
     broadcast_to_contacts(packet);
     // §4.2.2: the account's own available sessions hear of it as well.
     for (Resource* session : account_.sessions().all()) {
@@ -339,6 +341,7 @@ PacketRef AccountPresence::hidden(const Jid& to) const {
 }
 
 void AccountPresence::send_current(const Jid& to) {
+    if (!account_.takes_part()) return;
     bool any = false;
     const PresenceView& view = account_.access().view_for(to);
     if (view.hides_all()) {
@@ -364,7 +367,7 @@ void AccountPresence::send_current(const Jid& to) {
 
 void AccountPresence::send_unavailable(const Jid& to) {
     // Who was shown nothing learns from no end that there was something.
-    if (account_.access().view_for(to).hides_all()) return;
+    if (!account_.takes_part() || account_.access().view_for(to).hides_all()) return;
     for (const Resource* session : account_.sessions().all()) {
         if (!session->available()) continue;
         account_.hub().routing->route(unavailable(session->jid())->readdressed(to));
@@ -423,6 +426,7 @@ std::vector<Jid> AccountPresence::watchers() const {
 }
 
 void AccountPresence::views_changed(const std::vector<AccountAccess::Shown>& before) {
+    if (!account_.takes_part()) return;
     for (const AccountAccess::Shown& shown : before) {
         const PresenceView& now = account_.access().view_for(shown.who);
         if (now == shown.view) continue;
