@@ -62,6 +62,11 @@ TEST_CASE("form: a text that was shown may come back, as often as it likes") {
     CHECK(read->at("a") == std::vector<std::string>{"1"});
 }
 
+TEST_CASE("form: what kind it is may be said twice, in the same words") {
+    CHECK(form(head + head + "<field var='a'/>").ok());
+    CHECK_FALSE(form(head + "<field var='FORM_TYPE'><value>g</value></field>").ok());
+}
+
 TEST_CASE("form: what is refused") {
     CHECK_FALSE(form(head, "form").ok());
     CHECK_FALSE(form(head, "cancel").ok());
