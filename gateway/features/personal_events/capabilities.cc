@@ -13,6 +13,7 @@
 namespace causeway::personal_events {
 namespace {
 
+constexpr std::size_t longest_hash = 32;
 constexpr std::size_t longest_ver = 128;
 constexpr std::size_t longest_node = 1024;
 constexpr std::size_t longest_interest = 512;
@@ -160,12 +161,16 @@ std::optional<AnnouncedCapabilities> announced_in(const Element& presence) {
     const std::string_view hash = c->attribute("hash");
     const std::string_view node = c->attribute("node");
     const std::string_view ver = c->attribute("ver");
-    if (digest_of(hash) == nullptr || node.empty() || node.size() > longest_node || ver.empty() ||
+    const bool named =
+        !hash.empty() && hash.size() <= longest_hash && hash.find(' ') == std::string_view::npos;
+    if (!named || node.empty() || node.size() > longest_node || ver.empty() ||
         ver.size() > longest_ver) {
         return std::nullopt;
     }
     return AnnouncedCapabilities{std::string(hash), std::string(node), std::string(ver)};
 }
+
+bool is_known_hash(std::string_view hash) { return digest_of(hash) != nullptr; }
 
 std::optional<std::string> verification_of(const Element& query, std::string_view hash,
                                            Arena& arena) {

@@ -12,7 +12,7 @@
 
 namespace causeway::personal_events {
 
-/// `<c/>` of a presence, with a hash that is known here.
+/// `<c/>` of a presence.
 struct AnnouncedCapabilities {
     std::string hash, node, ver;
 
@@ -21,8 +21,12 @@ struct AnnouncedCapabilities {
     bool operator==(const AnnouncedCapabilities&) const = default;
 };
 
-/// nullopt: there are none, or in a form of which nothing can be verified.
+/// nullopt: there are none, or in the form before version 1.4, which names no hash.
 std::optional<AnnouncedCapabilities> announced_in(const Element& presence);
+
+/// Whether that hash is known here. Of others nothing can be verified, and what a client says
+/// counts for it alone (§5.4).
+bool is_known_hash(std::string_view hash);
 
 /// The verification string over an answer (`<query/>` of disco#info), hashed and in base64; nullopt
 /// if the answer is ill-formed (§5.4) or the hash unknown.

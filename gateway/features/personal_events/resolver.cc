@@ -20,6 +20,7 @@ CapabilitiesResolver& CapabilitiesResolver::of(Hub& hub) { return hub.slots.make
 void CapabilitiesResolver::resolve(const AnnouncedCapabilities& announced, const Jid& account,
                                    const Jid& client, Done done) {
     std::string key = announced.key();
+    if (!is_known_hash(announced.hash)) key += ' ' + std::string(client.full());
     if (const auto found = known_.find(key); found != known_.end()) {
         done({.interests = found->second, .verified = true});
         return;

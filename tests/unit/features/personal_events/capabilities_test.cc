@@ -127,7 +127,7 @@ TEST_CASE("capabilities: which nodes a client wants to hear of") {
     CHECK(Interests().empty());
 }
 
-TEST_CASE("capabilities: what is announced, in a form that can be verified") {
+TEST_CASE("capabilities: what is announced, by a hash that is known or not") {
     const auto announced = [](std::string_view c) {
         std::optional<AnnouncedCapabilities> found;
         const Outcome visited =
@@ -145,8 +145,15 @@ TEST_CASE("capabilities: what is announced, in a form that can be verified") {
     CHECK_FALSE(announced("<c xmlns='http://jabber.org/protocol/caps' node='urn:n' ver='1.0' "
                           "ext='a b'/>")
                     .has_value());
-    CHECK_FALSE(announced("<c xmlns='http://jabber.org/protocol/caps' hash='md5' node='urn:n' "
+    CHECK(announced("<c xmlns='http://jabber.org/protocol/caps' hash='md5' node='urn:n' ver='v='/>")
+              .has_value());
+    CHECK_FALSE(is_known_hash("md5"));
+    CHECK(is_known_hash("sha-1"));
+    CHECK_FALSE(announced("<c xmlns='http://jabber.org/protocol/caps' hash='a b' node='urn:n' "
                           "ver='v='/>")
+                    .has_value());
+    CHECK_FALSE(announced("<c xmlns='http://jabber.org/protocol/caps' hash='" +
+                          std::string(33, 'h') + "' node='urn:n' ver='v='/>")
                     .has_value());
     CHECK_FALSE(
         announced("<c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='urn:n' ver='" +
