@@ -222,23 +222,27 @@ void update(Account& account, Wish wish, const IqReturn& back) {
 }
 
 // §2.5.2: removing a contact also ends the subscriptions in both directions.
-void end_subscriptions(Account& account, const RosterItem& item) {
+void end_subscriptions(Account& account, const RosterItem& item, bool saw_presence) {
     const auto send = [&](StanzaType type) {
         account.hub().routing->route(
             Packet::make(StanzaKind::presence, type, account.jid(), item.jid, {}, {}));
     };
     if (item.state.to || item.state.pending_out) send(StanzaType::unsubscribe);
-    if (item.state.from) account.presence().send_unavailable(item.jid);
+    if (saw_presence) account.presence().send_unavailable(item.jid);
     if (item.state.from || item.state.pending_in) send(StanzaType::unsubscribed);
 }
 
 void remove(Account& account, const Jid& contact, const IqReturn& back) {
-    const auto before = std::make_shared<RosterItem>();
+    struct Before {
+        RosterItem item;
+        bool saw_presence = false;
+    };
+    const auto before = std::make_shared<Before>();
     account.roster().change(
         [&account, contact, before](Batch& batch, AccountRoster::Change& change) -> Outcome {
             const RosterItem* known = account.roster().items().find(contact);
             if (known == nullptr || !known->listed) return Outcome::absent("no such contact");
-            *before = *known;
+            *before = {*known, account.presence_visible_to(contact)};
             RosterItem item;
             item.jid = contact;
             item.removed = true;
@@ -248,7 +252,7 @@ void remove(Account& account, const Jid& contact, const IqReturn& back) {
         [&account, before, back](const Outcome& outcome) {
             if (outcome) {
                 back.result({});
-                end_subscriptions(account, *before);
+                end_subscriptions(account, before->item, before->saw_presence);
             } else if (outcome.cause() == Cause::absent) {
                 back.error({.condition = StanzaCondition::item_not_found, .text = {}});
             } else {

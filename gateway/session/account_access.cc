@@ -256,6 +256,18 @@ std::vector<AccountAccess::Shown> AccountAccess::shown() const {
     return all;
 }
 
+std::vector<AccountAccess::Shown> AccountAccess::shown_to(
+    const std::vector<RosterItem>& contacts) const {
+    std::vector<Shown> all;
+    if (usual(AccessAct::see)) return all;
+    for (const RosterItem& contact : contacts) {
+        const RosterItem* known = account_.roster().items().find(contact.jid);
+        if (known == nullptr || !known->state.from) continue;
+        all.push_back({contact.jid, view_for(contact.jid)});
+    }
+    return all;
+}
+
 // ---- the polite answer ----
 
 bool AccountAccess::takes_itself_for_subscribed(const Jid& who) const {

@@ -93,6 +93,8 @@ public:
     void change(Edit edit, Done done);
     /// What everybody who is shown something is shown now.
     [[nodiscard]] std::vector<Shown> shown() const;
+    /// The same of those contacts that have a subscription, where rules say what is seen.
+    [[nodiscard]] std::vector<Shown> shown_to(const std::vector<RosterItem>& contacts) const;
 
 private:
     [[nodiscard]] AccessAsker asker(const Jid& who) const;

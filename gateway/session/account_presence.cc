@@ -366,8 +366,7 @@ void AccountPresence::send_current(const Jid& to) {
 }
 
 void AccountPresence::send_unavailable(const Jid& to) {
-    // Who was shown nothing learns from no end that there was something.
-    if (!account_.takes_part() || account_.access().view_for(to).hides_all()) return;
+    if (!account_.takes_part()) return;
     for (const Resource* session : account_.sessions().all()) {
         if (!session->available()) continue;
         account_.hub().routing->route(unavailable(session->jid())->readdressed(to));

@@ -43,7 +43,8 @@ public:
     /// What a contact that probes is told while no session is available (RFC 6121 §4.3.2): the
     /// account's last unavailable presence, or nullptr for one that says nothing.
     void set_last(PacketRef last) { last_ = std::move(last); }
-    /// Tells a contact that may not see them any more that every available session is unavailable.
+    /// Tells a contact that saw them, and may not any more, that every available session is
+    /// unavailable. Who was shown nothing would learn from it that there was something.
     void send_unavailable(const Jid& to);
     /// Presence was published in the account's name, or withdrawn (AccessState::published).
     void published_changed();

@@ -58,12 +58,15 @@ void AccountRoster::finish(Waiting waiting, Change change, const Outcome& outcom
     if (outcome) {
         account_.stored_anew();
         const std::uint64_t before = items_.version();
+        // A rule may be about contacts of a group, or with a subscription.
+        const auto shown = account_.access().shown_to(change.items);
         std::vector<RosterItem> replaced;
         for (const RosterItem& item : change.items) {
             const RosterItem* known = items_.find(item.jid);
             replaced.push_back(known == nullptr ? RosterItem{} : *known);
             items_.apply(item);
         }
+        account_.presence().views_changed(shown);
         if (change.before_push) change.before_push();
         for (std::size_t i = 0; i < change.items.size(); ++i) {
             const RosterItem& item = change.items[i];

@@ -82,8 +82,7 @@ void Subscriptions::send(const Stanza& stanza, AcknowledgementTicket ticket) {
         const auto planned = std::make_shared<Planned>();
         account_.roster().change(
             [this, packet, planned](Batch& batch, Change& change) {
-                const RosterItem* known = account_.roster().items().find(packet->to());
-                planned->was_from = known != nullptr && known->state.from;
+                planned->was_from = account_.presence_visible_to(packet->to());
                 return plan_outbound(packet, packet->to(), batch, change, planned->step);
             },
             [this, &hub, packet, planned, ticket](const Outcome& outcome) {
@@ -152,7 +151,7 @@ Outcome Subscriptions::plan_inbound(const PacketRef& packet, Batch& batch, Chang
     const RosterItem* known = roster.find(contact);
     RosterItem item = known != nullptr ? *known : RosterItem{};
     item.jid = contact;
-    planned.was_from = item.state.from;
+    planned.was_from = account_.presence_visible_to(item.jid);
     decide(item, packet, planned);
     const SubscriptionStep& step = planned.step;
     if (step.state.from && !item.listed) {
