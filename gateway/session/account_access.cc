@@ -17,6 +17,7 @@ constexpr std::string_view told_prefix = "told:";
 constexpr std::size_t told_limit = 1000;
 constexpr std::string_view published_show = "published-show";
 constexpr std::string_view published_status = "published-status";
+constexpr std::string_view published_by = "published-by";
 
 AccessAnswer usual_answer(AccessAct act) {
     switch (act) {
@@ -80,6 +81,8 @@ void AccountAccess::load(const std::vector<MapEntry>& entries) {
             state_->published.show = entry.value;
         } else if (key == published_status) {
             state_->published.status = entry.value;
+        } else if (key == published_by) {
+            state_->published.by = entry.value;
         }
         if (!read) {
             CAUSEWAY_LOG(error, "access.unreadable", {"jid", account_.jid().bare()},
@@ -217,7 +220,8 @@ void AccountAccess::plan(Batch& batch, const AccessState& next) const {
     }
     for (const auto& [key, was, is] :
          {std::tuple{published_show, &before.published.show, &next.published.show},
-          std::tuple{published_status, &before.published.status, &next.published.status}}) {
+          std::tuple{published_status, &before.published.status, &next.published.status},
+          std::tuple{published_by, &before.published.by, &next.published.by}}) {
         if (*was != *is) batch.map_set(store_name, owner, key, *is);
     }
     for (const auto& [address, since] : next.blocked) {
@@ -239,15 +243,23 @@ void AccountAccess::change(Edit edit, Done done) {
             if (Outcome outcome = edit(*next); !outcome) return outcome;
             plan(batch, *next);
             change.before_push = [this, next] {
-                const bool published_anew = next->published != state().published;
+                const PublishedPresence published_before = published();
                 const std::vector<Shown> before = shown();
                 state_ = std::make_unique<AccessState>(std::move(*next));
                 account_.presence().views_changed(before);
-                if (published_anew) account_.presence().published_changed();
+                if (published() != published_before) account_.presence().published_changed();
             };
             return {};
         },
         std::move(done));
+}
+
+const PublishedPresence& AccountAccess::published() const {
+    static const PublishedPresence nothing;
+    const PublishedPresence& all = state().published;
+    if (all.by.empty()) return all;
+    const auto by = Jid::parse(all.by);
+    return by && decide(*by, AccessAct::publish).allowed() ? all : nothing;
 }
 
 std::vector<AccountAccess::Shown> AccountAccess::shown() const {

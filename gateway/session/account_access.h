@@ -33,6 +33,7 @@ struct AccessDecision {
 /// Presence that somebody published in the account's name: as if a session were available.
 struct PublishedPresence {
     std::string show, status;
+    std::string by = {};  ///< a bare address; empty if that was not noted
 
     bool operator==(const PublishedPresence&) const = default;
     [[nodiscard]] bool empty() const { return show.empty() && status.empty(); }
@@ -91,6 +92,8 @@ public:
     /// Changes what is stored, behind the changes of the roster that came before it. `done` hears
     /// the outcome once it is durable, and contacts have been shown what they see now.
     void change(Edit edit, Done done);
+    /// What was published, while whoever published it may.
+    [[nodiscard]] const PublishedPresence& published() const;
     /// What everybody who is shown something is shown now.
     [[nodiscard]] std::vector<Shown> shown() const;
     /// The same of those contacts that have a subscription, where rules say what is seen.

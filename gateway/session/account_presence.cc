@@ -382,7 +382,7 @@ void AccountPresence::send_unavailable(const Jid& to) {
 constexpr std::string_view published_resource = "published presence";
 
 PacketRef AccountPresence::published() const {
-    const PublishedPresence& presence = account_.access().state().published;
+    const PublishedPresence& presence = account_.access().published();
     if (presence.empty()) return nullptr;
     XmlBuilder xml;
     if (!presence.show.empty()) xml.element("show", presence.show);

@@ -60,6 +60,7 @@ void AccountRoster::finish(Waiting waiting, Change change, const Outcome& outcom
         const std::uint64_t before = items_.version();
         // A rule may be about contacts of a group, or with a subscription.
         const auto shown = account_.access().shown_to(change.items);
+        const PublishedPresence published = account_.access().published();
         std::vector<RosterItem> replaced;
         for (const RosterItem& item : change.items) {
             const RosterItem* known = items_.find(item.jid);
@@ -67,6 +68,7 @@ void AccountRoster::finish(Waiting waiting, Change change, const Outcome& outcom
             items_.apply(item);
         }
         account_.presence().views_changed(shown);
+        if (account_.access().published() != published) account_.presence().published_changed();
         if (change.before_push) change.before_push();
         for (std::size_t i = 0; i < change.items.size(); ++i) {
             const RosterItem& item = change.items[i];

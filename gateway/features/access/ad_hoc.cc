@@ -391,7 +391,7 @@ void run_publish(const AdHocCall& call) {
     }
     const std::string who(call.caller.who.bare());
     CAUSEWAY_LOG(info, "access.published", {"jid", account.jid().bare()}, {"by", who});
-    access::publish(account, {.show = *show, .status = *status},
+    access::publish(account, {.show = *show, .status = *status, .by = who},
                     [&account, who, done = finish(call, "Published.")](const Outcome& outcome) {
                         if (outcome && who != account.jid().bare()) {
                             access::tell_sessions(

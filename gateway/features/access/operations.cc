@@ -26,18 +26,27 @@ Outcome no_rule(std::size_t number, std::size_t count) {
 /// their sessions what was changed.
 void adopt(Hub& hub, const std::string& domain, const DomainAccess::Rules& rules,
            const std::string& what) {
-    const auto hides = [](const AccessRules& some) {
-        return some.about(AccessAct::see) || some.polite();
+    const auto matters = [](const AccessRules& some) {
+        return some.about(AccessAct::see) || some.polite() || some.about(AccessAct::publish);
     };
-    std::vector<std::pair<Account*, std::vector<AccountAccess::Shown>>> before;
-    if (hides(*rules) || hides(hub.domain_access.rules(domain))) {
+    struct Before {
+        Account* account;
+        std::vector<AccountAccess::Shown> shown;
+        PublishedPresence published;
+    };
+    std::vector<Before> before;
+    if (matters(*rules) || matters(hub.domain_access.rules(domain))) {
         hub.accounts->each([&](Account& account) {
             if (account.jid().domain() != domain || !account.exists()) return;
-            before.emplace_back(&account, account.access().shown());
+            const AccountAccess& access = account.access();
+            before.push_back({&account, access.shown(), access.published()});
         });
     }
     hub.domain_access.replace(domain, rules);
-    for (const auto& [account, shown] : before) account->presence().views_changed(shown);
+    for (const auto& [account, shown, published] : before) {
+        account->presence().views_changed(shown);
+        if (account->access().published() != published) account->presence().published_changed();
+    }
     hub.accounts->each_online([&](Account& account) {
         if (account.jid().domain() == domain) tell_sessions(account, what);
     });
