@@ -59,7 +59,10 @@ void account_info(const IqRequest& request) { answer_info(request, DiscoSource::
 void account_items(const IqRequest& request) { answer_items(request, DiscoSource::Of::account); }
 
 void server_identity(const DiscoQuery& query, DiscoInfo& info) {
-    if (query.node.empty()) info.identities.push_back({"server", "im", "Causeway"});
+    if (!query.node.empty()) return;
+    info.identities.push_back({"server", "im", "Causeway"});
+    // XEP-0160 §4: that messages wait for their recipients is the inbox's doing, no feature's.
+    if (query.hub.limits().offline_messages > 0) info.features.emplace_back("msgoffline");
 }
 
 void account_identity(const DiscoQuery& query, DiscoInfo& info) {
