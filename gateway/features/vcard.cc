@@ -1,7 +1,8 @@
 // XEP-0054 vcard-temp: an account's card, for itself and for those that may know that there is such
-// an account: contacts that may see its presence, and whoever it has asked for theirs, unless
-// access rules hide it from them. For everybody else, and for a card that is not there, the answer
-// is that of an account that does not exist.
+// an account: contacts that may see its presence, whoever it has asked for theirs, and whom it
+// sends presence by itself, such as the rooms that it is in, unless access rules hide it from them.
+// A room asks for its occupants, who want to see each other's avatars. For everybody else, and for
+// a card that is not there, the answer is that of an account that does not exist.
 //
 // XEP-0153: the hash of the photo in the card stands in every available presence of the account,
 // as XEP-0398 §4 says: where the client left it out or named another one; a client that says that
@@ -166,8 +167,17 @@ StanzaError busy() {
             .text = "Too many requests are under way; try again."};
 }
 
+/// Whether one of its clients has sent presence to that address by itself, or to one of its
+/// resources: who shares a room with it has another one than the client joined with.
+bool has_directed_presence(const Account& account, const Jid& who) {
+    return std::ranges::any_of(account.sessions().all(), [&](const Resource* session) {
+        return std::ranges::any_of(session->directed,
+                                   [&](const Jid& to) { return to.bare() == who.bare(); });
+    });
+}
+
 bool may_know(const Account& account, const Jid& who) {
-    if (account.known_to(who)) return true;
+    if (account.known_to(who) || has_directed_presence(account, who)) return true;
     const RosterItem* item = account.roster().items().find(who.bare_jid());
     return item != nullptr && (item->state.to || item->state.pending_out);
 }
