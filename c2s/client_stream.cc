@@ -253,12 +253,19 @@ void ClientStream::on_timer(std::uint32_t) {
     stream_.fail(stream_error::connection_timeout, "it took too long to log in");
 }
 
+void ClientStream::give_up_session(bool orderly) {
+    if (ClientSession* session = std::exchange(session_, nullptr)) {
+        session->stream_lost(*this, orderly);
+    }
+}
+
+/// Its session takes nothing any more, however long the client leaves the connection open.
+void ClientStream::on_stream_ending() { give_up_session(stream_.failure().empty()); }
+
 void ClientStream::on_stream_closed(const Outcome& why) {
     CAUSEWAY_LOG(debug, "c2s.closed", {"jid", account_.full()}, {"cause", why.why()},
                  {"address", to_string(stream_.channel().remote())});
-    if (ClientSession* session = std::exchange(session_, nullptr)) {
-        session->stream_lost(*this, why.ok());
-    }
+    give_up_session(why.ok());
     table_.remove(*this);
 }
 

@@ -67,6 +67,7 @@ private:
     void on_skipped(const Element& start) override;
     void on_stream_secured() override;
     [[nodiscard]] std::string_view own_name() const override { return some_domain(); }
+    void on_stream_ending() override;
     void on_stream_closed(const Outcome& why) override;
     void on_stream_drained() override;
     void on_timer(std::uint32_t which) override;
@@ -74,6 +75,7 @@ private:
     void raise_limits();
     void move_home();
     void bound(ClientSession& session);
+    void give_up_session(bool orderly);
     void resume(const Element& element);
 
     // A session of an earlier process (kept_session.cc)

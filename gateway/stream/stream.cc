@@ -117,13 +117,13 @@ void XmppStream::on_bytes(std::string_view bytes) {
     if (!usable() && !hears_rest_) return;
     heard_ = shard_.clock().now();
     charge(bytes.size());
-    if (framed() && !pass_declaration(bytes)) return;
     lease_parser();
     reading_ = Reading::yes;
     input_ = bytes;
-    read();
+    if (!framed() || pass_declaration(input_)) read();
     input_ = {};
     reading_ = Reading::no;
+    if (state_ == State::closing) handler_->on_stream_ending();
 }
 
 /// A message may begin with an XML declaration, as any document may (RFC 7395 §3.3.3). A parser of

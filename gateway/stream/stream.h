@@ -40,6 +40,9 @@ public:
     virtual void on_skipped(const Element&) {}
     /// TLS is up; a new header is due.
     virtual void on_stream_secured() = 0;
+    /// What the peer sent ended the stream: by its end tag, or by a fault. Nothing more is read or
+    /// written; on_stream_closed() follows when the transport is closed as well.
+    virtual void on_stream_ending() {}
     /// The end, for that reason; the last call. ok: closed in good order.
     virtual void on_stream_closed(const Outcome& why) = 0;
     virtual void on_stream_drained() {}
