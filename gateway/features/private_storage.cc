@@ -248,12 +248,19 @@ void answer(const IqRequest& request, bool whole, Work work) {
         return;
     }
     Account& account = *request.account;
-    const bool entered = AccountQueue::enter(
-        account, queue,
-        [=, &account](const AccountQueue::Done& done) { work(back, account, elements, done); });
-    if (entered) return;
-    back.error({.condition = StanzaCondition::resource_constraint,
-                .text = "Too many requests are under way; try again."});
+    const auto begin = [=, &account] {
+        const bool entered = AccountQueue::enter(
+            account, queue,
+            [=, &account](const AccountQueue::Done& done) { work(back, account, elements, done); });
+        if (entered) return;
+        back.error({.condition = StanzaCondition::resource_constraint,
+                    .text = "Too many requests are under way; try again."});
+    };
+    if (whole) {
+        begin();
+    } else {
+        conversions::when_in_step(account, begin);
+    }
 }
 
 void get(const IqRequest& request) { answer(request, false, look_up); }

@@ -202,7 +202,9 @@ void read(const IqRequest& request, bool own) {
                 done();
             });
     };
-    if (!AccountQueue::enter(account, queue, look)) back.error(busy());
+    conversions::when_in_step(account, [back, &account, look] {
+        if (!AccountQueue::enter(account, queue, look)) back.error(busy());
+    });
 }
 
 void get_own(const IqRequest& request) { read(request, true); }

@@ -2,6 +2,7 @@
 // the conversions of this folder hear it, and put it into its other places.
 #pragma once
 
+#include <functional>
 #include <string_view>
 
 namespace causeway {
@@ -35,6 +36,10 @@ struct DataChange {
 
 /// On the account's home, when the change is durable.
 void announce(Account& account, const DataChange& change);
+
+/// Does `task` when what was announced stands in the other places as well: a client that changed
+/// one of them, or was told of it, reads the same in all. Now, if nothing is under way.
+void when_in_step(Account& account, std::function<void()> task);
 
 // ---- who hears it ----
 

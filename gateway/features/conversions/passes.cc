@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "gateway/base/log.h"
+#include "gateway/features/conversions/data_change.h"
 #include "gateway/session/account.h"
 
 namespace causeway::conversions {
@@ -14,8 +17,36 @@ namespace {
 
 constexpr unsigned most_attempts = 6;
 constexpr Duration first_pause{1000};  ///< each is twice as long as the one before
+/// Questions of one account that wait; however often somebody changes something, more do not.
+constexpr std::size_t most_questions = 64;
+
+/// The passes of all kinds that work for an account, and what waits for their end.
+struct UnderWay final : SlotState {
+    unsigned passes = 0;
+    std::vector<std::function<void()>> questions;
+};
+constexpr Slot<UnderWay> under_way{"conversions"};
+
+void one_begins(Account& account) { ++account.slots.make(under_way).passes; }
+
+void one_ends(Account& account) {
+    UnderWay& all = *account.slots.get(under_way);
+    if (--all.passes != 0) return;
+    const auto questions = std::move(all.questions);
+    account.slots.drop(under_way);
+    for (const auto& question : questions) question();
+}
 
 }  // namespace
+
+void when_in_step(Account& account, std::function<void()> task) {
+    UnderWay* const all = account.slots.get(under_way);
+    if (all == nullptr || all->questions.size() >= most_questions) {
+        task();
+    } else {
+        all->questions.push_back(std::move(task));
+    }
+}
 
 void Passes::request(Account& account, const Slot<Passes>& slot, Pass pass) {
     Passes& passes = account.slots.make(slot, account, slot);
@@ -44,6 +75,7 @@ void Passes::next() {
     }
     const Pass pass = waiting_.front();
     waiting_.pop_front();
+    one_begins(account_);
     pass(account_, [this, pass](const Outcome& outcome) { ended(pass, outcome); });
 }
 
@@ -55,11 +87,19 @@ void Passes::ended(Pass pass, const Outcome& outcome) {
                      {"kind", slot_.name}, {"cause", outcome.why()},
                      {"next", again ? "it is tried again" : "the places stay as they are"});
     }
-    if (!again) {
+    Account& account = account_;
+    account.begin_question();  // for those that wait
+    if (again) {
+        try_later(pass);
+    } else {
         failed_attempts_ = 0;
         next();
-        return;
     }
+    one_ends(account);
+    account.end_question();
+}
+
+void Passes::try_later(Pass pass) {
     // One that waits would do the same.
     std::erase(waiting_, pass);
     waiting_.push_front(pass);

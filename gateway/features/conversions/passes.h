@@ -40,6 +40,7 @@ public:
 private:
     void next();
     void ended(Pass pass, const Outcome& outcome);
+    void try_later(Pass pass);
     void on_timer(std::uint32_t which) override;
 
     Account& account_;

@@ -14,6 +14,7 @@
 
 #include <array>
 
+#include "gateway/features/conversions/data_change.h"
 #include "gateway/features/personal_events/interests.h"
 #include "gateway/features/personal_events/operations.h"
 #include "gateway/xml/ns.h"
@@ -249,16 +250,20 @@ constexpr std::array session_data{
 void answer(const IqRequest& request) {
     const auto wanted = std::make_shared<Request>(IqReturn(request));
     auto refusal = read(request, *wanted);
-    const bool queued =
-        AccountNodes::enqueue(*request.account, [wanted, refusal](AccountNodes& nodes) {
+    const auto begin = [&account = *request.account, wanted, refusal] {
+        const bool queued = AccountNodes::enqueue(account, [wanted, refusal](AccountNodes& nodes) {
             if (refusal) {
                 end_refused(nodes, *wanted, *refusal);
             } else {
                 run(nodes, wanted);
             }
         });
-    if (!queued) {
-        refuse(*wanted, {.condition = StanzaCondition::service_unavailable});
+        if (!queued) refuse(*wanted, {.condition = StanzaCondition::service_unavailable});
+    };
+    if (wanted->verb == Verb::items) {
+        conversions::when_in_step(*request.account, begin);
+    } else {
+        begin();
     }
 }
 
