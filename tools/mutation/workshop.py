@@ -176,9 +176,10 @@ class Workshop:
                 if pathlib.PurePath(file).name == name:
                     known[:] = [file, *(other for other in known if other != file)]
             return scene
+        # The first to fail is the last that is named: others may have a message of their own.
         cases = [line[11:].strip() for line in output.splitlines() if line.startswith("TEST CASE:")]
         if cases:
-            return f"{name}: {cases[0]}"
+            return f"{name}: {cases[-1]}"
         return f"{name}: ended by signal {-status}" if status < 0 else f"{name}: status {status}"
 
     def _run_test(self, command, limit, processor_seconds=600):
