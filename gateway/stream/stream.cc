@@ -123,7 +123,7 @@ void XmppStream::on_bytes(std::string_view bytes) {
     if (!framed() || pass_declaration(input_)) read();
     input_ = {};
     reading_ = Reading::no;
-    if (state_ == State::closing) handler_->on_stream_ending();
+    if (state_ == State::closing && !hears_rest_) handler_->on_stream_ending();
 }
 
 /// A message may begin with an XML declaration, as any document may (RFC 7395 §3.3.3). A parser of
