@@ -188,18 +188,40 @@ using control::CommandRequest;
 using control::Field;
 using control::Param;
 
-/// What a session is there for was settled as it came: if that changes, it is to come again, and
-/// its contacts hear that it went.
+/// What a session is there for was settled as it came: if that changes, it is to come again. Its
+/// contacts hear that it went.
+void end_sessions(Account& account) {
+    account.sessions().evict_all(stream_error::reset,
+                                 "the account takes part in other services now; log in again");
+}
+
 void take_up(Hub& hub, const std::string& bare, const Profile& profile) {
     if (Account* account = hub.accounts->find(bare); account != nullptr && account->loaded()) {
         const Profile before = of_account(*account);
         adopt(*account, profile);
-        if (of_account(*account) != before) {
-            account->sessions().evict_all(
-                stream_error::reset, "the account takes part in other services now; log in again");
-        }
+        if (of_account(*account) != before) end_sessions(*account);
     }
     hub.accounts->forget(bare);
+}
+
+/// Its domain may offer presence now, or no more.
+void settle_anew(const Life& life) {
+    const auto changed = [](const Account& account) {
+        return account.exists() && of_account(account).presence != account.takes_part();
+    };
+    std::vector<std::string> all;
+    life.hub.accounts->each([&](Account& account) {
+        if (changed(account)) all.emplace_back(account.jid().bare());
+    });
+    for (const std::string& bare : all) {
+        // One that has no session any more may make room for another.
+        Account* const account = life.hub.accounts->find(bare);
+        if (account == nullptr || !changed(*account)) continue;
+        account->begin_question();
+        end_sessions(*account);
+        account->take_part(of_account(*account).presence);
+        account->end_question();
+    }
 }
 
 void set_profile(const CommandRequest& request) {
@@ -249,6 +271,7 @@ constexpr std::array at_account{AtAccountHook{StanzaKind::message, Phase::check,
 constexpr std::array from_client{FromClientHook{Phase::check, refuse_own}};
 constexpr std::array from_server{FromServerHook{Phase::check, refuse_from_server}};
 constexpr std::array life{LifeHook{LifeEvent::account_loaded, settle_presence},
+                          LifeHook{LifeEvent::configuration_changed, settle_anew},
                           LifeHook{LifeEvent::session_bound, take_messages}};
 constexpr std::array sources{DiscoSource{.of = DiscoSource::Of::account, .info = tell_of_account},
                              DiscoSource{.of = DiscoSource::Of::server, .info = tell_of_domain}};

@@ -238,6 +238,11 @@ void SceneServer::drain() {
 
 void SceneServer::stop_serving(const std::string& domain) {
     dropped_.push_back(domain);
+    reload(plan_.options);
+}
+
+void SceneServer::reload(std::vector<std::string> options) {
+    plan_.options = std::move(options);
     const auto config = configuration();
     std::vector<std::string> warnings;
     auto tls = TlsSnapshot::load(*config, warnings);

@@ -83,6 +83,8 @@ public:
     void drain();
     /// Loads a configuration without that domain, as a reload does.
     void stop_serving(const std::string& domain);
+    /// The same with these options in place of those that it has.
+    void reload(std::vector<std::string> options);
 
     [[nodiscard]] bool serves(std::string_view domain) const;
     [[nodiscard]] const ServerPlan& plan() const { return plan_; }

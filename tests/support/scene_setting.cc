@@ -292,6 +292,10 @@ void Stage::server_serves_no_more(const Step&, const Words& words) {
     server_of(words[0]).stop_serving(words[1]);
 }
 
+void Stage::server_is_told(const Step& step, const Words& words) {
+    server_of(words[0]).reload(lines_of(step.block));
+}
+
 void Stage::closes_link(const Step&, const Words& words) {
     server_of(words[0]).close_link(words[1]);
     world_.settle();

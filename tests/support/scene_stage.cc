@@ -38,6 +38,7 @@ const std::vector<Stage::Rule>& Stage::rules() {
         {"server <domain> comes back", &Stage::server_comes_back},
         {"server <domain> shuts down", &Stage::server_shuts_down},
         {"server <domain> serves <other> no more", &Stage::server_serves_no_more},
+        {"server <domain> is told", &Stage::server_is_told},
         {"the administrator of <domain> closes the streams with <remote>", &Stage::closes_link,
          simulation},
         {"the administrator of <domain> tries <remote> again", &Stage::tries_again, simulation},

@@ -91,6 +91,7 @@ private:
     void closes_link(const Step& step, const Words& words);
     void tries_again(const Step& step, const Words& words);
     void server_serves_no_more(const Step& step, const Words& words);
+    void server_is_told(const Step& step, const Words& words);
     void server_explains(const Step& step, const Words& words);
     void server_unreachable(const Step& step, const Words& words);
     void server_reachable(const Step& step, const Words& words);
