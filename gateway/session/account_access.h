@@ -33,7 +33,7 @@ struct AccessDecision {
 /// Presence that somebody published in the account's name: as if a session were available.
 struct PublishedPresence {
     std::string show, status;
-    std::string by = {};  ///< a bare address; empty if that was not noted
+    std::string by = {};  ///< who may; empty if that was not noted
 
     bool operator==(const PublishedPresence&) const = default;
     [[nodiscard]] bool empty() const { return show.empty() && status.empty(); }

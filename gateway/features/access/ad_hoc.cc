@@ -391,7 +391,9 @@ void run_publish(const AdHocCall& call) {
     }
     const std::string who(call.caller.who.bare());
     CAUSEWAY_LOG(info, "access.published", {"jid", account.jid().bare()}, {"by", who});
-    access::publish(account, {.show = *show, .status = *status, .by = who},
+    // A rule may be about one client of somebody.
+    access::publish(account,
+                    {.show = *show, .status = *status, .by = std::string(call.caller.who.full())},
                     [&account, who, done = finish(call, "Published.")](const Outcome& outcome) {
                         if (outcome && who != account.jid().bare()) {
                             access::tell_sessions(
