@@ -260,7 +260,17 @@ void ClientStream::give_up_session(bool orderly) {
 }
 
 /// Its session takes nothing any more, however long the client leaves the connection open.
-void ClientStream::on_stream_ending() { give_up_session(stream_.failure().empty()); }
+/// But what the client asked before it ended the stream is done first, as at any other time.
+void ClientStream::on_stream_ending() {
+    if (session_ == nullptr) return;
+    if (session_->account().at_rest()) {
+        give_up_session(stream_.failure().empty());
+        return;
+    }
+    session_->account().in_order([this, alive = handle()](const Outcome&) {
+        if (!alive.expired()) give_up_session(stream_.failure().empty());
+    });
+}
 
 void ClientStream::on_stream_closed(const Outcome& why) {
     CAUSEWAY_LOG(debug, "c2s.closed", {"jid", account_.full()}, {"cause", why.why()},
