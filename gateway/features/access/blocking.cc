@@ -25,6 +25,7 @@ namespace {
 /// is in the list.
 struct Interested final : SlotState, KnownVersion {};
 constexpr Slot<Interested> interested_slot{"blocking"};
+constexpr std::uint64_t unknown = 0;
 
 using Blocked = decltype(AccessState::blocked);
 
@@ -62,7 +63,9 @@ std::string save(const Resource& session) {
     if (account != nullptr && account->loaded()) {
         its->look(session.hub(), version_of(account->access().state().blocked));
     }
-    return std::to_string(its->version);
+    // One that was blocked and is not any more leaves the list as it was, but not what the client
+    // knows, which may have got the first push alone.
+    return std::to_string(its->on_their_way.empty() ? its->version : unknown);
 }
 
 /// A session goes on that may not know the list as it is: it is told all of it.
@@ -74,7 +77,7 @@ void push_missed(const Account& account, Resource& session, std::uint64_t known)
 }
 
 void restore(Resource& session, std::string_view version) {
-    const std::uint64_t known = read_number<std::uint64_t>(version).value_or(0);
+    const std::uint64_t known = read_number<std::uint64_t>(version).value_or(unknown);
     session.slots.make(interested_slot).version = known;
     // Once it goes on.
     session.hub().shard.post([&hub = session.hub(), jid = session.jid(), known] {
@@ -99,8 +102,12 @@ void push(Account& account, std::string_view name, const std::vector<std::string
     XmlBuilder xml;
     for (const std::string& address : addresses) xml.open("item").attribute("jid", address).close();
     const std::string its_items = xml.take();
+    const std::uint64_t version = version_of(account.access().state().blocked);
     for (Resource* session : account.sessions().all()) {
-        if (session->slots.get(interested_slot) != nullptr) push(*session, name, its_items);
+        Interested* const its = session->slots.get(interested_slot);
+        if (its == nullptr) continue;
+        its->look(account.hub(), version);
+        push(*session, name, its_items);
     }
 }
 
