@@ -10,10 +10,12 @@
 #include "gateway/config/peer_options.h"
 #include "gateway/net/stream_channel.h"
 #include "gateway/net/system_network.h"
+#include "gateway/stream/abandoned.h"
 #include "gateway/stream/bidirectional.h"
 #include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
 #include "gateway/xmpp/domain.h"
+#include "s2s/connector_limits.h"
 #include "s2s/dialback_key.h"
 #include "s2s/peer_identity.h"
 
@@ -87,23 +89,15 @@ void OutgoingStream::discovered(Result<Targets> targets) {
 
 void OutgoingStream::connect_to(std::vector<ConnectTarget> targets) {
     state_ = State::connecting;
-    const Limits& limits = hub_.limits();
-    ConnectorLimits bounds;
-    bounds.attempt = millis(limits.connect_seconds);
-    bounds.total = millis(limits.link_connect_seconds);
-    bounds.addresses_per_family = limits.addresses_per_target;
-    if (const auto& source = hub_.config->s2s.bind) {
-        (source->is_v4() ? bounds.source_v4 : bounds.source_v6) = *source;
-    }
-    connector_ = std::make_unique<Connector>(hub_.network, hub_.resolver, hub_.shard.timers(),
-                                             hub_.clock(), std::move(targets), bounds,
-                                             [this](Result<ConnectedTarget> connected) {
-                                                 if (connected) {
-                                                     begin(std::move(*connected));
-                                                 } else {
-                                                     stop(connected.error());
-                                                 }
-                                             });
+    connector_ = std::make_unique<Connector>(
+        hub_.network, hub_.resolver, hub_.shard.timers(), hub_.clock(), std::move(targets),
+        connector_limits(hub_), [this](Result<ConnectedTarget> connected) {
+            if (connected) {
+                begin(std::move(*connected));
+            } else {
+                stop(connected.error());
+            }
+        });
 }
 
 void OutgoingStream::begin(ConnectedTarget connected_target) {

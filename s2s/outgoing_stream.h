@@ -30,15 +30,6 @@ protected:
     ~OutgoingOwner() = default;
 };
 
-/// A stream without an owner, which is still on the call stack or still sends its last bytes.
-class Abandoned final : public Condemned {
-public:
-    explicit Abandoned(std::unique_ptr<XmppStream> stream) : stream_(std::move(stream)) {}
-
-private:
-    std::unique_ptr<XmppStream> stream_;
-};
-
 class OutgoingStream final : public Condemned,
                              public Negotiation,
                              public Carrier,

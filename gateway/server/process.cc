@@ -26,6 +26,7 @@
 #include "gateway/control/server.h"
 #include "gateway/net/cares_resolver.h"
 #include "gateway/net/system_network.h"
+#include "gateway/server/check_command.h"
 #include "gateway/server/drain.h"
 #include "gateway/server/metrics_server.h"
 #include "gateway/server/operations.h"
@@ -269,6 +270,7 @@ Outcome Process::make_control() {
         control::CommandHost{*operations_, &server_->shared(), &here_});
     if (Outcome added = control::add_engine_commands(*commands_); !added) return added;
     if (Outcome added = commands_->add(trace_commands()); !added) return added;
+    if (Outcome added = commands_->add(check_commands()); !added) return added;
     for (const Feature* feature : server_->shared().features.features()) {
         if (Outcome added = commands_->add(feature->commands); !added) return added;
     }

@@ -87,6 +87,27 @@ class Discovery(Group):
     async def case_dead_direct_tls_target(self):
         await self._both_ways("direct-dead.test")
 
+    async def case_a_domain_is_looked_at(self):
+        """What the administrator is told of each step, and of each target that is not there."""
+        status, text = await self.a.ctl_text("check", "refused.test")
+        check(status == 0, text)
+        for line in ("srv dead.refused.test:5269: STARTTLS, priority 1",
+                     "connection dead.refused.test:5269", "features alive.test:5269: SASL EXTERNAL"):
+            check(line in text, text)
+        found = await self.a.ctl("check", "direct-dead.test")
+        failed = [(row["step"], row["target"]) for row in found["findings"]
+                  if row["verdict"] == "failure"]
+        check(failed == [("connection", f"dead.direct-dead.test:{S2S_TLS_PORT}")], found)
+        check(found["reachable"], found)
+        # Its own domain, from outside.
+        itself = await self.a.ctl("check", "a.test")
+        check(itself["reachable"] and itself["fault"] is None, itself)
+        steps = [row["step"] for row in itself["findings"] if row["target"]]
+        check(steps[-5:] == ["address", "connection", "tls", "certificate", "features"], itself)
+        for domain, reason in (("nowhere.test", "no such domain"), ("off.test", "no federation")):
+            status, text = await self.a.ctl_text("check", domain)
+            check(status == 1 and reason in text, text)
+
     async def _nowhere(self, domain):
         """Message, iq and subscription each get one error at once, with a cause in it."""
         alice = await self.a.user(self.fresh("alice"))

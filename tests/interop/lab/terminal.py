@@ -44,13 +44,18 @@ class Terminal:
 
     async def see(self, *texts, deadline=SCREEN_SECONDS):
         """Wait until all of these stand on the screen; returns it."""
+        return await self.see_either(texts, deadline=deadline)
+
+    async def see_either(self, *groups, deadline=SCREEN_SECONDS):
+        """Wait until all texts of one of these groups stand on the screen; returns it."""
         last = ""
 
         async def seen():
             nonlocal last
             last = await self.screen()
-            return all(text in last for text in texts)
-        await until(seen, f"{' and '.join(map(repr, texts))} on {self.name}'s screen", deadline,
+            return any(all(text in last for text in texts) for texts in groups)
+        wanted = " or ".join(" and ".join(map(repr, texts)) for texts in groups)
+        await until(seen, f"{wanted} on {self.name}'s screen", deadline,
                     lambda: "\n" + "\n".join(line for line in last.splitlines() if line.strip()))
         return last
 

@@ -13,6 +13,7 @@
 
 #include "gateway/control/rows.h"
 #include "gateway/features/registry.h"
+#include "gateway/server/check_command.h"
 #include "gateway/server/trace_commands.h"
 #include "tests/unit/control/fake_operations.h"
 #include "tests/unit/control/recorder.h"
@@ -95,6 +96,7 @@ constexpr const char* c_test = R"({"domain":"c.test"})";
 TEST_CASE("the schema names every method with its parameters, and no other") {
     Fixture fixture;
     REQUIRE(fixture.table.add(trace_commands()).ok());
+    REQUIRE(fixture.table.add(check_commands()).ok());
     for (const Feature* feature : all_features()) {
         REQUIRE(fixture.table.add(feature->commands).ok());
     }
