@@ -64,6 +64,7 @@ void Stage::connects_with_priority(const Step& step, const Words& words) {
     logs_in(step, words);
     binds(step, words);
     become_available(*who.actor, who.plan, std::stoi(words[1]));
+    server_of(who.plan.domain).let_read(who.plan.bare);
 }
 
 void Stage::disconnects(const Step& step, const Words& words) {

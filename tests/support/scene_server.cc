@@ -11,6 +11,7 @@
 #include "gateway/server/server.h"
 #include "gateway/server/why.h"
 #include "gateway/session/account_store.h"
+#include "gateway/session/accounts.h"
 #include "gateway/store/memory.h"
 #include "tests/support/scene_administrator.h"
 
@@ -310,6 +311,34 @@ std::string SceneServer::explanation(const std::string& id) {
             why(server_->shared(), to, {.id = id, .from = {}, .to = {}}, std::move(give));
         });
     return answer ? answer->sentence : answer.error().why();
+}
+
+void SceneServer::let_read(const std::string& bare) {
+    // In the simulation all is done by now that can be.
+    if (world_.simulated() || server_ == nullptr) return;
+    struct Look {
+        bool asked = false, busy = true;
+        int count = 0;
+    };
+    const auto look = std::make_shared<Look>();
+    Hub& home = *server_->home_of(bare).hub;
+    const auto ask = [&home, look, bare, &here = world_.here()] {
+        look->asked = true;
+        ++look->count;
+        home.shard.post([&home, look, bare, &here] {
+            Account* account = home.accounts->find(bare);
+            const bool busy = account != nullptr && account->inbox().busy();
+            here.post([look, busy] {
+                look->busy = busy;
+                look->asked = false;
+            });
+        });
+    };
+    constexpr int enough = 1000;
+    world_.wait_until([&] {
+        if (!look->asked && look->busy && look->count < enough) ask();
+        return !look->asked;
+    });
 }
 
 std::size_t SceneServer::rows(const std::string& log, const std::string& owner) {

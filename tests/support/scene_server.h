@@ -101,6 +101,9 @@ public:
     void disable_account(const std::string& bare);
     void add_contact(const std::string& owner, const RosterItem& item);
     Roster roster(const std::string& owner);
+    /// Until what waits for the account has been read: a message that comes before that goes behind
+    /// it, and one that nobody keeps overtakes it. Not for long: a client may take its time.
+    void let_read(const std::string& bare);
     /// Rows that stand in a log.
     std::size_t rows(const std::string& log, const std::string& owner);
     /// What listings tell of a pair of domains, by name; empty if nothing is known of it.
