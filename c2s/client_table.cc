@@ -126,6 +126,7 @@ void ClientTable::end_detached() {
         // let the client send it again.
         if (session.detached() && !session.awaits_outcomes()) detached.push_back(&session);
     });
+    std::ranges::sort(detached, {}, [](ClientSession* session) { return session->jid().full(); });
     for (ClientSession* session : detached) session->leave_process({});
 }
 
@@ -133,6 +134,9 @@ void ClientTable::shut_down() {
     closing_ = true;
     std::vector<ClientStream*> all;
     for (auto& [key, stream] : streams_) all.push_back(key);
+    // Not in the order of their places in memory, which no run has twice.
+    std::ranges::sort(all, {},
+                      [](ClientStream* stream) { return stream->stream().channel().remote(); });
     for (ClientStream* stream : all) {
         stream->stream().fail(stream_error::system_shutdown, "the server is shutting down");
     }

@@ -292,6 +292,8 @@ void ServerTable::end_streams() {
     for (auto& [remote, its] : links_) its->leave_process();
     std::vector<IncomingStream*> ending;
     each_incoming([&](IncomingStream& stream) { ending.push_back(&stream); });
+    std::ranges::sort(ending, {},
+                      [](IncomingStream* stream) { return stream->stream().channel().remote(); });
     for (IncomingStream* stream : ending) {
         stream->say_goodbye();
         stream->stream().fail(stream_error::system_shutdown, "the server is shutting down");
