@@ -24,8 +24,8 @@ using Found = DomainFinding::Verdict;
 constexpr std::string_view external = "SASL EXTERNAL";
 constexpr std::string_view dialback = "dialback";
 constexpr UnixMillis day = 86'400'000;
-/// Left of a certificate, when it is time to care.
-constexpr UnixMillis soon = 14 * day;
+/// Left of a certificate, when it is time to care: from then on its own server warns as well.
+constexpr UnixMillis soon = 21 * day;
 
 /// Another of our domains than the one that is looked at, if there is one.
 std::string local_for(const TlsSnapshot& tls, std::string_view domain) {
