@@ -172,7 +172,8 @@ private:
         for (const Candidate& candidate : candidates) {
             if (targets.list.size() == limits_.targets) break;
             ConnectTarget target{candidate.record.target, candidate.record.port,
-                                 candidate.direct_tls};
+                                 candidate.direct_tls, candidate.record.priority,
+                                 candidate.record.weight};
             if (std::find(targets.list.begin(), targets.list.end(), target) == targets.list.end()) {
                 targets.list.push_back(std::move(target));
             }

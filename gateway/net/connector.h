@@ -1,8 +1,8 @@
 // Connector: from a list of targets to one TCP connection. Targets are tried in order, the
 // addresses of each in the manner of RFC 8305: families alternate, a further attempt starts beside
 // one that has not answered for a while, the first to connect wins. If what was connected turns out
-// useless (TLS fails, the peer stays silent), next() goes on. Owner: the one who wants the connection;
-// destroying it cancels.
+// useless (TLS fails, the peer stays silent), next() goes on. Owner: the one who wants the
+// connection; destroying it cancels.
 #pragma once
 
 #include <chrono>
@@ -27,8 +27,14 @@ struct ConnectTarget {
     std::string host;  ///< A-labels or an IP literal without brackets
     std::uint16_t port = 0;
     bool direct_tls = false;  ///< TLS from the first byte (XEP-0368), else STARTTLS
+    /// Of its SRV record; to be shown.
+    std::uint16_t priority = 0;
+    std::uint16_t weight = 0;
 
-    bool operator==(const ConnectTarget&) const = default;
+    /// The same place, however it was found.
+    bool operator==(const ConnectTarget& other) const {
+        return host == other.host && port == other.port && direct_tls == other.direct_tls;
+    }
 };
 
 /// "a.example:5269" or "[2001:db8::1]:5269".

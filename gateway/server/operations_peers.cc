@@ -172,6 +172,8 @@ std::vector<TargetRow> targets_of(const std::vector<ShardPeers>& peers) {
                 row.host = target.host;
                 row.port = target.port;
                 row.direct_tls = target.direct_tls;
+                row.priority = target.priority;
+                row.weight = target.weight;
             }
         }
     }

@@ -68,6 +68,8 @@ TEST_CASE("both services are asked at once and merged by priority") {
     CHECK(f.targets() == Strings{"x0:443+", "x1:5269", "x2:5270+", "x3:5269"});
     CHECK((*f.result)->ttl == seconds(50));
     CHECK((*f.result)->from_srv);
+    CHECK((*f.result)->list[0].priority == 5);
+    CHECK((*f.result)->list[3].priority == 30);
     auto questions = f.dns.questions();
     std::sort(questions.begin(), questions.end());
     CHECK(questions == Strings{"SRV " + starttls, "SRV " + direct});
