@@ -49,8 +49,14 @@ public:
     }
     [[nodiscard]] bool keep() { return kept_ = ::fsync(descriptor_) == 0; }
     [[nodiscard]] Outcome failure() const {
-        return Outcome::refused(
-            fmt::format("cannot write {}: {}", path_, std::generic_category().message(errno)));
+        if (errno == EEXIST) {
+            return Outcome::refused(fmt::format(
+                "{} exists: an export replaces nothing; remove it or choose another name", path_));
+        }
+        return Outcome::refused(fmt::format(
+            "cannot write {}: {}; the server writes it, so choose a folder in which the user that "
+            "runs it may write, such as that of the store",
+            path_, std::generic_category().message(errno)));
     }
 
 private:

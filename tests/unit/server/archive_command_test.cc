@@ -102,7 +102,7 @@ TEST_CASE_FIXTURE(ArchiveCommands, "archive export: one document, and no file wi
     CHECK(text.find("<body>30 &lt;&amp;</body></message></forwarded></result>\n</archive>") !=
           std::string::npos);
     CHECK(text.ends_with("</server-data>\n"));
-    CHECK(refusal("archive.export", params).find("File exists") != std::string::npos);
+    CHECK(refusal("archive.export", params).find("replaces nothing") != std::string::npos);
     const std::string other = folder.file("nurse.xml");
     store.fail_next_reads(1);
     CHECK_FALSE(
