@@ -258,12 +258,13 @@ constexpr std::array params{
     control::jid_param("the account"),
     Param{.name = "services", .doc = "presence, messages or both", .at_most = 64}};
 constexpr std::array commands{
-    control::Command{.name = "user.profile",
-                     .params = params,
-                     .doc = "what an account takes part in",
-                     .mutates = true,
-                     .run = set_profile,
-                     .view = {.sentence = "{jid} takes part in {services}"}},
+    control::Command{
+        .name = "user.profile",
+        .params = params,
+        .doc = "what an account takes part in",
+        .mutates = true,
+        .run = set_profile,
+        .view = {.sentence = "{jid} takes part in {services}, where its domain offers that"}},
 };
 
 constexpr std::array at_account{AtAccountHook{StanzaKind::message, Phase::check, refuse_message},
