@@ -122,6 +122,7 @@ void TargetProbe::connect(const Result<AddressAnswer>& answer) {
     connector_ = std::make_unique<Connector>(
         hub_.network, hub_.resolver, hub_.shard.timers(), hub_.clock(), std::vector{target_},
         connector_limits(hub_), [this](Result<ConnectedTarget> connected) {
+            if (!done_) return;  // too late
             if (connected) {
                 begin(std::move(connected->socket));
             } else {
@@ -197,7 +198,8 @@ void TargetProbe::on_element(Element& element, Arena& arena) {
         take_features(element, arena);
     } else if (element.ns == ns::stream && element.name == "error") {
         ended_by_error(element, arena);
-    } else if (element.ns == ns::tls && step_ == "tls" && element.name == "proceed") {
+    } else if (element.ns == ns::tls && asked_for_tls_ && step_ == "tls" &&
+               element.name == "proceed") {
         stream_->start_tls({}, engine());
     } else if (element.ns == ns::tls && step_ == "tls") {
         fail("it cannot start TLS");
@@ -208,6 +210,9 @@ void TargetProbe::take_features(const Element& features, Arena& arena) {
     if (step_ == "tls") {
         if (features.child(ns::tls, "starttls") == nullptr) {
             fail("it offers no TLS");
+        } else if (std::exchange(asked_for_tls_, true)) {
+            // Each would have an answer, which nobody has to read.
+            fail("it sent its features twice");
         } else {
             stream_->send(XmlBuilder().empty("starttls", ns::tls).take());
         }
@@ -220,16 +225,18 @@ void TargetProbe::judge(const std::vector<std::string_view>& offered) {
     const bool proven = std::ranges::none_of(findings_, [](const DomainFinding& finding) {
         return finding.step == "certificate" && finding.verdict == Found::failure;
     });
-    const bool authenticates = std::ranges::find(offered, external) != offered.end() ||
-                               std::ranges::find(offered, dialback) != offered.end();
+    const auto is_offered = [&](std::string_view what) {
+        return std::ranges::find(offered, what) != offered.end();
+    };
+    const bool by_certificate = is_offered(external);
     const bool dialback_will_do =
         hub_.config->s2s.authentication != Config::PeerAuthentication::certificate;
-    if (local_.empty()) {
+    if (!by_certificate && tls_->find(domain_) != nullptr) {
         // Nobody proves to us that he is one of us, so that nothing is offered for it.
         note(Found::ok,
              "SASL EXTERNAL, for servers with a certificate of their own; this one asked "
              "itself");
-    } else if (authenticates) {
+    } else if (by_certificate || (dialback_will_do && is_offered(dialback))) {
         note(Found::ok, fmt::format("{}", fmt::join(offered, ", ")));
     } else if (dialback_will_do) {
         // A server may take it without announcing it (XEP-0220 §2.3.1).

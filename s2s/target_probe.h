@@ -69,6 +69,7 @@ private:
     std::unique_ptr<Connector> connector_;
     std::unique_ptr<XmppStream> stream_;
     TimePoint began_;
+    bool asked_for_tls_ = false;
     bool passed_ = false;
     Timer timer_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -8,6 +8,7 @@
 #include "gateway/control/command.h"
 #include "gateway/control/commands.h"
 #include "gateway/features/registry.h"
+#include "gateway/server/check_command.h"
 
 namespace causeway::scene {
 namespace {
@@ -129,6 +130,7 @@ void administer(Server& server, control::Operations& operations, const std::stri
     Shard& home = server.shards()[0];
     home.post([&server, &operations, &home, line, answer = std::move(answer)] {
         control::CommandTable table({operations, &server.shared(), &home});
+        if (!table.add(check_commands())) throw std::runtime_error("a verb stands twice");
         for (const Feature* feature : all_features()) {
             if (!table.add(feature->commands)) throw std::runtime_error("a verb stands twice");
         }

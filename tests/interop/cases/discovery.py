@@ -2,7 +2,8 @@
 and names that lead nowhere. Causeway connects; Prosody is at the other end."""
 
 from lab import until
-from lab.faults import hanging_up_listener, refusing_address, silent_listener, swallowing_listener
+from lab.faults import (hanging_up_listener, reciting_listener, refusing_address, silent_listener,
+                        swallowing_listener)
 from lab.server import S2S_PORT, S2S_TLS_PORT
 from suite import Group, check, deadline
 
@@ -10,6 +11,10 @@ PING = "{urn:xmpp:ping}ping"
 DIRECT = "_xmpps-server._tcp"
 # A target may hold the connection up until its own timeout; the next one must then be tried.
 SLOW_SECONDS = 60
+HEADER = ("<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams' "
+          "id='s' version='1.0'>")
+FEATURES = ("<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"
+            "</stream:features>")
 
 
 class Discovery(Group):
@@ -48,6 +53,9 @@ class Discovery(Group):
         self.dns.host("half.test", "fd00:77::1", self.p.address)
         self.dns.service("both.test", "half.test")
         self.dns.service("off.test", ".")
+        self.dns.host("target.twice.test",
+                      await reciting_listener(self.lab, S2S_PORT, HEADER + 2 * FEATURES))
+        self.dns.service("twice.test", "target.twice.test")
 
     async def _both_ways(self, host, seconds=30):
         alice = await self.a.user(self.fresh("alice"))
@@ -104,7 +112,8 @@ class Discovery(Group):
         check(itself["reachable"] and itself["fault"] is None, itself)
         steps = [row["step"] for row in itself["findings"] if row["target"]]
         check(steps[-5:] == ["address", "connection", "tls", "certificate", "features"], itself)
-        for domain, reason in (("nowhere.test", "no such domain"), ("off.test", "no federation")):
+        for domain, reason in (("nowhere.test", "no such domain"), ("off.test", "no federation"),
+                               ("twice.test", "tls target.twice.test:5269: it sent its features")):
             status, text = await self.a.ctl_text("check", domain)
             check(status == 1 and reason in text, text)
 

@@ -45,6 +45,20 @@ async def silent_listener(lab, port):
     return address
 
 
+async def reciting_listener(lab, port, text):
+    """Says the same to whoever connects, whatever it is told; returns its address."""
+    address = lab.address()
+
+    async def recite(_reader, writer):
+        writer.write(text.encode())
+    server = await asyncio.start_server(recite, address, port)
+
+    async def stop():
+        server.close()
+    lab.cleanups.append(stop)
+    return address
+
+
 async def swallowing_listener(lab, port):
     """Its queue is full, so that further SYNs are dropped: connecting hangs. Its address."""
     address = lab.address()
