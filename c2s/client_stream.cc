@@ -275,8 +275,18 @@ void ClientStream::on_stream_ending() {
 void ClientStream::on_stream_closed(const Outcome& why) {
     CAUSEWAY_LOG(debug, "c2s.closed", {"jid", account_.full()}, {"cause", why.why()},
                  {"address", to_string(stream_.channel().remote())});
-    give_up_session(why.ok());
-    table_.remove(*this);
+    const auto leave = [this, orderly = why.ok()] {
+        give_up_session(orderly);
+        table_.remove(*this);
+    };
+    if (!why || session_ == nullptr || session_->account().at_rest()) {
+        leave();
+        return;
+    }
+    // It closed the connection with its stream, which does not undo what it asked before.
+    session_->account().in_order([leave, alive = handle()](const Outcome&) {
+        if (!alive.expired()) leave();
+    });
 }
 
 }  // namespace causeway
