@@ -45,9 +45,8 @@ public:
             packet, {.holder = holder_, .shard = account_.hub().shard.index(), .number = number});
     }
     bool take(const PacketRef& packet) { return std::erase(to_pass_, packet) > 0; }
-    [[nodiscard]] bool has(std::uint64_t row) const {
-        return std::ranges::any_of(rows_,
-                                   [row](const auto& open) { return open.second.row == row; });
+    void add_rows(std::vector<std::uint64_t>& to) const {
+        for (const auto& [number, open] : rows_) to.push_back(open.row);
     }
 
     void settled(std::uint32_t number) override {
@@ -90,17 +89,28 @@ std::string said_in(std::string_view bytes, std::string_view element) {
     return text;
 }
 
+std::vector<std::uint64_t> accepted_rows(const Account& account) {
+    std::vector<std::uint64_t> rows;
+    if (const Accepted* accepted = account.slots.get(accepted_slot)) accepted->add_rows(rows);
+    return rows;
+}
+
 void list_held(Account& account, std::function<void(Result<Requests>)> answer) {
     account.begin_question();
     account.hub().shared.store.log_list(
         std::string(held_store), std::string(account.jid().bare()), 0, most_held(account),
         account.hub().shard,
-        [&account, answer = std::move(answer)](const Result<std::vector<LogRow>>& rows) {
+        // What was accepted before it was asked for may be read all the same, and be erased by now.
+        [&account, answer = std::move(answer),
+         before = accepted_rows(account)](const Result<std::vector<LogRow>>& rows) {
             Requests held;
             if (rows) {
-                const Accepted* accepted = account.slots.get(accepted_slot);
+                const std::vector<std::uint64_t> since = accepted_rows(account);
                 for (const LogRow& row : *rows) {
-                    if (accepted != nullptr && accepted->has(row.id)) continue;
+                    if (std::ranges::find(before, row.id) != before.end() ||
+                        std::ranges::find(since, row.id) != since.end()) {
+                        continue;
+                    }
                     const auto packet = Packet::from_bytes(row.body);
                     if (!packet) continue;
                     held.push_back({.kind = Request::Kind::message,
