@@ -28,6 +28,10 @@ json::value tls(const TlsInfo& info) {
 
 }  // namespace
 
+json::value utf8_or_null(std::string_view text) {
+    return text.empty() ? json::value(nullptr) : json::value(utf8(text));
+}
+
 json::string utf8(std::string_view text) {
     namespace utf = boost::nowide::utf;
     using Traits = utf::utf_traits<char>;

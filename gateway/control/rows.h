@@ -33,5 +33,7 @@ boost::json::array to_json(const std::vector<Row>& rows) {
 
 /// `text`, with each byte that is not UTF-8 replaced by U+FFFD: what a peer sent may be anything.
 boost::json::string utf8(std::string_view text);
+/// The same; null if there is none.
+boost::json::value utf8_or_null(std::string_view text);
 
 }  // namespace causeway::control

@@ -22,6 +22,7 @@ using control::Command;
 using control::CommandRequest;
 using control::Field;
 using control::utf8;
+using control::utf8_or_null;
 
 /// On the home of the domains that are looked at.
 struct Checks final : SlotState {
@@ -39,15 +40,11 @@ std::string_view to_string(DomainFinding::Verdict verdict) {
     return "failure";
 }
 
-json::value or_null(const std::string& text) {
-    return text.empty() ? json::value(nullptr) : json::value(utf8(text));
-}
-
 json::object to_json(const std::string& domain, const DomainCheck::Report& report) {
     json::array findings;
     for (const DomainFinding& finding : report.findings) {
         json::object row;
-        row.emplace("target", or_null(finding.target));
+        row.emplace("target", utf8_or_null(finding.target));
         row.emplace("step", finding.step);
         row.emplace("verdict", to_string(finding.verdict));
         row.emplace("text", utf8(finding.text));
@@ -57,7 +54,7 @@ json::object to_json(const std::string& domain, const DomainCheck::Report& repor
     result.emplace("domain", utf8(domain));
     result.emplace("reachable", report.fault.empty());
     result.emplace("findings", std::move(findings));
-    result.emplace("fault", or_null(report.fault));
+    result.emplace("fault", utf8_or_null(report.fault));
     return result;
 }
 

@@ -22,6 +22,7 @@ using control::Param;
 using control::ParamType;
 using control::Reply;
 using control::utf8;
+using control::utf8_or_null;
 
 /// As `queue show` has it: "message chat".
 std::string kind_of(const TraceLine& line) {
@@ -31,10 +32,6 @@ std::string kind_of(const TraceLine& line) {
         kind += type;
     }
     return kind;
-}
-
-json::value or_null(std::string_view text) {
-    return text.empty() ? json::value(nullptr) : json::value(utf8(text));
 }
 
 /// As text, as it stands in a stanza: it has more digits than some readers of JSON keep.
@@ -50,12 +47,12 @@ json::object to_json(const TraceLine& line) {
     object.emplace("stage", to_string(line.stage));
     object.emplace("verdict", to_string(line.verdict));
     object.emplace("kind", kind_of(line));
-    object.emplace("id", or_null(line.id));
+    object.emplace("id", utf8_or_null(line.id));
     object.emplace("stanza_id", id_or_null(line.stanza_id));
-    object.emplace("from", or_null(line.from));
-    object.emplace("to", or_null(line.to));
-    object.emplace("where", or_null(line.where));
-    object.emplace("reason", or_null(line.reason));
+    object.emplace("from", utf8_or_null(line.from));
+    object.emplace("to", utf8_or_null(line.to));
+    object.emplace("where", utf8_or_null(line.where));
+    object.emplace("reason", utf8_or_null(line.reason));
     return object;
 }
 
@@ -149,7 +146,7 @@ json::value to_json(const std::optional<StanzaStory::Link>& link) {
     if (!link) return nullptr;
     json::object object;
     object.emplace("state", link->state);
-    object.emplace("last_error", or_null(link->last_error));
+    object.emplace("last_error", utf8_or_null(link->last_error));
     object.emplace("next_retry", time_or_null(link->next_retry));
     return object;
 }
@@ -167,10 +164,10 @@ json::object to_json(const WhyAnswer& answer) {
         archived.emplace_back(std::move(object));
     }
     json::object object;
-    object.emplace("id", or_null(answer.id));
+    object.emplace("id", utf8_or_null(answer.id));
     object.emplace("stanza_id", id_or_null(answer.stanza_id));
-    object.emplace("from", or_null(story.from));
-    object.emplace("to", or_null(story.to));
+    object.emplace("from", utf8_or_null(story.from));
+    object.emplace("to", utf8_or_null(story.to));
     object.emplace("events", std::move(events));
     object.emplace("offline", to_json(story.offline));
     object.emplace("queue", to_json(story.queued));

@@ -164,8 +164,7 @@ void AccountPresence::session_gone(Resource& session) {
 
 void AccountPresence::never_back(const Jid& session, bool was_available,
                                  const std::set<Jid>& directed) {
-    broadcast_end(Packet::make(StanzaKind::presence, StanzaType::unavailable, session, {}, {}, {}),
-                  was_available, directed);
+    broadcast_end(unavailable(session), was_available, directed);
 }
 
 void AccountPresence::broadcast_end(const PacketRef& packet, bool was_available,
@@ -374,32 +373,6 @@ void AccountPresence::send_unavailable(const Jid& to) {
     if (const PacketRef presence = published()) {
         account_.hub().routing->route(unavailable(presence->from())->readdressed(to));
     }
-}
-
-// ---- published in the account's name ----
-
-/// The resource that it has, which no client asks for.
-constexpr std::string_view published_resource = "published presence";
-
-PacketRef AccountPresence::published() const {
-    const PublishedPresence& presence = account_.access().published();
-    if (presence.empty()) return nullptr;
-    XmlBuilder xml;
-    if (!presence.show.empty()) xml.element("show", presence.show);
-    if (!presence.status.empty()) xml.element("status", presence.status);
-    xml.element("priority", "-1");  // nobody reads messages there
-    return Packet::make(StanzaKind::presence, StanzaType::available,
-                        account_.jid().with_resource(published_resource), {}, {}, xml.take());
-}
-
-PacketRef AccountPresence::unavailable(const Jid& from) const {
-    return Packet::make(StanzaKind::presence, StanzaType::unavailable, from, {}, {}, {});
-}
-
-void AccountPresence::published_changed() {
-    const PacketRef presence = published();
-    broadcast(presence != nullptr ? presence
-                                  : unavailable(account_.jid().with_resource(published_resource)));
 }
 
 // ---- access rules ----

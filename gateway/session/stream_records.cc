@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "gateway/base/serial_number.h"
+#include "gateway/base/stable_hash.h"
 #include "gateway/session/hub.h"
 #include "gateway/session/kept_stream.h"
 
@@ -33,22 +34,16 @@ std::uint64_t StreamRecords::fingerprint(const Jid& to, std::string_view id) {
 
 std::uint64_t StreamRecords::fingerprint(const Jid& from, const Jid& to, std::string_view id) {
     if (id.empty()) return 0;
-    // FNV-1a: the same in every build, which std::hash is not. Nobody gains by two that are alike:
-    // both are messages of the same client, or of the same server.
-    std::uint64_t hash = 0xcbf29ce484222325U;
-    const auto add = [&hash](std::string_view text) {
-        for (const char byte : text) {
-            hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3U;
-        }
-    };
+    // Two that are alike are both messages of the same client, or of the same server.
+    StableHash hash;
     if (!from.domain().empty()) {
-        add(from.full());
-        add(std::string_view("\0", 1));
+        hash.add(from.full());
+        hash.add(std::string_view("\0", 1));
     }
-    add(to.full());
-    add(std::string_view("\0", 1));
-    add(id);
-    return hash == 0 ? 1 : hash;
+    hash.add(to.full());
+    hash.add(std::string_view("\0", 1));
+    hash.add(id);
+    return hash.value() == 0 ? 1 : hash.value();
 }
 
 // ---- from a stream's session ----

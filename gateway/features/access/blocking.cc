@@ -11,6 +11,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/number.h"
 #include "gateway/base/random.h"
+#include "gateway/base/stable_hash.h"
 #include "gateway/features/access/operations.h"
 #include "gateway/features/known_version.h"
 #include "gateway/route/router.h"
@@ -29,15 +30,13 @@ constexpr std::uint64_t unknown = 0;
 
 using Blocked = decltype(AccessState::blocked);
 
-/// FNV-1a: the same in every build, which std::hash is not.
 std::uint64_t version_of(const Blocked& blocked) {
-    std::uint64_t hash = 0xcbf29ce484222325U;
+    StableHash hash;
     for (const auto& [address, since] : blocked) {
-        for (const char byte : address + '\n') {
-            hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3U;
-        }
+        hash.add(address);
+        hash.add("\n");
     }
-    return hash;
+    return hash.value();
 }
 
 std::string items(const Blocked& blocked) {
