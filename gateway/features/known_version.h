@@ -4,9 +4,9 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 
 #include "gateway/base/clock.h"
+#include "gateway/base/queue.h"
 #include "gateway/session/hub.h"
 
 namespace causeway {
@@ -20,7 +20,7 @@ struct KnownVersion {
     static constexpr Duration silence{120'000};  ///< after which a client is taken for gone
 
     std::uint64_t version = 0;
-    std::deque<Push> on_their_way = {};
+    Queue<Push> on_their_way = {};
 
     void look(const Hub& hub, std::uint64_t now_version) {
         const TimePoint now = hub.clock().now();

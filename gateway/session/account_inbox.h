@@ -4,13 +4,13 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include "gateway/base/queue.h"
 #include "gateway/feature/points.h"
 #include "gateway/feature/slots.h"
 #include "gateway/session/account_sessions.h"
@@ -129,9 +129,9 @@ private:
 
     Account& account_;
     std::optional<std::size_t> stored_;  ///< rows in the store, while that is known
-    std::deque<Message> uncounted_;      ///< to be stored once it is
+    Queue<Message> uncounted_;      ///< to be stored once it is
     std::size_t keeping_ = 0;            ///< messages on their way into the store
-    std::deque<Behind> behind_;          ///< came while stored messages were on their way
+    Queue<Behind> behind_;          ///< came while stored messages were on their way
     std::uint64_t rows_after_ = 0;       ///< rows up to that id have been delivered
     std::uint64_t page_after_ = 0;       ///< where the page begins that is being read
     Reading reading_ = Reading::no;

@@ -3,11 +3,11 @@
 // for the roster.
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <vector>
 
 #include "gateway/base/outcome.h"
+#include "gateway/base/queue.h"
 #include "gateway/session/roster.h"
 
 namespace causeway {
@@ -57,7 +57,7 @@ private:
 
     Account& account_;
     Roster items_;
-    std::deque<Waiting> waiting_;
+    Queue<Waiting> waiting_;
     bool changing_ = false;  ///< the store is writing one
 };
 
