@@ -24,7 +24,7 @@ from lab.waiting import LabError
 
 PASSWORD = "password"
 # What each server takes by default when it hashes a password itself; Causeway is told to.
-ITERATIONS = {"causeway": 4096, "prosody": 10000, "ejabberd": 4096}
+ITERATIONS = {"causeway": 4096, "archiving": 4096, "prosody": 10000, "ejabberd": 4096}
 SERVER_CORE = "0"
 
 LEAN = {
@@ -217,13 +217,14 @@ class BenchEjabberd(Pinned, Ejabberd):
 
 class BenchCauseway(Pinned, Causeway):
     iterations = ITERATIONS["causeway"]
+    archives = False
 
     def configure(self):
         self.settings = {
             "log": {"level": "warn"},
             "server": {"threads": 1},
-            # Archive and shapers off, as with the peers; nor do these keep streams over a restart.
-            "archive": {"enabled": False},
+            # Shapers off, as with the peers; nor do these keep streams over a restart.
+            "archive": {"enabled": self.archives},
             "limits": {"client_read_bytes_per_second": 0, "server_read_bytes_per_second": 0,
                        "kept_streams_per_account": 0},
         }
@@ -239,13 +240,21 @@ class BenchCauseway(Pinned, Causeway):
             raise LabError(f"causewayctl adds no accounts: {reason.strip()}")
 
 
-KINDS = {"causeway": BenchCauseway, "prosody": BenchProsody, "ejabberd": BenchEjabberd}
+class BenchArchiving(BenchCauseway):
+    """Causeway with archives: a message is stored before it is acknowledged."""
+    archives = True
+
+
+KINDS = {"causeway": BenchCauseway, "archiving": BenchArchiving, "prosody": BenchProsody,
+         "ejabberd": BenchEjabberd}
+# What is measured unless --servers says otherwise.
+USUAL = ["causeway", "prosody", "ejabberd"]
 PROGRAMS = {"prosody": "prosody", "ejabberd": "ejabberdctl"}
 
 
 def absence_of(kind, build):
     """None if a server of this kind can be run here, else why not."""
-    if kind == "causeway":
+    if kind in ("causeway", "archiving"):
         for program in ("gateway/causeway", "tools/causewayctl"):
             if not os.access(f"{build}/{program}", os.X_OK):
                 return f"{build}/{program} is not built"

@@ -30,6 +30,14 @@ def verdict(row, medians):
     return ratio, "", None
 
 
+def archive_line(row, medians):
+    """What Causeway's archives cost beside Causeway without, and beside the best peer without."""
+    ours, plain, best = medians.get("archiving"), medians.get("causeway"), best_peer(medians)
+    parts = [f"{ours / plain:.2f} times that without"] if plain else []
+    parts += [f"{ours / best[1]:.3f} of {best[0]} without"] if best and best[1] else []
+    return f"{row.title}: with archives " + ", ".join(parts)
+
+
 def render(rows, results, kinds):
     """`results`: {row name: {kind: [a value per round]}}."""
     lines = [["row", "unit", *kinds, "ours / best peer", "reach", ""]]
@@ -49,7 +57,10 @@ def render(rows, results, kinds):
         return "| " + " | ".join(cells) + " |"
     rule = "|" + "|".join("-" * (width + 1) + (":" if column in numbers else "-")
                           for column, width in enumerate(widths)) + "|"
-    return "\n".join([shape(lines[0]), rule, *map(shape, lines[1:])])
+    archives = [archive_line(row, medians) for row in rows
+                if (medians := {kind: median(results[row.name].get(kind, [])) for kind in kinds})
+                .get("archiving")]
+    return "\n".join([shape(lines[0]), rule, *map(shape, lines[1:]), *archives])
 
 
 def _figure(value):
