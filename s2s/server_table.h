@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "gateway/base/string_hash.h"
 #include "gateway/session/hub.h"
 #include "s2s/admission.h"
 #include "s2s/incoming_stream.h"

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "gateway/base/random.h"
+#include "gateway/base/string_hash.h"
 #include "gateway/feature/feature.h"
 #include "gateway/session/accounts.h"
 #include "gateway/xml/builder.h"

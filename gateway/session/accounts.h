@@ -8,6 +8,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "gateway/base/string_hash.h"
 #include "gateway/session/account.h"
 
 namespace causeway {

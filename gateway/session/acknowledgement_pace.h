@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "gateway/base/clock.h"
+#include "gateway/base/string_hash.h"
 
 namespace causeway {
 
@@ -32,16 +33,10 @@ public:
     void silent(std::string_view recipient, Duration since);
 
 private:
-    struct Hash {
-        using is_transparent = void;
-        std::size_t operator()(std::string_view text) const {
-            return std::hash<std::string_view>{}(text);
-        }
-    };
     Duration& remember(std::string_view recipient);
 
     /// The slowest acknowledgement; each quicker one takes an eighth of the difference off.
-    std::unordered_map<std::string, Duration, Hash, std::equal_to<>> slowest_;
+    std::unordered_map<std::string, Duration, StringHash, std::equal_to<>> slowest_;
 };
 
 }  // namespace causeway

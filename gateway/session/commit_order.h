@@ -27,6 +27,7 @@ public:
             next.task();
         }
     }
+    [[nodiscard]] bool idle() const { return open_.empty(); }
     /// Runs `task` once all commits that have begun are answered: now, if there is none.
     void when_answered(std::function<void()> task) {
         if (open_.empty()) {

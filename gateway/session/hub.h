@@ -137,14 +137,6 @@ struct Shared {
     }
 };
 
-/// Hash and equality that take string_view, for maps keyed by string.
-struct StringHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const {
-        return std::hash<std::string_view>{}(text);
-    }
-};
-
 struct Hub final : private TimerTarget {
     Hub(Shared& shared, Shard& shard, Network& network, Resolver& resolver,
         std::shared_ptr<const Config> config, std::shared_ptr<const TlsSnapshot> tls);

@@ -336,10 +336,12 @@ void Ledger::commit_due() {
     Batch batch = take_extras(extras);
     std::vector<HoldId> ids;
     StreamRecords& records = hub_.stream_records;
+    bool somebody_waits = !batch.empty();
     const auto commit_part = [&] {
         const bool notes = records.urgent() || (records.pending() && !batch.empty());
         const StreamRecords::Round round = notes ? records.write(batch) : 0;
         if (batch.empty() && !notes) return;
+        if (!std::exchange(somebody_waits, false) && !notes) batch.let_wait();
         this->commit(std::exchange(batch, Batch{}),
                      [this, round, ids = std::exchange(ids, {}),
                       extras = std::exchange(extras, {})](const Outcome& outcome) mutable {
@@ -353,11 +355,17 @@ void Ledger::commit_due() {
         Entry& entry = found->second;
         happened(id, entry, LedgerEvent::commit);
         append(batch, entry);
+        somebody_waits = somebody_waits || is_waited_for(entry);
         if (!in_store(entry.state)) note_done(entry);
         ids.push_back(id);
         if (batch.bytes() >= batch_bytes) commit_part();
     }
     commit_part();
+}
+
+/// Somebody is to hear, or the next session to see, that it is stored.
+bool Ledger::is_waited_for(const Entry& entry) {
+    return entry.ticket.owed() || !entry.others.empty() || entry.kept || makes_row(entry.state);
 }
 
 Batch Ledger::take_extras(Extras& taken) {
@@ -402,6 +410,7 @@ void Ledger::commit(Batch batch, std::function<void(const Outcome&)> done) {
 
 void Ledger::when_readable(std::function<void()> task) {
     if (!due_.empty() || !copies_.all.empty()) commit_due();
+    if (!commits_.idle()) hub_.shared.store.hurry();
     commits_.when_answered(std::move(task));
 }
 

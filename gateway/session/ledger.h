@@ -24,6 +24,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory_resource>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -199,6 +200,7 @@ private:
     [[nodiscard]] Duration age(const Entry& entry) const;
     void flush() override;
     void commit_due();
+    [[nodiscard]] static bool is_waited_for(const Entry& entry);
     [[nodiscard]] Batch take_extras(Extras& taken);
     void committed(const std::vector<HoldId>& ids, Extras extras, const Outcome& outcome);
     void ended(Extras extras, const Outcome& outcome);
@@ -227,7 +229,9 @@ private:
     void move_mark_soon();
 
     Hub& hub_;
-    std::unordered_map<HoldId, Entry> entries_;
+    /// What is open comes and goes by the thousand with each commit, and in no order.
+    std::pmr::unsynchronized_pool_resource pool_;
+    std::pmr::unordered_map<HoldId, Entry> entries_{&pool_};
     AcknowledgementPace pace_;
     std::array<std::deque<Waiting>, wait_classes> waiting_;
     std::vector<HoldId> due_;
@@ -237,7 +241,7 @@ private:
     CommitOrder commits_;
     std::size_t erasing_ = 0;  ///< rows whose erasure is not known yet, waiting ones included
     TimePoint timer_at_{};     ///< when timer_ is due, while armed
-    std::unordered_map<std::uint64_t, HoldId> rows_;
+    std::pmr::unordered_map<std::uint64_t, HoldId> rows_{&pool_};
     Copies copies_;        ///< for the end of this turn
     Copies copies_again_;  ///< a commit failed for them
     UnlistedMessages unlisted_;

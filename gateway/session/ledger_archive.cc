@@ -11,13 +11,13 @@ namespace {
 /// Messages that surely fit into one batch when they are listed.
 constexpr std::size_t finish_at_once = 1000;
 
-ArchiveRow row_of(const Packet& packet, std::uint64_t id, bool incoming) {
+ArchiveRowView row_of(const Packet& packet, std::uint64_t id, bool incoming) {
     const Jid& other = incoming ? packet.from() : packet.to();
     return {.id = id,
-            .with = std::string(other.bare()),
-            .resource = std::string(other.resource()),
+            .with = other.bare(),
+            .resource = other.resource(),
             .incoming = incoming,
-            .body = std::string(packet.bytes())};
+            .body = packet.bytes()};
 }
 
 }  // namespace
@@ -54,13 +54,16 @@ void Ledger::commit_copies() {
     while (!copies_.all.empty()) {
         Batch batch;
         Copies now;
+        bool somebody_waits = false;
         auto rest = copies_.all.begin();
         for (; rest != copies_.all.end() && batch.bytes() < batch_bytes; ++rest) {
             batch.archive_append(
                 rest->owner, row_of(*rest->packet, rest->id, false),
                 rest->attempts == 0 ? Batch::Attempt::first : Batch::Attempt::again);
+            somebody_waits = somebody_waits || rest->ticket.owed();
             now.add(std::move(*rest));
         }
+        if (!somebody_waits) batch.let_wait();
         copies_.all.erase(copies_.all.begin(), rest);
         commit(std::move(batch), [this, copies = std::move(now)](const Outcome& outcome) mutable {
             copied(std::move(copies), outcome);

@@ -7,11 +7,21 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gateway/store/ids.h"
 
 namespace causeway {
+
+/// One that is to be archived, as ArchiveRow, whose parts somebody else holds.
+struct ArchiveRowView {
+    std::uint64_t id = 0;
+    std::string_view with = {};
+    std::string_view resource = {};
+    bool incoming = false;
+    std::string_view body = {};
+};
 
 /// One archived message. Its time is that of its id (time_of_id).
 struct ArchiveRow {
@@ -22,6 +32,10 @@ struct ArchiveRow {
     /// It came for the owner, and is to be delivered; not one that the owner sent.
     bool incoming = false;
     std::string body = {};  ///< canonical bytes
+
+    [[nodiscard]] ArchiveRowView view() const {
+        return {.id = id, .with = with, .resource = resource, .incoming = incoming, .body = body};
+    }
 };
 
 /// Which messages of one owner. All conditions hold together.

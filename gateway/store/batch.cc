@@ -45,10 +45,16 @@ void Batch::log_clear(std::string_view store, std::string_view owner) {
     operations_.emplace_back(LogClear{std::string(store), std::string(owner)});
 }
 
-void Batch::archive_append(std::string_view owner, ArchiveRow row, Attempt attempt) {
+void Batch::archive_append(std::string_view owner, const ArchiveRowView& row, Attempt attempt) {
     bytes_ +=
         sizeof(Operation) + owner.size() + row.with.size() + row.resource.size() + row.body.size();
-    operations_.emplace_back(ArchiveAppend{std::string(owner), std::move(row), attempt});
+    operations_.emplace_back(ArchiveAppend{.owner = texts_.copy(owner),
+                                           .row = {.id = row.id,
+                                                   .with = texts_.copy(row.with),
+                                                   .resource = texts_.copy(row.resource),
+                                                   .incoming = row.incoming,
+                                                   .body = texts_.copy(row.body)},
+                                           .attempt = attempt});
 }
 
 void Batch::archive_replace(std::string_view owner, std::uint64_t id, std::string body) {

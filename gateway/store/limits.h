@@ -18,7 +18,9 @@ struct StoreLimits {
     /// Batches and bytes that one transaction takes. Together they bound how long a small batch may
     /// stand behind others.
     std::size_t group_batches = 512;
-    std::size_t group_bytes = 1U << 20U;
+    std::size_t group_bytes = 2U << 20U;
+    /// How long a batch that may wait does so, to share a transaction with what else comes.
+    std::chrono::milliseconds gather{100};
     /// Questions that may wait for the readers, of each kind (about one owner, about a whole
     /// store).
     std::size_t queued_reads = 8192;

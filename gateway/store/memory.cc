@@ -167,10 +167,11 @@ Outcome MemoryStore::check_appends(const Batch& batch) const {
             exists = true;
         } else if (const auto* archive = std::get_if<Batch::ArchiveAppend>(&operation)) {
             const std::uint64_t id = archive->row.id;
+            const std::string owner(archive->owner);
             const bool again = archive->attempt == Batch::Attempt::again;
-            if (again && tables_.archive.body(archive->owner, id) != nullptr) continue;
-            const auto [earlier, first] = archived.emplace(id, archive->owner);
-            if (again && !first && earlier->second == archive->owner) continue;
+            if (again && tables_.archive.body(owner, id) != nullptr) continue;
+            const auto [earlier, first] = archived.emplace(id, owner);
+            if (again && !first && earlier->second == owner) continue;
             if (!first || tables_.archive.contains(id)) {
                 return Outcome::policy("an archived message with that id exists");
             }
@@ -195,7 +196,7 @@ void MemoryStore::apply(const Batch::Operation& operation) {
         tables_.logs.emplace(LogKey{append->store, append->owner, append->row.id}, append->row);
     } else if (const auto* archived = std::get_if<Batch::ArchiveAppend>(&operation)) {
         tables_.highest_id = std::max(tables_.highest_id, archived->row.id);
-        tables_.archive.append(archived->owner, archived->row);
+        tables_.archive.append(std::string(archived->owner), archived->row);
     } else if (const auto* replace = std::get_if<Batch::ArchiveReplace>(&operation)) {
         tables_.archive.replace(replace->owner, replace->id, replace->body);
     } else if (const auto* trim = std::get_if<Batch::ArchiveTrim>(&operation)) {

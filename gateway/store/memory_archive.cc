@@ -50,8 +50,13 @@ const std::string* MemoryArchive::body(const std::string& owner, std::uint64_t i
     return row == archive->second.end() ? nullptr : &row->second.body;
 }
 
-void MemoryArchive::append(const std::string& owner, const ArchiveRow& row) {
-    archives_[owner].emplace(row.id, row);  // one that is there stays as it is
+void MemoryArchive::append(const std::string& owner, const ArchiveRowView& row) {
+    // One that is there stays as it is.
+    archives_[owner].emplace(row.id, ArchiveRow{.id = row.id,
+                                                .with = std::string(row.with),
+                                                .resource = std::string(row.resource),
+                                                .incoming = row.incoming,
+                                                .body = std::string(row.body)});
     owners_.emplace(row.id, owner);
 }
 

@@ -21,7 +21,7 @@ public:
     /// nullptr: there is no such row.
     [[nodiscard]] const std::string* body(const std::string& owner, std::uint64_t id) const;
 
-    void append(const std::string& owner, const ArchiveRow& row);
+    void append(const std::string& owner, const ArchiveRowView& row);
     void replace(const std::string& owner, std::uint64_t id, const std::string& body);
     /// Returns what was erased: ids and bodies.
     std::vector<std::pair<std::uint64_t, std::string>> trim(const std::string& owner,

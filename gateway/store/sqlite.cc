@@ -33,6 +33,10 @@ public:
         writer_->commit(std::move(batch), home, std::move(committed));
     }
 
+    void hurry() override {
+        writer_->run_behind([] {});
+    }
+
     void map_get(std::string store, std::string owner, std::string key, Executor& home,
                  Answer<std::optional<std::string>> answer) override {
         ask(Kind::of_owner, home, std::move(answer),
@@ -90,36 +94,37 @@ public:
     }
 
     void archive_page(ArchiveQuery query, Executor& home, Answer<ArchivePage> answer) override {
-        ask(Kind::of_owner, home, std::move(answer),
-            [query = std::move(query)](SqliteReader& reader) {
-                return reader.archive().page(query);
-            });
+        ask_archive(Kind::of_owner, home, std::move(answer),
+                    [query = std::move(query)](SqliteReader& reader) {
+                        return reader.archive().page(query);
+                    });
     }
 
     void archive_totals(std::string after_owner, std::size_t limit, Executor& home,
                         Answer<std::vector<ArchiveTotals>> answer) override {
-        ask(Kind::of_store, home, std::move(answer),
-            [after_owner = std::move(after_owner), limit](SqliteReader& reader) {
-                return reader.archive().totals(after_owner, limit);
-            });
+        ask_archive(Kind::of_store, home, std::move(answer),
+                    [after_owner = std::move(after_owner), limit](SqliteReader& reader) {
+                        return reader.archive().totals(after_owner, limit);
+                    });
     }
 
     void archive_unswept(Executor& home, Answer<std::uint64_t> answer) override {
-        ask(Kind::of_owner, home, std::move(answer),
-            [](SqliteReader& reader) { return reader.archive().unswept(); });
+        ask_archive(Kind::of_owner, home, std::move(answer),
+                    [](SqliteReader& reader) { return reader.archive().unswept(); });
     }
 
     void archive_total(std::string owner, Executor& home, Answer<ArchiveTotals> answer) override {
-        ask(Kind::of_owner, home, std::move(answer),
-            [owner = std::move(owner)](SqliteReader& reader) {
-                return reader.archive().total(owner);
-            });
+        ask_archive(Kind::of_owner, home, std::move(answer),
+                    [owner = std::move(owner)](SqliteReader& reader) {
+                        return reader.archive().total(owner);
+                    });
     }
 
     void archive_recent(std::uint64_t after, std::size_t limit, Executor& home,
                         Answer<SqliteArchiveReader::Recent> answer) override {
-        ask(Kind::of_store, home, std::move(answer),
-            [after, limit](SqliteReader& reader) { return reader.archive().recent(after, limit); });
+        ask_archive(Kind::of_store, home, std::move(answer), [after, limit](SqliteReader& reader) {
+            return reader.archive().recent(after, limit);
+        });
     }
 
     void backup(std::string path, Executor& home, StoreJob job,
@@ -181,7 +186,20 @@ private:
     /// `query(reader)` gives the Result that `answer` gets, at home.
     template <class T, class Query>
     void ask(Kind kind, Executor& home, Answer<T> answer, Query query) {
-        const Handed<T> handed(std::move(answer));
+        ask_for(kind, home, Handed<T>(std::move(answer)), std::move(query));
+    }
+
+    /// Behind what was committed before and may wait.
+    template <class T, class Query>
+    void ask_archive(Kind kind, Executor& home, Answer<T> answer, Query query) {
+        writer_->run_behind([this, kind, &home, handed = Handed<T>(std::move(answer)),
+                             query = std::move(query)]() mutable {
+            ask_for(kind, home, handed, std::move(query));
+        });
+    }
+
+    template <class T, class Query>
+    void ask_for(Kind kind, Executor& home, const Handed<T>& handed, Query query) {
         const bool queued = readers_->ask(kind, [&home, handed, query](SqliteReader& reader) {
             auto result = query(reader);
             home.post([answer = handed.take(), result = std::move(result)]() mutable {

@@ -45,15 +45,14 @@ constexpr std::array statement_texts{
 };
 
 /// One string for both, so that the usual case makes one search.
-std::string conversation_key(std::int64_t owner, const std::string& jid) {
-    std::string key(reinterpret_cast<const char*>(&owner), sizeof owner);
-    return key += jid;
+void make_conversation_key(std::string& key, std::int64_t owner, std::string_view jid) {
+    key.assign(reinterpret_cast<const char*>(&owner), sizeof owner).append(jid);
 }
 
-void remember(std::unordered_map<std::string, std::int64_t>& numbers, std::size_t most,
-              std::string key, std::int64_t number) {
+template <class Numbers>
+void remember(Numbers& numbers, std::size_t most, std::string_view key, std::int64_t number) {
     if (numbers.size() >= most) numbers.clear();
-    numbers.emplace(std::move(key), number);
+    numbers.emplace(key, number);
 }
 
 }  // namespace
@@ -161,7 +160,7 @@ void SqliteArchiveWriter::forget() {
     changes_.clear();
 }
 
-Result<std::optional<std::int64_t>> SqliteArchiveWriter::find_owner(const std::string& jid) {
+Result<std::optional<std::int64_t>> SqliteArchiveWriter::find_owner(std::string_view jid) {
     if (const auto known = owners_.find(jid); known != owners_.end()) {
         return std::optional(known->second);
     }
@@ -170,7 +169,7 @@ Result<std::optional<std::int64_t>> SqliteArchiveWriter::find_owner(const std::s
     return found;
 }
 
-Result<std::int64_t> SqliteArchiveWriter::owner_number(const std::string& jid) {
+Result<std::int64_t> SqliteArchiveWriter::owner_number(std::string_view jid) {
     const auto found = find_owner(jid);
     if (!found) return found.error();
     if (found->has_value()) return **found;
@@ -181,9 +180,9 @@ Result<std::int64_t> SqliteArchiveWriter::owner_number(const std::string& jid) {
 }
 
 Result<std::int64_t> SqliteArchiveWriter::conversation_number(std::int64_t owner,
-                                                              const std::string& jid) {
-    std::string key = conversation_key(owner, jid);
-    if (const auto known = conversations_.find(key); known != conversations_.end()) {
+                                                              std::string_view jid) {
+    make_conversation_key(key_, owner, jid);
+    if (const auto known = conversations_.find(key_); known != conversations_.end()) {
         return known->second;
     }
     SqliteStatement& search = statement(Statement::find_conversation);
@@ -196,7 +195,7 @@ Result<std::int64_t> SqliteArchiveWriter::conversation_number(std::int64_t owner
         if (!outcome) return outcome;
         number = database_.last_insert_id();
     }
-    remember(conversations_, known_conversations, std::move(key), number);
+    remember(conversations_, known_conversations, key_, number);
     return number;
 }
 
@@ -243,7 +242,8 @@ Outcome SqliteArchiveWriter::erase_unused_conversation(std::int64_t owner, std::
     erase.bind_integer(1, number);
     Step step = erase.step();
     while (step == Step::row) {
-        conversations_.erase(conversation_key(owner, std::string(erase.bytes(0))));
+        make_conversation_key(key_, owner, erase.bytes(0));
+        conversations_.erase(key_);
         step = erase.step();
     }
     return step == Step::done ? Outcome{} : failure();

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "gateway/base/string_hash.h"
 #include "gateway/store/sqlite_database.h"
 #include "gateway/store/store.h"
 
@@ -57,17 +58,17 @@ private:
         erase_owner,
         count,
     };
-    using Numbers = std::unordered_map<std::string, std::int64_t>;
+    using Numbers = std::unordered_map<std::string, std::int64_t, StringHash, std::equal_to<>>;
     /// Of one owner, in the transaction.
     struct Change {
         std::int64_t messages = 0, bytes = 0;
     };
 
     /// nullopt: that owner has no archive.
-    Result<std::optional<std::int64_t>> find_owner(const std::string& jid);
+    Result<std::optional<std::int64_t>> find_owner(std::string_view jid);
     /// Made if there is none.
-    Result<std::int64_t> owner_number(const std::string& jid);
-    Result<std::int64_t> conversation_number(std::int64_t owner, const std::string& jid);
+    Result<std::int64_t> owner_number(std::string_view jid);
+    Result<std::int64_t> conversation_number(std::int64_t owner, std::string_view jid);
     /// nullopt: there is no such row.
     Result<std::optional<std::int64_t>> find(SqliteStatement& bound);
     /// Erases the owner's oldest rows with ids up to `highest`. Answers how many. With `jid`, the
@@ -85,6 +86,7 @@ private:
     std::array<SqliteStatement, static_cast<std::size_t>(Statement::count)> statements_;
     Numbers owners_;
     Numbers conversations_;  ///< by conversation_key()
+    std::string key_;        ///< of the conversation that is looked up
     std::unordered_map<std::int64_t, Change> changes_;
 };
 

@@ -16,7 +16,7 @@ namespace {
 
 // Pages in the write-ahead log that make a commit copy them back into the file, and the size to
 // which the log is cut after it grew beyond that (behind a long read, say).
-constexpr int checkpoint_pages = 2000;
+constexpr int checkpoint_pages = 4000;
 constexpr int log_size_kept = 32 << 20;
 constexpr int page_size = 4096;
 constexpr int instructions_between_questions = 100'000;

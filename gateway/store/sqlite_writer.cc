@@ -94,18 +94,46 @@ void SqliteWriter::commit(Batch batch, Executor& home, Store::Committed committe
     if (Outcome outcome = check_batch(batch, limits_); !outcome) {
         return post_refusal(home, std::move(committed), std::move(outcome));
     }
-    const std::size_t bytes = batch.bytes();
     std::unique_lock lock(mutex_);
-    const bool full =
-        queue_.size() >= limits_.queued_batches || bytes > limits_.queued_bytes - queued_bytes_;
+    const bool full = queue_.size() >= limits_.queued_batches ||
+                      batch.bytes() > limits_.queued_bytes - queued_bytes_;
     if (stopping_ || full) {
         lock.unlock();
         return post_refusal(home, std::move(committed),
                             Outcome::retry(full ? "the store's queue is full" : "the store stops"));
     }
-    queue_.push_back({std::move(batch), &home, std::move(committed), {}});
-    queued_bytes_ += bytes;
-    const bool wake = std::exchange(waiting_, false);
+    push({.batch = std::move(batch),
+          .home = &home,
+          .committed = std::move(committed),
+          .behind = {},
+          .outcome = {}},
+         std::move(lock));
+}
+
+void SqliteWriter::run_behind(std::function<void()> task) {
+    std::unique_lock lock(mutex_);
+    const bool some_wait = queue_.size() > urgent_ || gathered_ > 0;
+    if (!some_wait || stopping_ || queue_.size() >= limits_.queued_batches) {
+        lock.unlock();
+        task();
+        return;
+    }
+    push({.batch = {}, .home = nullptr, .committed = {}, .behind = std::move(task), .outcome = {}},
+         std::move(lock));
+}
+
+void SqliteWriter::push(Pending pending, std::unique_lock<std::mutex> lock) {
+    const bool may_wait = pending.batch.may_wait();
+    if (may_wait) {
+        pending.since = std::chrono::steady_clock::now();
+    } else {
+        ++urgent_;
+    }
+    queued_bytes_ += pending.batch.bytes();
+    queue_.push_back(std::move(pending));
+    // With the first that may wait it begins to look at the clock.
+    const bool wake = waiting_ && (queue_.size() == 1 || ready());
+    if (wake) waiting_ = false;
     lock.unlock();
     if (wake) wake_.notify_one();
 }
@@ -124,17 +152,33 @@ void SqliteWriter::run() {
         std::vector<Pending> group = take_group();
         if (group.empty()) return;
         commit_group(group);
+        {
+            const std::lock_guard lock(mutex_);
+            gathered_ = 0;
+        }
         report(std::move(group));
     }
+}
+
+/// Something is to be written now.
+bool SqliteWriter::ready() const {
+    if (urgent_ > 0 || stopping_) return true;
+    if (queue_.empty()) return false;
+    return queue_.size() >= limits_.group_batches || queued_bytes_ >= limits_.group_bytes ||
+           std::chrono::steady_clock::now() >= queue_.front().since + limits_.gather;
 }
 
 /// Waits for work; empty once stopped and drained.
 std::vector<SqliteWriter::Pending> SqliteWriter::take_group() {
     std::vector<Pending> group;
     std::unique_lock lock(mutex_);
-    while (queue_.empty() && !stopping_) {
+    while (!ready()) {
         waiting_ = true;
-        wake_.wait(lock);
+        if (queue_.empty()) {
+            wake_.wait(lock);
+        } else {
+            wake_.wait_until(lock, queue_.front().since + limits_.gather);
+        }
     }
     waiting_ = false;
     std::size_t bytes = 0;
@@ -142,6 +186,11 @@ std::vector<SqliteWriter::Pending> SqliteWriter::take_group() {
         const std::size_t next = queue_.front().batch.bytes();
         if (!group.empty() && bytes + next > limits_.group_bytes) break;
         bytes += next;
+        if (queue_.front().batch.may_wait()) {
+            ++gathered_;
+        } else {
+            --urgent_;
+        }
         group.push_back(std::move(queue_.front()));
         queue_.pop_front();
     }
@@ -150,6 +199,8 @@ std::vector<SqliteWriter::Pending> SqliteWriter::take_group() {
 }
 
 void SqliteWriter::commit_group(std::span<Pending> group) {
+    const auto writes = [](const Pending& pending) { return !pending.behind; };
+    if (std::ranges::none_of(group, writes)) return;
     Failure failure = transact(group);
     if (failure.in_operation && group.size() > 1) {
         // Savepoints would cost every group, and a full disk undoes the whole transaction in spite
@@ -314,6 +365,7 @@ void SqliteWriter::report(std::vector<Pending> group) {
     };
     std::vector<std::pair<Executor*, std::vector<Answer>>> answers;
     for (Pending& pending : group) {
+        if (pending.behind) pending.behind();
         if (!pending.committed) continue;
         auto at = std::find_if(answers.begin(), answers.end(),
                                [&](const auto& one) { return one.first == pending.home; });

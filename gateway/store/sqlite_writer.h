@@ -1,12 +1,15 @@
 // The one writer of a SQLite store: a thread with a bounded queue. What waits is taken together
 // into one transaction (group commit), so that a busy server pays one disk flush for many batches
 // and an idle one waits for nobody. A batch that fails is undone alone; a commit that fails, fails
-// every batch in it, and the writer goes on with the next.
+// every batch in it, and the writer goes on with the next. Batches for which nobody waits are
+// gathered for a moment: the pages that they touch are then written once.
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -35,6 +38,11 @@ public:
     /// From any thread.
     void commit(Batch batch, Executor& home, Store::Committed committed);
 
+    /// Runs `task` behind all that was committed and may wait, without letting it wait longer: at
+    /// once if there is nothing of that kind, else on the writer's thread. From any thread; `task`
+    /// is called exactly once.
+    void run_behind(std::function<void()> task);
+
     /// The ceiling of row ids as it was when the file was opened.
     [[nodiscard]] std::uint64_t id_floor() const { return id_floor_; }
 
@@ -61,6 +69,8 @@ private:
         Batch batch;
         Executor* home;
         Store::Committed committed;
+        std::function<void()> behind;  ///< to be run instead of a batch, which is empty then
+        std::chrono::steady_clock::time_point since{};
         Outcome outcome;
     };
     /// Where a transaction failed: in one of its operations, or as a whole.
@@ -72,6 +82,8 @@ private:
     SqliteWriter(SqliteDatabase database, const StoreLimits& limits);
     Outcome prepare();
     void run();
+    [[nodiscard]] bool ready() const;
+    void push(Pending pending, std::unique_lock<std::mutex> lock);
     std::vector<Pending> take_group();
     void commit_group(std::span<Pending> group);
     Failure transact(std::span<Pending> group);
@@ -104,6 +116,8 @@ private:
     std::condition_variable wake_;
     std::deque<Pending> queue_;
     std::size_t queued_bytes_ = 0;
+    std::size_t urgent_ = 0;    ///< of the queue: what may not wait
+    std::size_t gathered_ = 0;  ///< batches of the group under way that could wait
     bool waiting_ = false;
     bool stopping_ = false;
 

@@ -19,6 +19,7 @@
 #include <variant>
 #include <vector>
 
+#include "gateway/base/arena.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/executor.h"
 #include "gateway/base/outcome.h"
@@ -63,9 +64,10 @@ public:
     /// Whether the same row was to be stored before, by a commit that failed. It may stand there
     /// all the same, where it could not be said whether the disk has it; then it stays as it is.
     enum class Attempt : unsigned char { first, again };
+    /// Most of what is written: its parts stand in the batch's own arena.
     struct ArchiveAppend {
-        std::string owner;
-        ArchiveRow row;
+        std::string_view owner;
+        ArchiveRowView row;
         Attempt attempt;
     };
     struct ArchiveReplace {
@@ -97,7 +99,9 @@ public:
     /// Erasing a row that is not there is no error.
     void log_erase(std::string_view store, std::string_view owner, std::uint64_t id);
     void log_clear(std::string_view store, std::string_view owner);
-    void archive_append(std::string_view owner, ArchiveRow row, Attempt attempt = Attempt::first);
+    /// Copies all that it is given.
+    void archive_append(std::string_view owner, const ArchiveRowView& row,
+                        Attempt attempt = Attempt::first);
     /// Another body for a row, which keeps its place. A row that is not there is no error.
     void archive_replace(std::string_view owner, std::uint64_t id, std::string body);
     /// Erases the owner's oldest rows with ids below `before`, at most `rows` of them: 100 keep the
@@ -110,6 +114,11 @@ public:
     /// Erases up to `rows` rows of archives that were cleared. Steps are as with archive_trim().
     void archive_sweep(std::size_t rows);
 
+    /// Nobody waits for it: the store may gather what else comes before it writes. It keeps its
+    /// place, and goes with the first batch that may not wait.
+    void let_wait() { may_wait_ = true; }
+    [[nodiscard]] bool may_wait() const { return may_wait_; }
+
     [[nodiscard]] bool empty() const { return operations_.empty(); }
     [[nodiscard]] std::size_t size() const { return operations_.size(); }
     /// Bytes held, for the bound of the writer's queue.
@@ -118,7 +127,9 @@ public:
 
 private:
     std::vector<Operation> operations_;
+    Arena texts_;
     std::size_t bytes_ = 0;
+    bool may_wait_ = false;
 };
 
 struct MapEntry {
@@ -155,6 +166,8 @@ public:
     /// larger than the queue), malformed (a row id of 0 or beyond 63 bits), refused (the file is
     /// damaged).
     virtual void commit(Batch batch, Executor& home, Committed committed) = 0;
+    /// Somebody waits, after all, for what was committed and may wait.
+    virtual void hurry() {}
 
     virtual void map_get(std::string store, std::string owner, std::string key, Executor& home,
                          Answer<std::optional<std::string>> answer) = 0;
@@ -179,6 +192,9 @@ public:
     /// Rows whose expiry has come at `now` of the LifetimeClock, with their owners, oldest first.
     virtual void log_expired(std::string store, UnixMillis now, std::size_t limit, Executor& home,
                              Answer<std::vector<std::pair<std::string, LogRow>>> answer) = 0;
+
+    // What is asked of archives is answered behind every batch that was committed before and may
+    // wait.
 
     /// A page of one owner's archive.
     virtual void archive_page(ArchiveQuery query, Executor& home, Answer<ArchivePage> answer) = 0;

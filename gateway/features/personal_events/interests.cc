@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 
+#include "gateway/base/string_hash.h"
 #include "gateway/features/personal_events/notify.h"
 #include "gateway/features/personal_events/personal_events.h"
 #include "gateway/session/accounts.h"

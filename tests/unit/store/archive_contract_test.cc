@@ -44,8 +44,8 @@ Batch history() {
     for (std::uint64_t id = 10; id <= 100; id += 10) {
         const bool is_nurse = id % 30 == 0;
         const std::string resource = id % 20 == 0 ? "orchard" : "balcony";
-        batch.archive_append(juliet, archived(id, is_nurse ? nurse : romeo, resource));
-        batch.archive_append(romeo, archived(id + 1, juliet));
+        batch.archive_append(juliet, archived(id, is_nurse ? nurse : romeo, resource).view());
+        batch.archive_append(romeo, archived(id + 1, juliet).view());
     }
     return batch;
 }
@@ -201,7 +201,8 @@ TEST_CASE_TEMPLATE("archive: who looks for a needle pages through the hay", Back
     constexpr std::uint64_t rows = 2 * ArchiveQuery::looked_at + 10;
     Batch batch;
     for (std::uint64_t id = 1; id <= rows; ++id) {
-        batch.archive_append(juliet, archived(id, romeo, id == rows - 5 ? "orchard" : "balcony"));
+        batch.archive_append(juliet,
+                             archived(id, romeo, id == rows - 5 ? "orchard" : "balcony").view());
     }
     REQUIRE(caller.commit(std::move(batch)).ok());
     const ArchiveQuery needle{.owner = juliet, .with = romeo, .resource = "orchard"};
@@ -258,8 +259,8 @@ TEST_CASE_TEMPLATE("archive: the oldest are trimmed, in steps", Backend, MemoryB
     REQUIRE(archive.trim(juliet, 95, 100).ok());
     CHECK(archive.page({.with = nurse}) == "complete");
     Batch more;
-    more.archive_append(juliet, archived(110, nurse));
-    more.archive_append(juliet, archived(120, romeo));
+    more.archive_append(juliet, archived(110, nurse).view());
+    more.archive_append(juliet, archived(120, romeo).view());
     REQUIRE(archive.caller.commit(std::move(more)).ok());
     CHECK(archive.page({.with = nurse}) == "110 complete");
     CHECK(archive.page({.with = romeo}) == "100 120 complete");
@@ -304,10 +305,10 @@ TEST_CASE_TEMPLATE("archive: the operations of a batch apply in order", Backend,
                    SqliteBackend) {
     History<Backend> archive;
     Batch batch;
-    batch.archive_append(juliet, archived(110, romeo));
+    batch.archive_append(juliet, archived(110, romeo).view());
     batch.archive_clear(juliet);
-    batch.archive_append(juliet, archived(120, romeo));
-    batch.archive_append(juliet, archived(130, nurse));
+    batch.archive_append(juliet, archived(120, romeo).view());
+    batch.archive_append(juliet, archived(130, nurse).view());
     batch.archive_replace(juliet, 130, "new");
     batch.archive_trim(juliet, 125, 9);
     batch.archive_sweep(3);
@@ -323,17 +324,17 @@ TEST_CASE_TEMPLATE("archive: a batch that fails changes nothing", Backend, Memor
     const std::string tybalt = "tybalt@capulet.lit";
     for (const std::string& owner : {juliet, tybalt}) {
         Batch batch;
-        batch.archive_append(owner, archived(150, tybalt));
+        batch.archive_append(owner, archived(150, tybalt).view());
         batch.archive_replace(juliet, 10, "changed");
         batch.archive_trim(romeo, 95, 3);
-        batch.archive_append(owner, archived(100, romeo));  // the id is in use
+        batch.archive_append(owner, archived(100, romeo).view());  // the id is in use
         const Outcome outcome = archive.caller.commit(std::move(batch));
         CHECK(outcome.cause() == Cause::policy);
         CHECK(!outcome.why().empty());
     }
     Batch twice;
-    twice.archive_append(tybalt, archived(160, juliet));
-    twice.archive_append(tybalt, archived(160, juliet));
+    twice.archive_append(tybalt, archived(160, juliet).view());
+    twice.archive_append(tybalt, archived(160, juliet).view());
     CHECK(archive.caller.commit(std::move(twice)).cause() == Cause::policy);
     CHECK(archive.page({}) == "10 20 30 40 50 60 70 80 90 100 complete");
     CHECK(archive.total(juliet) == juliet + " 10 rows 101 bytes 10-100");
@@ -444,15 +445,15 @@ TEST_CASE_TEMPLATE("archive: a message that may be there already is archived onc
                    MemoryBackend, SqliteBackend) {
     History<Backend> archive;
     Batch batch;
-    batch.archive_append(juliet, archived(20, nurse), Batch::Attempt::again);
-    batch.archive_append(juliet, archived(25, nurse), Batch::Attempt::again);
-    batch.archive_append(juliet, archived(25, nurse), Batch::Attempt::again);
+    batch.archive_append(juliet, archived(20, nurse).view(), Batch::Attempt::again);
+    batch.archive_append(juliet, archived(25, nurse).view(), Batch::Attempt::again);
+    batch.archive_append(juliet, archived(25, nurse).view(), Batch::Attempt::again);
     REQUIRE(archive.caller.commit(std::move(batch)).ok());
     CHECK(archive.page({}) == "10 20 25 30 40 50 60 70 80 90 100 complete");
     CHECK(archive.page({.with = nurse}) == "25 30 60 90 complete");
     CHECK(archive.total(juliet) == juliet + " 11 rows 111 bytes 10-100");
     Batch others;
-    others.archive_append(romeo, archived(20, nurse), Batch::Attempt::again);
+    others.archive_append(romeo, archived(20, nurse).view(), Batch::Attempt::again);
     CHECK(archive.caller.commit(std::move(others)).cause() == Cause::policy);
 }
 

@@ -226,7 +226,8 @@ TEST_CASE("archive: damage costs what it hits, and is told as damage") {
     for (const std::string& owner : {juliet, romeo}) {
         Batch batch;
         for (std::uint64_t id = 1; id <= 5; ++id) {
-            batch.archive_append(owner, archived(id * 10 + (owner == juliet), "nurse@capulet.lit"));
+            batch.archive_append(owner,
+                                 archived(id * 10 + (owner == juliet), "nurse@capulet.lit").view());
         }
         REQUIRE(caller.commit(std::move(batch)).ok());
     }
@@ -299,7 +300,7 @@ TEST_CASE("archive: a disk that fills at any write loses nothing that was acknow
             row.body.assign(6'000, 'x');
             Batch batch = archive(juliet, row);
             ++id;
-            batch.archive_append("new" + std::to_string(id) + "@a", archived(id, juliet));
+            batch.archive_append("new" + std::to_string(id) + "@a", archived(id, juliet).view());
             batch.archive_trim(romeo, id, 10);
             const Outcome outcome = caller.commit(std::move(batch));
             if (outcome) ++acknowledged;

@@ -35,7 +35,7 @@ std::size_t files(const TemporaryFolder& folder, const std::string& beginning) {
 
 Batch numbered(std::uint64_t id) {
     Batch batch = append("q", "a", row(id));
-    batch.archive_append("a", archived(id, "b"));
+    batch.archive_append("a", archived(id, "b").view());
     batch.map_set("s", "a", std::to_string(id), std::string(500, 'v'));
     return batch;
 }
@@ -81,7 +81,7 @@ TEST_CASE("backup: it holds all that was committed before it began, and is a sto
     for (std::uint64_t id = 1; id <= 2000; id += 100) {
         Batch batch;
         for (std::uint64_t i = id; i < id + 100; ++i) {
-            batch.archive_append("a", archived(i, "b"));
+            batch.archive_append("a", archived(i, "b").view());
             batch.log_append("q", "a", row(i));
             batch.map_set("s", "a", std::to_string(i), std::string(500, 'v'));
         }

@@ -30,7 +30,7 @@ struct Inspected {
             batch.map_set("roster", owner, "nurse@capulet.lit", "both");
             const std::uint64_t base = owner == juliet ? 100 : 200;
             for (std::uint64_t id = base; id < base + (owner == juliet ? 5 : 9); ++id) {
-                batch.archive_append(owner, archived(id, "nurse@capulet.lit"));
+                batch.archive_append(owner, archived(id, "nurse@capulet.lit").view());
             }
             batch.log_append("offline", owner, {.id = base, .at = 1, .expires = 0, .body = {}});
             batch.log_append("queue", "b.test", row(base));
@@ -124,7 +124,7 @@ TEST_CASE_FIXTURE(Inspected, "check: an archive that does not hang together") {
 TEST_CASE_FIXTURE(Inspected, "check: damage in the file is found and told") {
     Batch batch;
     for (std::uint64_t id = 1000; id < 3000; ++id) {
-        batch.archive_append(juliet, archived(id, "nurse@capulet.lit"));
+        batch.archive_append(juliet, archived(id, "nurse@capulet.lit").view());
     }
     REQUIRE(caller->commit(std::move(batch)).ok());
     caller.reset();

@@ -26,7 +26,7 @@ namespace {
     while (home.run_until([&] { return sent - done < in_flight; })) {
         const std::uint64_t id = sent++;
         Batch batch = append("q", "a", row(id));
-        batch.archive_append("a", archived(id, "b"));
+        batch.archive_append("a", archived(id, "b").view());
         batch.map_set("s", "a", std::to_string(id), "v");
         (*store)->commit(std::move(batch), home, [&done, id, out](Outcome outcome) {
             ++done;

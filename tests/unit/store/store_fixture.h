@@ -207,9 +207,9 @@ inline ArchiveRow archived(std::uint64_t id, const std::string& with,
     return {id, with, resource, id % 2 == 0, "message " + std::to_string(id)};
 }
 
-inline Batch archive(const std::string& owner, ArchiveRow one) {
+inline Batch archive(const std::string& owner, const ArchiveRow& one) {
     Batch batch;
-    batch.archive_append(owner, std::move(one));
+    batch.archive_append(owner, one.view());
     return batch;
 }
 
