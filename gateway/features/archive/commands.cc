@@ -12,7 +12,8 @@
 #include "gateway/control/answers.h"
 #include "gateway/control/listing.h"
 #include "gateway/features/archive/export.h"
-#include "gateway/session/account_inbox.h"
+#include "gateway/session/account.h"
+#include "gateway/session/accounts.h"
 #include "gateway/session/hub.h"
 #include "gateway/xml/ns.h"
 #include "gateway/xmpp/packet.h"
@@ -202,7 +203,20 @@ private:
         batch.archive_clear(owner.owner);
         // What waits stands there alone.
         batch.log_clear(AccountInbox::store_name, owner.owner);
-        commit(std::move(batch), [this] { next_owner(); });
+        commit(std::move(batch), [this, name = owner.owner] {
+            nothing_waits_for(name);
+            next_owner();
+        });
+    }
+
+    /// The account, if it is in use, has counted what waited.
+    void nothing_waits_for(const std::string& owner) {
+        first_.shard.post([&hub = first_, owner] {
+            Hub& home = hub.home_of(owner);
+            hub.at(home, [&home, owner] {
+                if (Account* account = home.accounts->find(owner)) account->inbox().recount();
+            });
+        });
     }
 
     void trim(const std::string& owner, std::uint64_t before_this) {
