@@ -167,8 +167,10 @@ void Ledger::end(HoldId id, const Outcome& why) {
         case LedgerState::kept: row = ended.row; break;
         case LedgerState::refused:
             hub_.seen.forget(ended.packet->repeat_keys());
-            // Its sender hears that it was not stored, so it must not be delivered either.
+            // Its sender hears that it was not stored, so it must not be delivered either, nor
+            // shown.
             erase(ended.store_key, ended.row);
+            erased_.back().archived = ended.packet->archived();
             hub_.routing->bounce(*ended.packet,
                                  {.condition = StanzaCondition::resource_constraint,
                                   .text = "The message could not be stored: try again later."});
@@ -372,7 +374,10 @@ Batch Ledger::take_extras(Extras& taken) {
     Batch batch;
     taken.erased = std::exchange(erased_, {});
     taken.mark = mark_due_ == MarkDue::now;
-    for (const Erasure& one : taken.erased) batch.log_erase(one.store, one.owner, one.row);
+    for (const Erasure& one : taken.erased) {
+        batch.log_erase(one.store, one.owner, one.row);
+        if (one.archived) batch.archive_erase(one.owner, one.row);
+    }
     if (taken.mark) {
         mark_due_ = MarkDue::no;
         batch.map_set(ArchiveMark::store, {}, ArchiveMark::key,

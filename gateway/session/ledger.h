@@ -170,8 +170,9 @@ private:
         std::string_view store;  ///< a constant
         std::string owner;
         std::uint64_t row = 0;
-        bool known = false;    ///< it stands in rows_ until it is erased
-        bool counted = false;  ///< by erasing_
+        bool known = false;     ///< it stands in rows_ until it is erased
+        bool counted = false;   ///< by erasing_
+        bool archived = false;  ///< the owner's archive is not to have the message either
     };
     /// What goes with a batch beside messages, and again where that failed.
     struct Extras {

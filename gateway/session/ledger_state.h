@@ -35,7 +35,7 @@ enum class LedgerState : unsigned char {
     over,     ///< nothing is left to be done
     erased,   ///< the same, once its row is erased
     kept,     ///< its row waits for the next session
-    refused,  ///< its sender gets an error
+    refused,  ///< its sender gets an error, and nothing of it stays in the store
     lost,     ///< its recipient has it, and the archive does not
 };
 inline constexpr std::size_t ledger_states = static_cast<std::size_t>(LedgerState::lost) + 1;

@@ -62,6 +62,11 @@ void Batch::archive_replace(std::string_view owner, std::uint64_t id, std::strin
     operations_.emplace_back(ArchiveReplace{std::string(owner), id, std::move(body)});
 }
 
+void Batch::archive_erase(std::string_view owner, std::uint64_t id) {
+    bytes_ += sizeof(Operation) + owner.size();
+    operations_.emplace_back(ArchiveErase{std::string(owner), id});
+}
+
 void Batch::archive_trim(std::string_view owner, std::uint64_t before, std::size_t rows) {
     bytes_ += sizeof(Operation) + owner.size();
     operations_.emplace_back(ArchiveTrim{std::string(owner), before, rows});

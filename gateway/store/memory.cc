@@ -199,6 +199,8 @@ void MemoryStore::apply(const Batch::Operation& operation) {
         tables_.archive.append(std::string(archived->owner), archived->row);
     } else if (const auto* replace = std::get_if<Batch::ArchiveReplace>(&operation)) {
         tables_.archive.replace(replace->owner, replace->id, replace->body);
+    } else if (const auto* archive_erase = std::get_if<Batch::ArchiveErase>(&operation)) {
+        tables_.archive.erase(archive_erase->owner, archive_erase->id);
     } else if (const auto* trim = std::get_if<Batch::ArchiveTrim>(&operation)) {
         for (const auto& [id, body] : tables_.archive.trim(trim->owner, trim->before, trim->rows)) {
             for (auto& [key, row] : tables_.logs) {

@@ -67,6 +67,13 @@ void MemoryArchive::replace(const std::string& owner, std::uint64_t id, const st
     if (row != archive->second.end()) row->second.body = body;
 }
 
+void MemoryArchive::erase(const std::string& owner, std::uint64_t id) {
+    const auto archive = archives_.find(owner);
+    if (archive == archives_.end() || archive->second.erase(id) == 0) return;
+    owners_.erase(id);
+    if (archive->second.empty()) archives_.erase(archive);
+}
+
 std::vector<std::pair<std::uint64_t, std::string>> MemoryArchive::trim(const std::string& owner,
                                                                        std::uint64_t before,
                                                                        std::size_t rows) {

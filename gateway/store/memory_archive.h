@@ -23,6 +23,7 @@ public:
 
     void append(const std::string& owner, const ArchiveRowView& row);
     void replace(const std::string& owner, std::uint64_t id, const std::string& body);
+    void erase(const std::string& owner, std::uint64_t id);
     /// Returns what was erased: ids and bodies.
     std::vector<std::pair<std::uint64_t, std::string>> trim(const std::string& owner,
                                                             std::uint64_t before, std::size_t rows);

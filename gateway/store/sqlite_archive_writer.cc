@@ -3,9 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
-#include <set>
-#include <vector>
 
 namespace causeway {
 namespace {
@@ -25,6 +22,8 @@ constexpr std::array statement_texts{
                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"},
     std::string_view{"SELECT length(body) FROM archive WHERE id = ?1 AND owner = ?2"},
     std::string_view{"UPDATE archive SET body = ?2 WHERE id = ?1"},
+    std::string_view{"SELECT id, length(body), conversation FROM archive"
+                     " WHERE id = ?1 AND owner = ?2"},
     std::string_view{"SELECT id, length(body), conversation FROM archive INDEXED BY"
                      " archive_by_owner WHERE owner = ?1 AND id <= ?2 ORDER BY id LIMIT ?3"},
     // There are few stores; the condition makes SQLite walk them by their key.
@@ -103,6 +102,16 @@ Outcome SqliteArchiveWriter::replace(const Batch::ArchiveReplace& replace) {
         changes_[**owner].bytes += static_cast<std::int64_t>(replace.body.size()) - **size;
     }
     return outcome;
+}
+
+Outcome SqliteArchiveWriter::erase(const Batch::ArchiveErase& erase) {
+    const auto owner = find_owner(erase.owner);
+    if (!owner) return owner.error();
+    if (!owner->has_value()) return {};
+    SqliteStatement& one = statement(Statement::list_one);
+    one.bind_integer(1, sqlite_integer(erase.id)).bind_integer(2, **owner);
+    const Result<Erasable> listed = list(one);
+    return listed ? erase_rows(**owner, *listed) : listed.error();
 }
 
 Outcome SqliteArchiveWriter::trim(const Batch::ArchiveTrim& trim) {
@@ -199,25 +208,32 @@ Result<std::int64_t> SqliteArchiveWriter::conversation_number(std::int64_t owner
     return number;
 }
 
+Result<SqliteArchiveWriter::Erasable> SqliteArchiveWriter::list(SqliteStatement& bound) {
+    Erasable rows;
+    const StatementRun run(bound);
+    Step step = bound.step();
+    for (; step == Step::row; step = bound.step()) {
+        rows.ids.push_back(bound.integer(0));
+        rows.bytes += bound.integer(1);
+        rows.conversations.insert(bound.integer(2));
+    }
+    if (step == Step::failed) return failure();
+    return rows;
+}
+
 Result<std::size_t> SqliteArchiveWriter::erase_oldest(std::int64_t owner, std::uint64_t highest,
                                                       std::size_t rows, const std::string* jid) {
-    std::vector<std::int64_t> ids;
-    std::set<std::int64_t> conversations;
-    Change change;
-    {
-        SqliteStatement& list = statement(Statement::list_oldest);
-        const StatementRun run(list);
-        list.bind_integer(1, owner).bind_integer(2, sqlite_integer(highest));
-        list.bind_integer(3, sqlite_integer(rows));
-        Step step = list.step();
-        for (; step == Step::row; step = list.step()) {
-            ids.push_back(list.integer(0));
-            change.bytes -= list.integer(1);
-            conversations.insert(list.integer(2));
-        }
-        if (step == Step::failed) return failure();
-    }
-    for (const std::int64_t id : ids) {
+    SqliteStatement& oldest = statement(Statement::list_oldest);
+    oldest.bind_integer(1, owner).bind_integer(2, sqlite_integer(highest));
+    const Result<Erasable> listed = list(oldest.bind_integer(3, sqlite_integer(rows)));
+    if (!listed) return listed.error();
+    if (Outcome outcome = erase_rows(owner, *listed, jid); !outcome) return outcome;
+    return listed->ids.size();
+}
+
+Outcome SqliteArchiveWriter::erase_rows(std::int64_t owner, const Erasable& rows,
+                                        const std::string* jid) {
+    for (const std::int64_t id : rows.ids) {
         if (jid != nullptr) {
             SqliteStatement& keep = statement(Statement::keep_waiting);
             Outcome outcome = execute(keep.bind_text(1, *jid).bind_integer(2, id));
@@ -226,14 +242,14 @@ Result<std::size_t> SqliteArchiveWriter::erase_oldest(std::int64_t owner, std::u
         SqliteStatement& erase = statement(Statement::erase);
         if (Outcome outcome = execute(erase.bind_integer(1, id)); !outcome) return outcome;
     }
-    for (const std::int64_t conversation : conversations) {
+    for (const std::int64_t conversation : rows.conversations) {
         Outcome outcome = erase_unused_conversation(owner, conversation);
         if (!outcome) return outcome;
     }
     Change& all = changes_[owner];
-    all.messages -= static_cast<std::int64_t>(ids.size());
-    all.bytes += change.bytes;
-    return ids.size();
+    all.messages -= static_cast<std::int64_t>(rows.ids.size());
+    all.bytes -= rows.bytes;
+    return {};
 }
 
 Outcome SqliteArchiveWriter::erase_unused_conversation(std::int64_t owner, std::int64_t number) {

@@ -5,11 +5,13 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "gateway/base/string_hash.h"
 #include "gateway/store/sqlite_database.h"
@@ -29,6 +31,7 @@ public:
 
     Outcome append(const Batch::ArchiveAppend& append);
     Outcome replace(const Batch::ArchiveReplace& replace);
+    Outcome erase(const Batch::ArchiveErase& erase);
     Outcome trim(const Batch::ArchiveTrim& trim);
     Outcome clear(const Batch::ArchiveClear& clear);
     Outcome sweep(const Batch::ArchiveSweep& sweep);
@@ -47,6 +50,7 @@ private:
         append,
         body_size,
         replace,
+        list_one,
         list_oldest,
         keep_waiting,
         erase,
@@ -71,10 +75,19 @@ private:
     Result<std::int64_t> conversation_number(std::int64_t owner, std::string_view jid);
     /// nullopt: there is no such row.
     Result<std::optional<std::int64_t>> find(SqliteStatement& bound);
+    /// Rows of one owner that are to be erased.
+    struct Erasable {
+        std::vector<std::int64_t> ids;
+        std::set<std::int64_t> conversations;
+        std::int64_t bytes = 0;  ///< of bodies
+    };
+    /// What a bound statement lists: id, size and conversation of each row.
+    Result<Erasable> list(SqliteStatement& bound);
     /// Erases the owner's oldest rows with ids up to `highest`. Answers how many. With `jid`, the
     /// owner's, a row of a Log that stands for one of them gets its body.
     Result<std::size_t> erase_oldest(std::int64_t owner, std::uint64_t highest, std::size_t rows,
                                      const std::string* jid = nullptr);
+    Outcome erase_rows(std::int64_t owner, const Erasable& rows, const std::string* jid = nullptr);
     Outcome erase_unused_conversation(std::int64_t owner, std::int64_t number);
     Outcome execute(SqliteStatement& bound);
     [[nodiscard]] Outcome failure() const;

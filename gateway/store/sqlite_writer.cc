@@ -296,6 +296,9 @@ Outcome SqliteWriter::apply_to_archive(const Batch::Operation& operation) {
     if (const auto* replace = std::get_if<Batch::ArchiveReplace>(&operation)) {
         return archive_.replace(*replace);
     }
+    if (const auto* erase = std::get_if<Batch::ArchiveErase>(&operation)) {
+        return archive_.erase(*erase);
+    }
     if (const auto* trim = std::get_if<Batch::ArchiveTrim>(&operation)) {
         return archive_.trim(*trim);
     }

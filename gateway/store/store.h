@@ -75,6 +75,10 @@ public:
         std::uint64_t id;
         std::string body;
     };
+    struct ArchiveErase {
+        std::string owner;
+        std::uint64_t id;
+    };
     struct ArchiveTrim {
         std::string owner;
         std::uint64_t before;
@@ -88,7 +92,7 @@ public:
     };
     using Operation =
         std::variant<MapSet, MapErase, MapClear, LogAppend, LogErase, LogClear, ArchiveAppend,
-                     ArchiveReplace, ArchiveTrim, ArchiveClear, ArchiveSweep>;
+                     ArchiveReplace, ArchiveTrim, ArchiveClear, ArchiveSweep, ArchiveErase>;
 
     void map_set(std::string_view store, std::string_view owner, std::string_view key,
                  std::string value);
@@ -104,6 +108,9 @@ public:
                         Attempt attempt = Attempt::first);
     /// Another body for a row, which keeps its place. A row that is not there is no error.
     void archive_replace(std::string_view owner, std::uint64_t id, std::string body);
+    /// One row, which was to be no part of it. A row that is not there is no error. A row of a Log
+    /// that stands for it has no body from then on.
+    void archive_erase(std::string_view owner, std::uint64_t id);
     /// Erases the owner's oldest rows with ids below `before`, at most `rows` of them: 100 keep the
     /// writer for a few milliseconds, and the next step is best committed when this one is durable.
     /// A row of a Log that stands for one of them has its own body from then on.

@@ -285,16 +285,20 @@ TEST_CASE("ledger: the same of what an account sent") {
     CHECK(f.archive("romeo@a.test").size() == 1);
 }
 
-TEST_CASE("ledger: a message whose sender hears that it was not stored is not delivered later") {
+TEST_CASE("ledger: a message whose sender hears that it was not stored is not there later") {
     Fixture f;
     f.store.doubt_next_commits(1);
-    f.ledger().keep(Fixture::message("1"), Fixture::ticket(1), Fixture::store_key(), f.hear());
+    PacketRef message;
+    SUBCASE("with an archive") { message = f.archived("1"); }
+    SUBCASE("without") { message = Fixture::message("1"); }
+    f.ledger().keep(message, Fixture::ticket(1), Fixture::store_key(), f.hear());
     f.settle();
     CHECK(f.sender.bounced == std::vector<std::string>{"1"});
     REQUIRE(f.kept.size() == 1);
     CHECK_FALSE(f.kept[0].ok());
     f.pass(Duration(2500));
     CHECK(f.rows().empty());
+    CHECK(f.archive().empty());
 }
 
 TEST_CASE("recovery: a clock that was set back: the mark comes down before it is relied on") {

@@ -241,6 +241,20 @@ TEST_CASE_TEMPLATE("archive: another body keeps the place", Backend, MemoryBacke
     CHECK(archive.total("tybalt@capulet.lit") == "tybalt@capulet.lit 0 rows 0 bytes 0-0");
 }
 
+TEST_CASE_TEMPLATE("archive: one row is erased", Backend, MemoryBackend, SqliteBackend) {
+    History<Backend> archive;
+    Batch batch;
+    batch.archive_erase(juliet, 20);
+    batch.archive_erase(juliet, 21);  // not hers
+    batch.archive_erase(juliet, 999);
+    batch.archive_erase("tybalt@capulet.lit", 30);
+    batch.archive_erase(juliet, UINT64_MAX);
+    REQUIRE(archive.caller.commit(std::move(batch)).ok());
+    CHECK(archive.page({}) == "10 30 40 50 60 70 80 90 100 complete");
+    CHECK(archive.total(juliet) == juliet + " 9 rows 91 bytes 10-100");
+    CHECK(archive.total(romeo) == romeo + " 10 rows 101 bytes 11-101");
+}
+
 TEST_CASE_TEMPLATE("archive: the oldest are trimmed, in steps", Backend, MemoryBackend,
                    SqliteBackend) {
     History<Backend> archive;
