@@ -42,6 +42,7 @@ void ClientSession::note_sent(const Packet& packet, HoldId hold) {
     const bool copy = packet.archived() && (hold == 0 || hold == Ledger::nothing_open);
     const std::uint64_t row = copy ? packet.stanza_id() : hub_.ledger.row(hold);
     if (row == 0) return;
+    if (hold != Ledger::nothing_open) account_.inbox().was_sent(*this, row);
     record_->output_round =
         hub_.stream_records.sent(holder_id_, management_->sent_count(), row, copy);
 }
@@ -243,35 +244,41 @@ void ClientSession::take_over(const KeptStream& kept, std::string_view token, Cl
             if (name == data.name) data.restore(*this, saved);
         }
     }
-    std::vector<std::uint64_t> arrived;
-    for (const auto& [number, row] : kept.sent) {
-        (serial_distance(number, h) <= 0 ? arrived : record_->missed.messages).push_back(row);
-    }
-    for (const auto& [number, row] : kept.copies) {
-        if (serial_distance(number, h) > 0) record_->missed.copies.push_back(row);
-    }
-    // From now on it is there.
-    record_->missed.since = hub_.shared.ids.floor();
-    record_->missed.before = hub_.shared.ids.next_id();
-    record_->missed.available = AccountPresence::takes_messages(record_->presence);
-    account_.inbox().received(arrived);
-    hub_.stream_records.go_on(kept, jid().bare());
+    Reached reached = reached_by(kept, h);
+    missed_since(reached.missed);
+    KeptStream now = kept;
+    now.missed = reached.missed;
+    account_.inbox().is_back(*this, holder_id_, std::move(reached));
+    hub_.stream_records.go_on(now, jid().bare());
     resuming_ = &stream;
     enter(State::resuming);
     note_handled();
     CAUSEWAY_LOG(info, "c2s.went_on", {"jid", jid().full()}, {"handled", kept.handled});
 }
 
+/// What came since the process that had the session.
+void ClientSession::missed_since(Missed& missed) const {
+    using Range = Missed::Range;
+    const std::uint64_t floor = hub_.shared.ids.floor();
+    // The process before this one had it, and had not sent it all that it had missed by then.
+    if (!missed.ranges.empty()) {
+        missed.ranges.push_back({.above = missed.ranges.back().below - 1,
+                                 .below = floor + 1,
+                                 .session = Range::While::here});
+    }
+    // From now on it is there.
+    missed.ranges.push_back({.above = floor, .below = hub_.shared.ids.next_id()});
+    missed.available = AccountPresence::takes_messages(record_->presence);
+}
+
 /// The session of an earlier process is back: it gets what it missed, its contacts hear of it, and
 /// it of them.
 void ClientSession::come_back() {
-    if (record_ == nullptr || record_->missed.before == 0) return;
-    account_.inbox().catch_up(
-        *this, std::exchange(record_->missed, {}), [account = &account_, address = jid()] {
-            auto* session =
-                static_cast<ClientSession*>(account->sessions().find(address.resource()));
-            if (session != nullptr) session->say_presence_again();
-        });
+    if (record_ == nullptr) return;
+    account_.inbox().catch_up(*this, [account = &account_, address = jid()] {
+        auto* session = static_cast<ClientSession*>(account->sessions().find(address.resource()));
+        if (session != nullptr) session->say_presence_again();
+    });
 }
 
 void ClientSession::say_presence_again() {

@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "gateway/session/account_inbox.h"
 #include "gateway/session/kept_stream.h"
 #include "gateway/session/stream_records.h"
 
@@ -43,7 +42,6 @@ struct SessionRecord {
     std::map<std::uint32_t, std::uint64_t> repeats;
     /// Of an earlier process, until the session goes on: what the client broadcast.
     std::string presence;
-    AccountInbox::Missed missed;  ///< likewise
 };
 
 }  // namespace causeway

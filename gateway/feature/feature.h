@@ -84,6 +84,8 @@ struct SessionData {
                       const ArchiveRow& message) = nullptr;
     /// Whether the session was given a copy of the message that has that number.
     bool (*had_copy)(const Resource& session, std::uint64_t number) = nullptr;
+    /// The session goes on, and was given one by the process before.
+    void (*got_copy)(Resource& session, std::uint64_t number) = nullptr;
 };
 
 struct Feature {

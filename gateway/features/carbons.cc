@@ -39,6 +39,9 @@ bool had_copy(const Resource& session, std::uint64_t number) {
     const Enabled* enabled = session.slots.get(enabled_slot);
     return enabled != nullptr && std::ranges::find(enabled->given, number) != enabled->given.end();
 }
+void got_copy(Resource& session, std::uint64_t number) {
+    if (Enabled* enabled = session.slots.get(enabled_slot)) enabled->give(number);
+}
 constexpr std::array<std::string_view, 2> directions{"sent", "received"};  // as Direction
 constexpr Metric copies{
     .name = "carbons_copies",
@@ -213,7 +216,8 @@ constexpr std::array session_data{SessionData{.name = "carbons",
                                               .save = save,
                                               .restore = restore,
                                               .copy = copy_from_archive,
-                                              .had_copy = had_copy}};
+                                              .had_copy = had_copy,
+                                              .got_copy = got_copy}};
 
 // ---- nobody but the account's own server makes copies ----
 

@@ -99,6 +99,9 @@ private:
             if (home.stream_records.known(stream)) return;
             if (entry.key == stream_state_key(stream)) never_back(home, entry);
             home.stream_records.erase_left(entry.owner, entry.key);
+            if (Account* account = home.accounts->find(entry.owner)) {
+                account->inbox().never_back(stream);
+            }
         });
     }
 

@@ -58,6 +58,7 @@ void Account::detach(Resource& session) {
     sessions_.remove(session);
     presence_.session_gone(session);
     inbox_.sessions_changed();
+    inbox_.gone(session);
     hub_.shared.features.announce(
         {.event = LifeEvent::session_gone, .hub = hub_, .account = this, .session = &session});
     rest();

@@ -14,6 +14,7 @@
 #include "gateway/feature/points.h"
 #include "gateway/feature/slots.h"
 #include "gateway/session/account_sessions.h"
+#include "gateway/session/kept_stream.h"
 #include "gateway/session/ledger.h"
 #include "gateway/store/store.h"
 
@@ -34,20 +35,17 @@ public:
     /// A session got that row of its archive, as `packet`, on its own request. If the row waits for
     /// a session, the hold that says when it does not any more; else 0.
     [[nodiscard]] HoldId fetched(const PacketRef& packet, std::uint64_t row);
-    /// A session of an earlier process is back, whose client has those rows: they wait no more.
-    void received(const std::vector<std::uint64_t>& rows);
-    /// What the client of a session of an earlier process has not got.
-    struct Missed {
-        std::vector<std::uint64_t> messages = {};  ///< rows that were sent to it
-        std::vector<std::uint64_t> copies = {};    ///< rows of which it was sent copies
-        // What has an id between them came while no process had the session.
-        std::uint64_t since = 0;
-        std::uint64_t before = 0;
-        bool available = false;  ///< it gets messages to the bare JID
-    };
-    /// The same session is sent what it missed of the archive, and that does not wait, because
-    /// another client of the account has it. Then `then` runs, even if it cannot be read.
-    void catch_up(Resource& session, Missed missed, std::function<void()> then);
+    /// A session of an earlier process is back, as that stream: what its client has waits no more.
+    void is_back(Resource& session, std::uint64_t stream, Reached reached);
+    /// Its client takes stanzas now: it is sent what it missed, if that has not begun. Then `then`
+    /// runs, even if something cannot be read.
+    void catch_up(Resource& session, std::function<void()> then);
+    /// A session was sent that row, or a copy of it.
+    void was_sent(Resource& session, std::uint64_t row);
+    /// A session is gone.
+    void gone(Resource& session);
+    /// That stream of an earlier process is not resumed any more.
+    void never_back(std::uint64_t stream);
     /// A session that had too much before it has room again: go on with the stored messages.
     void room_again();
     /// A session ended and did not acknowledge all: another session that takes messages gets the
@@ -111,14 +109,20 @@ private:
     static const Slot<CatchingUp> catch_up_slot;
     [[nodiscard]] Resource* catching_up_as(const std::string& resource,
                                            const CatchingUp* key) const;
-    void look_once_more(Resource& session, CatchingUp& task);
+    [[nodiscard]] ArchiveQuery question_of(const CatchingUp& task) const;
+    void look_once_more(CatchingUp& task) const;
     void send_archived(Resource& session, CatchingUp& task);
     void send_page(Resource& session, CatchingUp& task, const ArchivePage& page);
     void caught_up(Resource& session, CatchingUp& task);
     void go_on_catching_up();
     [[nodiscard]] PacketRef copy_for(const Resource& session, const ArchiveRow& row) const;
-    [[nodiscard]] PacketRef missed_by(const Resource& session, const CatchingUp& task,
-                                      const ArchiveRow& row) const;
+    bool send_missed(Resource& session, CatchingUp& task, const ArchiveRow& row);
+    [[nodiscard]] static bool while_here(const CatchingUp& task);
+    [[nodiscard]] bool is_for(const Resource& session, const CatchingUp& task,
+                              const ArchiveRow& row, const Packet& packet) const;
+    [[nodiscard]] bool knows_awaited() const;
+    void look_for_awaited(std::function<void()> then);
+    [[nodiscard]] bool awaited_has(std::uint64_t row) const;
     [[nodiscard]] PacketRef delayed(const std::string& body, std::uint64_t row,
                                     UnixMillis at) const;
     void read_page();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -63,6 +64,12 @@ public:
                 stream_.sent.emplace_back(number, detail);
             } else if (kind == "c" && read_number(line, detail)) {
                 stream_.copies.emplace_back(number, detail);
+            } else if (kind == "m" && read_number(line, detail)) {
+                stream_.missed.messages.push_back(detail);
+            } else if (kind == "k" && read_number(line, detail)) {
+                stream_.missed.copies.push_back(detail);
+            } else if (kind == "w") {
+                read_range(number, line);
             }
         }
     }
@@ -82,6 +89,13 @@ public:
     }
 
 private:
+    void read_range(std::uint32_t number, std::string_view line) {
+        using While = Missed::Range::While;
+        Missed::Range range{.session = number == 0 ? While::away : While::here};
+        if (!read_number(take_up_to(line, ' '), range.above)) return;
+        if (read_number(line, range.below)) stream_.missed.ranges.push_back(range);
+    }
+
     KeptStream& stream_;
     bool begun_ = false;  ///< an `h` was read
 };
@@ -144,6 +158,56 @@ std::string KeptStream::notes() const {
     return text;
 }
 
+// ---- what was sent ----
+
+void Missed::sent_up_to(std::uint64_t id) {
+    if (in_rows()) {
+        std::erase_if(messages, [id](std::uint64_t row) { return row <= id; });
+        std::erase_if(copies, [id](std::uint64_t row) { return row <= id; });
+    } else if (!ranges.empty()) {
+        ranges.front().above = std::max(ranges.front().above, id);
+    }
+}
+
+void Missed::sent_part() {
+    if (in_rows()) {
+        messages.clear();
+        copies.clear();
+    } else if (!ranges.empty()) {
+        ranges.erase(ranges.begin());
+    }
+}
+
+std::string Missed::notes() const {
+    std::string text;
+    for (const std::uint64_t row : messages) text += fmt::format("m 0 {}\n", row);
+    for (const std::uint64_t row : copies) text += fmt::format("k 0 {}\n", row);
+    for (const Range& range : ranges) {
+        text += fmt::format("w {} {} {}\n", range.session == Range::While::away ? 0 : 1,
+                            range.above, range.below);
+    }
+    return text;
+}
+
+Reached reached_by(const KeptStream& stream, std::uint32_t h) {
+    Reached reached{.missed = stream.missed};
+    Missed& missed = reached.missed;
+    const auto sort_out = [h](const auto& sent, std::vector<std::uint64_t>& has, auto& has_not) {
+        for (const auto& [number, row] : sent) {
+            (serial_distance(number, h) <= 0 ? has : has_not).push_back(row);
+        }
+    };
+    sort_out(stream.sent, reached.messages, missed.messages);
+    sort_out(stream.copies, reached.copies, missed.copies);
+    for (std::vector<std::uint64_t>* rows : {&missed.messages, &missed.copies}) {
+        std::ranges::sort(*rows);
+        rows->erase(std::ranges::unique(*rows).begin(), rows->end());
+    }
+    return reached;
+}
+
+// ---- keys ----
+
 std::uint64_t server_fingerprint(const Stanza& message) {
     for (const Element* child = message.element.first_element(); child != nullptr;
          child = child->next_element()) {
@@ -180,20 +244,19 @@ std::string hash_of_token(std::string_view token) {
     return hex_encode({reinterpret_cast<const char*>(digest.data()), size});
 }
 
-std::optional<KeptStream> find_kept_stream(const std::vector<MapEntry>& entries,
-                                           std::string_view token) {
+namespace {
+
+std::optional<KeptStream> read_stream(std::uint64_t id, const std::vector<MapEntry>& entries) {
     KeptStream stream;
-    if (!read_number(token.substr(0, 16), stream.id, 16)) return std::nullopt;
-    const std::string prefix = stream_key_prefix(stream.id);
-    const std::string state_key = stream_state_key(stream.id);
+    stream.id = id;
+    const std::string prefix = stream_key_prefix(id);
+    const std::string state_key = stream_state_key(id);
     Notes notes(stream);
     bool known = false;
     for (const MapEntry& entry : entries) {
         if (entry.key == state_key) {
             auto state = StreamState::parse(entry.value);
-            if (!state || !equal_in_constant_time(state->token_hash, hash_of_token(token))) {
-                return std::nullopt;
-            }
+            if (!state) return std::nullopt;
             stream.state = std::move(*state);
             known = true;
         } else if (entry.key.starts_with(prefix)) {
@@ -202,6 +265,30 @@ std::optional<KeptStream> find_kept_stream(const std::vector<MapEntry>& entries,
         }
     }
     if (!known || !notes.finish()) return std::nullopt;
+    return stream;
+}
+
+}  // namespace
+
+std::vector<KeptStream> kept_streams(const std::vector<MapEntry>& entries) {
+    std::vector<KeptStream> streams;
+    for (const MapEntry& entry : entries) {
+        std::uint64_t id{};
+        if (!read_number(std::string_view(entry.key).substr(0, 16), id, 16)) continue;
+        if (entry.key != stream_state_key(id)) continue;
+        if (auto stream = read_stream(id, entries)) streams.push_back(std::move(*stream));
+    }
+    return streams;
+}
+
+std::optional<KeptStream> find_kept_stream(const std::vector<MapEntry>& entries,
+                                           std::string_view token) {
+    std::uint64_t id{};
+    if (!read_number(token.substr(0, 16), id, 16)) return std::nullopt;
+    auto stream = read_stream(id, entries);
+    if (!stream || !equal_in_constant_time(stream->state.token_hash, hash_of_token(token))) {
+        return std::nullopt;
+    }
     return stream;
 }
 

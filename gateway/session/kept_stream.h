@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "gateway/session/missed.h"
 #include "gateway/store/store.h"
 #include "gateway/xmpp/packet.h"
 
@@ -46,6 +47,8 @@ struct KeptStream {
     /// Likewise copies of messages that went elsewhere: number of the stanza, row in the archive.
     std::vector<std::pair<std::uint32_t, std::uint64_t>> copies;
     std::vector<std::string> note_keys;  ///< the entries with its notes
+    /// What was still to be sent when the process ended: that it had missed of an earlier one.
+    Missed missed;
 
     /// A server goes on counting from `handled`, whatever was safe beyond it: that is known by its
     /// fingerprint alone from now on.
@@ -53,6 +56,14 @@ struct KeptStream {
     /// The notes that say the same.
     [[nodiscard]] std::string notes() const;
 };
+
+/// What a client that has the first `h` stanzas of the stream has of what it was sent: rows.
+struct Reached {
+    std::vector<std::uint64_t> messages = {};
+    std::vector<std::uint64_t> copies = {};
+    Missed missed = {};  ///< and what it has not
+};
+[[nodiscard]] Reached reached_by(const KeptStream& stream, std::uint32_t h);
 
 /// What a message of another server has in common with the same message when it is sent again: the
 /// id that the sender's server gave it (XEP-0359). 0, and it is never taken for another: it has
@@ -65,6 +76,8 @@ struct KeptStream {
 /// A new token for a stream with that id: by it the client resumes the session.
 [[nodiscard]] std::string make_stream_token(std::uint64_t stream);
 [[nodiscard]] std::string hash_of_token(std::string_view token);
+/// All streams among the entries of an account.
+[[nodiscard]] std::vector<KeptStream> kept_streams(const std::vector<MapEntry>& entries);
 /// The stream that `token` resumes among the entries of an account; nullopt if there is none.
 [[nodiscard]] std::optional<KeptStream> find_kept_stream(const std::vector<MapEntry>& entries,
                                                          std::string_view token);

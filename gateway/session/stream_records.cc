@@ -22,6 +22,8 @@ constexpr UnixMillis noted_for = 5000;
 
 std::string stream_key_prefix(std::uint64_t stream) { return fmt::format("{:016x}.", stream); }
 
+std::string stream_missed_key(std::uint64_t stream) { return stream_key_prefix(stream) + "missed"; }
+
 std::string stream_state_key(std::uint64_t stream) { return stream_key_prefix(stream) + "state"; }
 
 std::string StreamRecords::chunk_key(std::uint64_t stream, std::uint64_t chunk) const {
@@ -69,6 +71,8 @@ void StreamRecords::go_on(const KeptStream& kept, std::string_view owner) {
     // The state as well: it may be among what is being erased because nobody came for it.
     record.state = kept.state.text();
     record.state_written = false;
+    record.missed = kept.missed.notes();
+    record.missed_written = record.missed.empty();
     mark(kept.id, record);
 }
 
@@ -77,6 +81,15 @@ void StreamRecords::set_state(std::uint64_t stream, std::string value) {
     if (found == records_.end() || found->second.state == value) return;
     found->second.state = std::move(value);
     found->second.state_written = false;
+    mark(stream, found->second);
+    hub_.ledger.commit_soon();
+}
+
+void StreamRecords::set_missed(std::uint64_t stream, std::string notes) {
+    const auto found = records_.find(stream);
+    if (found == records_.end() || found->second.missed == notes) return;
+    found->second.missed = std::move(notes);
+    found->second.missed_written = false;
     mark(stream, found->second);
     hub_.ledger.commit_soon();
 }
@@ -125,6 +138,9 @@ void StreamRecords::drop(std::uint64_t stream) {
     if (found == records_.end()) return;
     for (std::size_t i = 0; i < found->second.chunks.size(); ++i) {
         erased_.emplace_back(found->second.owner, chunk_key(stream, found->second.first + i));
+    }
+    if (!found->second.missed.empty() || !found->second.missed_written) {
+        erased_.emplace_back(found->second.owner, stream_missed_key(stream));
     }
     records_.erase(found);
     hub_.ledger.commit_soon();
@@ -241,6 +257,13 @@ void StreamRecords::write(Batch& batch, std::uint64_t stream) {
     if (!std::exchange(record.state_written, true)) {
         batch.map_set(store, record.owner, stream_state_key(stream), record.state);
     }
+    if (!std::exchange(record.missed_written, true)) {
+        if (record.missed.empty()) {
+            batch.map_erase(store, record.owner, stream_missed_key(stream));
+        } else {
+            batch.map_set(store, record.owner, stream_missed_key(stream), record.missed);
+        }
+    }
     std::uint64_t number = record.first;
     for (Chunk& chunk : record.chunks) {
         if (!std::exchange(chunk.written, true)) {
@@ -275,6 +298,7 @@ void StreamRecords::close(UnderWay done) {
         if (!durable && found != records_.end()) {
             for (Chunk& chunk : found->second.chunks) chunk.written = false;
             found->second.state_written = found->second.state.empty();
+            found->second.missed_written = found->second.state.empty();
             if (std::ranges::find(again_, stream) == again_.end()) again_.push_back(stream);
         }
         const auto holder = hub_.ticket_holders.find(stream);

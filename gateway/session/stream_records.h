@@ -14,6 +14,13 @@
 //   s N ROW  the message that waits under that row was sent to the client as stanza N
 //   c N ROW  a copy of the message that is archived under that row was, and nothing waits for it
 //
+// One more entry has what a session of an earlier process has missed and is still to be sent
+// (missed.h):
+//
+//   m 0 ROW  a message that it was sent
+//   k 0 ROW  a message of which it was sent a copy
+//   w W A B  what came between those ids, while it was away (0) or taking the rest (1)
+//
 // One StreamRecords per shard: a message is safe on its recipient's shard, and noted there.
 #pragma once
 
@@ -64,6 +71,8 @@ public:
     void go_on(const KeptStream& kept, std::string_view owner);
     /// Its state; if it changed it is written with the next commit, within a second.
     void set_state(std::uint64_t stream, std::string value);
+    /// What it is still to be sent of what it missed; empty: nothing. Written likewise.
+    void set_missed(std::uint64_t stream, std::string notes);
     /// Notes `h`, to be written with this turn; the session hears written().
     Round handled(std::uint64_t stream, std::uint32_t number);
     /// Notes `s`, or for a `copy` `c`, likewise.
@@ -122,6 +131,8 @@ private:
         std::uint64_t first = 0;  ///< the number of the first chunk
         std::string state;        ///< empty on the shards that are not its session's
         bool state_written = true;
+        std::string missed;  ///< likewise
+        bool missed_written = true;
         std::uint32_t handled = 0;
         std::uint32_t acknowledged = 0;
         bool dirty = false;

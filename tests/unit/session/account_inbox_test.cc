@@ -64,8 +64,10 @@ struct BackFixture : Fixture {
         return batch;
     }
     void catch_up(RecordingSession& session) {
-        romeo().inbox().catch_up(session, {.since = 1, .before = row + 1, .available = true},
-                                 [this] { caught_up = true; });
+        romeo().inbox().is_back(
+            session, 1,
+            {.missed = {.ranges = {{.above = 1, .below = row + 1}}, .available = true}});
+        romeo().inbox().catch_up(session, [this] { caught_up = true; });
     }
 
     bool caught_up = false;
