@@ -183,6 +183,7 @@ void ClientStream::look_for_kept(std::string token, std::uint32_t h) {
                         h](const Result<std::vector<MapEntry>>& all) {
         if (alive.expired() || !stream_.usable()) return;
         const auto kept = all ? find_kept_stream(*all, token) : std::nullopt;
+        if (kept) hub_.accounts->get(account_.bare()).inbox().awaits(*all);
         if (!kept) {
             looking_ = Looking::over;
             stream_.resume(XmppStream::Pause::progress);

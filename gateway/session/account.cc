@@ -297,7 +297,9 @@ void Account::receive_iq(const PacketRef& packet, AcknowledgementTicket ticket) 
     const bool request = packet->type() == StanzaType::get || packet->type() == StanzaType::set;
     if (packet->to().has_resource()) {
         Resource* session = sessions_.find(packet->to().resource());
-        if (session == nullptr) {
+        if (session == nullptr && !request) {
+            inbox_.answer_for_nobody(packet);
+        } else if (session == nullptr) {
             refuse(packet, {});
         } else {
             when_loaded([this, packet](const Outcome&) {

@@ -8,6 +8,7 @@
 
 #include "gateway/session/account.h"
 #include "gateway/session/awaited_sessions.h"
+#include "gateway/session/inbox_trace.h"
 
 namespace causeway {
 namespace {
@@ -23,10 +24,14 @@ bool holds(const std::vector<std::uint64_t>& rows, std::uint64_t row) {
 
 // ---- those that may come back ----
 
-bool AccountInbox::knows_awaited() const {
+/// The time for that is over.
+bool AccountInbox::none_comes_back() const {
     const Hub& hub = account_.hub();
-    return hub.clock().now() - hub.shared.started >= hub.limits().resume_seconds ||
-           account_.slots.get(awaited_sessions_slot) != nullptr;
+    return hub.clock().now() - hub.shared.started >= hub.limits().resume_seconds;
+}
+
+bool AccountInbox::knows_awaited() const {
+    return none_comes_back() || account_.slots.get(awaited_sessions_slot) != nullptr;
 }
 
 void AccountInbox::look_for_awaited(std::function<void()> then) {
@@ -48,9 +53,39 @@ bool AccountInbox::awaited_has(std::uint64_t row) const {
     return awaited != nullptr && awaited->were_sent(account_, row);
 }
 
-void AccountInbox::never_back(std::uint64_t stream) {
+void AccountInbox::awaits(const std::vector<MapEntry>& entries) {
+    if (!knows_awaited()) account_.slots.make(awaited_sessions_slot, kept_streams(entries));
+}
+
+std::optional<std::vector<PacketRef>> AccountInbox::await_no_more(std::uint64_t stream) {
     AwaitedSessions* const awaited = account_.slots.get(awaited_sessions_slot);
-    if (awaited != nullptr && awaited->give_up(stream)) redeliver();
+    if (awaited == nullptr) return std::nullopt;
+    return awaited->take(stream);
+}
+
+void AccountInbox::never_back(std::uint64_t stream) {
+    const auto held = await_no_more(stream);
+    if (!held) return;
+    for (const PacketRef& packet : *held) {
+        // A room has to notice that the occupant is gone.
+        if (packet->type() != StanzaType::groupchat) continue;
+        inbox_trace::no_such_session(account_, *packet, TraceVerdict::refused);
+        account_.hub().routing->bounce(
+            *packet, {.condition = StanzaCondition::recipient_unavailable, .text = {}});
+    }
+    redeliver();
+}
+
+bool AccountInbox::hold_for_awaited(const PacketRef& packet) {
+    AwaitedSessions* const awaited = account_.slots.get(awaited_sessions_slot);
+    if (awaited == nullptr || !awaited->hold(account_, packet)) return false;
+    inbox_trace::awaited(account_, *packet);
+    return true;
+}
+
+bool AccountInbox::awaits_session(std::string_view resource) const {
+    const AwaitedSessions* awaited = account_.slots.get(awaited_sessions_slot);
+    return awaited != nullptr && awaited->has(account_, resource);
 }
 
 // ---- one that is back ----
@@ -91,6 +126,13 @@ void AccountInbox::is_back(Resource& session, std::uint64_t stream, Reached reac
         for (const std::uint64_t row : reached.copies) data.got_copy(session, row);
     }
     session.slots.make(catch_up_slot, stream, std::move(reached));
+    for (const PacketRef& packet : await_no_more(stream).value_or(std::vector<PacketRef>{})) {
+        if (packet->kind() == StanzaKind::message) {
+            session.deliver(packet, 0);
+        } else {
+            account_.receive(packet, {});
+        }
+    }
 }
 
 void AccountInbox::was_sent(Resource& session, std::uint64_t row) {

@@ -39,25 +39,55 @@ void AccountInbox::refuse(const PacketRef& packet, AcknowledgementTicket ticket)
 // ---- which session gets it ----
 
 void AccountInbox::deliver(const PacketRef& packet, AcknowledgementTicket ticket) {
-    const StanzaType type = packet->type();
-    if (packet->to().has_resource()) {
-        if (Resource* session = account_.sessions().find(packet->to().resource())) {
-            to_sessions({&session, 1}, packet, ticket);
-            return;
-        }
-        // §8.5.3.2.1: only chat falls back to the account; a headline is dropped, the rest refused.
-        if (type == StanzaType::normal || type == StanzaType::groupchat) {
-            inbox_trace::no_such_session(account_, *packet, TraceVerdict::refused);
-            refuse(packet, ticket);
-            return;
-        }
-        if (type == StanzaType::headline) {
-            inbox_trace::no_such_session(account_, *packet, TraceVerdict::dropped);
-            account_.hub().settle(ticket);
-            return;
-        }
+    if (!packet->to().has_resource()) {
+        to_account(packet, ticket);
+    } else if (Resource* session = account_.sessions().find(packet->to().resource())) {
+        to_sessions({&session, 1}, packet, ticket);
+    } else if (packet->type() == StanzaType::chat || knows_awaited()) {
+        to_one_that_is_not_there(packet, ticket);
+    } else {
+        look_for_awaited([this, packet, ticket] { deliver(packet, ticket); });
     }
-    switch (type) {
+}
+
+/// §8.5.3.2.1: only chat falls back to the account; a headline is dropped, the rest refused. One
+/// that may come back is there, and what can be stored is for it from the store.
+void AccountInbox::to_one_that_is_not_there(const PacketRef& packet, AcknowledgementTicket ticket) {
+    const StanzaType type = packet->type();
+    const bool falls_back =
+        type == StanzaType::chat || (type == StanzaType::normal && packet->storable() &&
+                                     awaits_session(packet->to().resource()));
+    if (falls_back) {
+        to_account(packet, ticket);
+    } else if (hold_for_awaited(packet)) {
+        account_.hub().settle(ticket);
+    } else if (type == StanzaType::normal || type == StanzaType::groupchat) {
+        inbox_trace::no_such_session(account_, *packet, TraceVerdict::refused);
+        refuse(packet, ticket);
+    } else if (type == StanzaType::headline) {
+        inbox_trace::no_such_session(account_, *packet, TraceVerdict::dropped);
+        account_.hub().settle(ticket);
+    } else {
+        to_account(packet, ticket);
+    }
+}
+
+void AccountInbox::answer_for_nobody(const PacketRef& packet) {
+    if (none_comes_back()) return;
+    account_.in_order([this, packet](const Outcome& outcome) {
+        if (!outcome) return;
+        if (account_.sessions().find(packet->to().resource()) != nullptr) {
+            account_.receive(packet, {});
+        } else if (knows_awaited()) {
+            hold_for_awaited(packet);
+        } else {
+            look_for_awaited([this, packet] { answer_for_nobody(packet); });
+        }
+    });
+}
+
+void AccountInbox::to_account(const PacketRef& packet, AcknowledgementTicket ticket) {
+    switch (packet->type()) {
         case StanzaType::normal:
         case StanzaType::chat: to_best(packet, ticket); return;
         case StanzaType::headline: headline(packet, ticket); return;

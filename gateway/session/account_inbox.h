@@ -44,6 +44,10 @@ public:
     void was_sent(Resource& session, std::uint64_t row);
     /// A session is gone.
     void gone(Resource& session);
+    /// The records of the account's streams as the store has them.
+    void awaits(const std::vector<MapEntry>& entries);
+    /// An answer for one session that is not there waits, if that one may come back.
+    void answer_for_nobody(const PacketRef& packet);
     /// That stream of an earlier process is not resumed any more.
     void never_back(std::uint64_t stream);
     /// A session that had too much before it has room again: go on with the stored messages.
@@ -120,9 +124,15 @@ private:
     [[nodiscard]] static bool while_here(const CatchingUp& task);
     [[nodiscard]] bool is_for(const Resource& session, const CatchingUp& task,
                               const ArchiveRow& row, const Packet& packet) const;
+    [[nodiscard]] bool none_comes_back() const;
     [[nodiscard]] bool knows_awaited() const;
     void look_for_awaited(std::function<void()> then);
     [[nodiscard]] bool awaited_has(std::uint64_t row) const;
+    [[nodiscard]] bool awaits_session(std::string_view resource) const;
+    bool hold_for_awaited(const PacketRef& packet);
+    std::optional<std::vector<PacketRef>> await_no_more(std::uint64_t stream);
+    void to_one_that_is_not_there(const PacketRef& packet, AcknowledgementTicket ticket);
+    void to_account(const PacketRef& packet, AcknowledgementTicket ticket);
     [[nodiscard]] PacketRef delayed(const std::string& body, std::uint64_t row,
                                     UnixMillis at) const;
     void read_page();

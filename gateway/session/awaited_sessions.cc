@@ -1,6 +1,7 @@
 #include "gateway/session/awaited_sessions.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "gateway/session/account.h"
 
@@ -27,10 +28,33 @@ bool AwaitedSessions::were_sent(const Account& account, std::uint64_t row) const
     });
 }
 
-bool AwaitedSessions::give_up(std::uint64_t stream) {
-    return std::erase_if(sessions_, [stream](const Session& session) {
-               return session.stream == stream;
-           }) != 0;
+bool AwaitedSessions::has(const Account& account, std::string_view resource) const {
+    return std::ranges::any_of(sessions_, [&](const Session& session) {
+        return session.resource == resource && session.may_come_back(account);
+    });
+}
+
+bool AwaitedSessions::hold(const Account& account, const PacketRef& packet) {
+    for (Session& session : sessions_) {
+        if (session.resource != packet->to().resource() || !session.may_come_back(account)) {
+            continue;
+        }
+        if (session.held.size() >= held_at_most || session.held_bytes >= held_bytes_at_most) {
+            return false;
+        }
+        session.held.push_back(packet);
+        session.held_bytes += packet->bytes().size();
+        return true;
+    }
+    return false;
+}
+
+std::optional<AwaitedSessions::Packets> AwaitedSessions::take(std::uint64_t stream) {
+    const auto found = std::ranges::find(sessions_, stream, &Session::stream);
+    if (found == sessions_.end()) return std::nullopt;
+    Packets held = std::move(found->held);
+    sessions_.erase(found);
+    return held;
 }
 
 }  // namespace causeway

@@ -1,14 +1,19 @@
 // AwaitedSessions: sessions of an account that an earlier process left and that may come back
-// (XEP-0198 §5). Their clients may have what they were sent, and say so when they are back: till
-// then it is given to no other session, as what is on its way to a client whose connection broke.
+// (XEP-0198 §5). To others they are there, as one whose connection broke. Their clients may have
+// what they were sent, and say so when they are back: till then it is given to no other session.
+// And what comes for one of them alone, and is stored nowhere, waits here: rooms' messages and
+// answers.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gateway/feature/slots.h"
 #include "gateway/session/kept_stream.h"
+#include "gateway/xmpp/packet.h"
 
 namespace causeway {
 
@@ -16,18 +21,29 @@ class Account;
 
 class AwaitedSessions final : public SlotState {
 public:
+    /// What waits for one of them; more is refused or dropped, as if it were not awaited.
+    static constexpr std::size_t held_at_most = 200;
+    static constexpr std::size_t held_bytes_at_most = 512U << 10U;
+
     explicit AwaitedSessions(const std::vector<KeptStream>& kept);
 
     /// Whether one that may still come back was sent that row.
     [[nodiscard]] bool were_sent(const Account& account, std::uint64_t row) const;
-    /// That one does not come back. False: it was not known.
-    bool give_up(std::uint64_t stream);
+    /// Whether that resource is one of theirs.
+    [[nodiscard]] bool has(const Account& account, std::string_view resource) const;
+    /// False: it is not for one of them, or too much waits.
+    bool hold(const Account& account, const PacketRef& packet);
+    using Packets = std::vector<PacketRef>;
+    /// That one is back, or does not come back: what waited for it. nullopt: it was not known.
+    [[nodiscard]] std::optional<Packets> take(std::uint64_t stream);
 
 private:
     struct Session {
         std::uint64_t stream;
         std::string resource;
         std::vector<std::uint64_t> rows;  ///< rising
+        Packets held = {};
+        std::size_t held_bytes = 0;
 
         /// It is not back, and no other session has taken its place.
         [[nodiscard]] bool may_come_back(const Account& account) const;

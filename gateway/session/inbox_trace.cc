@@ -69,6 +69,12 @@ void over_quota(const Account& account, const Packet& packet) {
                      account.hub().limits().offline_messages));
 }
 
+void awaited(const Account& account, const Packet& packet) {
+    account.hub().trace.note(
+        packet, {TraceStage::account, TraceVerdict::waiting, packet.to().full(),
+                 "that session was there before this server was started, and may be resumed"});
+}
+
 void behind(const Account& account, const Packet& packet) {
     const AccountSessions::Some best = account.sessions().best();
     const bool crowded = std::ranges::any_of(best, &Resource::crowded);

@@ -25,6 +25,8 @@ void not_kept(const Account& account, const Packet& packet);
 void kept(const Account& account, const Packet& packet);
 /// As many as may wait are waiting.
 void over_quota(const Account& account, const Packet& packet);
+/// It waits in memory for a session of an earlier process.
+void awaited(const Account& account, const Packet& packet);
 /// It goes behind stored messages that are on their way.
 void behind(const Account& account, const Packet& packet);
 
