@@ -43,7 +43,7 @@ OutgoingStream::~OutgoingStream() = default;
 void OutgoingStream::disown() {
     owner_ = nullptr;
     // One that was being closed in good order is no loss for those who share it either.
-    const bool closing = stream_ != nullptr && stream_->state() == XmppStream::State::closing;
+    const bool closing = stream_ != nullptr && stream_->is_ending();
     stop_sharers(!end_.ok()                              ? end_
                  : closing && stream_->failure().empty() ? Outcome{}
                                                          : Outcome::retry("it was given up"));

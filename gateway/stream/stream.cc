@@ -114,7 +114,7 @@ void XmppStream::lease_parser() {
 }
 
 void XmppStream::on_bytes(std::string_view bytes) {
-    if (!usable() && !hears_rest_) return;
+    if (state_ >= State::closing) return;
     heard_ = shard_.clock().now();
     charge(bytes.size());
     lease_parser();
@@ -123,7 +123,7 @@ void XmppStream::on_bytes(std::string_view bytes) {
     if (!framed() || pass_declaration(input_)) read();
     input_ = {};
     reading_ = Reading::no;
-    if (state_ == State::closing && !hears_rest_) handler_->on_stream_ending();
+    if (state_ == State::closing) handler_->on_stream_ending();
 }
 
 /// A message may begin with an XML declaration, as any document may (RFC 7395 §3.3.3). A parser of
@@ -159,7 +159,7 @@ void XmppStream::read() {
             return;
         }
         handle(event);
-        if (!usable() && !hears_rest_) return;
+        if (state_ >= State::closing) return;
         if (parser_ == nullptr) return;  // TLS begins
         if (reading_ == Reading::until_restart) {
             reading_ = Reading::yes;
@@ -199,12 +199,12 @@ void XmppStream::handle(XmlEvent event) {
         case XmlEvent::element:
             if (framed()) {
                 handle_framed(parser_->element());
-            } else if (hears()) {
+            } else if (hears(state_)) {
                 hand_over(parser_->element());
             }
             return;
         case XmlEvent::skipped:
-            if (hears()) {
+            if (hears(state_)) {
                 handler_->on_skipped(parser_->element());
             } else {
                 fail(stream_error::policy_violation, "that is larger than what is allowed here");
@@ -214,7 +214,6 @@ void XmppStream::handle(XmlEvent event) {
             if (framed()) {
                 fail(stream_error::not_well_formed, "an end tag without its start");
             } else {
-                peer_ended_ = true;
                 close();
             }
             return;
@@ -244,7 +243,7 @@ void XmppStream::handle_header(const Element& header) {
 }
 
 void XmppStream::open(const Element& header) {
-    state_ = State::open;
+    take(XmppStreamEvent::header_came);
     const std::string_view language = header.attribute(ns::xml, "lang");
     language_ = is_language_tag(language) ? language : std::string_view{};
     handler_->on_stream_opened({header.attribute("to"), header.attribute("from"),
@@ -263,12 +262,11 @@ void XmppStream::hand_over(Element& element) {
 }
 
 void XmppStream::handle_framed(Element& element) {
-    if (element.ns == ns::framing && element.name == "open" && state_ == State::awaiting_header) {
+    if (element.ns == ns::framing && element.name == "open" && header_is_due(state_)) {
         open(element);
     } else if (element.ns == ns::framing && element.name == "close") {
-        peer_ended_ = true;
         close();
-    } else if (state_ == State::awaiting_header) {
+    } else if (header_is_due(state_)) {
         fail(stream_error::invalid_namespace, "a WebSocket stream begins with <open/>");
     } else if (element.ns == ns::framing) {
         fail(stream_error::bad_format, "this stream is open, only <close/> may come");
@@ -279,7 +277,7 @@ void XmppStream::handle_framed(Element& element) {
 
 void XmppStream::send_header(const OwnHeader& header) {
     if (!usable()) return;
-    header_sent_ = true;
+    take(XmppStreamEvent::header_written);
     std::string out;
     if (framed()) {
         out = "<open";
@@ -329,8 +327,7 @@ void XmppStream::send_stream_element(std::string_view name, std::string_view inn
 }
 
 void XmppStream::restart() {
-    state_ = State::awaiting_header;
-    header_sent_ = false;
+    take(XmppStreamEvent::restarts);
     // Framed streams keep their parser: each message stands alone anyway (RFC 7395 §3.7).
     if (framed()) return;
     if (reading_ != Reading::no) {
@@ -352,8 +349,7 @@ void XmppStream::start_tls(std::string_view go_ahead, std::unique_ptr<TlsEngine>
     send(go_ahead);
     parser_.reset();
     context_.reset();
-    state_ = State::awaiting_header;
-    header_sent_ = false;
+    take(XmppStreamEvent::restarts);
     channel_->start_tls(std::move(engine), TransportKind::starttls);
 }
 
@@ -367,19 +363,18 @@ std::unique_ptr<DetachedChannel> XmppStream::detach() {
     if (detached == nullptr) return nullptr;
     detached->undelivered.insert(0, leftover_);
     rate_.timer.cancel();
-    state_ = State::closed;
+    take(XmppStreamEvent::is_gone);
     return detached;
 }
 
 void XmppStream::go_on(const Opened& opened) {
     context_ = shard_.parsers().intern(opened.context);
     language_ = opened.language;
-    state_ = State::open;
-    header_sent_ = true;
+    take(XmppStreamEvent::goes_on);
 }
 
 std::unique_ptr<Channel> XmppStream::release() {
-    state_ = State::closed;
+    take(XmppStreamEvent::is_gone);
     rate_.timer.cancel();
     channel_->set_handler(nullptr);
     return std::move(channel_);

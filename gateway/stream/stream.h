@@ -11,6 +11,7 @@
 #include "gateway/config/limits.h"
 #include "gateway/net/channel.h"
 #include "gateway/shard/shard.h"
+#include "gateway/stream/stream_state.h"
 #include "gateway/xml/parser.h"
 #include "gateway/xmpp/errors.h"
 
@@ -55,12 +56,7 @@ protected:
 
 class XmppStream final : private ChannelHandler, private TimerTarget {
 public:
-    enum class State : unsigned char {
-        awaiting_header,  ///< nothing, or a restart: the peer's header is due
-        open,
-        closing,  ///< our end tag or error is written
-        closed,
-    };
+    using State = XmppStreamState;
 
     /// `content_ns`: ns::client or ns::server.
     XmppStream(Shard& shard, std::unique_ptr<Channel> channel, std::string_view content_ns,
@@ -122,11 +118,12 @@ public:
     [[nodiscard]] std::size_t parser_heap() const {
         return parser_ == nullptr ? 0 : parser_->heap();
     }
-    [[nodiscard]] bool usable() const { return state_ < State::closing; }
+    /// It is not ending.
+    [[nodiscard]] bool usable() const { return state_ < State::hearing; }
+    /// Our end is written, and the connection is still there.
+    [[nodiscard]] bool is_ending() const { return !usable() && state_ != State::closed; }
     [[nodiscard]] Channel& channel() { return *channel_; }
     [[nodiscard]] const Channel& channel() const { return *channel_; }
-    /// The peer ended the stream in good order, or with an error, before we did.
-    [[nodiscard]] bool peer_ended() const { return peer_ended_; }
     /// Why we ended it, for the log; empty if we did not.
     [[nodiscard]] const std::string& failure() const { return failure_; }
 
@@ -157,6 +154,8 @@ private:
     enum Timers : std::uint32_t { rate_allows, rest_over };
     void on_timer(std::uint32_t which) override;
 
+    /// The one place where the state changes.
+    void take(XmppStreamEvent event) { state_ = next(state_, event); }
     void read();
     bool pass_declaration(std::string_view& message);
     void go_on_with(std::string_view rest, XmlEvent& event);
@@ -164,7 +163,6 @@ private:
     void charge(std::size_t bytes);
     void handle(XmlEvent event);
     void open(const Element& header);
-    [[nodiscard]] bool hears() const { return state_ == State::open || hears_rest_; }
     void hand_over(Element& element);
     void handle_header(const Element& header);
     void handle_framed(Element& element);
@@ -181,7 +179,7 @@ private:
         std::size_t bytes_per_second = 0;  ///< 0: no bound
         std::size_t burst = 0;
         std::int64_t paid_until = 0;  ///< nanoseconds: when what was read is within the rate again
-        Timer timer;                  ///< while `closing`: until the peer's rest is heard no longer
+        Timer timer;                  ///< while `hearing`: until the peer's rest is heard no longer
     };
 
     Shard& shard_;
@@ -201,9 +199,6 @@ private:
     ReadRate rate_;
     State state_ = State::awaiting_header;
     Reading reading_ = Reading::no;
-    bool header_sent_ = false;
-    bool peer_ended_ = false;
-    bool hears_rest_ = false;  ///< while `closing`
     unsigned char pauses_ = 0;
 };
 

@@ -22,11 +22,11 @@ std::string XmppStream::end_of_stream() const {
 }
 
 void XmppStream::fail(std::string_view condition, std::string_view text, std::string_view extra) {
-    if (hears_rest_) close();
+    if (state_ == State::hearing) close();
     if (!usable()) return;
     failure_ = fmt::format("{}: {}", condition, text);
     // RFC 6120 §4.9.1.1: an error before our header still needs the header.
-    if (!header_sent_)
+    if (!header_is_written(state_))
         send_header({.from = std::string(handler_->own_name()), .id = random_token()});
     std::string inner = fmt::format("<{}", condition);
     append_attribute(inner, "xmlns", ns::stream_errors);
@@ -44,17 +44,14 @@ void XmppStream::fail(std::string_view condition, std::string_view text, std::st
 }
 
 void XmppStream::close(Rest rest) {
-    if (std::exchange(hears_rest_, false)) {
-        rate_.timer.cancel();
-        channel_->close();
-    }
-    if (!usable()) return;
-    if (header_sent_) channel_->write(end_of_stream());
-    hears_rest_ = rest == Rest::is_heard && state_ == State::open && pauses_ == 0;
-    state_ = State::closing;
-    if (hears_rest_) {
+    if (state_ >= State::closing) return;
+    if (header_is_written(state_)) channel_->write(end_of_stream());
+    const bool heard = rest == Rest::is_heard && usable() && pauses_ == 0;
+    take(heard ? XmppStreamEvent::ends_hearing : XmppStreamEvent::ends);
+    if (state_ == State::hearing) {
         shard_.timers().arm(rate_.timer, rest_within, *this, rest_over);
     } else {
+        rate_.timer.cancel();
         channel_->close();
     }
 }
@@ -68,10 +65,9 @@ void XmppStream::on_timer(std::uint32_t which) {
 }
 
 void XmppStream::on_channel_closed(const Outcome& why) {
-    const bool orderly = state_ == State::closing;
+    const bool orderly = state_ == State::hearing || state_ == State::closing;
     rate_.timer.cancel();
-    hears_rest_ = false;
-    state_ = State::closed;
+    take(XmppStreamEvent::is_gone);
     if (orderly) {
         handler_->on_stream_closed(failure_.empty() ? Outcome{} : Outcome::policy(failure_));
     } else {
