@@ -68,8 +68,9 @@ void IncomingStream::end_way_back(const Outcome& why) {
 
 void IncomingStream::fail(const Outcome& why) {
     // The peer may not know that anything is wrong, and come back.
+    const XmppStream::Rest rest = from_peer_.rest();
     leave_receipts(true);
-    stream_.fail(stream_error::connection_timeout, why.why());
+    stream_.fail(stream_error::connection_timeout, why.why(), rest);
     end_way_back(why);
     if (link_ != nullptr) link_->stream_broke();
 }

@@ -205,6 +205,11 @@ void IncomingStream::on_timer(std::uint32_t which) {
     }
 }
 
+void IncomingStream::shut_down() {
+    say_goodbye();
+    stream_.fail(stream_error::system_shutdown, "the server is shutting down", from_peer_.rest());
+}
+
 void IncomingStream::end_unused() {
     say_goodbye();
     stream_.close(from_peer_.rest());

@@ -72,6 +72,8 @@ public:
 
     /// It is about to be closed: the peer hears what is safe.
     void say_goodbye();
+    /// The process is about to end.
+    void shut_down();
     /// It costs both sides; the peer opens a new one when there is something to say.
     void end_unused();
     /// Continues what it moved for.

@@ -2,15 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
-#include <charconv>
-
 #include "gateway/base/log.h"
 #include "gateway/config/peer_options.h"
 #include "gateway/net/stream_channel.h"
 #include "gateway/net/system_network.h"
-#include "gateway/stream/abandoned.h"
 #include "gateway/stream/bidirectional.h"
 #include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
@@ -39,24 +34,6 @@ OutgoingStream::OutgoingStream(Hub& hub, std::string local, std::string remote, 
 }
 
 OutgoingStream::~OutgoingStream() = default;
-
-void OutgoingStream::disown() {
-    owner_ = nullptr;
-    // One that was being closed in good order is no loss for those who share it either.
-    const bool closing = stream_ != nullptr && stream_->is_ending();
-    stop_sharers(!end_.ok()                              ? end_
-                 : closing && stream_->failure().empty() ? Outcome{}
-                                                         : Outcome::retry("it was given up"));
-    timer_.cancel();
-    total_.cancel();
-    discovery_.reset();
-    connector_.reset();
-    if (from_peer_ != nullptr) (void)from_peer_->release();
-    received_.reset();
-    if (stream_ == nullptr) return;
-    stream_->close();
-    stream_->silence();
-}
 
 void OutgoingStream::expect_progress(std::chrono::seconds within) {
     hub_.shard.timers().arm(timer_, millis(within), *this, one_step);
@@ -279,31 +256,6 @@ void OutgoingStream::dialback(const Element& element, Arena&) {
     fail_target(type == "invalid" || lasting ? Outcome::refused(why) : Outcome::retry(why));
 }
 
-// ---- the end of a target, and of the stream ----
-
-/// Without a further call: the connection of this target is left to end by itself.
-void OutgoingStream::leave_stream() {
-    // What of the peer's is not safe yet has nobody left to be told.
-    if (from_peer_ != nullptr) (void)from_peer_->release();
-    safe_timer_.cancel();
-    stream_->close();
-    stream_->silence();
-    hub_.shard.condemn(std::make_unique<Abandoned>(std::move(stream_)));
-}
-
-/// The peer offers EXTERNAL and does not go on once it has failed: on a new stream dialback is
-/// left. False if that was not the reason, or if policy wants a certificate.
-bool OutgoingStream::without_external() {
-    if (!negotiating() || !has(stream_bits::external_tried) || has(stream_bits::authenticated) ||
-        hub_.config->s2s.authentication == Config::PeerAuthentication::certificate) {
-        return false;
-    }
-    gain(stream_bits::external_refused);
-    leave_stream();
-    connect_to({std::ranges::find(targets_, target_), targets_.end()});
-    return true;
-}
-
 void OutgoingStream::ready() {
     // Where a question is asked the time for its answer runs since the features came.
     if (!has(stream_bits::only_asks)) {
@@ -323,66 +275,6 @@ void OutgoingStream::ready() {
     CAUSEWAY_LOG(info, "s2s.ready", {"local", domain_}, {"remote", remote_},
                  {"authentication", authentication_}, {"target", target()});
     if (owner_ != nullptr) owner_->on_ready(*this);
-}
-
-void OutgoingStream::fail_target(const Outcome& why) {
-    end_ = why;
-    // A certificate or an offer that does not do may be another machine's fault: the next target
-    // may be right. Without one, this is the reason.
-    if (connector_ == nullptr || !negotiating()) {
-        stop(why);
-        return;
-    }
-    leave_stream();
-    state_ = State::connecting;
-    last_failure_ = why;
-    connector_->next(why);
-}
-
-void OutgoingStream::stop(const Outcome& why) {
-    if (state_ == State::stopped) return;
-    const bool established = std::exchange(state_, State::stopped) == State::established;
-    if (stream_ != nullptr) stream_->close();
-    ended(established, why);
-}
-
-/// The connection breaks, without a farewell, when the owner lets go of this.
-void OutgoingStream::break_off(const Outcome& why) {
-    if (state_ == State::stopped) return;
-    ended(std::exchange(state_, State::stopped) == State::established, why);
-}
-
-void OutgoingStream::ended(bool established, const Outcome& why) {
-    timer_.cancel();
-    safe_timer_.cancel();
-    total_.cancel();
-    // A verdict on us or on a certificate outweighs that the other targets did not answer.
-    const Outcome& verdict =
-        !established && !why.ok() && !last_failure_.ok() && last_failure_.cause() != Cause::retry
-            ? last_failure_
-            : why;
-    if (!verdict) {
-        CAUSEWAY_LOG(info, "s2s.failed", {"local", domain_}, {"remote", remote_},
-                     {"kind", to_string(verdict.cause())}, {"cause", verdict.why()});
-    }
-    stop_sharers(verdict);
-    if (OutgoingOwner* owner = std::exchange(owner_, nullptr)) owner->on_stopped(*this, verdict);
-    // What nobody goes on with is over.
-    if (from_peer_ != nullptr) (void)from_peer_->release();
-    received_.reset();
-}
-
-void OutgoingStream::close() {
-    if (stream_ != nullptr && state_ == State::established) {
-        if (from_peer_ == nullptr) {
-            stream_->close();
-            return;
-        }
-        from_peer_->say_what_is_safe();
-        stream_->close(from_peer_->rest());
-    } else {
-        stop(Outcome::retry("the attempt was given up"));
-    }
 }
 
 void OutgoingStream::on_timer(std::uint32_t which) {
@@ -418,22 +310,6 @@ void OutgoingStream::on_stream_drained() {
 void OutgoingStream::writable() {
     if (owner_ != nullptr) owner_->on_stream_writable(*this);
     Carrier::writable();
-}
-
-void OutgoingStream::on_stream_closed(const Outcome& why) {
-    if (state_ == State::stopped || without_external()) return;
-    if (!negotiating() || connector_ == nullptr) {
-        stop(!end_.ok() ? end_ : why);
-        return;
-    }
-    // Another target may be another machine, and know us. A connection that broke says nothing of
-    // our certificate.
-    const bool refused =
-        why.ok() && has(stream_bits::external_tried) && !has(stream_bits::authenticated);
-    fail_target(!end_.ok() ? end_
-                : refused
-                    ? Outcome::refused(fmt::format("{} did not accept our certificate", remote_))
-                    : Outcome::retry(why ? std::string("it closed the stream") : why.why()));
 }
 
 }  // namespace causeway

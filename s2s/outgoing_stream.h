@@ -62,6 +62,9 @@ public:
     [[nodiscard]] bool bidirectional() const { return from_peer_ != nullptr; }
     /// Ends it in good order; on_stopped follows.
     void close();
+    /// The owner goes on elsewhere: what the peer has on its way for us is left to `heir`, which
+    /// hears of the end. Ends the stream if it is not ending. False: nothing more can come.
+    [[nodiscard]] bool end_for(OutgoingOwner& heir);
     /// The owner goes away: no further calls. Then hand it to Shard::condemn.
     void disown();
     /// Closed in good order it could not be resumed (XEP-0198 §5), and a peer that was only slow
@@ -152,6 +155,7 @@ private:
     void ready();
     void fail_target(const Outcome& why);
     void stop(const Outcome& why);
+    [[nodiscard]] Outcome why_given_up() const;
     void break_off(const Outcome& why);
     void ended(bool established, const Outcome& why);
     void sharer_answered(const Element& element);

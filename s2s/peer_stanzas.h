@@ -72,7 +72,7 @@ public:
     /// What becomes of stanzas that cross our end of the stream (RFC 6120 §4.4). Where they are
     /// counted the peer knows that those beyond the last <a/> did not arrive.
     [[nodiscard]] XmppStream::Rest rest() const {
-        return managed() ? XmppStream::Rest::is_lost : XmppStream::Rest::is_heard;
+        return managed() || pairs_.empty() ? XmppStream::Rest::is_lost : XmppStream::Rest::is_heard;
     }
 
 private:

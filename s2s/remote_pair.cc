@@ -286,6 +286,7 @@ void RemotePair::abandon_stream() {
         interruption_ = Interruption::of(*stream_);
     }
     give_back_unconfirmed();
+    if (own_stream_ != nullptr && link_.let_end(own_stream_)) stream_ = nullptr;
     leave_stream();
 }
 

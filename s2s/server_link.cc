@@ -17,7 +17,7 @@ constexpr std::size_t joining_at_once = 5;
 }  // namespace
 
 ServerLink::ServerLink(Hub& hub, ServerTable& table, std::string remote)
-    : hub_(hub), table_(table), remote_(std::move(remote)) {}
+    : hub_(hub), table_(table), remote_(std::move(remote)), ending_(hub) {}
 
 ServerLink::~ServerLink() {
     for (auto& [local, pair] : pairs_) pair->leave_shared_stream();

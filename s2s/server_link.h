@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "gateway/route/asking.h"
+#include "s2s/ending_streams.h"
 #include "s2s/incoming_stream.h"
 #include "s2s/remote_pair.h"
 
@@ -53,6 +54,10 @@ public:
     void sharing_refused() { sharing_ = Sharing::refused; }
     /// A stream of ours ended: what that says about sharing one.
     void stream_ended(const Carrier& stream, bool own, bool in_good_order);
+    /// True: the stream of a pair that goes on elsewhere was taken, and is heard until its end.
+    bool let_end(std::unique_ptr<OutgoingStream>& stream) { return ending_.take(stream); }
+    /// Streams that were left so.
+    [[nodiscard]] std::size_t ending() const { return ending_.size(); }
     /// A pair's first stream is there.
     void reached(const std::string& account);
     [[nodiscard]] bool closing() const;
@@ -118,7 +123,7 @@ public:
                 const std::function<void(const RemotePair&)>& visit);
     /// Nothing is left of it.
     [[nodiscard]] bool empty() const {
-        return pairs_.empty() && incoming_.empty() && kept_.empty();
+        return pairs_.empty() && incoming_.empty() && kept_.empty() && ending_.size() == 0;
     }
     /// Broken streams to one of our domains that are kept; the oldest goes for one more.
     static constexpr std::size_t kept_per_pair = 2;
@@ -147,6 +152,7 @@ private:
     ServerTable& table_;
     const std::string remote_;
     std::map<std::string, std::unique_ptr<RemotePair>, std::less<>> pairs_;  ///< by our domain
+    EndingStreams ending_;
     std::unordered_map<IncomingStream*, std::unique_ptr<IncomingStream>> incoming_;
     /// Of a stream that broke and may be resumed.
     struct Kept {

@@ -275,6 +275,12 @@ std::size_t ServerTable::close(std::string_view remote) {
     return known == nullptr ? 0 : known->close();
 }
 
+std::size_t ServerTable::ending() const {
+    std::size_t count = 0;
+    for (const auto& [remote, its] : links_) count += its->ending();
+    return count;
+}
+
 void ServerTable::shut_down() {
     closing_ = true;
     end_streams();
@@ -294,10 +300,7 @@ void ServerTable::end_streams() {
     each_incoming([&](IncomingStream& stream) { ending.push_back(&stream); });
     std::ranges::sort(ending, {},
                       [](IncomingStream* stream) { return stream->stream().channel().remote(); });
-    for (IncomingStream* stream : ending) {
-        stream->say_goodbye();
-        stream->stream().fail(stream_error::system_shutdown, "the server is shutting down");
-    }
+    for (IncomingStream* stream : ending) stream->shut_down();
 }
 
 }  // namespace causeway

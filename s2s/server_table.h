@@ -55,6 +55,8 @@ public:
 
     void each_pair(const std::function<void(RemotePair&)>& visit);
     void each_incoming(const std::function<void(IncomingStream&)>& visit);
+    /// Streams of ours that have ended, and on which the other server is still heard.
+    [[nodiscard]] std::size_t ending() const;
     [[nodiscard]] bool closing() const { return closing_; }
     /// Closes the streams with that domain in both directions; returns how many.
     std::size_t close(std::string_view remote);

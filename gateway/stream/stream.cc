@@ -84,7 +84,7 @@ void XmppStream::pause(Pause reason) {
 void XmppStream::resume(Pause reason) {
     if (pauses_ == 0) return;
     pauses_ &= static_cast<unsigned char>(~static_cast<unsigned>(reason));
-    if (pauses_ == 0 && usable()) channel_->resume_reading();
+    if (pauses_ == 0 && state_ < State::closing) channel_->resume_reading();
 }
 
 void XmppStream::lease_parser() {

@@ -90,12 +90,17 @@ public:
     /// (CVE-2011-0411).
     void start_tls(std::string_view go_ahead, std::unique_ptr<TlsEngine> engine);
 
-    /// Ends the stream with an error (RFC 6120 §4.9). `extra`: an application condition's XML.
-    void fail(std::string_view condition, std::string_view text, std::string_view extra = {});
     /// What becomes of stanzas that the peer sends before it has heard of our end. They are heard
     /// until it ends its side as well, for a few seconds.
     enum class Rest : unsigned char { is_lost, is_heard };
-    /// Ends it in good order (RFC 6120 §4.4).
+    /// Ends the stream with an error (RFC 6120 §4.9). `extra`: an application condition's XML.
+    void fail(std::string_view condition, std::string_view text, std::string_view extra = {});
+    /// The same where the error is none of the peer's, and what it has on its way may be heard.
+    void fail(std::string_view condition, std::string_view text, Rest rest) {
+        end_with(condition, text, {}, rest);
+    }
+    /// Ends it in good order (RFC 6120 §4.4). One whose rest is being heard is ended for good, if
+    /// that is not wished again.
     void close(Rest rest = Rest::is_lost);
 
     /// The handler gets no further calls; for a stream that is being left behind.
@@ -161,6 +166,8 @@ private:
     void go_on_with(std::string_view rest, XmlEvent& event);
     void lease_parser();
     void charge(std::size_t bytes);
+    void end_with(std::string_view condition, std::string_view text, std::string_view extra,
+                  Rest rest);
     void handle(XmlEvent event);
     void open(const Element& header);
     void hand_over(Element& element);

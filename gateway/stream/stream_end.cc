@@ -22,7 +22,12 @@ std::string XmppStream::end_of_stream() const {
 }
 
 void XmppStream::fail(std::string_view condition, std::string_view text, std::string_view extra) {
-    if (state_ == State::hearing) close();
+    end_with(condition, text, extra, Rest::is_lost);
+}
+
+void XmppStream::end_with(std::string_view condition, std::string_view text, std::string_view extra,
+                          Rest rest) {
+    if (state_ == State::hearing) close(rest);
     if (!usable()) return;
     failure_ = fmt::format("{}: {}", condition, text);
     // RFC 6120 §4.9.1.1: an error before our header still needs the header.
@@ -40,16 +45,19 @@ void XmppStream::fail(std::string_view condition, std::string_view text, std::st
     }
     inner += extra;
     send_stream_element("error", inner);
-    close();
+    close(rest);
 }
 
 void XmppStream::close(Rest rest) {
-    if (state_ >= State::closing) return;
+    const bool held = (pauses_ & static_cast<unsigned char>(Pause::held)) != 0;
+    const bool heard = rest == Rest::is_heard && !held;
+    if (state_ >= State::closing || (state_ == State::hearing && heard)) return;
     if (header_is_written(state_)) channel_->write(end_of_stream());
-    const bool heard = rest == Rest::is_heard && usable() && pauses_ == 0;
     take(heard ? XmppStreamEvent::ends_hearing : XmppStreamEvent::ends);
     if (state_ == State::hearing) {
         shard_.timers().arm(rate_.timer, rest_within, *this, rest_over);
+        resume(Pause::rate);
+        resume(Pause::output);  // of which there is no more
     } else {
         rate_.timer.cancel();
         channel_->close();

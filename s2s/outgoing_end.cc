@@ -1,0 +1,148 @@
+// OutgoingStream, the end: of one target, after which the next is tried, and of the stream.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/base/log.h"
+#include "gateway/stream/abandoned.h"
+#include "s2s/outgoing_stream.h"
+
+namespace causeway {
+
+/// Without a further call: the connection of this target is left to end by itself.
+void OutgoingStream::leave_stream() {
+    // What of the peer's is not safe yet has nobody left to be told.
+    if (from_peer_ != nullptr) (void)from_peer_->release();
+    safe_timer_.cancel();
+    stream_->close();
+    stream_->silence();
+    hub_.shard.condemn(std::make_unique<Abandoned>(std::move(stream_)));
+}
+
+/// The peer offers EXTERNAL and does not go on once it has failed: on a new stream dialback is
+/// left. False if that was not the reason, or if policy wants a certificate.
+bool OutgoingStream::without_external() {
+    if (!negotiating() || !has(stream_bits::external_tried) || has(stream_bits::authenticated) ||
+        hub_.config->s2s.authentication == Config::PeerAuthentication::certificate) {
+        return false;
+    }
+    gain(stream_bits::external_refused);
+    leave_stream();
+    connect_to({std::ranges::find(targets_, target_), targets_.end()});
+    return true;
+}
+
+void OutgoingStream::fail_target(const Outcome& why) {
+    end_ = why;
+    // A certificate or an offer that does not do may be another machine's fault: the next target
+    // may be right. Without one, this is the reason.
+    if (connector_ == nullptr || !negotiating()) {
+        stop(why);
+        return;
+    }
+    leave_stream();
+    state_ = State::connecting;
+    last_failure_ = why;
+    connector_->next(why);
+}
+
+void OutgoingStream::stop(const Outcome& why) {
+    if (state_ == State::stopped) return;
+    const bool established = std::exchange(state_, State::stopped) == State::established;
+    if (stream_ != nullptr) stream_->close();
+    ended(established, why);
+}
+
+/// The connection breaks, without a farewell, when the owner lets go of this.
+void OutgoingStream::break_off(const Outcome& why) {
+    if (state_ == State::stopped) return;
+    ended(std::exchange(state_, State::stopped) == State::established, why);
+}
+
+void OutgoingStream::ended(bool established, const Outcome& why) {
+    timer_.cancel();
+    safe_timer_.cancel();
+    total_.cancel();
+    // A verdict on us or on a certificate outweighs that the other targets did not answer.
+    const Outcome& verdict =
+        !established && !why.ok() && !last_failure_.ok() && last_failure_.cause() != Cause::retry
+            ? last_failure_
+            : why;
+    if (!verdict) {
+        CAUSEWAY_LOG(info, "s2s.failed", {"local", domain_}, {"remote", remote_},
+                     {"kind", to_string(verdict.cause())}, {"cause", verdict.why()});
+    }
+    stop_sharers(verdict);
+    if (OutgoingOwner* owner = std::exchange(owner_, nullptr)) owner->on_stopped(*this, verdict);
+    // What nobody goes on with is over.
+    if (from_peer_ != nullptr) (void)from_peer_->release();
+    received_.reset();
+}
+
+void OutgoingStream::close() {
+    if (stream_ != nullptr && state_ == State::established) {
+        if (from_peer_ == nullptr) {
+            stream_->close();
+            return;
+        }
+        from_peer_->say_what_is_safe();
+        stream_->close(from_peer_->rest());
+    } else {
+        stop(Outcome::retry("the attempt was given up"));
+    }
+}
+
+void OutgoingStream::on_stream_closed(const Outcome& why) {
+    if (state_ == State::stopped || without_external()) return;
+    if (!negotiating() || connector_ == nullptr) {
+        stop(!end_.ok() ? end_ : why);
+        return;
+    }
+    // Another target may be another machine, and know us. A connection that broke says nothing of
+    // our certificate.
+    const bool refused =
+        why.ok() && has(stream_bits::external_tried) && !has(stream_bits::authenticated);
+    fail_target(!end_.ok() ? end_
+                : refused
+                    ? Outcome::refused(fmt::format("{} did not accept our certificate", remote_))
+                    : Outcome::retry(why ? std::string("it closed the stream") : why.why()));
+}
+
+// ---- the owner goes ----
+
+/// For those who share it: one that was being closed in good order is no loss for them either.
+Outcome OutgoingStream::why_given_up() const {
+    if (!end_.ok()) return end_;
+    const bool closing = stream_ != nullptr && stream_->is_ending();
+    return closing && stream_->failure().empty() ? Outcome{} : Outcome::retry("it was given up");
+}
+
+bool OutgoingStream::end_for(OutgoingOwner& heir) {
+    if (state_ != State::established || from_peer_ == nullptr ||
+        from_peer_->rest() == XmppStream::Rest::is_lost) {
+        return false;
+    }
+    const Outcome why = why_given_up();
+    close();
+    if (stream_->state() != XmppStream::State::hearing) return false;
+    owner_ = &heir;
+    stop_sharers(why);
+    return true;
+}
+
+void OutgoingStream::disown() {
+    owner_ = nullptr;
+    stop_sharers(why_given_up());
+    timer_.cancel();
+    total_.cancel();
+    discovery_.reset();
+    connector_.reset();
+    if (from_peer_ != nullptr) (void)from_peer_->release();
+    received_.reset();
+    if (stream_ == nullptr) return;
+    stream_->close();
+    stream_->silence();
+}
+
+}  // namespace causeway
