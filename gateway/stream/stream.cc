@@ -245,7 +245,10 @@ void XmppStream::handle_header(const Element& header) {
 void XmppStream::open(const Element& header) {
     take(XmppStreamEvent::header_came);
     const std::string_view language = header.attribute(ns::xml, "lang");
-    language_ = is_language_tag(language) ? language : std::string_view{};
+    // RFC 6120 §4.7.4: that of what the one says who opened the stream. An answer names the
+    // language of its server's own words, whoever is heard behind it.
+    const bool of_stanzas = state_ == State::header_came;
+    language_ = of_stanzas && is_language_tag(language) ? language : std::string_view{};
     handler_->on_stream_opened({header.attribute("to"), header.attribute("from"),
                                 header.attribute("id"), header.attribute("version"), language});
 }
@@ -291,7 +294,10 @@ void XmppStream::send_header(const OwnHeader& header) {
     if (!header.id.empty()) append_attribute(out, "id", header.id);
     if (!header.from.empty()) append_attribute(out, "from", header.from);
     if (!header.to.empty()) append_attribute(out, "to", header.to);
-    out += " version='1.0' xml:lang='en'";
+    out += " version='1.0'";
+    // RFC 6120 §4.7.4: it stands in every answer. In a header of our own to another server it would
+    // be the language of whatever is said behind it by people who named none.
+    if (!header.id.empty()) out += " xml:lang='en'";
     out += framed() ? "/>" : ">";
     channel_->write(out);
 }

@@ -109,11 +109,15 @@ void take_own_presence(SceneActor& actor, const std::string& full) {
 
 void open_stream(SceneActor& actor, const std::string& to, const std::string& from) {
     actor.expect_new_stream();
-    actor.send(fmt::format(
-        "<?xml version='1.0'?><stream:stream xmlns='{}' xmlns:stream='{}' "
-        "xmlns:db='jabber:server:dialback' to='{}'{}{} version='1.0'>",
-        actor.content_ns(), stream_ns, to, from.empty() ? "" : fmt::format(" from='{}'", from),
-        actor.language.empty() ? "" : fmt::format(" xml:lang='{}'", actor.language)));
+    actor.send(
+        fmt::format("<?xml version='1.0'?><stream:stream xmlns='{}' xmlns:stream='{}' "
+                    "xmlns:db='jabber:server:dialback' to='{}'{}{} version='1.0'>",
+                    actor.content_ns(), stream_ns, to,
+                    from.empty() ? "" : fmt::format(" from='{}'", from), language_of(actor)));
+}
+
+std::string language_of(const SceneActor& actor) {
+    return actor.language.empty() ? "" : fmt::format(" xml:lang='{}'", actor.language);
 }
 
 XmlNode open_secure_stream(SceneActor& actor, const ClientPlan& plan, SceneServer& server,

@@ -21,6 +21,8 @@ struct ClientPlan {
     bool presence = true;      ///< becomes available
 };
 
+/// The attribute of its stream headers that names its language; empty if it speaks none.
+std::string language_of(const SceneActor& actor);
 /// The header of a new stream; `from` may be empty.
 void open_stream(SceneActor& actor, const std::string& to, const std::string& from);
 

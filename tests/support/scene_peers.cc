@@ -106,6 +106,7 @@ void Stage::peer_is_called(const Step& step, const Words& words) {
         added.domain = peer.domain;
         added.peer = true;
         added.actor->hears_pings = peer.actor->hears_pings;
+        added.actor->language = peer.actor->language;
         added.actor->identity.domain = peer.domain;
         added.certificate = peer.certificate;
     }
@@ -141,8 +142,8 @@ void Stage::peer_answers_header(const Step& step, const Words& words) {
     }
     who.actor->send(
         fmt::format("<?xml version='1.0'?><stream:stream xmlns='jabber:server' xmlns:stream='{}' "
-                    "xmlns:db='jabber:server:dialback' from='{}' to='{}' id='{}' version='1.0'>",
-                    stream_ns, who.domain, who.plan.domain, words[1]));
+                    "xmlns:db='jabber:server:dialback' from='{}' to='{}' id='{}'{} version='1.0'>",
+                    stream_ns, who.domain, who.plan.domain, words[1], language_of(*who.actor)));
 }
 
 void Stage::peer_accepts_tls(const Step& step, const Words& words) {

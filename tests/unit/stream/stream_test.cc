@@ -92,6 +92,56 @@ TEST_CASE("stream: a connection that breaks is no end in good order") {
     CHECK(f.closed.front().cause() == Cause::retry);
 }
 
+TEST_CASE("stream: the peer's rest is heard until it ends its side") {
+    Fixture f;
+    f.receive(header);
+    f.stream.close(XmppStream::Rest::is_heard);
+    f.turn();
+    CHECK(f.wire->sent.ends_with("</stream:stream>"));
+    f.receive("<one/>");
+    CHECK(f.elements == 1);
+    f.receive("<two/></stream:stream><three/>");
+    CHECK(f.last == "two");
+    CHECK(f.stream.state() == XmppStream::State::closing);
+}
+
+TEST_CASE("stream: it is heard whether or not it was paused, or ended before, or by an error") {
+    Fixture f;
+    f.receive(header);
+    f.stream.pause(XmppStream::Pause::progress);
+    SUBCASE("in good order") { f.stream.close(XmppStream::Rest::is_heard); }
+    SUBCASE("by an error that is not the peer's") {
+        f.stream.fail(stream_error::system_shutdown, "the end", XmppStream::Rest::is_heard);
+    }
+    f.turn();
+    const std::string sent = f.wire->sent;
+    CHECK(sent.ends_with("</stream:stream>"));
+    f.stream.close(XmppStream::Rest::is_heard);
+    f.stream.fail(stream_error::system_shutdown, "again", XmppStream::Rest::is_heard);
+    CHECK(f.wire->paused);
+    f.stream.resume(XmppStream::Pause::progress);
+    CHECK(!f.wire->paused);
+    f.receive("<one/>");
+    CHECK(f.last == "one");
+    CHECK(f.wire->sent == sent);
+    f.stream.close();
+    f.receive("<two/>");
+    CHECK(f.last == "one");
+}
+
+TEST_CASE("stream: an answer names a language, a header of our own none") {
+    Fixture f;
+    SUBCASE("an answer") {
+        f.receive(header);
+        CHECK(f.wire->sent.find(" xml:lang='en'>") != std::string::npos);
+    }
+    SUBCASE("a header of our own") {
+        f.stream.send_header({.to = "b.test", .from = "a.test"});
+        f.turn();
+        CHECK(f.wire->sent.ends_with(" version='1.0'>"));
+    }
+}
+
 TEST_CASE("stream: what follows the element that restarts it is a new stream") {
     Fixture f;
     f.receive(header);
