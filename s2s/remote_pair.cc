@@ -91,11 +91,12 @@ void RemotePair::send(PacketRef packet, AcknowledgementTicket ticket) {
     }
     if (keep && (!stored_.empty() || state_ == State::waiting)) {
         store(packet, ticket);
-    } else if (state_ == State::waiting) {
+    } else if (state_ == State::waiting && !may_wait(*packet)) {
         // In a pause between attempts: what is not kept is answered at once.
         bounce(*packet, Outcome::retry(last_error_.why), ticket);
     } else {
         hold_in_memory(packet, ticket, keep);
+        if (state_ == State::waiting) attempt_soon();
     }
     if (state_ == State::idle) connect();
 }
@@ -112,7 +113,9 @@ void RemotePair::hold_in_memory(const PacketRef& packet, AcknowledgementTicket t
     }
     if (!keep) hub_.settle(ticket);
     memory_bytes_ += packet->bytes().size();
-    note(*packet, TraceVerdict::waiting, "a stream to it is being opened");
+    note(*packet, TraceVerdict::waiting,
+         state_ == State::waiting ? "a stream to it is opened in a moment"
+                                  : "a stream to it is being opened");
     memory_.push_back({packet, keep ? hub_.ledger.hold(packet, ticket, stored_.key()) : 0});
 }
 

@@ -143,7 +143,7 @@ private:
         following,   ///< another pair's attempt comes first: its stream may do for both
         expecting,   ///< a stream of the peer may carry it in a moment
         up,
-        waiting,  ///< for the next attempt
+        waiting,  ///< for the next attempt; what has to be answered may wait in memory for that
     };
     struct Waiting {
         PacketRef packet;
@@ -224,6 +224,8 @@ private:
     void presence_dropped();
     void schedule_retry();
     void attempt_after(Duration pause);
+    void attempt_soon();
+    [[nodiscard]] bool may_wait(const Packet& packet) const;
     [[nodiscard]] bool something_waits() const {
         return !stored_.empty() || !memory_.empty() || !written_.empty();
     }

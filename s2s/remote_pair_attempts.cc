@@ -126,6 +126,23 @@ void RemotePair::attempt_after(Duration pause) {
     hub_.shard.timers().arm(timer_, pause, *this, attempt_due);
 }
 
+/// As soon as the least pause is over.
+void RemotePair::attempt_soon() {
+    const Duration since = hub_.clock().now() - attempts_.last;
+    const Duration left =
+        std::max(millis(hub_.limits().remote_retry_min_seconds) - since, Duration::zero());
+    if (attempts_.next != 0 && attempts_.next <= hub_.clock().wall() + left.count()) return;
+    attempt_after(left);
+}
+
+/// A server that was there a moment ago has been started anew, as a rule: what gets an error or a
+/// result waits for the next attempt, which comes soon, and not for another one. The same question
+/// to a server that was not gets the answer of a moment ago.
+bool RemotePair::may_wait(const Packet& packet) const {
+    return (packet.kind() == StanzaKind::iq || packet.directed()) && link_.lately_there() &&
+           !link_.closing();
+}
+
 void RemotePair::fail_for_now(const Outcome& why) {
     become(State::waiting);
     store_memory();
@@ -246,7 +263,8 @@ void RemotePair::peer_is_back() {
         connect();
     } else {
         // A peer that proves itself again and again does not decide how often we try.
-        wait_for_next_attempt();
+        become(State::waiting);
+        attempt_soon();
     }
 }
 
@@ -272,7 +290,7 @@ void RemotePair::resume_stored(std::size_t rows, std::size_t bytes) {
 
 void RemotePair::expired(std::size_t rows, std::size_t bytes) {
     if (stored_.expired(rows, bytes) && state_ == State::waiting && written_.empty() &&
-        !presence_wanted()) {
+        memory_.empty() && !presence_wanted()) {
         become(State::idle);
         interruption_.reset();
     }

@@ -11,6 +11,8 @@
 namespace causeway {
 namespace {
 constexpr Duration capabilities_patience{60'000};
+/// A server that is started anew is back within that time.
+constexpr Duration a_restart{60'000};
 // Of our domains, so many are proven on one stream at the same time: what a peer does for each is
 // to look us up and to connect back.
 constexpr std::size_t joining_at_once = 5;
@@ -238,11 +240,17 @@ void ServerLink::contact_made(bool presence_lost) {
     announce(LifeEvent::link_up);
 }
 
+bool ServerLink::lately_there() const {
+    return contact_ == Contact::there ||
+           (contact_ == Contact::lost && hub_.clock().now() - lost_at_ < a_restart);
+}
+
 /// A domain that was never in contact is no outage: it may not exist.
 void ServerLink::contact_lost() {
     if (contact_ == Contact::unknown) contact_ = Contact::never;
     if (contact_ != Contact::there) return;
     contact_ = Contact::lost;
+    lost_at_ = hub_.clock().now();
     announce(LifeEvent::link_down);
 }
 

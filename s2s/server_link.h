@@ -75,6 +75,8 @@ public:
     void attempt_failed();
     /// It was within reach once.
     [[nodiscard]] bool was_there() const { return contact_ >= Contact::there; }
+    /// It is within reach, or was a moment ago.
+    [[nodiscard]] bool lately_there() const;
 
     // What it says to us:
     /// A stream on which the domain has been proven, or is about to be.
@@ -166,6 +168,7 @@ private:
     Sharing sharing_ = Sharing::possible;
     Stamping stamping_ = Stamping::unknown;
     Contact contact_ = Contact::unknown;
+    TimePoint lost_at_{};  ///< when `contact_` became `lost`
     Question capabilities_;
     TimePoint broke_{};     ///< the last stream to us of which nothing is kept
     bool went_on_ = false;  ///< the peer has resumed what an earlier process of ours had
