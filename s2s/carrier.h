@@ -68,7 +68,7 @@ public:
     struct Report {
         std::string authentication = {};  ///< "external" or "dialback"; empty before
         std::string target = {};
-        std::vector<ConnectTarget> targets = {};
+        std::vector<TargetOutcome> targets = {};
         const XmppStream* stream = nullptr;
     };
 

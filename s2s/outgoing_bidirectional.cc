@@ -68,7 +68,7 @@ std::unique_ptr<Receipts> OutgoingStream::release_received() {
 Carrier::Report OutgoingStream::report_for(std::string_view local) const {
     return {.authentication = local == domain_ ? authentication_ : "dialback",
             .target = target(),
-            .targets = targets_,
+            .targets = outcomes(),
             .stream = stream_.get()};
 }
 

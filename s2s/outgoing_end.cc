@@ -64,6 +64,7 @@ void OutgoingStream::ended(bool established, const Outcome& why) {
     timer_.cancel();
     safe_timer_.cancel();
     total_.cancel();
+    note_failure(why, established);
     // A verdict on us or on a certificate outweighs that the other targets did not answer.
     const Outcome& verdict =
         !established && !why.ok() && !last_failure_.ok() && last_failure_.cause() != Cause::retry
@@ -107,6 +108,38 @@ void OutgoingStream::on_stream_closed(const Outcome& why) {
                 : refused
                     ? Outcome::refused(fmt::format("{} did not accept our certificate", remote_))
                     : Outcome::retry(why ? std::string("it closed the stream") : why.why()));
+}
+
+// ---- what became of the targets ----
+
+std::vector<TargetOutcome> OutgoingStream::outcomes() const {
+    std::vector<TargetOutcome> all = outcomes_;
+    const auto known = [&](const ConnectTarget& target) {
+        return std::ranges::find(all, target, &TargetOutcome::target);
+    };
+    if (connector_ != nullptr) {
+        for (const TargetOutcome& latest : connector_->outcomes()) {
+            if (const auto found = known(latest.target); found == all.end()) {
+                all.push_back(latest);
+            } else if (!latest.addresses.empty() || !latest.last_error.empty()) {
+                *found = latest;
+            }
+        }
+    }
+    return all;
+}
+
+/// Of the target that had the connection, or of those that did not answer in time.
+void OutgoingStream::note_failure(const Outcome& why, bool established) {
+    outcomes_ = outcomes();
+    if (why.ok()) return;
+    const bool connected = stream_ != nullptr;
+    for (TargetOutcome& one : outcomes_) {
+        if (connected ? one.target == target_
+                      : !established && !one.addresses.empty() && one.last_error.empty()) {
+            one.failed(why);
+        }
+    }
 }
 
 // ---- the owner goes ----

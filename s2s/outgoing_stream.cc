@@ -66,6 +66,7 @@ void OutgoingStream::discovered(Result<Targets> targets) {
 
 void OutgoingStream::connect_to(std::vector<ConnectTarget> targets) {
     state_ = State::connecting;
+    outcomes_ = outcomes();
     connector_ = std::make_unique<Connector>(
         hub_.network, hub_.resolver, hub_.shard.timers(), hub_.clock(), std::move(targets),
         connector_limits(hub_), [this](Result<ConnectedTarget> connected) {
@@ -266,6 +267,7 @@ void OutgoingStream::ready() {
     total_.cancel();
     state_ = State::established;
     end_ = {};  // a certificate that was refused on the way is not why it will end
+    outcomes_ = outcomes();
     connector_.reset();
     if (from_peer_ == nullptr) {
         stream_->set_limits(hub_.shared_limits(), has(stream_bits::only_asks)

@@ -82,6 +82,8 @@ public:
     }
     [[nodiscard]] LinkResumption::By opened_by() const override { return LinkResumption::By::us; }
     [[nodiscard]] Report report_for(std::string_view local) const override;
+    /// What became of each target of this attempt, and of the stream that came of it.
+    [[nodiscard]] std::vector<TargetOutcome> outcomes() const;
     /// No target has answered yet.
     [[nodiscard]] bool without_connection() const { return state_ <= State::connecting; }
 
@@ -159,6 +161,7 @@ private:
     void break_off(const Outcome& why);
     void ended(bool established, const Outcome& why);
     void sharer_answered(const Element& element);
+    void note_failure(const Outcome& why, bool established);
     void expect_progress(std::chrono::seconds within);
     [[nodiscard]] bool negotiating() const {
         return state_ >= State::opening && state_ <= State::negotiating;
@@ -189,6 +192,7 @@ private:
     std::unique_ptr<Receipts> received_;  ///< on the stream that this one is to go on with
     std::vector<ConnectTarget> targets_;
     ConnectTarget target_;
+    std::vector<TargetOutcome> outcomes_;  ///< of what the connectors before have tried
     std::string stream_id_;
     std::string authentication_;
     Outcome last_failure_;  ///< of the target tried before

@@ -73,6 +73,8 @@ bool OutgoingStream::follow(std::string_view other_host) {
     if (ascii.empty()) return false;
     CAUSEWAY_LOG(info, "s2s.see_other_host", {"remote", remote_}, {"target", target()},
                  {"host", other_host});
+    note_failure(Outcome::retry(fmt::format("it says that its server is {}", other_host)), false);
+    connector_.reset();
     leave_stream();
     if (port == 0) {
         look_for(ascii);

@@ -289,7 +289,10 @@ void RemotePair::abandon_stream() {
         interruption_ = Interruption::of(*stream_);
     }
     give_back_unconfirmed();
-    if (own_stream_ != nullptr && link_.let_end(own_stream_)) stream_ = nullptr;
+    if (own_stream_ != nullptr) {
+        targets_ = own_stream_->outcomes();
+        if (link_.let_end(own_stream_)) stream_ = nullptr;
+    }
     leave_stream();
 }
 
@@ -355,7 +358,10 @@ void RemotePair::on_stopped(Carrier& stream, const Outcome& why) {
         interruption_.reset();
     }
     stream_ = nullptr;
-    if (own) hub_.shard.condemn(std::move(own_stream_));
+    if (own) {
+        targets_ = own_stream_->outcomes();
+        hub_.shard.condemn(std::move(own_stream_));
+    }
     become(State::idle);
     if (before == State::joining && !link_.closing()) {
         // Not there; that says nothing about a stream of its own.

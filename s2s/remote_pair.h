@@ -44,8 +44,8 @@ struct PairReport {
     std::string last_error = {};
     UnixMillis last_error_at = 0, since = 0, next_retry = 0;
     std::uint64_t in_memory = 0, attempts = 0;
-    std::vector<ConnectTarget> targets = {};
-    bool both_ways = false;  ///< its own stream carries the peer's stanzas as well
+    std::vector<TargetOutcome> targets = {};  ///< of its stream, or of the last attempt
+    bool both_ways = false;                   ///< its own stream carries the peer's stanzas as well
 };
 
 class RemotePair final : private OutgoingOwner,
@@ -248,6 +248,7 @@ private:
     std::unique_ptr<Interruption> interruption_;  ///< what the stream before left
     Suspects suspects_;
     Attempts attempts_;
+    std::vector<TargetOutcome> targets_;  ///< of its own stream before
     TimePoint last_used_{};
     UnixMillis since_ = 0;  ///< of the state
     Outcome verdict_;       ///< of the last attempt, if it failed for good

@@ -139,8 +139,9 @@ void RemotePair::attempt_soon() {
 /// result waits for the next attempt, which comes soon, and not for another one. The same question
 /// to a server that was not gets the answer of a moment ago.
 bool RemotePair::may_wait(const Packet& packet) const {
-    return (packet.kind() == StanzaKind::iq || packet.directed()) && link_.lately_there() &&
-           !link_.closing();
+    const bool is_answered = packet.kind() == StanzaKind::iq ||
+                             (packet.kind() == StanzaKind::presence && packet.directed());
+    return is_answered && link_.lately_there() && !link_.closing();
 }
 
 void RemotePair::fail_for_now(const Outcome& why) {

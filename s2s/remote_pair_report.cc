@@ -40,6 +40,7 @@ PairReport RemotePair::report() const {
             }
         }
     }
+    if (report.targets.empty()) report.targets = targets_;
     report.last_error = last_error_.why;
     report.last_error_at = last_error_.at;
     report.since = since_;

@@ -120,6 +120,8 @@ Connector::Connector(Network& network, Resolver& resolver, TimerWheel& timers, c
       next_id_(first_attempt),
       time_left_(limits.total),
       resumed_(clock.now()) {
+    outcomes_.reserve(targets_.size());
+    for (const ConnectTarget& target : targets_) outcomes_.push_back({.target = target});
     timers_.arm(total_, time_left_, *this, total_over);
     proceed();
 }
@@ -194,6 +196,9 @@ void Connector::on_addresses(std::size_t target, const Result<AddressAnswer>& an
 
 void Connector::enqueue(std::size_t target, const std::vector<Address>& addresses) {
     std::vector<Address> allowed;
+    const std::size_t told = std::min(addresses.size(), TargetOutcome::addresses_told);
+    outcomes_[target].addresses.assign(addresses.begin(),
+                                       addresses.begin() + static_cast<std::ptrdiff_t>(told));
     if (addresses.empty()) return record(target, Outcome::absent("has no address"));
     for (const Address& address : addresses) {
         const bool forbidden = !limits_.allow_private_targets && !is_public_address(address);
@@ -260,6 +265,7 @@ void Connector::hand_over(std::list<Attempt>::iterator winner, std::unique_ptr<S
     total_.cancel();
     time_left_ -= std::min(time_left_, clock_.now() - resumed_);
     handed_ = target;
+    outcomes_[target].last_error.clear();
     const Done done = done_;
     done(ConnectedTarget{std::move(socket), targets_[target]});
 }
@@ -283,6 +289,7 @@ void Connector::record(std::size_t target, const Outcome& why) {
     const bool lasting = why.cause() == Cause::absent || why.cause() == Cause::policy;
     if (!lasting) cause_ = Cause::retry;
     if (why.cause() == Cause::policy && cause_ == Cause::absent) cause_ = Cause::policy;
+    outcomes_[target].failed(why);
     Failure failure{to_string(targets_[target]), why.why()};
     if (std::find(failures_.begin(), failures_.end(), failure) == failures_.end()) {
         failures_.push_back(std::move(failure));

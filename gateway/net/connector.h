@@ -40,6 +40,18 @@ struct ConnectTarget {
 /// "a.example:5269" or "[2001:db8::1]:5269".
 std::string to_string(const ConnectTarget& target);
 
+/// What became of a target, to be shown.
+struct TargetOutcome {
+    static constexpr std::size_t addresses_told = 16;
+    static constexpr std::size_t error_bytes_told = 300;
+
+    ConnectTarget target;
+    std::vector<Address> addresses = {};  ///< as far as it was looked up; the first ones
+    std::string last_error = {};          ///< empty: none, or it was not tried
+
+    void failed(const Outcome& why) { last_error = why.why().substr(0, error_bytes_told); }
+};
+
 /// A connection and the target that it leads to.
 struct ConnectedTarget {
     std::unique_ptr<Socket> socket;
@@ -74,6 +86,9 @@ public:
     /// After a success: that connection was of no use because of `why`, whose text becomes part of
     /// the error; go on. `skip_host`: its other addresses would not do either. Calls `done` again.
     void next(const Outcome& why, bool skip_host = true);
+
+    /// Of each target, in the order in which they are tried.
+    [[nodiscard]] const std::vector<TargetOutcome>& outcomes() const { return outcomes_; }
 
 private:
     struct Candidate {
@@ -111,6 +126,7 @@ private:
     TimerWheel& timers_;
     const Clock& clock_;
     std::vector<ConnectTarget> targets_;
+    std::vector<TargetOutcome> outcomes_;
     ConnectorLimits limits_;
     Done done_;
     std::size_t next_target_ = 0;

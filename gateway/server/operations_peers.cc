@@ -159,21 +159,38 @@ std::vector<QueueRow> queues_of(const std::vector<LogTotals>& totals,
     return rows;
 }
 
+TargetRow row_of(const ConnectTarget& target) {
+    TargetRow row;
+    row.host = target.host;
+    row.port = target.port;
+    row.direct_tls = target.direct_tls;
+    row.priority = target.priority;
+    row.weight = target.weight;
+    return row;
+}
+
+/// One of our domains may have tried a target that another did not need.
+void add_outcome(const TargetOutcome& outcome, TargetRow& row) {
+    if (row.addresses.empty()) {
+        for (const Address& address : outcome.addresses) {
+            row.addresses.push_back(address.to_string());
+        }
+    }
+    if (row.last_error.empty()) row.last_error = outcome.last_error;
+}
+
 std::vector<TargetRow> targets_of(const std::vector<ShardPeers>& peers) {
     std::vector<TargetRow> rows;
     for (const ShardPeers& shard : peers) {
         for (const PairReport& report : shard.pairs) {
-            for (const ConnectTarget& target : report.targets) {
-                const bool known = std::ranges::any_of(rows, [&](const TargetRow& row) {
-                    return row.host == target.host && row.port == target.port;
+            for (const TargetOutcome& outcome : report.targets) {
+                const ConnectTarget& target = outcome.target;
+                auto row = std::ranges::find_if(rows, [&](const TargetRow& other) {
+                    return other.host == target.host && other.port == target.port &&
+                           other.direct_tls == target.direct_tls;
                 });
-                if (known) continue;
-                TargetRow& row = rows.emplace_back();
-                row.host = target.host;
-                row.port = target.port;
-                row.direct_tls = target.direct_tls;
-                row.priority = target.priority;
-                row.weight = target.weight;
+                if (row == rows.end()) row = rows.insert(rows.end(), row_of(target));
+                add_outcome(outcome, *row);
             }
         }
     }

@@ -130,7 +130,9 @@ void administer(Server& server, control::Operations& operations, const std::stri
     Shard& home = server.shards()[0];
     home.post([&server, &operations, &home, line, answer = std::move(answer)] {
         control::CommandTable table({operations, &server.shared(), &home});
-        if (!table.add(check_commands())) throw std::runtime_error("a verb stands twice");
+        if (!control::add_engine_commands(table) || !table.add(check_commands())) {
+            throw std::runtime_error("a verb stands twice");
+        }
         for (const Feature* feature : all_features()) {
             if (!table.add(feature->commands)) throw std::runtime_error("a verb stands twice");
         }
