@@ -90,10 +90,15 @@ void DomainCheck::probe(const Result<Targets>& targets) {
                              .text = "there is none, so that the domain itself is tried, and it "
                                      "alone"});
     }
-    probes_due_ = targets->list.size();
-    for (const ConnectTarget& target : targets->list) {
+    begin_probes(targets->list, TargetProbe::Hop::first);
+}
+
+void DomainCheck::begin_probes(const std::vector<ConnectTarget>& targets, TargetProbe::Hop hop) {
+    hop_ = hop;
+    probes_due_ = targets.size();
+    for (const ConnectTarget& target : targets) {
         probes_.push_back(
-            std::make_unique<TargetProbe>(hub_, domain_, target, [this] { probed(); }));
+            std::make_unique<TargetProbe>(hub_, domain_, target, hop, [this] { probed(); }));
     }
 }
 
@@ -102,16 +107,77 @@ void DomainCheck::probed() {
     if (--probes_due_ != 0) return;
     hub_.shard.post([this, alive = std::weak_ptr<bool>(alive_)] {
         if (alive.expired()) return;
-        Report report{.findings = std::move(findings_)};
-        for (const auto& each : probes_) {
-            report.findings.insert(report.findings.end(), each->findings().begin(),
-                                   each->findings().end());
+        if (hop_ == TargetProbe::Hop::first) {
+            go_elsewhere();
+        } else {
+            finish(report());
         }
-        if (std::ranges::none_of(probes_, [](const auto& each) { return each->passed(); })) {
-            report.fault = fmt::format("no server of {} can be reached as it should be", domain_);
-        }
-        finish(std::move(report));
     });
+}
+
+/// As OutgoingStream::follow does: once, and what is asked of the server there is the same.
+void DomainCheck::go_elsewhere() {
+    for (const auto& each : probes_) {
+        const std::optional<OtherHost>& other = each->other_host();
+        if (other && std::ranges::find(elsewhere_, *other) == elsewhere_.end()) {
+            elsewhere_.push_back(*other);
+        }
+    }
+    look_for_next();
+}
+
+void DomainCheck::look_for_next() {
+    while (!elsewhere_.empty() && there_.size() < hub_.limits().targets) {
+        const OtherHost other = std::move(elsewhere_.back());
+        elsewhere_.pop_back();
+        if (other.port == 0) {
+            look_for(other);
+            return;
+        }
+        there_.push_back({.host = without_brackets(other.host), .port = other.port});
+    }
+    if (there_.empty()) {
+        finish(report());
+    } else {
+        begin_probes(there_, TargetProbe::Hop::elsewhere);
+    }
+}
+
+void DomainCheck::look_for(const OtherHost& other) {
+    const Limits& limits = hub_.limits();
+    discovery_ =
+        discover(other.host, hub_.resolver, hub_.shard.timers(),
+                 {.targets = limits.targets - there_.size(),
+                  .patience = std::chrono::duration_cast<Duration>(limits.connect_seconds),
+                  .random = {}},
+                 [this, host = other.host](const Result<Targets>& targets) {
+                     if (targets) {
+                         there_.insert(there_.end(), targets->list.begin(), targets->list.end());
+                     } else {
+                         findings_.push_back({.target = host,
+                                              .step = "srv",
+                                              .verdict = Found::failure,
+                                              .text = targets.error().why()});
+                     }
+                     look_for_next();
+                 });
+}
+
+DomainCheck::Report DomainCheck::report() {
+    Report report{.findings = std::move(findings_)};
+    for (const auto& each : probes_) {
+        report.findings.insert(report.findings.end(), each->findings().begin(),
+                               each->findings().end());
+    }
+    if (std::ranges::none_of(probes_, [](const auto& each) { return each->passed(); })) {
+        report.fault = fmt::format("no server of {} can be reached as it should be", domain_);
+    } else if (std::ranges::none_of(probes_, [](const auto& each) { return each->proven(); })) {
+        report.caveat = fmt::format(
+            "no certificate proves {}: servers that ask for one do not reach it, only those that "
+            "are content with dialback do",
+            domain_);
+    }
+    return report;
 }
 
 void DomainCheck::finish(Result<Report> report) {

@@ -17,7 +17,8 @@ class DomainCheck final : private TimerTarget {
 public:
     struct Report {
         std::vector<DomainFinding> findings = {};
-        std::string fault = {};  ///< why nobody reaches it; empty: somebody does
+        std::string fault = {};   ///< why nobody reaches it; empty: somebody does
+        std::string caveat = {};  ///< who does not reach it, where others do
     };
     /// Absent: there is no such domain, or it says that it offers no federation. Retry: nobody
     /// could say.
@@ -36,7 +37,12 @@ private:
                       const Result<SrvAnswer>& answer);
     void look_for_targets();
     void probe(const Result<Targets>& targets);
+    void begin_probes(const std::vector<ConnectTarget>& targets, TargetProbe::Hop hop);
     void probed();
+    void go_elsewhere();
+    void look_for(const OtherHost& other);
+    void look_for_next();
+    [[nodiscard]] Report report();
     void finish(Result<Report> report);
 
     Hub& hub_;
@@ -44,6 +50,9 @@ private:
     Done done_;
     std::size_t records_due_ = 0;
     std::size_t probes_due_ = 0;
+    TargetProbe::Hop hop_ = TargetProbe::Hop::first;
+    std::vector<OtherHost> elsewhere_;  ///< where targets sent us, and is still to be looked up
+    std::vector<ConnectTarget> there_;  ///< what was found of that
     std::vector<DomainFinding> findings_;
     std::unique_ptr<Discovery> discovery_;
     std::vector<std::unique_ptr<TargetProbe>> probes_;

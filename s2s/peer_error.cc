@@ -3,17 +3,15 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <charconv>
+#include <optional>
 
 #include "gateway/base/log.h"
 #include "gateway/xml/ns.h"
-#include "gateway/xmpp/domain.h"
+#include "s2s/other_host.h"
 #include "s2s/outgoing_stream.h"
 
 namespace causeway {
 namespace {
-
-constexpr std::string_view see_other_host = "see-other-host";
 
 // What a stream error says about trying again: the peer does not know us or our name, or it is only
 // not well at the moment.
@@ -60,28 +58,18 @@ void OutgoingStream::on_stream_error(const Element& element, Arena& arena) {
 /// RFC 6120 §4.9.3.19: the peer's server is elsewhere. What is asked of it there is the same: its
 /// certificate has to be for the remote domain, not for that host. False: that is no address.
 bool OutgoingStream::follow(std::string_view other_host) {
-    std::string_view host = other_host;
-    std::uint16_t port = 0;
-    if (const std::size_t colon = other_host.rfind(':');
-        colon != std::string_view::npos && other_host.find(']', colon) == std::string_view::npos) {
-        host = other_host.substr(0, colon);
-        const char* const end = other_host.data() + other_host.size();
-        const auto read = std::from_chars(other_host.data() + colon + 1, end, port);
-        if (read.ec != std::errc{} || read.ptr != end || port == 0) return false;
-    }
-    std::string ascii = domain_to_ascii(domain_of(host));
-    if (ascii.empty()) return false;
+    const std::optional<OtherHost> other = read_other_host(other_host);
+    if (!other) return false;
     CAUSEWAY_LOG(info, "s2s.see_other_host", {"remote", remote_}, {"target", target()},
                  {"host", other_host});
     note_failure(Outcome::retry(fmt::format("it says that its server is {}", other_host)), false);
     connector_.reset();
     leave_stream();
-    if (port == 0) {
-        look_for(ascii);
+    if (other->port == 0) {
+        look_for(other->host);
         return true;
     }
-    if (ascii.front() == '[') ascii = ascii.substr(1, ascii.size() - 2);
-    targets_ = {{.host = std::move(ascii), .port = port}};
+    targets_ = {{.host = without_brackets(other->host), .port = other->port}};
     connect_to(targets_);
     return true;
 }

@@ -60,11 +60,12 @@ std::vector<std::string_view> what_is_offered(const Element& features, Arena& ar
 
 }  // namespace
 
-TargetProbe::TargetProbe(Hub& hub, std::string domain, ConnectTarget target,
+TargetProbe::TargetProbe(Hub& hub, std::string domain, ConnectTarget target, Hop hop,
                          std::function<void()> done)
     : hub_(hub),
       domain_(std::move(domain)),
       target_(std::move(target)),
+      hop_(hop),
       local_(local_for(*hub.tls, domain_)),
       tls_(hub.tls),
       done_(std::move(done)),
@@ -174,11 +175,15 @@ void TargetProbe::look_at_certificate() {
     if (const Outcome proof = certificate_proves(tls, domain_); !proof) {
         const bool dialback_will_do =
             hub_.config->s2s.authentication != Config::PeerAuthentication::certificate;
-        note(
-            dialback_will_do ? Found::warning : Found::failure,
-            dialback_will_do ? fmt::format("{}; only dialback is left", proof.why()) : proof.why());
+        note(dialback_will_do ? Found::warning : Found::failure,
+             dialback_will_do
+                 ? fmt::format("{}; only dialback is left, and servers that ask for a certificate "
+                               "refuse it",
+                               proof.why())
+                 : proof.why());
         return;
     }
+    proven_ = true;
     const CertificatePointer certificate = tls->peer_certificate();
     const UnixMillis end = not_after(certificate.get());
     const UnixMillis left = end - hub_.clock().wall();
@@ -222,9 +227,6 @@ void TargetProbe::take_features(const Element& features, Arena& arena) {
 }
 
 void TargetProbe::judge(const std::vector<std::string_view>& offered) {
-    const bool proven = std::ranges::none_of(findings_, [](const DomainFinding& finding) {
-        return finding.step == "certificate" && finding.verdict == Found::failure;
-    });
     const auto is_offered = [&](std::string_view what) {
         return std::ranges::find(offered, what) != offered.end();
     };
@@ -245,16 +247,33 @@ void TargetProbe::judge(const std::vector<std::string_view>& offered) {
         fail("it offers no SASL EXTERNAL, and s2s.authentication asks for certificates");
         return;
     }
-    passed_ = proven;
+    passed_ = proven_ || dialback_will_do;
     finish();
 }
 
 void TargetProbe::ended_by_error(const Element& error, Arena& arena) {
     const Element* condition = error.first_element();
     const Element* text = error.child(ns::stream_errors, "text");
+    const Element* elsewhere = error.child(ns::stream_errors, see_other_host);
+    if (elsewhere != nullptr && sent_on(elsewhere->text(arena))) return;
     fail(fmt::format("it ended the stream: {}{}",
                      condition == nullptr ? "an error" : condition->name,
                      text == nullptr ? std::string{} : fmt::format(" ({})", text->text(arena))));
+}
+
+/// False: that is no address.
+bool TargetProbe::sent_on(std::string_view text) {
+    std::optional<OtherHost> other = read_other_host(text);
+    if (!other) return false;
+    if (hop_ == Hop::elsewhere) {
+        fail(fmt::format("it says that its server is {}; a second time nobody goes elsewhere",
+                         text));
+        return true;
+    }
+    note(Found::ok, fmt::format("it says that its server is {}", text));
+    other_host_ = std::move(other);
+    finish();
+    return true;
 }
 
 void TargetProbe::on_stream_closed(const Outcome& why) {

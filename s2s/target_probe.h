@@ -5,12 +5,15 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gateway/net/connector.h"
 #include "gateway/session/hub.h"
 #include "gateway/stream/stream.h"
+#include "s2s/other_host.h"
 
 namespace causeway {
 
@@ -27,9 +30,14 @@ struct DomainFinding {
 
 class TargetProbe final : private StreamHandler, private TimerTarget {
 public:
+    enum class Hop : unsigned char {
+        first,      ///< DNS names the target
+        elsewhere,  ///< another target does: from there nobody is sent on (see OutgoingStream)
+    };
     /// Begins at once. `done` is called once, later or from within a callback of the network; it
     /// must not destroy this.
-    TargetProbe(Hub& hub, std::string domain, ConnectTarget target, std::function<void()> done);
+    TargetProbe(Hub& hub, std::string domain, ConnectTarget target, Hop hop,
+                std::function<void()> done);
     TargetProbe(const TargetProbe&) = delete;
     TargetProbe& operator=(const TargetProbe&) = delete;
     ~TargetProbe();
@@ -37,6 +45,10 @@ public:
     [[nodiscard]] const std::vector<DomainFinding>& findings() const { return findings_; }
     /// A stream to it can be authenticated.
     [[nodiscard]] bool passed() const { return passed_; }
+    /// And its certificate proves the domain.
+    [[nodiscard]] bool proven() const { return proven_; }
+    /// It sent us there (see-other-host).
+    [[nodiscard]] const std::optional<OtherHost>& other_host() const { return other_host_; }
 
 private:
     // StreamHandler
@@ -54,6 +66,7 @@ private:
     void judge(const std::vector<std::string_view>& offered);
     void look_at_certificate();
     void ended_by_error(const Element& error, Arena& arena);
+    [[nodiscard]] bool sent_on(std::string_view text);
     void note(DomainFinding::Verdict verdict, std::string text);
     void fail(std::string why);
     void finish();
@@ -61,6 +74,7 @@ private:
     Hub& hub_;
     const std::string domain_;
     const ConnectTarget target_;
+    const Hop hop_;
     std::string local_;  ///< one of our domains; empty: it is the one that is looked at
     std::shared_ptr<const TlsSnapshot> tls_;
     std::function<void()> done_;
@@ -71,6 +85,8 @@ private:
     TimePoint began_;
     bool asked_for_tls_ = false;
     bool passed_ = false;
+    bool proven_ = false;
+    std::optional<OtherHost> other_host_;
     Timer timer_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

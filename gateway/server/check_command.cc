@@ -55,6 +55,7 @@ json::object to_json(const std::string& domain, const DomainCheck::Report& repor
     result.emplace("reachable", report.fault.empty());
     result.emplace("findings", std::move(findings));
     result.emplace("fault", utf8_or_null(report.fault));
+    result.emplace("caveat", utf8_or_null(report.caveat));
     return result;
 }
 
@@ -104,6 +105,7 @@ constexpr std::array fields{
     Field{"domain", "{domain}: {reachable?can be reached|cannot be reached}"},
     Field{.title = "{verdict}", .text = "{step}[ {target}]: {text}", .each = "findings"},
     Field{.title = "so", .text = "{fault}", .when = "fault"},
+    Field{.title = "but", .text = "{caveat}", .when = "caveat"},
 };
 constexpr std::array commands{
     Command{.name = "check",

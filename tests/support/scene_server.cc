@@ -305,6 +305,21 @@ std::vector<std::string> SceneServer::administer(const std::string& line) {
     return answer ? *answer : std::vector{"error: " + answer.error().why()};
 }
 
+void SceneServer::begin_administering(const std::string& line) {
+    administered_ = std::make_shared<std::vector<std::string>>();
+    scene::administer(*server_, *operations_, line,
+                      [&to = world_.here(), place = administered_](std::vector<std::string> lines) {
+                          to.post([place, lines = std::move(lines)] { *place = lines; });
+                      });
+}
+
+std::vector<std::string> SceneServer::administered() {
+    if (administered_ == nullptr) return {"error: nothing was begun"};
+    world_.wait_until([&] { return !administered_->empty(); });
+    return administered_->empty() ? std::vector<std::string>{"error: no answer came"}
+                                  : *administered_;
+}
+
 std::string SceneServer::explanation(const std::string& id) {
     const auto answer =
         world_.ask<WhyAnswer>([&](Executor& to, std::function<void(Result<WhyAnswer>)> give) {

@@ -116,6 +116,10 @@ public:
 
     /// What an administrator's verb answers; see scene_administrator.h.
     std::vector<std::string> administer(const std::string& line);
+    /// The same, but the scene goes on meanwhile.
+    void begin_administering(const std::string& line);
+    /// What that answered; blocks until it has.
+    std::vector<std::string> administered();
     /// What `causewayctl why` says of a message: its explanation, or why there is none.
     std::string explanation(const std::string& id);
 
@@ -135,6 +139,7 @@ private:
     std::map<std::string, Roster> written_;  ///< rosters as add_contact() made them
     std::unique_ptr<Server> server_;
     std::unique_ptr<ServerOperations> operations_;
+    std::shared_ptr<std::vector<std::string>> administered_;  ///< what was begun; empty until then
 };
 
 }  // namespace causeway::scene

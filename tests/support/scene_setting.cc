@@ -218,24 +218,45 @@ void Stage::contact_is(const Step& step, const Words& words) {
     if (!right) throw SceneFailure(step, fmt::format("  it is: {}", describe(found)));
 }
 
-/// A verb of causewayctl; the block has the lines of its answer. Without one it must succeed.
-void Stage::administrator_types(const Step& step, const Words& words) {
+std::string Stage::verb_of(const Words& words) {
     std::string line;
     for (std::size_t i = 1; i < words.size(); ++i) {
         line += (line.empty() ? "" : " ") + filled(words[i]);
     }
-    std::vector<std::string> wanted, came;
+    return line;
+}
+
+/// The block has the lines of the answer. Without one it must be no error.
+bool Stage::answers(const Step& step, const std::vector<std::string>& came) {
+    std::vector<std::string> wanted;
     for (const std::string& one : lines_of(step.block)) wanted.push_back(one);
+    bool right =
+        wanted.empty() ? !came.front().starts_with("error: ") : came.size() == wanted.size();
+    for (std::size_t i = 0; right && i < wanted.size(); ++i) right = fits(came[i], wanted[i]);
+    return right;
+}
+
+/// A verb of causewayctl.
+void Stage::administrator_types(const Step& step, const Words& words) {
+    std::vector<std::string> came;
     const auto fit = [&] {
-        came = server_of(words[0]).administer(line);
-        bool right =
-            wanted.empty() ? !came.front().starts_with("error: ") : came.size() == wanted.size();
-        for (std::size_t i = 0; right && i < wanted.size(); ++i) right = fits(came[i], wanted[i]);
-        return right;
+        came = server_of(words[0]).administer(verb_of(words));
+        return answers(step, came);
     };
     // What changes something is done once; a question is asked until the answer is right.
     const bool asks = words.size() > 2 && (words[2] == "list" || words[2] == "test");
     if (asks ? world_.wait_until(fit) : fit()) return;
+    throw SceneFailure(step, fmt::format("  it answers:\n  {}", fmt::join(came, "\n  ")));
+}
+
+/// One whose answer takes what the scene does next.
+void Stage::administrator_begins(const Step&, const Words& words) {
+    server_of(words[0]).begin_administering(verb_of(words));
+}
+
+void Stage::administrator_is_told(const Step& step, const Words& words) {
+    const std::vector<std::string> came = server_of(words[0]).administered();
+    if (answers(step, came)) return;
     throw SceneFailure(step, fmt::format("  it answers:\n  {}", fmt::join(came, "\n  ")));
 }
 

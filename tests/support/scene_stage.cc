@@ -43,6 +43,8 @@ const std::vector<Stage::Rule>& Stage::rules() {
          simulation},
         {"the administrator of <domain> tries <remote> again", &Stage::tries_again, simulation},
         {"the administrator of <domain> types <verb...>", &Stage::administrator_types},
+        {"the administrator of <domain> begins <verb...>", &Stage::administrator_begins},
+        {"the administrator of <domain> is told", &Stage::administrator_is_told},
         {"server <domain> explains <id>", &Stage::server_explains},
         {"server <domain> is unreachable", &Stage::server_unreachable, simulation},
         {"server <domain> is reachable", &Stage::server_reachable, simulation},

@@ -106,6 +106,10 @@ private:
     void contact_is(const Step& step, const Words& words);
     void link_is(const Step& step, const Words& words);
     void administrator_types(const Step& step, const Words& words);
+    void administrator_begins(const Step& step, const Words& words);
+    void administrator_is_told(const Step& step, const Words& words);
+    [[nodiscard]] std::string verb_of(const Words& words);
+    [[nodiscard]] bool answers(const Step& step, const std::vector<std::string>& came);
     void has_counted(const Step& step, const Words& words);
     void dns_srv(const Step& step, const Words& words);
     void dns_address(const Step& step, const Words& words);
