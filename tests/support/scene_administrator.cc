@@ -1,6 +1,7 @@
 #include "tests/support/scene_administrator.h"
 
 #include <deque>
+#include <exception>
 #include <memory>
 #include <stdexcept>
 #include <utility>
@@ -123,29 +124,38 @@ json::object params_of(const control::Command& command, std::deque<std::string> 
     return params;
 }
 
+void run(Server& server, control::Operations& operations, const std::string& line,
+         const Give& answer) {
+    control::CommandTable table({operations, &server.shared(), &server.shards()[0]});
+    if (!control::add_engine_commands(table) || !table.add(check_commands())) {
+        throw std::runtime_error("a verb stands twice");
+    }
+    for (const Feature* feature : all_features()) {
+        if (!table.add(feature->commands)) throw std::runtime_error("a verb stands twice");
+    }
+    std::deque<std::string> words = words_of(line);
+    const control::Command& command = command_of(table, words);
+    control::RpcRequest request{control::RpcId(1), std::string(command.name),
+                                params_of(command, std::move(words))};
+    const auto match = table.match(request);
+    if (const auto* error = std::get_if<control::RpcError>(&match)) {
+        answer({"error: " + error->message});
+        return;
+    }
+    table.run(command, request.params, control::Reply(std::make_unique<Collected>(answer)));
+}
+
 }  // namespace
 
 void administer(Server& server, control::Operations& operations, const std::string& line,
                 std::function<void(std::vector<std::string>)> answer) {
-    Shard& home = server.shards()[0];
-    home.post([&server, &operations, &home, line, answer = std::move(answer)] {
-        control::CommandTable table({operations, &server.shared(), &home});
-        if (!control::add_engine_commands(table) || !table.add(check_commands())) {
-            throw std::runtime_error("a verb stands twice");
+    server.shards()[0].post([&server, &operations, line, answer = std::move(answer)] {
+        // Nobody on a shard waits for what is wrong with a line of the scene.
+        try {
+            run(server, operations, line, answer);
+        } catch (const std::exception& error) {
+            answer({std::string("error: ") + error.what()});
         }
-        for (const Feature* feature : all_features()) {
-            if (!table.add(feature->commands)) throw std::runtime_error("a verb stands twice");
-        }
-        std::deque<std::string> words = words_of(line);
-        const control::Command& command = command_of(table, words);
-        control::RpcRequest request{control::RpcId(1), std::string(command.name),
-                                    params_of(command, std::move(words))};
-        const auto match = table.match(request);
-        if (const auto* error = std::get_if<control::RpcError>(&match)) {
-            answer({"error: " + error->message});
-            return;
-        }
-        table.run(command, request.params, control::Reply(std::make_unique<Collected>(answer)));
     });
 }
 

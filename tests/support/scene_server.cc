@@ -109,6 +109,11 @@ SceneServer::~SceneServer() {
     stop();
 }
 
+Server& SceneServer::up() {
+    if (server_ == nullptr) throw std::runtime_error("that server is down");
+    return *server_;
+}
+
 bool SceneServer::serves(std::string_view domain) const {
     return std::ranges::find(plan_.domains, domain) != plan_.domains.end();
 }
@@ -230,11 +235,11 @@ void SceneServer::recall_lifetime() {
 }
 
 void SceneServer::drain() {
-    server_->drain();
+    up().drain();
     world_.settle();
-    server_->end_detached();
+    up().end_detached();
     world_.settle();
-    server_->drain_links();
+    up().drain_links();
 }
 
 void SceneServer::stop_serving(const std::string& domain) {
@@ -248,7 +253,7 @@ void SceneServer::reload(std::vector<std::string> options) {
     std::vector<std::string> warnings;
     auto tls = TlsSnapshot::load(*config, warnings);
     if (!tls) throw std::runtime_error(tls.error().why());
-    server_->adopt(config, *tls);
+    up().adopt(config, *tls);
     world_.settle();
 }
 
@@ -295,9 +300,10 @@ Roster SceneServer::roster(const std::string& owner) {
 }
 
 std::vector<std::string> SceneServer::administer(const std::string& line) {
+    Server& server = up();
     const auto answer = world_.ask<std::vector<std::string>>(
         [&](Executor& to, std::function<void(Result<std::vector<std::string>>)> give) {
-            scene::administer(*server_, *operations_, line,
+            scene::administer(server, *operations_, line,
                               [&to, give = std::move(give)](std::vector<std::string> lines) {
                                   to.post([give, lines = std::move(lines)] { give(lines); });
                               });
@@ -323,7 +329,7 @@ std::vector<std::string> SceneServer::administered() {
 std::string SceneServer::explanation(const std::string& id) {
     const auto answer =
         world_.ask<WhyAnswer>([&](Executor& to, std::function<void(Result<WhyAnswer>)> give) {
-            why(server_->shared(), to, {.id = id, .from = {}, .to = {}}, std::move(give));
+            why(up().shared(), to, {.id = id, .from = {}, .to = {}}, std::move(give));
         });
     return answer ? answer->sentence : answer.error().why();
 }
@@ -368,7 +374,7 @@ std::size_t SceneServer::rows(const std::string& log, const std::string& owner) 
 std::map<std::string, std::string> SceneServer::link(std::string_view local,
                                                      std::string_view remote) {
     std::map<std::string, std::string> told;
-    server_->home_of(remote).servers->each_pair([&](const RemotePair& pair) {
+    up().home_of(remote).servers->each_pair([&](const RemotePair& pair) {
         if (pair.local() != local || pair.remote() != remote) return;
         const PairReport report = pair.report();
         told = {{"state", report.state},
@@ -385,21 +391,21 @@ std::map<std::string, std::string> SceneServer::link(std::string_view local,
 }
 
 void SceneServer::close_link(std::string_view remote) {
-    (void)server_->home_of(remote).servers->close(remote);
+    (void)up().home_of(remote).servers->close(remote);
 }
 
 void SceneServer::retry_link(std::string_view remote) {
-    server_->home_of(remote).servers->each_pair([&](RemotePair& pair) {
+    up().home_of(remote).servers->each_pair([&](RemotePair& pair) {
         if (pair.remote() == remote) pair.retry();
     });
 }
 
 std::optional<std::int64_t> SceneServer::counted(std::string_view metric, std::string_view value) {
     std::vector<std::vector<std::int64_t>> shards;
-    for (unsigned i = 0; i < server_->shards().count(); ++i) {
-        shards.push_back(server_->part(i).hub->metrics.all());
+    for (unsigned i = 0; i < up().shards().count(); ++i) {
+        shards.push_back(up().part(i).hub->metrics.all());
     }
-    for (const MetricSample& sample : samples_of(server_->shared().features.metrics(), shards)) {
+    for (const MetricSample& sample : samples_of(up().shared().features.metrics(), shards)) {
         if (sample.metric->name == metric && sample.value == value) {
             return static_cast<std::int64_t>(sample.number);
         }

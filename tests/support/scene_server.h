@@ -126,6 +126,8 @@ public:
 private:
     [[nodiscard]] std::shared_ptr<const Config> configuration() const;
     void commit(Batch batch);
+    /// The running server; a step that needs it fails while it is down.
+    Server& up();
 
     SceneWorld& world_;
     SceneCertificates& certificates_;
