@@ -196,6 +196,7 @@ std::optional<Wish> read_wish(const IqRequest& request, StanzaError& error) {
 void update(Account& account, Wish wish, const IqReturn& back) {
     account.roster().change(
         [&account, wish = std::move(wish)](Batch& batch, AccountRoster::Change& change) -> Outcome {
+            change.others_follow = true;
             const Roster& roster = account.roster().items();
             const RosterItem* known = roster.find(wish.jid);
             RosterItem item = known != nullptr ? *known : RosterItem{};
@@ -240,6 +241,7 @@ void remove(Account& account, const Jid& contact, const IqReturn& back) {
     const auto before = std::make_shared<Before>();
     account.roster().change(
         [&account, contact, before](Batch& batch, AccountRoster::Change& change) -> Outcome {
+            change.others_follow = true;
             const RosterItem* known = account.roster().items().find(contact);
             if (known == nullptr || !known->listed) return Outcome::absent("no such contact");
             *before = {*known, account.presence_visible_to(contact)};

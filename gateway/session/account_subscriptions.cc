@@ -44,6 +44,7 @@ Outcome Subscriptions::plan_outbound(const PacketRef& packet, const Jid& contact
     const RosterItem* known = roster.find(contact);
     RosterItem item = known != nullptr ? *known : RosterItem{};
     item.jid = contact;
+    change.others_follow = true;
     step = send_subscription(item.state, packet->type());
     const bool adds =
         (step.state.pending_out || step.state.from || step.state.approved) && !item.listed;
@@ -166,6 +167,9 @@ Outcome Subscriptions::plan_inbound(const PacketRef& packet, Batch& batch, Chang
         return Outcome::policy("Too many requests are waiting for this contact.");
     }
     if (!plan_told(packet, batch, planned)) planned.answer = AccessAnswer::deny;
+    // Who was told politely is known once that is durable; the next request may count them.
+    change.others_follow =
+        planned.answer != AccessAnswer::polite && packet->type() != StanzaType::unsubscribe;
     change.before_push = [this, packet, forward = step.forward, answer = planned.answer] {
         if (answer == AccessAnswer::polite) account_.access().told(packet->from().bare_jid(), true);
         if (packet->type() == StanzaType::unsubscribe) {

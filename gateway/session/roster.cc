@@ -141,9 +141,12 @@ RosterItem Roster::plan(Batch& batch, std::string_view owner, RosterItem item, b
         item.version = version_ + 1;
         std::uint64_t floor = floor_;
         const bool begins = incarnation_ != next_incarnation_;
-        const auto tombstones = static_cast<std::size_t>(
-            std::ranges::count_if(items_, [](const auto& entry) { return entry.second.removed; }));
-        if (item.removed && tombstones >= tombstone_limit) {
+        const auto too_many_removed = [this] {
+            return std::ranges::count_if(items_, [](const auto& entry) {
+                       return entry.second.removed;
+                   }) >= static_cast<std::ptrdiff_t>(tombstone_limit);
+        };
+        if (item.removed && too_many_removed()) {
             floor = item.version;
             item.removed = false;
             for (const auto& [other, known] : items_) {
@@ -165,18 +168,19 @@ RosterItem Roster::plan(Batch& batch, std::string_view owner, RosterItem item, b
 }
 
 void Roster::apply(RosterItem item) {
+    const bool drops = drops_tombstones(item);
     if (item.version > version_) {
         version_ = item.version;
         if (incarnation_ != next_incarnation_) {
             before_ = std::exchange(incarnation_, next_incarnation_);
             first_ = version_;
         }
-        if (!item.listed && !item.removed) {
-            // plan() let the tombstones go.
-            const auto before = items_.size();
-            std::erase_if(items_, [](const auto& entry) { return entry.second.removed; });
-            if (items_.size() != before) floor_ = version_;
-        }
+    }
+    if (drops) {
+        // plan() let the tombstones go.
+        const auto before = items_.size();
+        std::erase_if(items_, [](const auto& entry) { return entry.second.removed; });
+        if (items_.size() != before) floor_ = version_;
     }
     const std::string key(item.jid.bare());
     const auto found = items_.find(key);
@@ -187,6 +191,43 @@ void Roster::apply(RosterItem item) {
     }
     listed_ += item.listed;
     items_.insert_or_assign(key, std::move(item));
+}
+
+// ---- changes that are planned together ----
+
+RosterTrial::RosterTrial(Roster& roster)
+    : roster_(roster),
+      version_(roster.version_),
+      first_(roster.first_),
+      incarnation_(roster.incarnation_),
+      before_(roster.before_) {}
+
+bool RosterTrial::apply(const RosterItem& item) {
+    if (roster_.drops_tombstones(item) || item.blank()) return false;
+    const RosterItem* known = roster_.find(item.jid);
+    replaced_.push_back(
+        {std::string(item.jid.bare()), known == nullptr ? std::nullopt : std::optional(*known)});
+    roster_.apply(item);
+    return true;
+}
+
+RosterTrial::~RosterTrial() {
+    if (replaced_.empty()) return;
+    for (auto last = replaced_.rbegin(); last != replaced_.rend(); ++last) {
+        const auto found = roster_.items_.find(last->key);
+        roster_.listed_ -= found->second.listed;
+        if (last->item) {
+            // In its place: somebody may be looking through the items.
+            roster_.listed_ += last->item->listed;
+            found->second = std::move(*last->item);
+        } else {
+            roster_.items_.erase(found);
+        }
+    }
+    roster_.version_ = version_;
+    roster_.first_ = first_;
+    roster_.incarnation_ = incarnation_;
+    roster_.before_ = before_;
 }
 
 void append_item(XmlBuilder& xml, const RosterItem& item) {

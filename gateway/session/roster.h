@@ -65,6 +65,13 @@ public:
     void apply(RosterItem item);
 
 private:
+    friend class RosterTrial;
+
+    /// Whether apply() lets the tombstones go for it, as plan() did.
+    [[nodiscard]] bool drops_tombstones(const RosterItem& item) const {
+        return item.version > version_ && !item.listed && !item.removed;
+    }
+
     std::map<std::string, RosterItem, std::less<>> items_;
     std::uint64_t version_ = 0;
     std::uint64_t floor_ = 0;  ///< older versions cannot be told what was removed
@@ -73,6 +80,30 @@ private:
     std::string before_;            ///< the random part of the versions before first_
     std::string next_incarnation_;  ///< that of the versions made since this roster was read
     std::size_t listed_ = 0;
+};
+
+/// Items that are applied only so that further changes can be planned on top of them: when it goes,
+/// the roster is what it was.
+class RosterTrial {
+public:
+    explicit RosterTrial(Roster& roster);
+    RosterTrial(const RosterTrial&) = delete;
+    RosterTrial& operator=(const RosterTrial&) = delete;
+    ~RosterTrial();
+
+    /// False: something goes with the item, and nothing can be planned on top of it.
+    bool apply(const RosterItem& item);
+
+private:
+    struct Before {
+        std::string key;
+        std::optional<RosterItem> item;
+    };
+
+    Roster& roster_;
+    const std::uint64_t version_, first_;
+    const std::string incarnation_, before_;
+    std::vector<Before> replaced_;
 };
 
 /// `<item …/>` as in a roster result or push (RFC 6121 §2.1.2).

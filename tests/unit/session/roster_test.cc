@@ -84,6 +84,39 @@ TEST_CASE("a roster restored from a backup does not know what came after the bac
     CHECK(restored.since(roster.version_text(2)) == 2U);
 }
 
+TEST_CASE("what is applied on trial is taken back") {
+    Roster roster;
+    std::vector<Batch> batches;
+    for (const char* jid : {"one@a.test", "two@a.test"}) change(roster, batches, jid);
+    const std::string version = roster.version_text(roster.version());
+    {
+        RosterTrial trial(roster);
+        Batch batch;
+        RosterItem renamed = listed("one@a.test");
+        renamed.name = "One";
+        CHECK(trial.apply(roster.plan(batch, "o", renamed, true)));
+        CHECK(trial.apply(roster.plan(batch, "o", listed("three@a.test"), true)));
+        RosterItem gone = listed("two@a.test");
+        gone.listed = false;
+        gone.removed = true;
+        CHECK(trial.apply(roster.plan(batch, "o", gone, true)));
+        renamed.name = "Again";
+        CHECK(trial.apply(roster.plan(batch, "o", renamed, true)));
+        CHECK(roster.version() == 6);
+        CHECK(roster.listed_count() == 2);
+        CHECK(roster.find(*Jid::parse("one@a.test"))->name == "Again");
+        // Nothing can be planned on top of an item of which nothing is kept.
+        RosterItem blank;
+        blank.jid = *Jid::parse("one@a.test");
+        CHECK_FALSE(trial.apply(blank));
+    }
+    CHECK(roster.version_text(roster.version()) == version);
+    CHECK(roster.listed_count() == 2);
+    CHECK(roster.items().size() == 2);
+    CHECK(roster.find(*Jid::parse("one@a.test"))->name.empty());
+    CHECK(roster.find(*Jid::parse("two@a.test"))->listed);
+}
+
 TEST_CASE("a row that cannot be read is passed over") {
     Roster roster;
     std::vector<Batch> batches;
