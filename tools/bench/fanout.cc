@@ -6,6 +6,8 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <deque>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -20,6 +22,10 @@
 
 namespace causeway::bench {
 namespace {
+
+/// Requests to subscribe that may wait for an answer at a time. A server need not keep thousands
+/// for one account, and says nothing of those that it does not keep.
+constexpr std::size_t requests_at_once = 200;
 
 constexpr std::string_view event_node = "http://jabber.org/protocol/tune";
 
@@ -71,12 +77,9 @@ public:
         pool_.client(0).send_stanza("<presence/>");
         for (std::size_t index = 1; index < pool_.size(); ++index) {
             pool_.client(index).send_stanza(available);
-            if (!subscribed_.contains(pool_.client(index).bare_jid())) {
-                pool_.client(index).send_stanza(
-                    fmt::format("<presence to='{}' type='subscribe'/>", presentity_jid_));
-                ++subscriptions_made_;
-            }
+            if (!subscribed_.contains(pool_.client(index).bare_jid())) to_ask_.push_back(index);
         }
+        for (std::size_t i = 0; i < requests_at_once; ++i) ask_next();
         // Who has seen the presentity once is subscribed and known to be available.
         if (Failure failure = pool_.run_while_progressing(
                 [this] { return sighted_.size() == subscribers_.size(); },
@@ -112,6 +115,15 @@ public:
     [[nodiscard]] const LatencyHistogram& last_local() const { return last_local_; }
 
 private:
+    /// The next subscriber that is none yet asks to be one.
+    void ask_next() {
+        if (to_ask_.empty()) return;
+        pool_.client(to_ask_.front())
+            .send_stanza(fmt::format("<presence to='{}' type='subscribe'/>", presentity_jid_));
+        to_ask_.pop_front();
+        ++subscriptions_made_;
+    }
+
     [[nodiscard]] bool events() const { return options_.scenario == Scenario::events; }
     [[nodiscard]] std::size_t locals() const { return subscribers_.size() - options_.remote; }
 
@@ -120,13 +132,18 @@ private:
         if (options_.groups == 0) {
             return {};
         }
+        std::size_t wanted = 0;
         for (std::size_t index = 1; index < pool_.size(); ++index) {
+            const std::string name = fmt::format("group{}", index % options_.groups);
+            const auto known = groups_.find(pool_.client(index).bare_jid());
+            if (known != groups_.end() && known->second == name) continue;
+            ++wanted;
             pool_.client(0).send_stanza(
                 fmt::format("<iq type='set' id='group'><query xmlns='jabber:iq:roster'><item "
-                            "jid='{}'><group>group{}</group></item></query></iq>",
-                            pool_.client(index).bare_jid(), index % options_.groups));
+                            "jid='{}'><group>{}</group></item></query></iq>",
+                            pool_.client(index).bare_jid(), name));
         }
-        return pool_.run_while_progressing([this] { return grouped_ == subscribers_.size(); },
+        return pool_.run_while_progressing([this, wanted] { return grouped_ == wanted; },
                                            [this] { return grouped_; }, "the groups of the roster");
     }
 
@@ -185,8 +202,15 @@ private:
         for_each_tag(stanza, "item", [&](std::string_view item) {
             const std::string_view state = attribute_of(item, "subscription");
             const std::string_view jid = attribute_of(item, "jid");
-            if ((state == "from" || state == "both") && ours.contains(jid)) {
-                subscribed_.emplace(jid);
+            if ((state != "from" && state != "both") || !ours.contains(jid)) {
+                return;
+            }
+            subscribed_.emplace(jid);
+            // The tag stands in the stanza, and its group behind it.
+            const auto behind =
+                stanza.substr(static_cast<std::size_t>(item.data() - stanza.data()) + item.size());
+            if (is_named(behind, "group")) {
+                groups_.emplace(jid, text_of(behind, "group"));
             }
         });
         roster_known_ = true;
@@ -194,7 +218,7 @@ private:
 
     void take_presence(Client& client, std::string_view stanza) {
         if (attribute_of(stanza, "type") == "subscribed") {
-            subscribed_.insert(client.bare_jid());
+            if (subscribed_.insert(client.bare_jid()).second) ask_next();
             return;
         }
         const std::string_view from = attribute_of(stanza, "from");
@@ -265,8 +289,10 @@ private:
     std::string presentity_jid_;
     std::vector<std::uint64_t> subscribers_;  // changes that each has seen
     std::set<std::string, std::less<>> subscribed_;
+    std::map<std::string, std::string, std::less<>> groups_;  // of subscribers in the roster
     std::set<std::size_t> sighted_;  // subscribers that have seen the presentity available
     bool roster_known_ = false;
+    std::deque<std::size_t> to_ask_;  // clients that are not subscribed yet, and have not asked
     unsigned subscriptions_made_ = 0;
     std::uint64_t sent_ = 0;
     std::uint64_t target_ = 0;
