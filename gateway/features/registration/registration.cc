@@ -22,6 +22,7 @@
 #include "gateway/sasl/scram_keys.h"
 #include "gateway/session/account_store.h"
 #include "gateway/session/accounts.h"
+#include "gateway/session/domain_access.h"
 #include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
 
@@ -101,8 +102,15 @@ StanzaError not_yours() {
 
 void get(const IqRequest& request) {
     const IqReturn back(request);
-    if (account_of(request) == nullptr) {
+    const Account* const account = account_of(request);
+    if (account == nullptr) {
         back.error(not_yours());
+        return;
+    }
+    // Its password is nobody's to know or to change: it is offered no form.
+    if (is_anonymous_account(request.hub, account->jid())) {
+        back.error({.condition = StanzaCondition::not_allowed,
+                    .text = "Nothing is registered for a client without an account."});
         return;
     }
     back.result(XmlBuilder()
