@@ -52,6 +52,7 @@ void back_up(const CommandRequest& request) {
                       json::object result;
                       result.emplace("file", file);
                       result.emplace("bytes", backup->bytes);
+                      result.emplace("damage", backup->damage);
                       reply(json::value(std::move(result)));
                   });
 }
@@ -134,7 +135,10 @@ constexpr std::array commands{
             .mutates = true,
             .run = back_up,
             .view = {.sentence = "{file} holds the store as it was when the backup began: "
-                                 "{bytes:bytes}"}},
+                                 "{bytes:bytes}[. The store is damaged, and so is this copy "
+                                 "({damage}): keep it beside the one before, and see causewayctl "
+                                 "store check]",
+                     .fault = "damage"}},
     Command{.name = "store.check",
             .doc = "reads all of the store: damage, what belongs to nobody, sizes",
             .run = check,

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "gateway/store/sqlite_database.h"
+#include "gateway/store/sqlite_inspect.h"
 #include "gateway/store/store.h"
 
 namespace causeway {
@@ -135,13 +136,26 @@ Outcome copy(SqliteDatabase& source, SqliteDatabase& destination, const PartialF
 
 /// In the copy, which has no log. What goes wrong leaves no file, so nothing has to be undone in
 /// it.
-Outcome leave_out_what_passes(const std::string& path, const StoreLimits& limits) {
-    auto copied = SqliteDatabase::open(path, SqliteDatabase::Access::write, limits);
-    if (!copied) return copied.error();
-    return copied->execute(
+Outcome leave_out_what_passes(SqliteDatabase& copied) {
+    return copied.execute(
         fmt::format("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
                     " DELETE FROM maps WHERE store = (SELECT id FROM stores WHERE name = '{}')",
                     Store::of_the_moment));
+}
+
+/// What is wrong with the copy, as with the store. A damaged one stays as it is: it may be the best
+/// that there is, and a change could spoil more of it.
+Result<std::string> finish(const std::string& path, const StoreLimits& limits,
+                           SqliteJobContext& context) {
+    auto copied = SqliteDatabase::open(path, SqliteDatabase::Access::write, limits);
+    if (!copied) {
+        if (copied.error().cause() != Cause::refused) return copied.error();
+        return copied.error().why();
+    }
+    auto damage = find_damage(*copied, context);
+    if (!damage || !damage->empty()) return damage;
+    if (Outcome left = leave_out_what_passes(*copied); !left) return left;
+    return damage;
 }
 
 }  // namespace
@@ -168,9 +182,10 @@ Result<StoreBackup> back_up_sqlite(const std::string& from, const std::string& t
         if (!outcome) return outcome;
     }
     if (!file.has_no_log()) return Outcome::retry("the backup cannot be written: " + reason());
-    if (Outcome left = leave_out_what_passes(file.name(), limits); !left) return left;
+    auto damage = finish(file.name(), limits, context);
+    if (!damage) return damage.error();
     if (Outcome named = file.give_name(); !named) return named;
-    return StoreBackup{bytes};
+    return StoreBackup{bytes, std::move(*damage)};
 }
 
 }  // namespace causeway

@@ -208,6 +208,20 @@ private:
 
 }  // namespace
 
+Result<std::string> find_damage(SqliteDatabase& database, SqliteJobContext& context) {
+    database.ask_meanwhile([&context] { return !context.cancelled(); });
+    Result<SqliteStatement> look = database.prepare("PRAGMA quick_check(1)");
+    const bool answered = look.ok() && look->step() == Step::row;
+    if (context.cancelled()) return SqliteJobContext::cancellation();
+    if (answered) {
+        const std::string_view found = look->bytes(0);
+        return found == "ok" ? std::string() : in_one_line(found);
+    }
+    Outcome failed = look.ok() ? database.failure("the file cannot be looked at") : look.error();
+    if (failed.cause() != Cause::refused) return failed;
+    return failed.why();  // it is so damaged that SQLite does not even look
+}
+
 Result<StoreReport> inspect_sqlite(const std::string& path, const StoreCheck& what,
                                    const StoreLimits& limits, SqliteJobContext& context) {
     auto database = SqliteDatabase::open(path, SqliteDatabase::Access::read_only, limits);

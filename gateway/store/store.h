@@ -218,7 +218,8 @@ public:
 
     /// Copies all that is committed when it begins into the new file `path`, absolute and of the
     /// server's machine, which any start can use as its store. Everybody goes on reading and
-    /// writing meanwhile. Failures: refused (something stands there, no permission, no room, a
+    /// writing meanwhile. The copy is looked at for damage: a damaged store is copied all the same,
+    /// and the answer says so. Failures: refused (something stands there, no permission, no room, a
     /// store that cannot), malformed (no absolute path), retry (another job runs, cancelled, a disk
     /// that fails); after each of them nothing of it is left.
     virtual void backup(std::string path, Executor& home, StoreJob job,

@@ -26,6 +26,8 @@ struct StoreJob {
 
 struct StoreBackup {
     std::uint64_t bytes = 0;
+    /// What is wrong with the file of the store, and so with the copy; empty: nothing was found.
+    std::string damage = {};
 };
 
 /// What a check is to know of the names in the store.

@@ -17,18 +17,11 @@ struct StoreCommands : OperationsFixture {
     TemporaryFolder folder;
     ManualExecutor home;
     std::unique_ptr<Store> file_store = std::move(*open_sqlite(folder.file("a.db")));
-    Shared shared{server->shared().clock,
-                  server->shared().shards,
-                  *file_store,
-                  server->shared().workers,
-                  server->shared().features,
-                  server->shared().ids,
-                  server->shared().lifetimes,
-                  server->shared().archive_mark,
-                  {},
-                  server->shared().secret,
-                  server->shared().hubs,
-                  server->shared().started};
+    Shared shared{
+        server->shared().clock,     server->shared().shards,       *file_store,
+        server->shared().workers,   server->shared().features,     server->shared().ids,
+        server->shared().lifetimes, server->shared().archive_mark, {},
+        server->shared().secret,    server->shared().hubs,         server->shared().started};
     control::CommandTable table{control::CommandHost{*operations, &shared, &home}};
 
     StoreCommands() { REQUIRE(control::add_engine_commands(table).ok()); }
@@ -82,6 +75,7 @@ TEST_CASE_FIXTURE(StoreCommands, "backup: the file is named and measured, or the
     REQUIRE(made.ok());
     CHECK(made->at("file") == json::string_view(file));
     CHECK(made->at("bytes").to_number<std::uint64_t>() == std::filesystem::file_size(file));
+    CHECK(made->at("damage") == "");
     const auto again = answer("backup", R"({"file":")" + file + R"("})");
     REQUIRE(!again.ok());
     CHECK(again.error().why().find("replaces nothing") != std::string::npos);

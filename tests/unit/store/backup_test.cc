@@ -175,6 +175,35 @@ TEST_CASE("backup: what others count on at the moment is left out") {
     CHECK(caller.map_list("s", "a")->size() == 1);
 }
 
+TEST_CASE("backup: a damaged store is copied, and said to be damaged") {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("a.db");
+    {
+        const auto store = open(path);
+        Caller caller(*store);
+        Batch batch;
+        for (std::uint64_t id = 1; id <= 2000; ++id) batch.archive_append("a", archived(id, "b"));
+        REQUIRE(caller.commit(std::move(batch)).ok());
+        const auto sound = caller.backup(folder.file("sound"));
+        REQUIRE(sound.ok());
+        CHECK(sound->damage.empty());
+    }
+    {
+        // Somewhere among the last pages, which are those of the archive.
+        std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+        const auto size = static_cast<std::streamoff>(std::filesystem::file_size(path));
+        file.seekp(size - 6 * 4096);
+        file << std::string(std::size_t{3} * 4096, '\x55');
+    }
+    const auto store = open(path);
+    Caller caller(*store);
+    const auto made = caller.backup(folder.file("damaged"));
+    REQUIRE_MESSAGE(made.ok(), (made.ok() ? "" : made.error().why()));
+    CHECK_FALSE(made->damage.empty());
+    CHECK(made->damage.find('\n') == std::string::npos);
+    CHECK(std::filesystem::file_size(folder.file("damaged")) == made->bytes);
+}
+
 TEST_CASE("backup: it tells how far it is, and ends early when it is told to") {
     const TemporaryFolder folder;
     const auto store = open(folder.file("a.db"));
