@@ -38,6 +38,18 @@ void evict(Hub& hub, std::string_view bare, std::string_view text) {
         user->sessions().evict_all(stream_error::not_authorized, text);
 }
 
+/// The account was disabled or enabled: its owner's sessions end, and presence that somebody
+/// published in its name is shown as long as it is enabled, whether it was in use or not.
+void take_up(Hub& hub, const std::string& bare, bool disabled) {
+    hub.accounts->forget(bare);
+    if (disabled) evict(hub, bare, "the account was disabled");
+    Account& account = hub.accounts->get(bare);
+    account.when_loaded([&account](const Outcome& loaded) {
+        if (!loaded || account.access().state().published.empty()) return;
+        account.presence().published_changed();
+    });
+}
+
 /// An account and everything kept for it go: it may log in no more, its sessions end, its contacts
 /// hear of it (RFC 6121 §3.2, §3.3), then its data goes in one piece, and last what came meanwhile.
 /// If something fails on the way the account stays, disabled, and may be removed again.
@@ -82,6 +94,7 @@ private:
             return;
         }
         user.sessions().evict_all(stream_error::not_authorized, "the account was removed");
+        user.presence().end_published();
         for (const auto& [key, item] : user.roster().items().items()) {
             if (item.state.from || item.state.pending_in) tell(item.jid, StanzaType::unsubscribed);
             if (item.state.to || item.state.pending_out) tell(item.jid, StanzaType::unsubscribe);
@@ -261,21 +274,20 @@ void ServerOperations::set_user_disabled(std::string jid, bool disabled, Done do
         } else {
             batch.map_erase(account_store::store_name, bare, account_store::disabled_key);
         }
-        server_.shared().store.commit(
-            std::move(batch), home_, [this, bare, disabled, leave](const Outcome& outcome) {
-                if (!outcome) {
-                    leave(outcome);
-                    return;
-                }
-                ask<bool>(
-                    server_.home_of(bare), home_,
-                    [bare, disabled](Server::Part& part) {
-                        part.hub->accounts->forget(bare);
-                        if (disabled) evict(*part.hub, bare, "the account was disabled");
-                        return true;
-                    },
-                    [leave](bool) { leave({}); });
-            });
+        server_.shared().store.commit(std::move(batch), home_,
+                                      [this, bare, disabled, leave](const Outcome& outcome) {
+                                          if (!outcome) {
+                                              leave(outcome);
+                                              return;
+                                          }
+                                          ask<bool>(
+                                              server_.home_of(bare), home_,
+                                              [bare, disabled](Server::Part& part) {
+                                                  take_up(*part.hub, bare, disabled);
+                                                  return true;
+                                              },
+                                              [leave](bool) { leave({}); });
+                                      });
     };
     locks_.enter(bare,
                  [this, account = *account, leave, commit] { if_account(account, leave, commit); });

@@ -80,6 +80,8 @@ public:
         const State known = loaded() ? state_ : before_;
         return known == State::active || known == State::disabled;
     }
+    /// It is there, and its owner may not log in. Only once it is loaded, as exists().
+    [[nodiscard]] bool disabled() const { return (loaded() ? state_ : before_) == State::disabled; }
     /// What the store has of it is known.
     [[nodiscard]] bool loaded() const { return state_ >= State::absent; }
     /// Known to be removed or disabled: nobody may log in.

@@ -101,6 +101,9 @@ AccessAsker AccountAccess::asker(const Jid& who) const {
 AccessDecision AccountAccess::decide(const Jid& who, AccessAct act) const {
     using Source = AccessDecision::Source;
     if (who.bare() == account_.jid().bare()) return {AccessAnswer::allow, Source::owner};
+    // What an owner lets others do in his name rests while he may do nothing himself.
+    const bool in_his_name = act == AccessAct::read_archive || act == AccessAct::publish;
+    if (in_his_name && account_.disabled()) return {AccessAnswer::deny, Source::disabled};
     const bool own_domain = !who.has_local() && who.domain() == account_.jid().domain();
     if (act == AccessAct::write && own_domain) return {AccessAnswer::allow, Source::standard};
     return by_lists(asker(who), act);
@@ -257,6 +260,7 @@ void AccountAccess::change(Edit edit, Done done) {
 const PublishedPresence& AccountAccess::published() const {
     static const PublishedPresence nothing;
     const PublishedPresence& all = state().published;
+    if (account_.disabled()) return nothing;
     if (all.by.empty()) return all;
     const auto by = Jid::parse(all.by);
     return by && decide(*by, AccessAct::publish).allowed() ? all : nothing;

@@ -22,7 +22,14 @@ class Account;
 
 /// An answer, and where it comes from.
 struct AccessDecision {
-    enum class Source : unsigned char { standard, owner, domain_rule, blocked, account_rule };
+    enum class Source : unsigned char {
+        standard,
+        owner,
+        disabled,  ///< nobody acts for an account whose owner may not
+        blocked,
+        domain_rule,
+        account_rule
+    };
     AccessAnswer answer = AccessAnswer::deny;
     Source source = Source::standard;
     const AccessRule* rule = nullptr;  ///< of a rule, in its list
@@ -92,7 +99,7 @@ public:
     /// Changes what is stored, behind the changes of the roster that came before it. `done` hears
     /// the outcome once it is durable, and contacts have been shown what they see now.
     void change(Edit edit, Done done);
-    /// What was published, while whoever published it may.
+    /// What was published, while whoever published it may, and the account is not disabled.
     [[nodiscard]] const PublishedPresence& published() const;
     /// What everybody who is shown something is shown now.
     [[nodiscard]] std::vector<Shown> shown() const;

@@ -48,6 +48,8 @@ public:
     void send_unavailable(const Jid& to);
     /// Presence was published in the account's name, or withdrawn (AccessState::published).
     void published_changed();
+    /// The account goes away for good: what was published in its name goes with it.
+    void end_published();
     /// Everybody who is shown something: subscribers, and who got directed presence.
     [[nodiscard]] std::vector<Jid> watchers() const;
     /// The access rules changed; `before` is what the watchers were shown until now.

@@ -30,4 +30,9 @@ void AccountPresence::published_changed() {
                                   : unavailable(account_.jid().with_resource(published_resource)));
 }
 
+void AccountPresence::end_published() {
+    if (account_.access().state().published.empty()) return;
+    broadcast(unavailable(account_.jid().with_resource(published_resource)));
+}
+
 }  // namespace causeway

@@ -206,6 +206,7 @@ Explained explain(const Account& account, const Jid& who, AccessAct act) {
                                        : std::string(name_of(decision.answer));
     switch (decision.source) {
         case Source::owner: all.sentence = "it is the account itself"; break;
+        case Source::disabled: all.sentence = "the account is disabled"; break;
         case Source::blocked: all.sentence = "it is blocked"; break;
         case Source::standard: all.sentence = "no rule names it"; break;
         case Source::account_rule:

@@ -36,6 +36,8 @@ Access by_model(const Account& account, const Node& node, const Jid& who, Act ac
 
 Access may(const Account& account, const Node& node, const Jid& who, Act act) {
     if (who.bare() == account.jid().bare()) return Access::granted;
+    // Nobody acts for an account whose owner may not.
+    if (account.disabled() && (act == Act::publish || act == Act::own)) return Access::forbidden;
     // Events are shown like presence: who is shown nothing of that hears of none, and reads what
     // anybody may read.
     const bool reads = act == Act::retrieve || act == Act::subscribe;
