@@ -1,6 +1,7 @@
 // What a domain offers, and what one of its accounts takes part in: presence, messages, or both
 // (RFC 2779 §2.1: each works where the other is not offered). Without presence, a bound session
-// takes messages at once, and nobody can subscribe. Without messages, nobody can send any.
+// takes messages at once, and nobody can subscribe. Without messages, nobody can send any. Personal
+// events (XEP-0163) go with presence: where there is none, contacts are told of none.
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -91,8 +92,35 @@ StanzaError not_offered() {
     return {.condition = StanzaCondition::service_unavailable, .text = {}};
 }
 
+/// Nothing but a notification of a publish-subscribe service, with what servers say beside it.
+bool is_event(const Packet& message) {
+    constexpr std::array said_beside{ns::hints, ns::delay, ns::stanza_ids,
+                                     std::string_view("http://jabber.org/protocol/shim"),
+                                     std::string_view("http://jabber.org/protocol/address")};
+    bool event = false, more = false;
+    const Outcome read = Packet::visit_bytes(message.bytes(), [&](const Stanza& stanza) {
+        for (const Element* child = stanza.element.first_element(); child != nullptr;
+             child = child->next_element()) {
+            const bool beside = std::ranges::find(said_beside, child->ns) != said_beside.end();
+            (child->is(ns::pubsub_event, "event") ? event : more) |= !beside;
+        }
+    });
+    return read && event && !more;
+}
+
+/// What somebody publishes for those who see his presence is part of that (XEP-0163 §1), and comes
+/// in the name of his account, not of a client: an account that takes part in presence alone gets
+/// the events of its contacts, and its own.
+bool belongs_to_presence(const AtAccount& at) {
+    const Jid& from = at.packet->from();
+    if (!of_account(at.account).presence || from.has_resource()) return false;
+    const RosterItem* item = at.account.roster().items().find(from);
+    const bool sees = from == at.account.jid() || (item != nullptr && item->state.to);
+    return sees && is_event(*at.packet);
+}
+
 Verdict refuse_message(AtAccount& at) {
-    if (of_account(at.account).messages) return Verdict::next;
+    if (of_account(at.account).messages || belongs_to_presence(at)) return Verdict::next;
     // An error answers what the account itself sent.
     return at.packet->type() == StanzaType::error ? Verdict::next : at.refuse(not_offered());
 }

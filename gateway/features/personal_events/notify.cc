@@ -134,8 +134,10 @@ Moment notify(AccountNodes& nodes, const std::string& name, const Node& node,
     const std::vector<Jid> subscribers = subscribers_of(account, node);
     Audience audience(hub);
     if (!subscribed_as_bare(subscribers, account.jid())) audience.add(account.jid());
+    // Contacts from a time when it took part in presence hear as little of events.
+    const bool shown = account.takes_part();
     for (const auto& [key, item] : account.roster().items().items()) {
-        if (item.state.from && !subscribed_as_bare(subscribers, item.jid) &&
+        if (shown && item.state.from && !subscribed_as_bare(subscribers, item.jid) &&
             may(account, node, item.jid, Act::hear) == Access::granted) {
             audience.add(item.jid);
         }
@@ -237,7 +239,9 @@ bool is_wanted(const Account& account, const std::string& name, const Node& node
 void send_last_items_here(Account& account, const Jid& to, const Interests& wanted,
                           const Interests* known, Moment since) {
     const AccountNodes* nodes = AccountNodes::of(account);
+    const bool own = to.bare() == account.jid().bare();
     if (nodes == nullptr || !account.presence_visible_to(to)) return;
+    if (!own && !account.takes_part()) return;
     std::vector<std::string> names;
     for (const auto& [name, node] : nodes->all()) {
         if (is_wanted(account, name, node, to, wanted, known, since)) names.push_back(name);
