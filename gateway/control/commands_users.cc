@@ -117,6 +117,7 @@ constexpr std::array user_sheet{
     Field{"sessions", "{sessions:count}"},
     Field{"contacts", "{contacts:count}"},
     Field{"offline", "{offline_stanzas:count} stanzas;{offline_bytes:bytes}"},
+    Field{.title = "{title}", .text = "{text}", .each = "facts"},
 };
 constexpr std::array session_row{
     Field{"JID", "{jid}"},

@@ -101,6 +101,12 @@ struct UserRow {
     UnixMillis created = 0;  ///< 0: not known
 };
 
+/// What a feature says of an account, such as "takes part in": "messages, by its own profile".
+struct UserFact {
+    std::string title;
+    std::string text;
+};
+
 struct UserDetail {
     UserRow user;
     std::vector<std::string> mechanisms;  ///< whose keys are stored, such as "SCRAM-SHA-256"
@@ -109,6 +115,7 @@ struct UserDetail {
     std::uint64_t contacts = 0;
     std::uint64_t offline_stanzas = 0;
     std::uint64_t offline_bytes = 0;
+    std::vector<UserFact> facts;
 };
 
 // ---- sessions ----

@@ -108,6 +108,11 @@ json::object to_json(const UserDetail& user) {
     object.emplace("contacts", user.contacts);
     object.emplace("offline_stanzas", user.offline_stanzas);
     object.emplace("offline_bytes", user.offline_bytes);
+    json::array facts;
+    for (const UserFact& fact : user.facts) {
+        facts.emplace_back(json::object{{"title", utf8(fact.title)}, {"text", utf8(fact.text)}});
+    }
+    object.emplace("facts", std::move(facts));
     return object;
 }
 

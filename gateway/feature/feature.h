@@ -69,6 +69,9 @@ struct OwnedStore {
 struct AccountData {
     std::string_view store;
     void (*load)(Account& account, const std::vector<MapEntry>& entries) = nullptr;
+    /// What `causewayctl user show` says of it once it is loaded, in a line of that title.
+    std::string_view title = {};
+    std::string (*tell)(const Account& account) = nullptr;  ///< nullptr: nothing
 };
 
 /// What of a session's state is kept with its stream, so that it is there again when the session

@@ -212,6 +212,23 @@ void tell_of_domain(const DiscoQuery& query, DiscoInfo& info) {
 
 // ---- the control socket ----
 
+std::string words_of(const Profile& profile) {
+    if (!profile.presence) return profile.messages ? "messages" : "nothing";
+    return profile.messages ? "presence and messages" : "presence";
+}
+
+/// What it takes part in, and which profile bounds that: its domain's, its own, or both.
+std::string tell_profile(const Account& account) {
+    const Profile offered = of_domain(account.hub(), account.jid().domain());
+    std::string why;
+    if (offered != Profile{}) why = "its domain offers " + words_of(offered);
+    if (const Own* own = account.slots.get(own_slot)) {
+        why += (why.empty() ? "" : ", ") + ("its own profile is " + words_of(own->profile));
+    }
+    const std::string all = words_of(of_account(account));
+    return why.empty() ? all : all + " (" + why + ")";
+}
+
 using control::CommandRequest;
 using control::Field;
 using control::Param;
@@ -305,7 +322,8 @@ constexpr std::array life{LifeHook{LifeEvent::account_loaded, settle_presence},
 constexpr std::array sources{DiscoSource{.of = DiscoSource::Of::account, .info = tell_of_account},
                              DiscoSource{.of = DiscoSource::Of::server, .info = tell_of_domain}};
 constexpr std::array stores{OwnedStore{store_name, OwnedStore::Shape::map}};
-constexpr std::array account_data{AccountData{store_name, load}};
+constexpr std::array account_data{
+    AccountData{.store = store_name, .load = load, .title = "takes part in", .tell = tell_profile}};
 
 }  // namespace
 

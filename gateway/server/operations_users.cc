@@ -161,6 +161,27 @@ std::vector<UserRow> rows_of(const std::vector<MapEntry>& entries) {
     return rows;
 }
 
+/// What its home shard knows of an account, and what features say of it, once it is loaded.
+void look_at(Hub& hub, Executor& home, UserDetail detail, std::function<void(UserDetail)> then,
+             Answer<UserDetail> answer) {
+    hub.shard.post([&hub, &home, detail = std::move(detail), then = std::move(then),
+                    answer = std::move(answer)] {
+        Account& account = hub.accounts->get(detail.user.jid);
+        account.when_loaded([&account, &home, detail, then, answer](const Outcome& loaded) mutable {
+            if (!loaded) {
+                home.post([answer, loaded] { answer(loaded); });
+                return;
+            }
+            detail.sessions = account.sessions().size();
+            for (const AccountData& data : account.hub().shared.features.account_data()) {
+                if (data.tell == nullptr) continue;
+                detail.facts.push_back({std::string(data.title), data.tell(account)});
+            }
+            home.post([then, detail] { then(detail); });
+        });
+    });
+}
+
 /// Counts the stored messages of an account, page by page.
 void count_offline(Server& server, Executor& home, UserDetail detail, std::uint64_t after,
                    Answer<UserDetail> answer) {
@@ -368,16 +389,7 @@ void ServerOperations::show_user(std::string jid, Answer<UserDetail> answer) {
                 const std::uint64_t iterations = (*found)->credentials.of(hash).iterations;
                 detail.iterations = std::max(detail.iterations, iterations);
             }
-            ask<std::size_t>(
-                server_.home_of(bare), home_,
-                [bare](Server::Part& part) {
-                    const Account* user = part.hub->accounts->find(bare);
-                    return user == nullptr ? std::size_t{0} : user->sessions().size();
-                },
-                [detail, with_roster](std::size_t sessions) mutable {
-                    detail.sessions = sessions;
-                    with_roster(std::move(detail));
-                });
+            look_at(*server_.home_of(bare).hub, home_, std::move(detail), with_roster, answer);
         });
 }
 

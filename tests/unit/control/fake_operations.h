@@ -120,6 +120,7 @@ public:
         user.mechanisms = {"SCRAM-SHA-1", "SCRAM-SHA-256"};
         user.iterations = found->second.iterations;
         user.offline_bytes = 2'048;
+        user.facts = {{"takes part in", "presence (its own profile is presence)"}};
         later([answer = std::move(answer), user] { answer(user); });
     }
     void set_user_disabled(std::string jid, bool disabled, Done done) override {

@@ -121,7 +121,9 @@ TEST_CASE("one thing is a sheet, and one JSON object") {
                    "xmpp.b.test:5269 STARTTLS, priority 5, weight 10, 127.0.2.1, ::1: "
                    "refused\n"));
     CHECK(contains(run(fixture, {"user", "show", "juliet@a.test"}).out,
-                   "offline:   0 stanzas, 2.0 kB"));
+                   "offline:        0 stanzas, 2.0 kB"));
+    CHECK(contains(run(fixture, {"user", "show", "juliet@a.test"}).out,
+                   "takes part in:  presence (its own profile is presence)\n"));
 }
 
 TEST_CASE("changes are done and said") {
