@@ -53,6 +53,9 @@ struct IqHandler {
     IqAudience audience = IqAudience::anyone;  ///< of IqTarget::account
     /// The error for a sender that is not of the audience, and for an account that does not exist.
     StanzaCondition refusal = StanzaCondition::service_unavailable;
+    /// Of IqTarget::own: all it does is a change of the roster, which has its own order
+    /// (AccountRoster::change). It need not wait for those before it, and is stored with them.
+    bool changes_roster = false;
 };
 
 /// A store that a feature keeps. By this list the engine removes an account's data with the

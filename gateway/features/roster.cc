@@ -283,7 +283,12 @@ void offer(Negotiation&, std::string& out) {
 
 constexpr std::array handlers{
     IqHandler{StanzaType::get, ns::roster, "query", IqTarget::own, get},
-    IqHandler{StanzaType::set, ns::roster, "query", IqTarget::own, set},
+    IqHandler{.type = StanzaType::set,
+              .ns = ns::roster,
+              .name = "query",
+              .target = IqTarget::own,
+              .handle = set,
+              .changes_roster = true},
 };
 constexpr std::array stream_features{
     StreamFeature{.side = StreamSide::client, .needs = stream_bits::authenticated, .offer = offer},

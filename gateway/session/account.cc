@@ -328,7 +328,8 @@ void Account::receive_iq(const PacketRef& packet, AcknowledgementTicket ticket) 
 }
 
 void Account::own_iq(Stanza& stanza, Resource& session) {
-    if (at_rest()) {
+    const IqHandler* handler = at_rest() ? nullptr : handler_of(stanza, true);
+    if (at_rest() || (loaded() && handler != nullptr && handler->changes_roster)) {
         answer_iq(stanza, &session);
         return;
     }
@@ -351,18 +352,19 @@ void Account::answer_iq(const PacketRef& packet, Resource* session) {
     if (!visited) refuse(packet, {});
 }
 
+const IqHandler* Account::handler_of(const Stanza& stanza, bool own) const {
+    const Element* payload = stanza.payload();
+    if (payload == nullptr) return nullptr;
+    const FeatureRegistry& features = hub_.shared.features;
+    const IqHandler* handler = nullptr;
+    if (own) handler = features.find_iq(stanza.type, IqTarget::own, payload->ns, payload->name);
+    if (handler != nullptr) return handler;
+    return features.find_iq(stanza.type, IqTarget::account, payload->ns, payload->name);
+}
+
 void Account::answer_iq(Stanza& stanza, Resource* session) {
     Element* payload = stanza.payload();
-    const IqHandler* handler = nullptr;
-    if (payload != nullptr) {
-        const FeatureRegistry& features = hub_.shared.features;
-        if (session != nullptr) {
-            handler = features.find_iq(stanza.type, IqTarget::own, payload->ns, payload->name);
-        }
-        if (handler == nullptr) {
-            handler = features.find_iq(stanza.type, IqTarget::account, payload->ns, payload->name);
-        }
-    }
+    const IqHandler* handler = handler_of(stanza, session != nullptr);
     if (handler == nullptr) {
         refuse(Packet::from_stanza(stanza), {});
         return;

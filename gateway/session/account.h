@@ -139,6 +139,7 @@ private:
     void receive_presence(const PacketRef& packet, AcknowledgementTicket ticket);
     void take_message(PacketRef packet, AcknowledgementTicket ticket);
     void receive_iq(const PacketRef& packet, AcknowledgementTicket ticket);
+    [[nodiscard]] const IqHandler* handler_of(const Stanza& stanza, bool own) const;
     void answer_iq(Stanza& stanza, Resource* session);
     void answer_iq(const PacketRef& packet, Resource* session);
     void refuse(const PacketRef& packet, AcknowledgementTicket ticket);
