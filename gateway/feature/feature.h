@@ -33,6 +33,7 @@ enum class IqTarget : unsigned char {
 enum class IqAudience : unsigned char {
     anyone,
     presence_subscribers,  ///< the account itself, and contacts that may see its presence
+    handler_decides,  ///< the handler is asked in any case, for an account that is not there too
 };
 
 /// An iq get or set that a handler is to answer, once, now or later (see IqReturn).

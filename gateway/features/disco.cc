@@ -3,6 +3,7 @@
 
 #include "gateway/features/anonymous.h"
 #include "gateway/route/router.h"
+#include "gateway/session/account.h"
 #include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
 
@@ -56,7 +57,19 @@ void answer_items(const IqRequest& request, DiscoSource::Of of) {
 void server_info(const IqRequest& request) { answer_info(request, DiscoSource::Of::server); }
 void server_items(const IqRequest& request) { answer_items(request, DiscoSource::Of::server); }
 void account_info(const IqRequest& request) { answer_info(request, DiscoSource::Of::account); }
-void account_items(const IqRequest& request) { answer_items(request, DiscoSource::Of::account); }
+
+/// XEP-0030 §8: those that may not know of an account are told of nothing there, with or without a
+/// node, and so is everybody where there is no account.
+void account_items(const IqRequest& request) {
+    const Account& account = *request.account;
+    if (account.exists() && account.may_be_asked_by(request.stanza.from)) {
+        answer_items(request, DiscoSource::Of::account);
+        return;
+    }
+    XmlBuilder xml;
+    xml.open("query", ns::disco_items).attribute_if("node", request.payload.attribute("node"));
+    IqReturn(request).result(xml.take());
+}
 
 void server_identity(const DiscoQuery& query, DiscoInfo& info) {
     if (!query.node.empty()) return;
@@ -79,7 +92,7 @@ constexpr std::array handlers{
     IqHandler{StanzaType::get, ns::disco_info, "query", IqTarget::account, account_info,
               IqAudience::presence_subscribers},
     IqHandler{StanzaType::get, ns::disco_items, "query", IqTarget::account, account_items,
-              IqAudience::presence_subscribers},
+              IqAudience::handler_decides},
 };
 constexpr std::array disco_features{ns::disco_info, ns::disco_items};
 constexpr std::array sources{

@@ -371,7 +371,7 @@ void Account::answer_iq(Stanza& stanza, Resource* session) {
     }
     // An account that does not exist is refused in the same words.
     const bool audience = handler->audience == IqAudience::anyone || may_be_asked_by(stanza.from);
-    if (exists() && audience) {
+    if (handler->audience == IqAudience::handler_decides || (exists() && audience)) {
         handler->handle({hub_, stanza, *payload, session, this});
     } else {
         hub_.routing->bounce(*Packet::from_stanza(stanza),
