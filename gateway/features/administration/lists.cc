@@ -200,18 +200,32 @@ constexpr Verb all_online{Search::Of::online, "Users online", "onlineuserjids"};
 using Show = void (*)(Hub& hub, const control::UserDetail& user,
                       const std::vector<control::SessionRow>& sessions, const Answer& answer);
 
-void show_user(const AdHocCall& call, std::string_view title, Show show) {
+/// The field with its address. It is one for several in two of the commands (XEP-0133 §4.7, §4.8),
+/// which take one all the same, as other servers do.
+struct AccountField {
+    std::string_view name;
+    FieldType type;
+};
+constexpr AccountField for_one{"accountjid", FieldType::jid_single};
+constexpr AccountField for_several{"accountjids", FieldType::jid_multi};
+
+/// By whichever of the two fields: other servers have them the other way round, and so do programs
+/// that fill in a form without having read it.
+Result<Jid> asked_for(const AdHocCall& call) {
+    const bool several = call.forms.front().contains(for_several.name);
+    return account_of(call, several ? for_several.name : for_one.name);
+}
+
+void show_user(const AdHocCall& call, std::string_view title, AccountField field, Show show) {
     if (call.forms.empty()) {
         FormBuilder form("form", ns::admin);
         form.title(title);
-        form.field({.name = "accountjid",
-                    .type = FieldType::jid_single,
-                    .label = "The account",
-                    .required = true});
+        form.field(
+            {.name = field.name, .type = field.type, .label = "The account", .required = true});
         call.answer(AdHocAnswer::ask(form.take()));
         return;
     }
-    const auto jid = account_of(call, "accountjid");
+    const auto jid = asked_for(call);
     if (!jid) {
         call.answer(AdHocAnswer::invalid(jid.error().why()));
         return;
@@ -238,7 +252,7 @@ AdHocAnswer last_login(const std::string& jid, UnixMillis at) {
     FormBuilder form("result", ns::admin);
     form.title("When a user was online last");
     form.field(
-        {.name = "accountjid", .type = FieldType::jid_single, .label = "Account", .values = {jid}});
+        {.name = for_several.name, .type = for_several.type, .label = "Account", .values = {jid}});
     form.field({.name = "lastlogin", .label = "Online last", .values = {format_date_time(at)}});
     return AdHocAnswer::result(form.take());
 }
@@ -282,7 +296,7 @@ AdHocAnswer contacts_of(const std::string& jid, const Roster& roster) {
     }
     XmlBuilder xml;
     open_form(xml, "result", ns::admin);
-    add_values(xml, "accountjids", "jid-multi", "Account", {jid});
+    add_values(xml, for_several.name, "jid-multi", "Account", {jid});
     add_values(xml, "contacts", "text-multi", "Contacts", lines);
     xml.raw(items.take());
     return AdHocAnswer::result(xml.take(), lines.size() == roster.listed_count()
@@ -317,12 +331,14 @@ void list_registered(const AdHocCall& call) { list(call, all_users); }
 void list_disabled(const AdHocCall& call) { list(call, all_disabled); }
 void list_online(const AdHocCall& call) { list(call, all_online); }
 
-void user_statistics(const AdHocCall& call) { show_user(call, "Show a user", show_statistics); }
+void user_statistics(const AdHocCall& call) {
+    show_user(call, "Show a user", for_one, show_statistics);
+}
 void user_last_login(const AdHocCall& call) {
-    show_user(call, "Show when a user was online last", show_last_login);
+    show_user(call, "Show when a user was online last", for_several, show_last_login);
 }
 void user_contacts(const AdHocCall& call) {
-    show_user(call, "Show a user's contacts", show_contacts);
+    show_user(call, "Show a user's contacts", for_several, show_contacts);
 }
 
 }  // namespace causeway::administration
