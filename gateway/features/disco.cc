@@ -1,25 +1,25 @@
 // XEP-0030 Service Discovery of domains and accounts, from what the features declare.
+//
+// XEP-0115 §6.3: a domain's answer is also told as a hash, among the features of a client's stream,
+// so that a client that knows the hash need not ask.
+#include <fmt/format.h>
+
 #include <array>
 
 #include "gateway/features/anonymous.h"
+#include "gateway/features/personal_events/capabilities.h"
 #include "gateway/route/router.h"
 #include "gateway/session/account.h"
+#include "gateway/stream/negotiation.h"
 #include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
 
 namespace causeway {
 namespace {
 
-void answer_info(const IqRequest& request, DiscoSource::Of of) {
-    const DiscoQuery query{request.hub, request.account, request.stanza.to, request.stanza.from,
-                           request.payload.attribute("node")};
-    const DiscoInfo info = request.hub.shared.features.info(of, query);
-    if (!info.found) {
-        IqReturn(request).error({.condition = StanzaCondition::item_not_found, .text = {}});
-        return;
-    }
+std::string info_query(const DiscoInfo& info, std::string_view node) {
     XmlBuilder xml;
-    xml.open("query", ns::disco_info).attribute_if("node", query.node);
+    xml.open("query", ns::disco_info).attribute_if("node", node);
     for (const Identity& identity : info.identities) {
         xml.open("identity")
             .attribute("category", identity.category)
@@ -31,7 +31,62 @@ void answer_info(const IqRequest& request, DiscoSource::Of of) {
         xml.open("feature").attribute("var", feature).close();
     }
     for (const std::string& form : info.forms) xml.raw(form);
-    IqReturn(request).result(xml.take());
+    return xml.take();
+}
+
+// ---- capabilities of domains (XEP-0115) ----
+
+constexpr std::string_view capabilities_hash = "sha-1";
+/// In front of the hash, in the node that a client asks for what it does not know.
+constexpr std::string_view capabilities_node = "causeway:server";
+
+/// The hash over what the domain answers now (§5.1); empty: it has none.
+std::string capabilities_of(Hub& hub, const Jid& domain) {
+    const DiscoInfo info = hub.shared.features.info(
+        DiscoSource::Of::server,
+        {.hub = hub, .account = nullptr, .to = domain, .from = domain, .node = {}});
+    const PacketRef packet = Packet::make(StanzaKind::iq, StanzaType::result, domain, domain,
+                                          "capabilities", info_query(info, {}));
+    std::string hash;
+    static_cast<void>(Packet::visit_bytes(packet->bytes(), [&](Stanza& stanza) {
+        hash = personal_events::verification_of(*stanza.payload(), capabilities_hash, stanza.arena)
+                   .value_or("");
+    }));
+    return hash;
+}
+
+void offer_capabilities(Negotiation& negotiation, std::string& out) {
+    const std::string hash =
+        capabilities_of(negotiation.hub(), Jid::trusted({}, negotiation.domain(), {}));
+    if (hash.empty()) return;
+    out += XmlBuilder()
+               .open("c", ns::capabilities)
+               .attribute("hash", capabilities_hash)
+               .attribute("node", capabilities_node)
+               .attribute("ver", hash)
+               .take();
+}
+
+/// Whether that node is the domain itself, by its hash.
+bool is_capabilities(const IqRequest& request, std::string_view node) {
+    const std::size_t hash = capabilities_node.size() + 1;
+    return node.starts_with(capabilities_node) && node.size() > hash && node[hash - 1] == '#' &&
+           node.substr(hash) == capabilities_of(request.hub, request.stanza.to);
+}
+
+// ---- what is answered ----
+
+void answer_info(const IqRequest& request, DiscoSource::Of of) {
+    const std::string_view node = request.payload.attribute("node");
+    const bool itself = of == DiscoSource::Of::server && is_capabilities(request, node);
+    const DiscoQuery query{request.hub, request.account, request.stanza.to, request.stanza.from,
+                           itself ? std::string_view{} : node};
+    const DiscoInfo info = request.hub.shared.features.info(of, query);
+    if (info.found) {
+        IqReturn(request).result(info_query(info, node));
+    } else {
+        IqReturn(request).error({.condition = StanzaCondition::item_not_found, .text = {}});
+    }
 }
 
 void answer_items(const IqRequest& request, DiscoSource::Of of) {
@@ -94,7 +149,10 @@ constexpr std::array handlers{
     IqHandler{StanzaType::get, ns::disco_items, "query", IqTarget::account, account_items,
               IqAudience::handler_decides},
 };
-constexpr std::array disco_features{ns::disco_info, ns::disco_items};
+constexpr std::array server_features{ns::capabilities, ns::disco_info, ns::disco_items};
+constexpr std::array account_features{ns::disco_info, ns::disco_items};
+constexpr std::array stream_features{StreamFeature{
+    .side = StreamSide::client, .needs = stream_bits::authenticated, .offer = offer_capabilities}};
 constexpr std::array sources{
     DiscoSource{.of = DiscoSource::Of::server, .info = server_identity},
     DiscoSource{.of = DiscoSource::Of::account, .info = account_identity},
@@ -106,9 +164,10 @@ extern const Feature disco;
 const Feature disco{.name = "disco",
                     .xep = 30,
                     .version = "2.5rc3",
-                    .server_disco = disco_features,
-                    .account_disco = disco_features,
+                    .server_disco = server_features,
+                    .account_disco = account_features,
                     .iq = handlers,
-                    .disco = sources};
+                    .disco = sources,
+                    .stream = stream_features};
 
 }  // namespace causeway

@@ -120,6 +120,17 @@ class Events(Group):
         else:
             raise LabError("a contact was given what is for the account alone")
 
+    async def case_what_the_server_can_do_has_the_hash_that_slixmpp_makes(self):
+        juliet = await self._login(self.servers["causeway"], "juliet")
+        domain = juliet.boundjid.domain
+        answer = await juliet["xep_0030"].get_info(jid=domain, cached=False)
+        made = juliet["xep_0115"].generate_verstring(answer["disco_info"], "sha-1")
+        check(made, answer)
+        # The server knows no other hash.
+        again = await juliet["xep_0030"].get_info(jid=domain, node=f"causeway:server#{made}",
+                                                  cached=False)
+        check(again["disco_info"]["features"] == answer["disco_info"]["features"], again)
+
     async def case_nodes_as_slixmpp_manages_them(self):
         """Create, configure, list, retract, purge and delete by slixmpp's own plugin."""
         server = self.servers["causeway"]
