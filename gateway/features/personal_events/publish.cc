@@ -55,12 +55,16 @@ std::optional<Refusal> check_options(const Hub& hub, Publication& publication) {
 std::optional<Refusal> check_item(const Hub& hub, const Publication& publication) {
     const Request& request = *publication.request;
     const NodeConfig& config = publication.node.config();
+    if (!config.persist_items && !config.deliver_payloads) {
+        if (!request.has_item) return {};
+        return Refusal{.detail = "item-forbidden",
+                       .text = "This node neither keeps items nor passes them on; publish none."};
+    }
     if (!request.has_item) {
-        if (!config.persist_items && !config.deliver_payloads) return {};
         return Refusal{.detail = "item-required", .text = "There is no item to publish."};
     }
-    if (request.payload.empty()) {
-        if (!config.persist_items && !config.deliver_payloads) return {};
+    // §4.3: what is not passed on may be left out.
+    if (request.payload.empty() && config.deliver_payloads) {
         return Refusal{.detail = "payload-required", .text = "The item holds no element."};
     }
     std::uint64_t most = limit(hub, item_bytes);
