@@ -89,16 +89,9 @@ void answer_info(const IqRequest& request, DiscoSource::Of of) {
     }
 }
 
-void answer_items(const IqRequest& request, DiscoSource::Of of) {
-    const DiscoQuery query{request.hub, request.account, request.stanza.to, request.stanza.from,
-                           request.payload.attribute("node")};
-    const DiscoItems items = request.hub.shared.features.items(of, query);
-    if (!items.found) {
-        IqReturn(request).error({.condition = StanzaCondition::item_not_found, .text = {}});
-        return;
-    }
+std::string items_query(const DiscoItems& items, std::string_view node) {
     XmlBuilder xml;
-    xml.open("query", ns::disco_items).attribute_if("node", query.node);
+    xml.open("query", ns::disco_items).attribute_if("node", node);
     for (const DiscoItem& item : items.items) {
         xml.open("item")
             .attribute("jid", item.jid)
@@ -106,24 +99,37 @@ void answer_items(const IqRequest& request, DiscoSource::Of of) {
             .attribute_if("name", item.name)
             .close();
     }
-    IqReturn(request).result(xml.take());
+    return xml.take();
+}
+
+/// `strict`: a node that is not there is an error, and not an empty set.
+void answer_items(const IqRequest& request, DiscoSource::Of of, bool strict) {
+    const DiscoQuery query{request.hub, request.account, request.stanza.to, request.stanza.from,
+                           request.payload.attribute("node")};
+    const DiscoItems items = request.hub.shared.features.items(of, query);
+    if (items.found || !strict) {
+        IqReturn(request).result(items_query(items, query.node));
+    } else {
+        IqReturn(request).error({.condition = StanzaCondition::item_not_found, .text = {}});
+    }
 }
 
 void server_info(const IqRequest& request) { answer_info(request, DiscoSource::Of::server); }
-void server_items(const IqRequest& request) { answer_items(request, DiscoSource::Of::server); }
+void server_items(const IqRequest& request) {
+    answer_items(request, DiscoSource::Of::server, true);
+}
 void account_info(const IqRequest& request) { answer_info(request, DiscoSource::Of::account); }
 
-/// XEP-0030 §8: those that may not know of an account are told of nothing there, with or without a
-/// node, and so is everybody where there is no account.
+/// XEP-0030 §8: those that may not know of an account are told of nothing there but what is for
+/// everybody; where that is nothing, in the same words as where there is no account.
 void account_items(const IqRequest& request) {
     const Account& account = *request.account;
-    if (account.exists() && account.may_be_asked_by(request.stanza.from)) {
-        answer_items(request, DiscoSource::Of::account);
-        return;
+    if (account.exists()) {
+        answer_items(request, DiscoSource::Of::account,
+                     account.may_be_asked_by(request.stanza.from));
+    } else {
+        IqReturn(request).result(items_query({}, request.payload.attribute("node")));
     }
-    XmlBuilder xml;
-    xml.open("query", ns::disco_items).attribute_if("node", request.payload.attribute("node"));
-    IqReturn(request).result(xml.take());
 }
 
 void server_identity(const DiscoQuery& query, DiscoInfo& info) {
