@@ -247,6 +247,11 @@ void take_up(Hub& hub, const std::string& bare, const Profile& profile) {
         if (of_account(*account) != before) end_sessions(*account);
     }
     hub.accounts->forget(bare);
+    // What somebody published in its name may have been seen though it is not in use.
+    Account& account = hub.accounts->get(bare);
+    account.when_loaded([&account](const Outcome& loaded) {
+        if (loaded && account.exists()) account.presence().settle_published();
+    });
 }
 
 /// Its domain may offer presence now, or no more.
@@ -265,6 +270,7 @@ void settle_anew(const Life& life) {
         account->begin_question();
         end_sessions(*account);
         account->take_part(of_account(*account).presence);
+        account->presence().settle_published();
         account->end_question();
     }
 }

@@ -45,8 +45,7 @@ void take_up(Hub& hub, const std::string& bare, bool disabled) {
     if (disabled) evict(hub, bare, "the account was disabled");
     Account& account = hub.accounts->get(bare);
     account.when_loaded([&account](const Outcome& loaded) {
-        if (!loaded || account.access().state().published.empty()) return;
-        account.presence().published_changed();
+        if (loaded) account.presence().settle_published();
     });
 }
 

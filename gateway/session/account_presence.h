@@ -48,6 +48,9 @@ public:
     void send_unavailable(const Jid& to);
     /// Presence was published in the account's name, or withdrawn (AccessState::published).
     void published_changed();
+    /// Whether the account shows presence at all may have changed, as it was disabled or takes part
+    /// in other services: what was published in its name is shown anew, or is gone.
+    void settle_published();
     /// The account goes away for good: what was published in its name goes with it.
     void end_published();
     /// Everybody who is shown something: subscribers, and who got directed presence.

@@ -30,9 +30,19 @@ void AccountPresence::published_changed() {
                                   : unavailable(account_.jid().with_resource(published_resource)));
 }
 
+void AccountPresence::settle_published() {
+    const PacketRef presence = account_.takes_part() ? published() : nullptr;
+    if (presence != nullptr) {
+        broadcast(presence);
+    } else {
+        end_published();
+    }
+}
+
 void AccountPresence::end_published() {
     if (account_.access().state().published.empty()) return;
-    broadcast(unavailable(account_.jid().with_resource(published_resource)));
+    // To those who may have seen it, though it may be none's to see any more.
+    broadcast_to_contacts(unavailable(account_.jid().with_resource(published_resource)));
 }
 
 }  // namespace causeway
