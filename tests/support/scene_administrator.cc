@@ -147,56 +147,6 @@ void run(Server& server, control::Operations& operations, const std::string& lin
 
 }  // namespace
 
-namespace {
-
-void run(Server& server, control::Operations& operations, const std::string& line,
-         const Give& answer) {
-    control::CommandTable table({operations, &server.shared(), &server.shards()[0]});
-    for (const auto commands : {check_commands(), control::user_commands()}) {
-        if (!table.add(commands)) throw std::runtime_error("a verb stands twice");
-    }
-    for (const Feature* feature : all_features()) {
-        if (!table.add(feature->commands)) throw std::runtime_error("a verb stands twice");
-    }
-    std::deque<std::string> words = words_of(line);
-    const control::Command& command = command_of(table, words);
-    control::RpcRequest request{control::RpcId(1), std::string(command.name),
-                                params_of(command, std::move(words))};
-    const auto match = table.match(request);
-    if (const auto* error = std::get_if<control::RpcError>(&match)) {
-        answer({"error: " + error->message});
-        return;
-    }
-    table.run(command, request.params, control::Reply(std::make_unique<Collected>(answer)));
-}
-
-}  // namespace
-
-namespace {
-
-void run(Server& server, control::Operations& operations, const std::string& line,
-         const Give& answer) {
-    control::CommandTable table({operations, &server.shared(), &server.shards()[0]});
-    for (const auto commands : {check_commands(), control::user_commands()}) {
-        if (!table.add(commands)) throw std::runtime_error("a verb stands twice");
-    }
-    for (const Feature* feature : all_features()) {
-        if (!table.add(feature->commands)) throw std::runtime_error("a verb stands twice");
-    }
-    std::deque<std::string> words = words_of(line);
-    const control::Command& command = command_of(table, words);
-    control::RpcRequest request{control::RpcId(1), std::string(command.name),
-                                params_of(command, std::move(words))};
-    const auto match = table.match(request);
-    if (const auto* error = std::get_if<control::RpcError>(&match)) {
-        answer({"error: " + error->message});
-        return;
-    }
-    table.run(command, request.params, control::Reply(std::make_unique<Collected>(answer)));
-}
-
-}  // namespace
-
 void administer(Server& server, control::Operations& operations, const std::string& line,
                 std::function<void(std::vector<std::string>)> answer) {
     server.shards()[0].post([&server, &operations, line, answer = std::move(answer)] {

@@ -182,7 +182,8 @@ TEST_CASE("backup: a damaged store is copied, and said to be damaged") {
         const auto store = open(path);
         Caller caller(*store);
         Batch batch;
-        for (std::uint64_t id = 1; id <= 2000; ++id) batch.archive_append("a", archived(id, "b"));
+        for (std::uint64_t id = 1; id <= 2000; ++id)
+            batch.archive_append("a", archived(id, "b").view());
         REQUIRE(caller.commit(std::move(batch)).ok());
         const auto sound = caller.backup(folder.file("sound"));
         REQUIRE(sound.ok());
