@@ -132,6 +132,8 @@ public:
     [[nodiscard]] bool forgettable() const;
     /// It waits for its next attempt.
     [[nodiscard]] bool pausing() const { return state_ == State::waiting; }
+    /// It has no stream, nor is one on the way.
+    [[nodiscard]] bool at_rest() const { return state_ == State::idle || pausing(); }
     /// The next attempt has a time.
     [[nodiscard]] bool attempt_is_set() const { return attempts_.next != 0; }
 

@@ -27,10 +27,7 @@ Left left_to_drain(Server::Part& part) {
     left.rest = part.hub->ledger.open();
     part.servers->each_incoming([&](IncomingStream&) { ++left.rest; });
     left.rest += part.servers->ending();
-    part.servers->each_pair([&](RemotePair& pair) {
-        const std::string state = pair.report().state;
-        left.rest += state != "idle" && state != "waiting";
-    });
+    part.servers->each_pair([&](RemotePair& pair) { left.rest += pair.at_rest() ? 0U : 1U; });
     return left;
 }
 
