@@ -1,7 +1,6 @@
 #include "gateway/session/ledger.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "gateway/base/log.h"
@@ -248,40 +247,12 @@ void Ledger::written(HoldId id) {
     happened(id, entry, entry.ticket.owed() ? LedgerEvent::written : LedgerEvent::confirm);
 }
 
-void Ledger::erase_row(const Entry& entry) {
-    erased_.push_back({.store = entry.store_key.store,
-                       .owner = entry.store_key.owner,
-                       .row = entry.row,
-                       .known = true,
-                       .counted = true});
-    ++erasing_;
-    if (erased_.size() >= erase_at_once) {
-        erase_now();
-    } else {
-        commit_soon();
-    }
-}
-
 void Ledger::commit_now() { hub_.shard.mark_dirty(*this); }
 
 void Ledger::commit_soon() {
     if (!erase_timer_.armed()) {
         hub_.shard.timers().arm(erase_timer_, erase_within, *this, erase_due);
     }
-}
-
-void Ledger::erase(const StoreKey& key, std::uint64_t row) {
-    // Whoever reads it meanwhile is not to send it.
-    const bool known = rows_.emplace(row, nothing_open).second;
-    erased_.push_back({.store = key.store, .owner = key.owner, .row = row, .known = known});
-    commit_soon();
-}
-
-void Ledger::erase_now() {
-    hub_.stream_records.hurry();
-    if (erased_.empty() && mark_due_ != MarkDue::now && !hub_.stream_records.pending()) return;
-    erase_timer_.cancel();
-    hub_.shard.mark_dirty(*this);
 }
 
 void Ledger::release(HoldId id) { release_to(id, {}); }
@@ -370,22 +341,6 @@ bool Ledger::is_waited_for(const Entry& entry) {
     return entry.ticket.owed() || !entry.others.empty() || entry.kept || makes_row(entry.state);
 }
 
-Batch Ledger::take_extras(Extras& taken) {
-    Batch batch;
-    taken.erased = std::exchange(erased_, {});
-    taken.mark = mark_due_ == MarkDue::now;
-    for (const Erasure& one : taken.erased) {
-        batch.log_erase(one.store, one.owner, one.row);
-        if (one.archived) batch.archive_erase(one.owner, one.row);
-    }
-    if (taken.mark) {
-        mark_due_ = MarkDue::no;
-        batch.map_set(ArchiveMark::store, {}, ArchiveMark::key,
-                      std::to_string(hub_.shared.archive_mark.mark()));
-    }
-    return batch;
-}
-
 /// The batch that makes the message safe says so in the records of the streams that sent it.
 void Ledger::note_done(Entry& entry) {
     hub_.stream_records.done(entry.ticket, *entry.packet);
@@ -434,32 +389,6 @@ void Ledger::committed(const std::vector<HoldId>& ids, Extras extras, const Outc
         const bool given_up = recipient_has(entry.state) && ++entry.attempts >= archive_attempts;
         happened(id, entry, given_up ? LedgerEvent::given_up : LedgerEvent::failed, outcome);
     }
-}
-
-/// A row that is not erased would be delivered once more, to the next session or after a restart;
-/// so would be what stands above a mark that is not moved, after a crash.
-void Ledger::ended(Extras extras, const Outcome& outcome) {
-    if (!outcome && extras.mark && mark_due_ == MarkDue::no) mark_due_ = MarkDue::later;
-    std::size_t forgotten = 0;
-    for (Erasure& one : extras.erased) {
-        if (!outcome && erased_again_.size() < erase_again_most) {
-            erased_again_.push_back(std::move(one));
-            continue;
-        }
-        if (!outcome) ++forgotten;
-        if (one.known) rows_.erase(one.row);
-        if (one.counted) --erasing_;
-    }
-    if (!erased_again_.empty() || mark_due_ == MarkDue::later) arm_retry_timer();
-    if (forgotten > 0) {
-        CAUSEWAY_LOG(error, "store.not_erased", {"messages", forgotten}, {"cause", outcome.why()});
-    }
-}
-
-void Ledger::try_extras_again() {
-    std::ranges::move(std::exchange(erased_again_, {}), std::back_inserter(erased_));
-    if (mark_due_ == MarkDue::later) mark_due_ = MarkDue::now;
-    if (!erased_.empty() || mark_due_ == MarkDue::now) hub_.shard.mark_dirty(*this);
 }
 
 }  // namespace causeway
