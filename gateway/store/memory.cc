@@ -50,7 +50,7 @@ void MemoryStore::spare_next_reads(unsigned count) {
 
 void MemoryStore::hold_commits() {
     const std::lock_guard lock(mutex_);
-    holding_ = true;
+    commit_pace_ = Pace::held;
 }
 
 void MemoryStore::release_commits() {
@@ -60,18 +60,18 @@ void MemoryStore::release_commits() {
 
 void MemoryStore::hold_answers() {
     const std::lock_guard lock(mutex_);
-    holding_answers_ = true;
+    answer_pace_ = Pace::held;
 }
 
 void MemoryStore::release_answers() {
     const std::lock_guard lock(mutex_);
-    holding_answers_ = false;
+    answer_pace_ = Pace::at_once;
     for (auto& [home, answer] : std::exchange(held_answers_, {})) home->post(std::move(answer));
 }
 
 void MemoryStore::refuse_commits(bool refuse) {
     const std::lock_guard lock(mutex_);
-    refusing_ = refuse;
+    if (state_ != State::stopped) state_ = refuse ? State::refusing : State::open;
 }
 
 void MemoryStore::lose_held_commits(std::size_t applied) {
@@ -80,7 +80,7 @@ void MemoryStore::lose_held_commits(std::size_t applied) {
     held_.clear();
     held_bytes_ = 0;
     held_answers_.clear();
-    holding_ = holding_answers_ = false;
+    commit_pace_ = answer_pace_ = Pace::at_once;
 }
 
 std::uint64_t MemoryStore::id_floor() const {
@@ -101,21 +101,21 @@ std::uint64_t MemoryStore::commits() const {
 void MemoryStore::stop() {
     const std::lock_guard lock(mutex_);
     release();
-    stopped_ = true;
+    state_ = State::stopped;
 }
 
 void MemoryStore::commit(Batch batch, Executor& home, Committed committed) {
     Outcome outcome = check_batch(batch, limits_);
     const std::lock_guard lock(mutex_);
-    if (outcome && (stopped_ || refusing_)) outcome = Outcome::retry("the store stops");
-    if (outcome && holding_ &&
+    if (outcome && state_ != State::open) outcome = Outcome::retry("the store stops");
+    if (outcome && commit_pace_ == Pace::held &&
         (held_.size() >= limits_.queued_batches ||
          batch.bytes() > limits_.queued_bytes - held_bytes_)) {
         outcome = Outcome::retry("the store's queue is full");
     }
     if (!outcome) return post(home, std::move(committed), std::move(outcome));
     Held one{std::move(batch), &home, std::move(committed)};
-    if (!holding_) return finish(std::move(one));
+    if (commit_pace_ == Pace::at_once) return finish(std::move(one));
     held_bytes_ += one.batch.bytes();
     held_.push_back(std::move(one));
 }
@@ -130,7 +130,7 @@ void MemoryStore::finish(Held held) {
 }
 
 void MemoryStore::release() {
-    holding_ = false;
+    commit_pace_ = Pace::at_once;
     held_bytes_ = 0;
     for (Held& one : std::exchange(held_, {})) finish(std::move(one));
 }
@@ -219,7 +219,7 @@ template <class T, class Query>
 void MemoryStore::answer_with(Executor& home, Answer<T> answer, Query query) {
     const std::lock_guard lock(mutex_);
     Result<T> result = [&]() -> Result<T> {
-        if (stopped_) return Outcome::retry("the store stops");
+        if (state_ == State::stopped) return Outcome::retry("the store stops");
         if (failing_reads_ == 0) return query(tables_);
         if (spared_reads_ != 0) {
             --spared_reads_;
@@ -231,7 +231,7 @@ void MemoryStore::answer_with(Executor& home, Answer<T> answer, Query query) {
     auto tell = [answer = std::move(answer), result = std::move(result)]() mutable {
         answer(std::move(result));
     };
-    if (holding_answers_) {
+    if (answer_pace_ == Pace::held) {
         held_answers_.emplace_back(&home, std::move(tell));
     } else {
         home.post(std::move(tell));

@@ -121,10 +121,15 @@ private:
     std::size_t failing_reads_ = 0;
     Outcome commit_failure_;
     Outcome read_failure_;
-    bool holding_ = false;
-    bool holding_answers_ = false;
-    bool refusing_ = false;
-    bool stopped_ = false;
+    enum class Pace : unsigned char { at_once, held };
+    Pace commit_pace_ = Pace::at_once;
+    Pace answer_pace_ = Pace::at_once;
+    enum class State : unsigned char {
+        open,
+        refusing,  ///< commits: whoever makes them is taken for dead
+        stopped,
+    };
+    State state_ = State::open;
     unsigned spared_reads_ = 0;
 };
 
