@@ -7,8 +7,7 @@
 
 namespace causeway {
 
-/// The events of each shard stay in their order; of those of one millisecond the one that is
-/// earlier on a stanza's way comes first.
+/// In the order in which they happened, on whichever shard.
 std::vector<TraceLine> merged(const std::vector<Trace::Found>& found);
 
 }  // namespace causeway

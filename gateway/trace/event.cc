@@ -38,7 +38,7 @@ TraceSubject TraceSubject::of(const Stanza& stanza) {
 TraceLine::TraceLine(const TraceEvent& event)
     : at(event.at),
       stanza_id(event.stanza_id),
-      order(event.order),
+      moment(event.moment),
       stage(event.stage),
       verdict(event.verdict),
       kind(event.kind),

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "gateway/base/clock.h"
+#include "gateway/base/moment.h"
 #include "gateway/xmpp/errors.h"
 #include "gateway/xmpp/jid.h"
 #include "gateway/xmpp/packet.h"
@@ -98,7 +99,7 @@ struct TraceSubject {
 struct TraceEvent {
     UnixMillis at = 0;
     std::uint64_t stanza_id = 0;
-    std::uint32_t order = 0;  ///< among the events of its shard
+    Moment moment = no_moment;
     TraceStage stage = TraceStage::from_client;
     TraceVerdict verdict = TraceVerdict::accepted;
     StanzaKind kind = StanzaKind::message;
@@ -112,7 +113,7 @@ struct TraceLine {
 
     UnixMillis at;
     std::uint64_t stanza_id;
-    std::uint32_t order;
+    Moment moment;
     TraceStage stage;
     TraceVerdict verdict;
     StanzaKind kind;

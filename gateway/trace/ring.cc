@@ -12,7 +12,7 @@ namespace causeway {
 struct TraceRing::Header {
     UnixMillis at;
     std::uint64_t stanza_id;
-    std::uint32_t order;
+    Moment moment;
     std::uint16_t size;  ///< with the texts; 0: nothing follows up to the end of the memory
     TraceStage stage;
     TraceVerdict verdict;
@@ -84,7 +84,7 @@ void TraceRing::append(const TraceEvent& event) {
     const auto given = texts_of(event);
     Header header{.at = event.at,
                   .stanza_id = event.stanza_id,
-                  .order = event.order,
+                  .moment = event.moment,
                   .size = 0,
                   .stage = event.stage,
                   .verdict = event.verdict,
@@ -125,7 +125,7 @@ TraceEvent TraceRing::read(std::size_t at) const {
     }
     return {.at = its.at,
             .stanza_id = its.stanza_id,
-            .order = its.order,
+            .moment = its.moment,
             .stage = its.stage,
             .verdict = its.verdict,
             .kind = its.kind,

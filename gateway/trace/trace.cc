@@ -71,7 +71,7 @@ void Trace::note_wanted(const TraceSubject& subject, const TraceStep& step) {
     if (!remembered && !watched()) return;
     const TraceEvent event{.at = now(),
                            .stanza_id = step.stanza_id != 0 ? step.stanza_id : subject.stanza_id,
-                           .order = ++order_,
+                           .moment = this_moment(),
                            .stage = step.stage,
                            .verdict = step.verdict,
                            .kind = subject.kind,
@@ -134,7 +134,7 @@ Trace::Found Trace::find(const TraceQuestion& question) const {
     };
     look(usual_);
     look(unusual_);
-    std::ranges::sort(found.lines, {}, &TraceLine::order);
+    std::ranges::sort(found.lines, {}, &TraceLine::moment);
     found.since = unusual_.forgotten_before();
     return found;
 }

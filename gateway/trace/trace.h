@@ -115,7 +115,6 @@ private:
     TraceRing unusual_;
     std::vector<Watch> watches_;
     std::array<std::uint64_t, trace_verdicts> counts_{};
-    std::uint32_t order_ = 0;
     UnixMillis now_ = 0;  ///< of this turn; 0: not asked yet
 };
 

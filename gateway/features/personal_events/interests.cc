@@ -58,7 +58,7 @@ void look_up(Account& account, Resource& session, SessionInterests& state, Cause
             }
             slot->before = std::exchange(slot->interests, answer.interests);
             if (cause == Cause::resumption) return;
-            slot->since = now();
+            slot->since = this_moment();
             send_all_last_items(*owner, *still, answer.interests, slot->before, slot->since);
         });
 }
@@ -166,7 +166,7 @@ void remote_resolved(Hub& hub, const Jid& client, const std::string& key,
         return;
     }
     known->interests = interests;
-    known->since = now();
+    known->since = this_moment();
     for (const Jid& account : std::exchange(known->waiting, {})) {
         if (interests->empty()) continue;
         send_last_items(hub, account, client, interests, nullptr, known->since);
@@ -202,7 +202,7 @@ void remote_available(Hub& hub, const Jid& client, const Jid& account,
     known->accounts.insert(at, hash);
     if (known->interests != nullptr) {
         if (!known->interests->empty()) {
-            send_last_items(hub, account, client, known->interests, nullptr, now());
+            send_last_items(hub, account, client, known->interests, nullptr, this_moment());
         }
         return;
     }

@@ -3,8 +3,8 @@
 // whose events they want.
 #pragma once
 
+#include "gateway/base/moment.h"
 #include "gateway/feature/points.h"
-#include "gateway/features/personal_events/moment.h"
 #include "gateway/features/personal_events/resolver.h"
 #include "gateway/xmpp/packet.h"
 

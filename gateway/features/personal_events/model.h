@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "gateway/base/clock.h"
+#include "gateway/base/moment.h"
 #include "gateway/base/outcome.h"
-#include "gateway/features/personal_events/moment.h"
 #include "gateway/xmpp/jid.h"
 
 namespace causeway::personal_events {

@@ -1,7 +1,6 @@
 #include "gateway/features/personal_events/notify.h"
 
 #include <algorithm>
-#include <atomic>
 #include <utility>
 
 #include "gateway/base/clock.h"
@@ -118,11 +117,6 @@ std::string configuration_event(std::string_view name, const NodeConfig& config)
 
 // ---- to whom ----
 
-Moment now() {
-    static std::atomic<std::uint64_t> last{0};
-    return Moment{++last};
-}
-
 Moment notify(AccountNodes& nodes, const std::string& name, const Node& node,
               const std::string& event) {
     const NodeConfig& config = node.config();
@@ -143,7 +137,7 @@ Moment notify(AccountNodes& nodes, const std::string& name, const Node& node,
         }
     }
     for (const Jid& who : subscribers) hub.routing->route(packet->readdressed(who));
-    const Moment moment = now();
+    const Moment moment = this_moment();
     audience.tell(packet, name, subscribers, moment);
     return moment;
 }

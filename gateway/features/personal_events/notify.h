@@ -5,8 +5,8 @@
 
 #include <memory>
 
+#include "gateway/base/moment.h"
 #include "gateway/features/personal_events/capabilities.h"
-#include "gateway/features/personal_events/moment.h"
 #include "gateway/features/personal_events/nodes.h"
 
 namespace causeway::personal_events {

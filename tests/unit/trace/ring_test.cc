@@ -10,10 +10,10 @@ using namespace causeway;
 
 namespace {
 
-TraceEvent event(std::uint32_t order, std::string_view id = "m1", std::string_view reason = {}) {
-    return {.at = 1000 + order,
-            .stanza_id = order,
-            .order = order,
+TraceEvent event(std::uint32_t number, std::string_view id = "m1", std::string_view reason = {}) {
+    return {.at = 1000 + number,
+            .stanza_id = number,
+            .moment = Moment{number},
             .stage = TraceStage::queue,
             .verdict = TraceVerdict::kept,
             .type = StanzaType::chat,
@@ -24,9 +24,13 @@ TraceEvent event(std::uint32_t order, std::string_view id = "m1", std::string_vi
             .reason = reason};
 }
 
-std::vector<std::uint32_t> orders(const TraceRing& ring) {
-    std::vector<std::uint32_t> found;
-    ring.each([&](const TraceEvent& each) { found.push_back(each.order); });
+std::uint64_t number_of(const TraceEvent& event) {
+    return static_cast<std::uint64_t>(event.moment);
+}
+
+std::vector<std::uint64_t> numbers(const TraceRing& ring) {
+    std::vector<std::uint64_t> found;
+    ring.each([&](const TraceEvent& each) { found.push_back(number_of(each)); });
     return found;
 }
 
@@ -57,17 +61,17 @@ TEST_CASE("the newest are kept, in their order, whatever their lengths") {
     TraceRing ring(8 * 1024);
     for (std::uint32_t i = 1; i <= 5000; ++i) {
         ring.append(event(i, std::string(i % 97, 'i'), std::string(i * 7 % 251, 'r')));
-        const auto kept = orders(ring);
+        const auto kept = numbers(ring);
         REQUIRE(kept.size() == ring.size());
         REQUIRE(kept.back() == i);
         for (std::size_t at = 1; at < kept.size(); ++at) REQUIRE(kept[at] == kept[at - 1] + 1);
         // None is forgotten before there is need: the longest takes less than 700 bytes.
         if (i > 30) REQUIRE(kept.size() >= 10);
     }
-    CHECK(ring.forgotten_before() == 1000 + orders(ring).front());
+    CHECK(ring.forgotten_before() == 1000 + numbers(ring).front());
     ring.each([](const TraceEvent& read) {
-        CHECK(read.id.size() == read.order % 97);
-        CHECK(read.reason == std::string(read.order * 7 % 251, 'r'));
+        CHECK(read.id.size() == number_of(read) % 97);
+        CHECK(read.reason == std::string(number_of(read) * 7 % 251, 'r'));
     });
 }
 
@@ -80,7 +84,7 @@ TEST_CASE("a text that is too long is cut between two characters, and says so") 
     std::vector<std::string> ids;
     ring.each([&](const TraceEvent& read) {
         ids.emplace_back(read.id);
-        if (read.order == 1) CHECK(read.reason == std::string(252, 'b') + "…");
+        if (number_of(read) == 1) CHECK(read.reason == std::string(252, 'b') + "…");
     });
     CHECK(ids[0] == std::string(255, 'a'));
     CHECK(ids[1] == umlauts.substr(0, 252) + "…");
