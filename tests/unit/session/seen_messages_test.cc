@@ -1,9 +1,13 @@
 #include "gateway/session/seen_messages.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <set>
+#include <string>
 #include <vector>
+
+#include "tests/unit/session/account_fixture.h"
 
 namespace causeway::test {
 namespace {
@@ -146,6 +150,55 @@ TEST_CASE("seen messages: one that is forgotten is not known by what its client 
     seen.note(keys(message), start, 7);
     for (std::uint64_t i = 1; i <= SeenMessages::capacity; ++i) seen.note(numbered(i), start, 1);
     CHECK_FALSE(seen.find(broken_at(keys(again), start)));
+}
+
+/// What a process that was killed had archived for romeo@a.test, each with the id of its row.
+class ArchivedFixture : public AccountFixture {
+public:
+    /// The last id that the process used, or could have: the store says no more.
+    void last_id(std::uint64_t id) {
+        Batch batch;
+        batch.log_append("other", "romeo@a.test", {.id = id, .at = 0, .expires = 0, .body = "x"});
+        commit(std::move(batch));
+        REQUIRE(store.id_floor() == id);
+    }
+    static std::string message(std::uint64_t row, std::string_view server_id) {
+        return fmt::format(
+            "<message to='romeo@a.test' from='nurse@b.test/x' id='c{}' type='chat'><body>x</body>"
+            "<stanza-id xmlns='urn:xmpp:sid:0' by='nurse@b.test' id='{}'/></message>",
+            row, server_id);
+    }
+    /// Whether the copy that comes when its server was started anew is taken for the first one.
+    bool known(SeenMessages& seen, std::uint64_t row) {
+        RepeatKeys again;
+        REQUIRE(Packet::visit_bytes(message(row, "other"), [&](const Stanza& stanza) {
+                    again = SeenMessages::keys_of(shared.secret, stanza);
+                }).ok());
+        return seen.find(broken_at(again, shared.started)).has_value();
+    }
+};
+
+TEST_CASE_FIXTURE(ArchivedFixture,
+                  "seen messages: of the archive what was under way as the process was killed is "
+                  "known by what its client gave") {
+    // A minute, and the ten seconds by which the store's ids run ahead of those in use.
+    const std::uint64_t last = id_distance(Duration{1'000'000});
+    const std::uint64_t under_way = id_distance(SeenMessages::before_the_break + Duration{10'000});
+    last_id(last);
+    shared.started = start;
+    ArchivePage page;
+    for (const std::uint64_t row : {last - under_way - 1, last - under_way, last}) {
+        page.rows.push_back({.id = row,
+                             .with = "nurse@b.test",
+                             .resource = "x",
+                             .incoming = true,
+                             .body = message(row, fmt::format("{}", row))});
+    }
+    SeenMessages seen;
+    seen.note(*hub, page);
+    CHECK_FALSE(known(seen, last - under_way - 1));
+    CHECK(known(seen, last - under_way));
+    CHECK(known(seen, last));
 }
 
 }  // namespace causeway::test
