@@ -46,60 +46,6 @@ struct Fixture : AccountFixture {
 
 }  // namespace
 
-// ---- a session that is back after a restart ----
-
-struct BackFixture : Fixture {
-    static constexpr std::uint64_t row = 5;
-
-    /// A message of the archive that waits.
-    static Batch waiting() {
-        Batch batch;
-        batch.archive_append("romeo@a.test", {.id = row,
-                                              .with = "nurse@b.test",
-                                              .resource = "x",
-                                              .incoming = true,
-                                              .body = chat("m1")});
-        batch.log_append(std::string(AccountInbox::store_name), "romeo@a.test",
-                         {.id = row, .at = 1, .expires = 0, .body = {}});
-        return batch;
-    }
-    void catch_up(RecordingSession& session) {
-        romeo().inbox().is_back(
-            session, 1,
-            {.missed = {.ranges = {{.above = 1, .below = row + 1}}, .available = true}});
-        romeo().inbox().catch_up(session, [this] { caught_up = true; });
-    }
-
-    bool caught_up = false;
-};
-
-TEST_CASE_FIXTURE(BackFixture, "what waits comes once to a session that is available at once") {
-    commit(waiting());
-    RecordingSession other(*hub, "romeo@a.test/other");
-    RecordingSession one(*hub, "romeo@a.test/one");
-    one.acknowledging = false;
-    settle();
-    // In this order the store answers first what waits.
-    sends(one, "<presence/>");
-    catch_up(one);
-    settle();
-    CHECK(one.count("id='m1'") == 1);
-    CHECK(caught_up);
-}
-
-TEST_CASE_FIXTURE(BackFixture, "what comes to wait while a session catches up comes to it once") {
-    RecordingSession other(*hub, "romeo@a.test/other");
-    RecordingSession one(*hub, "romeo@a.test/one");
-    one.acknowledging = false;
-    settle();
-    catch_up(one);
-    commit(waiting());
-    settle();
-    CHECK(caught_up);
-    available(one);
-    CHECK(one.count("id='m1'") == 1);
-}
-
 // ---- which session gets it ----
 
 TEST_CASE_FIXTURE(Fixture,
