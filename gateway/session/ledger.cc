@@ -307,7 +307,9 @@ void Ledger::commit_due() {
     commit_copies();
     Extras extras;
     Batch batch = take_extras(extras);
+    batch.reserve(batch.size() + due_.size());
     std::vector<HoldId> ids;
+    ids.reserve(due_.size());
     StreamRecords& records = hub_.stream_records;
     bool somebody_waits = !batch.empty();
     const auto commit_part = [&] {

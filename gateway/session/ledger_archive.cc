@@ -53,7 +53,7 @@ void Ledger::record(PacketRef packet, std::string_view owner, std::uint64_t id,
 void Ledger::commit_copies() {
     while (!copies_.all.empty()) {
         Batch batch;
-        Copies now;
+        batch.reserve(copies_.all.size());
         bool somebody_waits = false;
         auto rest = copies_.all.begin();
         for (; rest != copies_.all.end() && batch.bytes() < batch_bytes; ++rest) {
@@ -61,15 +61,15 @@ void Ledger::commit_copies() {
                 rest->owner, row_of(*rest->packet, rest->id, false),
                 rest->attempts == 0 ? Batch::Attempt::first : Batch::Attempt::again);
             somebody_waits = somebody_waits || rest->ticket.owed();
-            now.add(std::move(*rest));
         }
         if (!somebody_waits) batch.let_wait();
-        copies_.all.erase(copies_.all.begin(), rest);
+        Copies now = std::exchange(copies_, {});
+        for (auto copy = rest; copy != now.all.end(); ++copy) copies_.add(std::move(*copy));
+        now.all.erase(rest, now.all.end());
         commit(std::move(batch), [this, copies = std::move(now)](const Outcome& outcome) mutable {
             copied(std::move(copies), outcome);
         });
     }
-    copies_.bytes = 0;
 }
 
 void Ledger::copied(Copies copies, const Outcome& outcome) {

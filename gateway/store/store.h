@@ -121,6 +121,8 @@ public:
     /// Erases up to `rows` rows of archives that were cleared. Steps are as with archive_trim().
     void archive_sweep(std::size_t rows);
 
+    /// So many operations are coming, as far as is known.
+    void reserve(std::size_t operations) { operations_.reserve(operations); }
     /// Nobody waits for it: the store may gather what else comes before it writes. It keeps its
     /// place, and goes with the first batch that may not wait.
     void let_wait() { may_wait_ = true; }
