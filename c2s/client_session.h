@@ -168,7 +168,7 @@ private:
     enum class Ends : unsigned char { nobody_is_told, everybody_is_told };
     void save_state(Ends how = Ends::nobody_is_told);
     [[nodiscard]] bool repeats(const Stanza& stanza, std::uint32_t number);
-    void missed_since(Missed& missed) const;
+    void missed_since(std::uint64_t left_at, Missed& missed) const;
     void come_back();
     void say_presence_again();
 

@@ -9,6 +9,7 @@
 #include "gateway/base/random.h"
 #include "gateway/base/serial_number.h"
 #include "gateway/session/accounts.h"
+#include "gateway/session/process_starts.h"
 
 namespace causeway {
 namespace {
@@ -87,6 +88,7 @@ void ClientSession::save_state(Ends how) {
         .token_hash = hash_of_token(management_->token()),
         .interested = interested,
         .gone = how == Ends::everybody_is_told,
+        .process = hub_.shared.first_id,
         .presence = presence == nullptr ? record_->presence : std::string(presence->bytes()),
         .directed = {},
         .of_features = {}};
@@ -179,16 +181,20 @@ void ClientStream::look_for_kept(std::string token, std::uint32_t h) {
     }
     looking_ = Looking::now;
     stream_.pause(XmppStream::Pause::progress);
-    const auto found = [this, alive = handle(), token,
-                        h](const Result<std::vector<MapEntry>>& all) {
+    const auto found = [this, alive = handle(), token, h](
+                           const Result<std::vector<MapEntry>>& all,
+                           const std::vector<std::uint64_t>& starts) {
         if (alive.expired() || !stream_.usable()) return;
-        const auto kept = all ? find_kept_stream(*all, token) : std::nullopt;
+        auto kept = all ? find_kept_stream(*all, token) : std::nullopt;
         if (kept) hub_.accounts->get(account_.bare()).inbox().awaits(*all);
         if (!kept) {
             looking_ = Looking::over;
             stream_.resume(XmppStream::Pause::progress);
             none_to_resume(token);
             return;
+        }
+        if (kept->state.process != 0) {
+            kept->left_at = process_starts::after(starts, kept->state.process);
         }
         hub_.accounts->get(account_.bare())
             .when_loaded([this, alive, kept = *kept, token, h](const Outcome&) {
@@ -202,8 +208,12 @@ void ClientStream::look_for_kept(std::string token, std::uint32_t h) {
     // that it has it.
     hub_.shared.archive_mark.when_recovered(hub_.shard, [this, alive = handle(), found] {
         if (alive.expired() || !stream_.usable()) return;
-        hub_.shared.store.map_list(std::string(StreamRecords::store), std::string(account_.bare()),
-                                   hub_.shard, found);
+        process_starts::read(hub_, [this, alive, found](const std::vector<std::uint64_t>& starts) {
+            if (alive.expired() || !stream_.usable()) return;
+            hub_.shared.store.map_list(
+                std::string(StreamRecords::store), std::string(account_.bare()), hub_.shard,
+                [found, starts](const Result<std::vector<MapEntry>>& all) { found(all, starts); });
+        });
     });
 }
 
@@ -246,7 +256,7 @@ void ClientSession::take_over(const KeptStream& kept, std::string_view token, Cl
         }
     }
     Reached reached = reached_by(kept, h);
-    missed_since(reached.missed);
+    missed_since(kept.left_at, reached.missed);
     KeptStream now = kept;
     now.missed = reached.missed;
     account_.inbox().is_back(*this, holder_id_, std::move(reached));
@@ -257,18 +267,18 @@ void ClientSession::take_over(const KeptStream& kept, std::string_view token, Cl
     CAUSEWAY_LOG(info, "c2s.went_on", {"jid", jid().full()}, {"handled", kept.handled});
 }
 
-/// What came since the process that had the session.
-void ClientSession::missed_since(Missed& missed) const {
+/// What came since the process that had the session, which ended with that id.
+void ClientSession::missed_since(std::uint64_t left_at, Missed& missed) const {
     using Range = Missed::Range;
-    const std::uint64_t floor = hub_.shared.ids.floor();
-    // The process before this one had it, and had not sent it all that it had missed by then.
+    if (left_at == 0) left_at = hub_.shared.ids.floor();
+    // That process had not sent it all that it had missed by then.
     if (!missed.ranges.empty()) {
         missed.ranges.push_back({.above = missed.ranges.back().below - 1,
-                                 .below = floor + 1,
+                                 .below = left_at + 1,
                                  .session = Range::While::here});
     }
     // From now on it is there.
-    missed.ranges.push_back({.above = floor, .below = hub_.shared.ids.next_id()});
+    missed.ranges.push_back({.above = left_at, .below = hub_.shared.ids.next_id()});
     missed.available = AccountPresence::takes_messages(record_->presence);
 }
 

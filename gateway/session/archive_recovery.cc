@@ -8,6 +8,7 @@
 #include "gateway/base/number.h"
 #include "gateway/base/timer_wheel.h"
 #include "gateway/session/accounts.h"
+#include "gateway/session/process_starts.h"
 
 namespace causeway {
 namespace {
@@ -26,6 +27,14 @@ public:
     Recovery(Hub& hub, std::uint64_t newest) : hub_(hub), newest_(newest) {}
 
     void begin() {
+        process_starts::note(hub_, [this](const Outcome& outcome) {
+            if (!outcome) return fail(outcome);
+            look_for_mark();
+        });
+    }
+
+private:
+    void look_for_mark() {
         by_owner_.clear();
         hub_.shared.store.map_get(std::string(ArchiveMark::store), {},
                                   std::string(ArchiveMark::key), hub_.shard,
@@ -38,7 +47,6 @@ public:
                                   });
     }
 
-private:
     void on_timer(std::uint32_t) override { begin(); }
 
     /// Until it is done the mark stays where it is, so nothing is forgotten by another crash.

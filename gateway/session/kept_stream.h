@@ -22,6 +22,7 @@ struct StreamState {
     std::string token_hash = {};  ///< of what the client resumes it by
     bool interested = false;
     bool gone = false;  ///< its process ended in good order: everybody was told that it is gone
+    std::uint64_t process = 0;               ///< in which it is: Shared::first_id; 0: not known
     std::string presence = {};               ///< as it was sent; empty: not available
     std::vector<std::string> directed = {};  ///< whom it sent presence to
     std::vector<std::pair<std::string, std::string>> of_features = {};
@@ -49,6 +50,8 @@ struct KeptStream {
     std::vector<std::string> note_keys;  ///< the entries with its notes
     /// What was still to be sent when the process ended: that it had missed of an earlier one.
     Missed missed;
+    /// Where the next process began; 0: unknown.
+    std::uint64_t left_at = 0;
 
     /// A server goes on counting from `handled`, whatever was safe beyond it: that is known by its
     /// fingerprint alone from now on.
