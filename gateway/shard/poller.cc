@@ -119,13 +119,15 @@ void Poller::collect(Duration wait) {
     }
 }
 
-std::size_t Poller::poll(Duration wait) {
+std::size_t Poller::poll(Duration wait, const std::function<void()>& before_each) {
     if (watched_ > 0 || wait > Duration::zero()) collect(wait);
     // Only those that are due now: who asks again is told in the next turn.
     boost::intrusive::list<Polled, boost::intrusive::constant_time_size<false>> now;
     now.swap(due_);
     std::size_t calls = 0;
     while (!now.empty()) {
+        if (before_each) before_each();
+        if (now.empty()) break;
         Polled& polled = now.front();
         now.pop_front();
         const unsigned due = polled.wanted_ & polled.ready_;

@@ -7,6 +7,7 @@
 
 #include <boost/intrusive/list.hpp>
 #include <cstddef>
+#include <functional>
 
 #include "gateway/base/clock.h"
 
@@ -77,7 +78,8 @@ public:
 
     /// Waits at most `wait` for readiness or wake(), then calls on_ready() for what is ready and
     /// wanted. Does not wait where something is known to be ready. Returns the number of calls.
-    std::size_t poll(Duration wait);
+    /// `before_each` is called before each of them, and may end the watch of others.
+    std::size_t poll(Duration wait, const std::function<void()>& before_each = {});
     /// From any thread: a poll() that waits, or else the next one, returns at once.
     void wake();
 

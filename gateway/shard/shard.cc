@@ -146,7 +146,11 @@ std::size_t Shard::turn(Duration wait) {
         sleeping_.exchange(true, std::memory_order_acq_rel);
         if (!has_mail()) sleep = timers_.until_next(std::min(wait, longest_sleep));
     }
-    done += poller_.poll(sleep);
+    // Before anything is read, what other shards had sent by then: whoever was told by one of them
+    // may ask here next, and finds done what was sent ahead of the answer.
+    done += poller_.poll(sleep, [this, &done] {
+        if (has_mail()) done += run_tasks();
+    });
     sleeping_.store(false, std::memory_order_relaxed);
     done += run_tasks();
     done += timers_.advance();

@@ -1,8 +1,8 @@
 // Shard: one thread with its own poller, timers, buffers and parsers; nothing in it is locked.
-// A turn is: a bounded number of ready events, messages from other shards, due timers, then what
-// other shards are to do is sent to them and everything written during the turn is flushed at once,
-// then what was condemned is freed. Objects of a shard are touched by its thread alone; other
-// threads reach it through post().
+// A turn is: a bounded number of ready events, ahead of each the messages that other shards have
+// sent by then, the messages that are left, due timers, then what other shards are to do is sent to
+// them and everything written during the turn is flushed at once, then what was condemned is freed.
+// Objects of a shard are touched by its thread alone; other threads reach it through post().
 #pragma once
 
 #include <atomic>

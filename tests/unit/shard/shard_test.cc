@@ -1,8 +1,11 @@
 #include "gateway/shard/shard.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <numeric>
 #include <string>
@@ -45,6 +48,19 @@ struct Written final : Flushable {
 private:
     Words& told_;
     std::string name_;
+};
+
+/// Something to be read: does what it is to do then.
+struct Pipe final : Polled {
+    Pipe(Poller& poller, int descriptor, std::function<void()> when_ready)
+        : Polled(poller), when_ready_(std::move(when_ready)) {
+        REQUIRE(watch(descriptor));
+        want(Direction::read);
+    }
+    void on_ready(Direction) override { when_ready_(); }
+
+private:
+    std::function<void()> when_ready_;
 };
 
 struct Alarm final : TimerTarget {
@@ -103,6 +119,40 @@ TEST_CASE("shard: what one shard posts to another leaves at the end of its turn,
     turn(shards[0]);
     turn(shards[1]);
     CHECK(told == Words{"flushed", "a", "b"});
+}
+
+TEST_CASE("shard: what another shard has sent is done before what is ready to be read since") {
+    const SimClock clock;
+    Shards shards(2, clock);
+    Words told;
+    int ends[2] = {-1, -1};
+    REQUIRE(::pipe2(ends, O_NONBLOCK) == 0);
+    {
+        const auto send = [&] { shards[1].post([&] { told.emplace_back("sent"); }); };
+        // A client that was told by shard 0 asks shard 1 next, which is in the middle of a turn.
+        const auto read = [&] {
+            told.emplace_back("read");
+            if (told.size() == 1) turn(shards[0]);
+        };
+        Pipe first(shards[1].poller(), ends[0], read);
+        const int again = ::dup(ends[0]);
+        Pipe second(shards[1].poller(), again, read);
+        shards[0].post(send);
+        REQUIRE(::write(ends[1], "x", 1) == 1);
+        turn(shards[1]);
+        CHECK(told == Words{"read", "sent", "read"});
+        told = {"before"};
+        shards[0].post(send);
+        turn(shards[0]);
+        REQUIRE(::write(ends[1], "x", 1) == 1);
+        first.want(Direction::read);
+        turn(shards[1]);
+        CHECK(told == Words{"before", "sent", "read"});
+        second.unwatch();
+        ::close(again);
+    }
+    ::close(ends[0]);
+    ::close(ends[1]);
 }
 
 TEST_CASE("shard: more than the way to another shard holds arrives all the same, in order") {
