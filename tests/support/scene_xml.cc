@@ -178,6 +178,18 @@ std::size_t behind_braces(std::string_view text, std::size_t open) {
     throw std::runtime_error("a { without its }");
 }
 
+/// `text` with every {number} replaced.
+std::string numbered(std::string_view text, unsigned long number) {
+    constexpr std::string_view place = "{number}";
+    std::string out;
+    for (auto at = text.find(place); at != std::string_view::npos; at = text.find(place)) {
+        out += text.substr(0, at);
+        out += std::to_string(number);
+        text.remove_prefix(at + place.size());
+    }
+    return out.append(text);
+}
+
 /// Writes every {20 times x} out.
 std::string repeat(std::string_view text) {
     constexpr std::string_view times = " times ";
@@ -194,8 +206,9 @@ std::string repeat(std::string_view text) {
         const auto behind = behind_braces(text, open);
         const auto what = at + times.size();
         out += text.substr(0, open);
-        for (auto left = std::stoul(std::string(count)); left > 0; --left) {
-            out += text.substr(what, behind - 1 - what);
+        const auto end = std::stoul(std::string(count));
+        for (unsigned long number = 1; number <= end; ++number) {
+            out += numbered(text.substr(what, behind - 1 - what), number);
         }
         text.remove_prefix(behind);
     }

@@ -58,8 +58,8 @@ std::vector<XmlNode> parse_fragment(std::string_view text, std::string_view cont
 /// What a scene has captured, by name.
 using Variables = std::map<std::string, std::string, std::less<>>;
 
-/// `text` with every {name} replaced, and {20 times x} written out. Throws std::runtime_error for a
-/// name that is not known.
+/// `text` with every {name} replaced, and {20 times x} written out ({number} in x: which one it is,
+/// from 1). Throws std::runtime_error for a name that is not known.
 std::string substitute(std::string_view text, const Variables& variables);
 
 /// Makes a pattern fit for parse_fragment(): {absent} and {exactly} in a tag become attributes, and
