@@ -67,6 +67,37 @@ TEST_CASE_FIXTURE(EventsFixture, "events: what the server cannot publish it is t
     CHECK_FALSE(read("n", "").has_value());
 }
 
+TEST_CASE_FIXTURE(EventsFixture, "events: an item that cannot be read now is not edited") {
+    RecordingSession juliet(*hub, "juliet@a.test/balcony");
+    settle();
+    CHECK(publish({"n", "1", "<a xmlns='urn:example'/>"}).ok());
+    std::vector<Outcome> told;
+    int edited = 0;
+    const auto edit = [&](std::string item) {
+        personal_events::edit_for(
+            account("juliet@a.test"), "n", std::move(item), "1",
+            [&](const OwnItem*) {
+                ++edited;
+                return std::optional<std::string>("<b xmlns='urn:example'/>");
+            },
+            {}, [&](const Outcome& outcome) { told.push_back(outcome); });
+        settle();
+    };
+    for (const char* const item : {"1", ""}) {
+        store.fail_next_reads(1);
+        edit(item);
+    }
+    REQUIRE(told.size() == 2);
+    CHECK(told.front().cause() == Cause::retry);
+    CHECK(told.back().cause() == Cause::retry);
+    CHECK(edited == 0);
+    edit("1");
+    REQUIRE(told.size() == 3);
+    CHECK(told.back().ok());
+    CHECK(edited == 1);
+    CHECK(read("n", "1")->payload == "<b xmlns='urn:example'/>");
+}
+
 TEST_CASE_FIXTURE(EventsFixture, "events, cards and private storage: none for a removed account") {
     Account& juliet = account("juliet@a.test");
     juliet.begin_question();  // something is under way
