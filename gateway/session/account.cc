@@ -66,7 +66,7 @@ void Account::detach(Resource& session) {
 
 bool Account::busy() const {
     return !sessions_.empty() || state_ == State::loading || state_ == State::loading_outdated ||
-           open_questions_ != 0 || !roster_.at_rest() || inbox_.busy();
+           open_questions_ != 0 || !roster_.at_rest() || inbox_.busy() || inbox_.holding();
 }
 
 void Account::end_question() {
@@ -197,6 +197,7 @@ void Account::finish_loading(const Outcome& outcome, State found) {
     if (barred()) {
         sessions_.evict_all(stream_error::not_authorized, "this account is not in use any more");
     }
+    if (state_ == State::absent) inbox_.none_is_back();
     if (exists()) {
         hub_.shared.features.announce(
             {.event = LifeEvent::account_loaded, .hub = hub_, .account = this});

@@ -20,6 +20,15 @@ bool holds(const std::vector<std::uint64_t>& rows, std::uint64_t row) {
     return std::ranges::binary_search(rows, row);
 }
 
+/// While the store is asked for them: what goes on behind the answer, in the order in which it
+/// came.
+struct LookingForAwaited final : SlotState {
+    /// More than that does not wait: it is as if nobody were awaited.
+    static constexpr std::size_t limit = 1000;
+    std::vector<std::function<void()>> then;
+};
+constexpr Slot<LookingForAwaited> looking_slot{"looking for awaited sessions"};
+
 }  // namespace
 
 // ---- those that may come back ----
@@ -30,22 +39,31 @@ bool AccountInbox::none_comes_back() const {
     return hub.clock().now() - hub.shared.started >= hub.limits().resume_seconds;
 }
 
+bool AccountInbox::looks_for_awaited() const { return account_.slots.get(looking_slot) != nullptr; }
+
 bool AccountInbox::knows_awaited() const {
-    return none_comes_back() || account_.slots.get(awaited_sessions_slot) != nullptr;
+    if (none_comes_back() || account_.slots.get(awaited_sessions_slot) != nullptr) return true;
+    const LookingForAwaited* looking = account_.slots.get(looking_slot);
+    return looking != nullptr && looking->then.size() >= LookingForAwaited::limit;
 }
 
 void AccountInbox::look_for_awaited(std::function<void()> then) {
+    const bool asked = looks_for_awaited();
+    account_.slots.make(looking_slot).then.push_back(std::move(then));
+    if (asked) return;
     Hub& hub = account_.hub();
     account_.begin_question();
-    hub.shared.store.map_list(
-        std::string(StreamRecords::store), std::string(account_.jid().bare()), hub.shard,
-        [this, then = std::move(then)](const Result<std::vector<MapEntry>>& entries) {
-            // If they cannot be read, what one of them has may come to another once more.
-            account_.slots.make(awaited_sessions_slot,
-                                entries ? kept_streams(*entries) : std::vector<KeptStream>{});
-            then();
-            account_.end_question();
-        });
+    hub.shared.store.map_list(std::string(StreamRecords::store), std::string(account_.jid().bare()),
+                              hub.shard, [this](const Result<std::vector<MapEntry>>& entries) {
+                                  const auto waiting =
+                                      std::move(account_.slots.make(looking_slot).then);
+                                  account_.slots.drop(looking_slot);
+                                  // If they cannot be read, what one of them has may come to
+                                  // another once more.
+                                  awaits(entries ? *entries : std::vector<MapEntry>{});
+                                  for (const auto& task : waiting) task();
+                                  account_.end_question();
+                              });
 }
 
 bool AccountInbox::awaited_has(std::uint64_t row) const {
@@ -54,7 +72,13 @@ bool AccountInbox::awaited_has(std::uint64_t row) const {
 }
 
 void AccountInbox::awaits(const std::vector<MapEntry>& entries) {
-    if (!knows_awaited()) account_.slots.make(awaited_sessions_slot, kept_streams(entries));
+    if (none_comes_back() || account_.slots.get(awaited_sessions_slot) != nullptr) return;
+    std::vector<KeptStream> kept = kept_streams(entries);
+    // Those of this process are there, or have ended: nobody says of one that it is never back.
+    std::erase_if(kept, [this](const KeptStream& stream) {
+        return account_.hub().stream_records.known(stream.id);
+    });
+    account_.slots.make(awaited_sessions_slot, kept);
 }
 
 std::optional<std::vector<PacketRef>> AccountInbox::await_no_more(std::uint64_t stream) {
@@ -66,14 +90,32 @@ std::optional<std::vector<PacketRef>> AccountInbox::await_no_more(std::uint64_t 
 void AccountInbox::never_back(std::uint64_t stream) {
     const auto held = await_no_more(stream);
     if (!held) return;
-    for (const PacketRef& packet : *held) {
+    account_.begin_question();  // whatever is called here, the account stays
+    give_up(*held);
+    redeliver();
+    account_.end_question();
+}
+
+void AccountInbox::none_is_back() {
+    if (AwaitedSessions* const awaited = account_.slots.get(awaited_sessions_slot)) {
+        give_up(awaited->take_all());
+        account_.slots.drop(awaited_sessions_slot);
+    }
+}
+
+void AccountInbox::give_up(const std::vector<PacketRef>& held) {
+    for (const PacketRef& packet : held) {
         // A room has to notice that the occupant is gone.
         if (packet->type() != StanzaType::groupchat) continue;
         inbox_trace::no_such_session(account_, *packet, TraceVerdict::refused);
         account_.hub().routing->bounce(
             *packet, {.condition = StanzaCondition::recipient_unavailable, .text = {}});
     }
-    redeliver();
+}
+
+bool AccountInbox::holding() const {
+    const AwaitedSessions* awaited = account_.slots.get(awaited_sessions_slot);
+    return awaited != nullptr && awaited->holding();
 }
 
 bool AccountInbox::hold_for_awaited(const PacketRef& packet) {

@@ -43,7 +43,7 @@ void AccountInbox::deliver(const PacketRef& packet, AcknowledgementTicket ticket
         to_account(packet, ticket);
     } else if (Resource* session = account_.sessions().find(packet->to().resource())) {
         to_sessions({&session, 1}, packet, ticket);
-    } else if (packet->type() == StanzaType::chat || knows_awaited()) {
+    } else if ((packet->type() == StanzaType::chat && !looks_for_awaited()) || knows_awaited()) {
         to_one_that_is_not_there(packet, ticket);
     } else {
         look_for_awaited([this, packet, ticket] { deliver(packet, ticket); });

@@ -50,6 +50,10 @@ public:
     void answer_for_nobody(const PacketRef& packet);
     /// That stream of an earlier process is not resumed any more.
     void never_back(std::uint64_t stream);
+    /// Nor is any other: the account is gone.
+    void none_is_back();
+    /// Something waits for a session that may come back.
+    [[nodiscard]] bool holding() const;
     /// A session that had too much before it has room again: go on with the stored messages.
     void room_again();
     /// A session ended and did not acknowledge all: another session that takes messages gets the
@@ -126,11 +130,13 @@ private:
                               const ArchiveRow& row, const Packet& packet) const;
     [[nodiscard]] bool none_comes_back() const;
     [[nodiscard]] bool knows_awaited() const;
+    [[nodiscard]] bool looks_for_awaited() const;
     void look_for_awaited(std::function<void()> then);
     [[nodiscard]] bool awaited_has(std::uint64_t row) const;
     [[nodiscard]] bool awaits_session(std::string_view resource) const;
     bool hold_for_awaited(const PacketRef& packet);
     std::optional<std::vector<PacketRef>> await_no_more(std::uint64_t stream);
+    void give_up(const std::vector<PacketRef>& held);
     void to_one_that_is_not_there(const PacketRef& packet, AcknowledgementTicket ticket);
     void to_account(const PacketRef& packet, AcknowledgementTicket ticket);
     [[nodiscard]] PacketRef delayed(const std::string& body, std::uint64_t row,

@@ -1,6 +1,7 @@
 #include "gateway/session/awaited_sessions.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "gateway/session/account.h"
@@ -55,6 +56,19 @@ std::optional<AwaitedSessions::Packets> AwaitedSessions::take(std::uint64_t stre
     Packets held = std::move(found->held);
     sessions_.erase(found);
     return held;
+}
+
+AwaitedSessions::Packets AwaitedSessions::take_all() {
+    Packets all;
+    for (Session& session : std::exchange(sessions_, {})) {
+        std::ranges::move(session.held, std::back_inserter(all));
+    }
+    return all;
+}
+
+bool AwaitedSessions::holding() const {
+    return std::ranges::any_of(sessions_,
+                               [](const Session& session) { return !session.held.empty(); });
 }
 
 }  // namespace causeway

@@ -36,6 +36,10 @@ public:
     using Packets = std::vector<PacketRef>;
     /// That one is back, or does not come back: what waited for it. nullopt: it was not known.
     [[nodiscard]] std::optional<Packets> take(std::uint64_t stream);
+    /// None of them comes back: what waited for them.
+    [[nodiscard]] Packets take_all();
+    /// Something waits for one of them.
+    [[nodiscard]] bool holding() const;
 
 private:
     struct Session {
