@@ -28,6 +28,10 @@ public:
           lock_(std::move(lock)),
           writer_(std::move(writer)),
           readers_(std::move(readers)) {}
+    SqliteStore(const SqliteStore&) = delete;
+    SqliteStore& operator=(const SqliteStore&) = delete;
+    /// The writer's thread asks the readers, which are destroyed before it.
+    ~SqliteStore() override { SqliteStore::stop(); }
 
     void commit(Batch batch, Executor& home, Committed committed) override {
         writer_->commit(std::move(batch), home, std::move(committed));

@@ -205,7 +205,10 @@ void SqliteWriter::commit_group(std::span<Pending> group) {
     if (failure.in_operation && group.size() > 1) {
         // Savepoints would cost every group, and a full disk undoes the whole transaction in spite
         // of them. So the rare group with a bad batch is done again, each batch by itself.
-        for (Pending& pending : group) pending.outcome = transact({&pending, 1}).outcome;
+        for (Pending& pending : group) {
+            // A question writes nothing: that it can be asked says nothing about the disk.
+            if (writes(pending)) pending.outcome = transact({&pending, 1}).outcome;
+        }
         return;
     }
     for (Pending& pending : group) pending.outcome = failure.outcome;
