@@ -107,11 +107,19 @@ private:
         }
     }
 
-    /// Read, but not acknowledged by its reader, whose session is over; and then not stored.
+    /// Read, but not acknowledged by its reader, whose session is over, or by its reader's server,
+    /// which is gone; and then not stored.
     [[nodiscard]] bool may_be_read_and_refused(std::size_t message) const {
         const Fate& fate = fates_[message];
         const std::size_t end = history_.events.size();
-        return store_was_failing(reader(message).server, end) &&
+        const std::size_t from = sender(message).server;
+        const std::size_t to = reader(message).server;
+        if (from != to && store_was_failing(from, end) &&
+            (happened(Event::Kind::killed, to, *fate.sent, end) ||
+             happened(Event::Kind::ended, to, *fate.sent, end))) {
+            return true;
+        }
+        return store_was_failing(to, end) &&
                happened(Event::Kind::connection_lost, history_.messages[message].reader, *fate.sent,
                         end);
     }
@@ -136,6 +144,11 @@ private:
         // Its client sends again what a server that was killed had not stored.
         const std::size_t open_until = fate.acknowledged.value_or(end);
         if (from != to && happened(Event::Kind::killed, from, *fate.sent, open_until)) return true;
+        // So it does where one that ended in good order could not store what it had sent.
+        if (from != to && store_was_failing(from, open_until) &&
+            happened(Event::Kind::ended, from, *fate.sent, open_until)) {
+            return true;
+        }
         if (fate.reads.size() < 2) return false;
         const std::size_t last_read = fate.reads.back();
         // Without an archive it is delivered before it is stored, and so it is while the store

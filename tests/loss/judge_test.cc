@@ -72,6 +72,28 @@ TEST_CASE("judge: a store that fails may refuse what a reader had and did not ac
     CHECK(story.tolerated() == Found{Finding::Kind::refused_and_read});
 }
 
+TEST_CASE("judge: so may that of the sender's server, when the reader's is gone") {
+    Story story;
+    story.then(Kind::store_failed, 0).then(Kind::sent, 0).then(Kind::read, 0);
+    story.then(Kind::refused, 0).then(Kind::acknowledged, 0);
+    CHECK(story.found() == Found{Finding::Kind::refused_and_read});
+    SUBCASE("killed") { story.then(Kind::killed, 1); }
+    SUBCASE("or at its end") { story.then(Kind::ended, 1); }
+    CHECK(story.found().empty());
+    CHECK(story.tolerated() == Found{Finding::Kind::refused_and_read});
+}
+
+TEST_CASE("judge: what a server could not store before it ended comes again") {
+    Story story;
+    SUBCASE("its store failed") { story.then(Kind::store_failed, 0); }
+    SUBCASE("its store worked") {}
+    const bool failed = !story.history.events.empty();
+    story.then(Kind::sent, 0).then(Kind::read, 0).then(Kind::ended, 0);
+    story.then(Kind::acknowledged, 0).then(Kind::read, 0);
+    CHECK(story.found() == (failed ? Found{} : Found{Finding::Kind::twice}));
+    CHECK(story.tolerated() == (failed ? Found{Finding::Kind::twice} : Found{}));
+}
+
 TEST_CASE("judge: lost is what was acknowledged, and neither read nor refused") {
     Story story;
     story.then(Kind::sent, 0).then(Kind::acknowledged, 0);
