@@ -188,6 +188,12 @@ void Router::to_remote(const PacketRef& packet, AcknowledgementTicket ticket) {
     hub_.at(home, [&home, packet, ticket] { home.remote->send(packet, ticket); });
 }
 
+/// An answer to what a session of an earlier process asked, which may come back for it.
+bool Router::may_be_awaited(const Packet& packet) const {
+    return packet.kind() == StanzaKind::iq && !is_request(packet.type()) &&
+           !AccountInbox::none_comes_back(hub_);
+}
+
 void Router::to_account(PacketRef packet, AcknowledgementTicket ticket) {
     if (packet->kind() == StanzaKind::iq && !is_request(packet->type()) &&
         !packet->to().has_resource()) {
@@ -201,7 +207,8 @@ void Router::to_account(PacketRef packet, AcknowledgementTicket ticket) {
         const bool request = packet->kind() == StanzaKind::iq && is_request(packet->type());
         const bool for_account =
             packet->kind() == StanzaKind::message || packet->type() == StanzaType::probe ||
-            is_subscription(packet->type()) || (request && !packet->to().has_resource());
+            is_subscription(packet->type()) || (request && !packet->to().has_resource()) ||
+            may_be_awaited(*packet);
         if (!for_account) {
             if (request) {
                 bounce(*packet, {.condition = StanzaCondition::service_unavailable, .text = {}},

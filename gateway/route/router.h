@@ -31,6 +31,7 @@ private:
     /// Answers a request to a served domain on the shard where it entered. False: it is something
     /// else.
     [[nodiscard]] bool domain_iq(Stanza& stanza, Resource* session);
+    [[nodiscard]] bool may_be_awaited(const Packet& packet) const;
     void to_account(PacketRef packet, AcknowledgementTicket ticket);
     void to_domain(const PacketRef& packet, AcknowledgementTicket ticket);
     void to_remote(const PacketRef& packet, AcknowledgementTicket ticket);

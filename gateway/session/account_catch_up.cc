@@ -33,16 +33,15 @@ constexpr Slot<LookingForAwaited> looking_slot{"looking for awaited sessions"};
 
 // ---- those that may come back ----
 
-/// The time for that is over.
-bool AccountInbox::none_comes_back() const {
-    const Hub& hub = account_.hub();
+bool AccountInbox::none_comes_back(const Hub& hub) {
     return hub.clock().now() - hub.shared.started >= hub.limits().resume_seconds;
 }
 
 bool AccountInbox::looks_for_awaited() const { return account_.slots.get(looking_slot) != nullptr; }
 
 bool AccountInbox::knows_awaited() const {
-    if (none_comes_back() || account_.slots.get(awaited_sessions_slot) != nullptr) return true;
+    if (none_comes_back(account_.hub()) || account_.slots.get(awaited_sessions_slot) != nullptr)
+        return true;
     const LookingForAwaited* looking = account_.slots.get(looking_slot);
     return looking != nullptr && looking->then.size() >= LookingForAwaited::limit;
 }
@@ -72,7 +71,8 @@ bool AccountInbox::awaited_has(std::uint64_t row) const {
 }
 
 void AccountInbox::awaits(const std::vector<MapEntry>& entries) {
-    if (none_comes_back() || account_.slots.get(awaited_sessions_slot) != nullptr) return;
+    if (none_comes_back(account_.hub()) || account_.slots.get(awaited_sessions_slot) != nullptr)
+        return;
     std::vector<KeptStream> kept = kept_streams(entries);
     // Those of this process are there, or have ended: nobody says of one that it is never back.
     std::erase_if(kept, [this](const KeptStream& stream) {

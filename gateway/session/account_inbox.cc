@@ -73,9 +73,9 @@ void AccountInbox::to_one_that_is_not_there(const PacketRef& packet, Acknowledge
 }
 
 void AccountInbox::answer_for_nobody(const PacketRef& packet) {
-    if (none_comes_back()) return;
+    if (none_comes_back(account_.hub())) return;
     account_.in_order([this, packet](const Outcome& outcome) {
-        if (!outcome) return;
+        if (!outcome || !account_.exists()) return;
         if (account_.sessions().find(packet->to().resource()) != nullptr) {
             account_.receive(packet, {});
         } else if (knows_awaited()) {

@@ -44,6 +44,8 @@ public:
     void was_sent(Resource& session, std::uint64_t row);
     /// A session is gone.
     void gone(Resource& session);
+    /// The time for sessions of an earlier process is over.
+    [[nodiscard]] static bool none_comes_back(const Hub& hub);
     /// The records of the account's streams as the store has them.
     void awaits(const std::vector<MapEntry>& entries);
     /// An answer for one session that is not there waits, if that one may come back.
@@ -128,7 +130,6 @@ private:
     [[nodiscard]] static bool while_here(const CatchingUp& task);
     [[nodiscard]] bool is_for(const Resource& session, const CatchingUp& task,
                               const ArchiveRow& row, const Packet& packet) const;
-    [[nodiscard]] bool none_comes_back() const;
     [[nodiscard]] bool knows_awaited() const;
     [[nodiscard]] bool looks_for_awaited() const;
     void look_for_awaited(std::function<void()> then);

@@ -72,5 +72,14 @@ TEST_CASE_FIXTURE(AwaitedFixture,
     CHECK_FALSE(romeo().busy());
 }
 
+TEST_CASE_FIXTURE(AwaitedFixture, "nobody is awaited for an account that does not exist") {
+    arrives("<iq to='nobody@a.test/x' from='room@b.test/x' id='i1' type='result'/>");
+    settle();
+    CHECK(account("nobody@a.test").slots.get(awaited_sessions_slot) == nullptr);
+    arrives("<iq to='romeo@a.test/orchard' from='room@b.test/x' id='i2' type='result'/>");
+    settle();
+    CHECK(romeo().busy());
+}
+
 }  // namespace
 }  // namespace causeway::test
