@@ -122,7 +122,7 @@ Connector::Connector(Network& network, Resolver& resolver, TimerWheel& timers, c
       resumed_(clock.now()) {
     outcomes_.reserve(targets_.size());
     for (const ConnectTarget& target : targets_) outcomes_.push_back({.target = target});
-    timers_.arm(total_, time_left_, *this, total_over);
+    timers_.arm(timed_.total, time_left_, *this, total_over);
     proceed();
 }
 
@@ -170,12 +170,13 @@ void Connector::proceed() {
         return;
     }
     // Not from within: the owner may be in the middle of creating us or of calling next().
-    if (!resolving_ && running_.empty()) timers_.arm(finish_, Duration(0), *this, nothing_left);
+    if (!resolving_ && running_.empty())
+        timers_.arm(timed_.finish, Duration(0), *this, nothing_left);
 }
 
 void Connector::resolve(std::size_t target) {
     resolving_ = target;
-    timers_.arm(look_up_, limits_.attempt, *this, look_up_over);
+    timers_.arm(timed_.look_up, limits_.attempt, *this, look_up_over);
     resolver_.addresses(targets_[target].host,
                         [this, target, alive = std::weak_ptr<bool>(alive_)](auto answer) {
                             if (!alive.expired()) on_addresses(target, answer);
@@ -185,7 +186,7 @@ void Connector::resolve(std::size_t target) {
 void Connector::on_addresses(std::size_t target, const Result<AddressAnswer>& answer) {
     if (resolving_ != target) return;
     resolving_.reset();
-    look_up_.cancel();
+    timed_.look_up.cancel();
     if (answer.ok()) {
         enqueue(target, answer->addresses);
     } else {
@@ -218,7 +219,7 @@ void Connector::start(Candidate candidate) {
     attempt.candidate = candidate;
     attempt.id = next_id_++;
     timers_.arm(attempt.deadline, limits_.attempt, *this, attempt.id);
-    timers_.arm(stagger_,
+    timers_.arm(timed_.stagger,
                 next_is_same_target(candidate.target) ? limits_.stagger : limits_.target_patience,
                 *this, stagger_over);
     const Endpoint endpoint(candidate.address, targets_[candidate.target].port);
@@ -248,7 +249,7 @@ void Connector::give_up(std::uint32_t id, const Outcome& why) {
     // A failure makes room at once for another address, but a later target waits while an earlier
     // one may still answer.
     if (running_.empty() || next_is_same_target(target)) {
-        stagger_.cancel();
+        timed_.stagger.cancel();
         proceed();
     }
 }
@@ -260,9 +261,9 @@ void Connector::hand_over(std::list<Attempt>::iterator winner, std::unique_ptr<S
     }
     running_.clear();
     if (resolving_) next_target_ = *std::exchange(resolving_, std::nullopt);
-    stagger_.cancel();
-    look_up_.cancel();
-    total_.cancel();
+    timed_.stagger.cancel();
+    timed_.look_up.cancel();
+    timed_.total.cancel();
     time_left_ -= std::min(time_left_, clock_.now() - resumed_);
     handed_ = target;
     outcomes_[target].last_error.clear();
@@ -280,19 +281,21 @@ void Connector::next(const Outcome& why, bool skip_host) {
         std::erase_if(later_, same);
     }
     resumed_ = clock_.now();
-    timers_.arm(total_, time_left_, *this, total_over);
+    timers_.arm(timed_.total, time_left_, *this, total_over);
     proceed();
 }
 
 void Connector::record(std::size_t target, const Outcome& why) {
     // Whatever may work later outweighs what never will; a rule outweighs mere absence.
     const bool lasting = why.cause() == Cause::absent || why.cause() == Cause::policy;
-    if (!lasting) cause_ = Cause::retry;
-    if (why.cause() == Cause::policy && cause_ == Cause::absent) cause_ = Cause::policy;
+    if (!lasting) verdict_.cause = Cause::retry;
+    if (why.cause() == Cause::policy && verdict_.cause == Cause::absent)
+        verdict_.cause = Cause::policy;
     outcomes_[target].failed(why);
     Failure failure{to_string(targets_[target]), why.why()};
-    if (std::find(failures_.begin(), failures_.end(), failure) == failures_.end()) {
-        failures_.push_back(std::move(failure));
+    if (std::find(verdict_.failures.begin(), verdict_.failures.end(), failure) ==
+        verdict_.failures.end()) {
+        verdict_.failures.push_back(std::move(failure));
     }
 }
 
@@ -301,16 +304,17 @@ void Connector::finish() {
     ready_.clear();
     later_.clear();
     resolving_.reset();
-    for (Timer* timer : {&stagger_, &total_, &look_up_, &finish_}) timer->cancel();
-    std::string text = failures_.empty() ? "there is no target to connect to" : "";
-    for (std::size_t i = 0; i < failures_.size() && i < failures_told; ++i) {
-        text += (i == 0 ? "" : "; ") + failures_[i].target + " " + failures_[i].why;
+    for (Timer* timer : {&timed_.stagger, &timed_.total, &timed_.look_up, &timed_.finish})
+        timer->cancel();
+    std::string text = verdict_.failures.empty() ? "there is no target to connect to" : "";
+    for (std::size_t i = 0; i < verdict_.failures.size() && i < failures_told; ++i) {
+        text += (i == 0 ? "" : "; ") + verdict_.failures[i].target + " " + verdict_.failures[i].why;
     }
-    if (failures_.size() > failures_told) {
-        text += "; and " + std::to_string(failures_.size() - failures_told) + " more";
+    if (verdict_.failures.size() > failures_told) {
+        text += "; and " + std::to_string(verdict_.failures.size() - failures_told) + " more";
     }
     const Done done = done_;
-    done(Outcome(cause_, std::move(text)));
+    done(Outcome(verdict_.cause, std::move(text)));
 }
 
 }  // namespace causeway

@@ -106,6 +106,17 @@ private:
         std::string why;
         bool operator==(const Failure&) const = default;
     };
+    /// What is told if nothing of it works.
+    struct Verdict {
+        std::vector<Failure> failures;
+        Cause cause = Cause::absent;
+    };
+    struct Timers {
+        Timer stagger;
+        Timer total;
+        Timer look_up;
+        Timer finish;
+    };
 
     void on_timer(std::uint32_t which) override;
     void proceed();
@@ -138,12 +149,8 @@ private:
     std::uint32_t next_id_;
     Duration time_left_;
     TimePoint resumed_;
-    std::vector<Failure> failures_;
-    Cause cause_ = Cause::absent;
-    Timer stagger_;
-    Timer total_;
-    Timer look_up_;
-    Timer finish_;
+    Verdict verdict_;
+    Timers timed_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

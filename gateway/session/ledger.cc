@@ -169,7 +169,7 @@ void Ledger::end(HoldId id, const Outcome& why) {
             // Its sender hears that it was not stored, so it must not be delivered either, nor
             // shown.
             erase(ended.store_key, ended.row);
-            erased_.back().archived = ended.packet->archived();
+            erasures_.due.back().archived = ended.packet->archived();
             hub_.routing->bounce(*ended.packet,
                                  {.condition = StanzaCondition::resource_constraint,
                                   .text = "The message could not be stored: try again later."});
@@ -250,8 +250,8 @@ void Ledger::written(HoldId id) {
 void Ledger::commit_now() { hub_.shard.mark_dirty(*this); }
 
 void Ledger::commit_soon() {
-    if (!erase_timer_.armed()) {
-        hub_.shard.timers().arm(erase_timer_, erase_within, *this, erase_due);
+    if (!erasures_.timer.armed()) {
+        hub_.shard.timers().arm(erasures_.timer, erase_within, *this, erase_due);
     }
 }
 
@@ -303,7 +303,7 @@ void Ledger::on_timer(std::uint32_t which) {
 void Ledger::flush() { commit_due(); }
 
 void Ledger::commit_due() {
-    erase_timer_.cancel();
+    erasures_.timer.cancel();
     commit_copies();
     Extras extras;
     Batch batch = take_extras(extras);

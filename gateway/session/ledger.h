@@ -111,7 +111,7 @@ public:
     /// failed: now, if nothing is on its way there.
     void when_readable(std::function<void()> task);
     /// Messages without an outcome, and rows to be erased.
-    [[nodiscard]] std::size_t open() const { return entries_.size() + erasing_; }
+    [[nodiscard]] std::size_t open() const { return entries_.size() + erasures_.open; }
     /// Erases at the end of this turn all rows that are done with; for a server that is about to
     /// end.
     void erase_now();
@@ -173,6 +173,12 @@ private:
         bool known = false;     ///< it stands in rows_ until it is erased
         bool counted = false;   ///< by erasing_
         bool archived = false;  ///< the owner's archive is not to have the message either
+    };
+    struct Erasures {
+        std::vector<Erasure> due;    ///< with the next commit
+        std::vector<Erasure> again;  ///< a commit failed for them
+        std::size_t open = 0;        ///< not known to be done yet, waiting ones included
+        Timer timer;
     };
     /// What goes with a batch beside messages, and again where that failed.
     struct Extras {
@@ -236,19 +242,16 @@ private:
     AcknowledgementPace pace_;
     std::array<std::deque<Waiting>, wait_classes> waiting_;
     std::vector<HoldId> due_;
-    std::vector<Erasure> erased_;        ///< with the next commit
-    std::vector<Erasure> erased_again_;  ///< a commit failed for them
+    Erasures erasures_;
     MarkDue mark_due_ = MarkDue::no;
     CommitOrder commits_;
-    std::size_t erasing_ = 0;  ///< rows whose erasure is not known yet, waiting ones included
-    TimePoint timer_at_{};     ///< when timer_ is due, while armed
+    TimePoint timer_at_{};  ///< when timer_ is due, while armed
     std::pmr::unordered_map<std::uint64_t, HoldId> rows_{&pool_};
     Copies copies_;        ///< for the end of this turn
     Copies copies_again_;  ///< a commit failed for them
     UnlistedMessages unlisted_;
     Timer list_timer_;
     Timer timer_;
-    Timer erase_timer_;
     Timer retry_timer_;
     std::vector<HoldId> retry_;
     HoldId next_ = 1;

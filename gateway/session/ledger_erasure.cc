@@ -10,13 +10,13 @@
 namespace causeway {
 
 void Ledger::erase_row(const Entry& entry) {
-    erased_.push_back({.store = entry.store_key.store,
-                       .owner = entry.store_key.owner,
-                       .row = entry.row,
-                       .known = true,
-                       .counted = true});
-    ++erasing_;
-    if (erased_.size() >= erase_at_once) {
+    erasures_.due.push_back({.store = entry.store_key.store,
+                             .owner = entry.store_key.owner,
+                             .row = entry.row,
+                             .known = true,
+                             .counted = true});
+    ++erasures_.open;
+    if (erasures_.due.size() >= erase_at_once) {
         erase_now();
     } else {
         commit_soon();
@@ -26,20 +26,21 @@ void Ledger::erase_row(const Entry& entry) {
 void Ledger::erase(const StoreKey& key, std::uint64_t row) {
     // Whoever reads it meanwhile is not to send it.
     const bool known = rows_.emplace(row, nothing_open).second;
-    erased_.push_back({.store = key.store, .owner = key.owner, .row = row, .known = known});
+    erasures_.due.push_back({.store = key.store, .owner = key.owner, .row = row, .known = known});
     commit_soon();
 }
 
 void Ledger::erase_now() {
     hub_.stream_records.hurry();
-    if (erased_.empty() && mark_due_ != MarkDue::now && !hub_.stream_records.pending()) return;
-    erase_timer_.cancel();
+    if (erasures_.due.empty() && mark_due_ != MarkDue::now && !hub_.stream_records.pending())
+        return;
+    erasures_.timer.cancel();
     hub_.shard.mark_dirty(*this);
 }
 
 Batch Ledger::take_extras(Extras& taken) {
     Batch batch;
-    taken.erased = std::exchange(erased_, {});
+    taken.erased = std::exchange(erasures_.due, {});
     taken.mark = mark_due_ == MarkDue::now;
     for (const Erasure& one : taken.erased) {
         batch.log_erase(one.store, one.owner, one.row);
@@ -59,24 +60,24 @@ void Ledger::ended(Extras extras, const Outcome& outcome) {
     if (!outcome && extras.mark && mark_due_ == MarkDue::no) mark_due_ = MarkDue::later;
     std::size_t forgotten = 0;
     for (Erasure& one : extras.erased) {
-        if (!outcome && erased_again_.size() < erase_again_most) {
-            erased_again_.push_back(std::move(one));
+        if (!outcome && erasures_.again.size() < erase_again_most) {
+            erasures_.again.push_back(std::move(one));
             continue;
         }
         if (!outcome) ++forgotten;
         if (one.known) rows_.erase(one.row);
-        if (one.counted) --erasing_;
+        if (one.counted) --erasures_.open;
     }
-    if (!erased_again_.empty() || mark_due_ == MarkDue::later) arm_retry_timer();
+    if (!erasures_.again.empty() || mark_due_ == MarkDue::later) arm_retry_timer();
     if (forgotten > 0) {
         CAUSEWAY_LOG(error, "store.not_erased", {"messages", forgotten}, {"cause", outcome.why()});
     }
 }
 
 void Ledger::try_extras_again() {
-    std::ranges::move(std::exchange(erased_again_, {}), std::back_inserter(erased_));
+    std::ranges::move(std::exchange(erasures_.again, {}), std::back_inserter(erasures_.due));
     if (mark_due_ == MarkDue::later) mark_due_ = MarkDue::now;
-    if (!erased_.empty() || mark_due_ == MarkDue::now) hub_.shard.mark_dirty(*this);
+    if (!erasures_.due.empty() || mark_due_ == MarkDue::now) hub_.shard.mark_dirty(*this);
 }
 
 }  // namespace causeway

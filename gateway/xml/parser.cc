@@ -68,6 +68,8 @@ bool is_white_space(std::string_view text) {
     return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
 }
 
+constexpr unsigned bit_of(XmlEvent event) { return 1U << static_cast<unsigned>(event); }
+
 }  // namespace
 
 /// expat's callbacks, which need C linkage signatures and access to the parser.
@@ -82,13 +84,13 @@ struct ExpatHandlers {
     }
     static void namespace_declared(void* data, const XML_Char* prefix, const XML_Char* uri) {
         XmlStreamParser& parser = self(data);
-        ++parser.declared_;
+        ++parser.stanza_.declared;
         if (uri != nullptr && std::string_view(uri).size() > parser.limits_.namespace_name) {
             parser.exceeded("the name of a namespace is too long");
             return;
         }
         if (parser.depth_ == 0 && !parser.replaying_) {
-            append_attribute(parser.header_declarations_,
+            append_attribute(parser.header_.declarations,
                              prefix == nullptr ? "xmlns" : fmt::format("xmlns:{}", prefix),
                              uri == nullptr ? "" : uri);
         }
@@ -132,9 +134,9 @@ XmlStreamParser::XmlStreamParser(XmlFraming framing, std::string_view content_ns
     if (framing_ == XmlFraming::message) {
         replaying_ = true;
         feed(message_root);
-        if (opened_pending_ || suspended_) resume();
+        if (pending_ != 0 || suspended_) resume();
         replaying_ = false;
-        context_ = fmt::format("m{}\n{}", content_ns_, message_root);
+        header_.context = fmt::format("m{}\n{}", content_ns_, message_root);
     }
 }
 
@@ -181,29 +183,29 @@ std::unique_ptr<XmlStreamParser> XmlStreamParser::from_context(const std::string
         parser->resume();
         parser->set_limits({});
         parser->replaying_ = false;
-        parser->context_ = context;
+        parser->header_.context = context;
     }
     return parser;
 }
 
 XmlEvent XmlStreamParser::feed(std::string_view bytes) {
-    if (!fault_condition_.empty()) return XmlEvent::fault;
-    if (fed_ == 0 && !replaying_ && framing_ == XmlFraming::stream) {
+    if (!fault_.condition.empty()) return XmlEvent::fault;
+    if (place_.fed == 0 && !replaying_ && framing_ == XmlFraming::stream) {
         // What the peer wrote behind the last element of the stream before this one.
         bytes.remove_prefix(std::min(bytes.find_first_not_of(" \t\r\n"), bytes.size()));
     }
     if (bytes.empty()) return XmlEvent::need_more;
-    last_byte_ = bytes.back();
-    if (skip_ == Skip::on) {
-        fed_ += static_cast<std::int64_t>(bytes.size());
+    place_.last_byte = bytes.back();
+    if (skipping_.state == Skip::on) {
+        place_.fed += static_cast<std::int64_t>(bytes.size());
         return skip(bytes);
     }
-    if (fed_ < 2 && foreign_encoding(bytes)) {
+    if (place_.fed < 2 && foreign_encoding(bytes)) {
         fault("unsupported-encoding", "a stream is UTF-8");
         return XmlEvent::fault;
     }
     complete_ = nullptr;
-    fed_ += static_cast<std::int64_t>(bytes.size());
+    place_.fed += static_cast<std::int64_t>(bytes.size());
     const HeapScope scope(heap_);
     return outcome(XML_Parse(expat_, bytes.data(), static_cast<int>(bytes.size()), XML_FALSE));
 }
@@ -211,23 +213,23 @@ XmlEvent XmlStreamParser::feed(std::string_view bytes) {
 /// expat would follow a sign of UTF-16 even though it was told UTF-8: a byte order mark, or a zero
 /// among the first two bytes, which may come apart.
 bool XmlStreamParser::foreign_encoding(std::string_view bytes) {
-    const char first = fed_ == 0 ? bytes[0] : first_byte_;
-    first_byte_ = first;
+    const char first = place_.fed == 0 ? bytes[0] : place_.first_byte;
+    place_.first_byte = first;
     // None of these begins UTF-8, whatever follows.
     if (first == '\xff' || first == '\xfe' || first == '\0') return true;
-    if (fed_ == 0) bytes.remove_prefix(1);
+    if (place_.fed == 0) bytes.remove_prefix(1);
     if (bytes.empty()) return false;
     return bytes[0] == '\0';
 }
 
 XmlEvent XmlStreamParser::resume() {
-    if (!fault_condition_.empty()) return XmlEvent::fault;
+    if (!fault_.condition.empty()) return XmlEvent::fault;
     if (complete_ != nullptr) {
         complete_ = nullptr;
         arena_.reset();
     }
-    if (skip_ == Skip::over) return XmlEvent::need_more;
-    if (element_pending_ || closed_pending_ || opened_pending_) return next_event();
+    if (skipping_.state == Skip::over) return XmlEvent::need_more;
+    if (pending_ != 0) return next_event();
     if (!suspended_) return XmlEvent::need_more;
     suspended_ = false;
     const HeapScope scope(heap_);
@@ -237,10 +239,10 @@ XmlEvent XmlStreamParser::resume() {
 XmlEvent XmlStreamParser::outcome(int status) {
     if (status == XML_STATUS_SUSPENDED) {
         suspended_ = true;
-        return skip_ == Skip::due ? begin_skipping() : next_event();
+        return skipping_.state == Skip::due ? begin_skipping() : next_event();
     }
     if (status == XML_STATUS_ERROR) {
-        if (fault_condition_.empty()) {
+        if (fault_.condition.empty()) {
             const XML_Error code = XML_GetErrorCode(expat_);
             switch (code) {
                 case XML_ERROR_UNDEFINED_ENTITY:
@@ -258,14 +260,14 @@ XmlEvent XmlStreamParser::outcome(int status) {
         }
         return XmlEvent::fault;
     }
-    if (!fault_condition_.empty()) return XmlEvent::fault;
+    if (!fault_.condition.empty()) return XmlEvent::fault;
     // All has been read, so what is left is the beginning of one token.
-    if (fed_ - consumed_ > static_cast<std::int64_t>(limits_.token_bytes)) {
+    if (place_.fed - place_.consumed > static_cast<std::int64_t>(limits_.token_bytes)) {
         // A reference never ends a stanza, nor would anything that begins otherwise.
         if (depth_ > 0 && pending_input().starts_with('<')) {
-            skip_open_ = depth_ - 1;
+            skipping_.open = depth_ - 1;
             exceeded(too_large);
-            if (skip_ == Skip::due) return begin_skipping();
+            if (skipping_.state == Skip::due) return begin_skipping();
         }
         fault("policy-violation", std::string(too_large));
         return XmlEvent::fault;
@@ -274,30 +276,32 @@ XmlEvent XmlStreamParser::outcome(int status) {
 }
 
 XmlEvent XmlStreamParser::next_event() {
-    if (std::exchange(opened_pending_, false)) return XmlEvent::opened;
-    if (std::exchange(element_pending_, false)) return XmlEvent::element;
-    if (std::exchange(closed_pending_, false)) return XmlEvent::closed;
+    for (const XmlEvent event : {XmlEvent::opened, XmlEvent::element, XmlEvent::closed}) {
+        if ((pending_ & bit_of(event)) == 0) continue;
+        pending_ &= ~bit_of(event);
+        return event;
+    }
     return XmlEvent::need_more;
 }
 
 void XmlStreamParser::fault(std::string_view condition, std::string text) {
-    if (!fault_condition_.empty()) return;
-    fault_condition_ = condition;
-    fault_text_ = std::move(text);
+    if (!fault_.condition.empty()) return;
+    fault_.condition = condition;
+    fault_.text = std::move(text);
     XML_StopParser(expat_, XML_FALSE);
 }
 
 /// Called for every token but white space around the root, which counts as part of the next one.
 /// Text may come in one piece of any size; a token that is no text, or a reference, may not.
 void XmlStreamParser::mark_consumed(std::size_t text_bytes) {
-    const std::int64_t before = consumed_;
-    consumed_ = XML_GetCurrentByteIndex(expat_) + XML_GetCurrentByteCount(expat_);
-    const auto token = static_cast<std::size_t>(consumed_ - before);
+    const std::int64_t before = place_.consumed;
+    place_.consumed = XML_GetCurrentByteIndex(expat_) + XML_GetCurrentByteCount(expat_);
+    const auto token = static_cast<std::size_t>(place_.consumed - before);
     if (token > limits_.token_bytes && token > text_bytes) exceeded(too_large);
 }
 
 bool XmlStreamParser::check_size() {
-    if (consumed_ - boundary_ > static_cast<std::int64_t>(limits_.stanza_bytes)) {
+    if (place_.consumed - place_.boundary > static_cast<std::int64_t>(limits_.stanza_bytes)) {
         exceeded(too_large);
     }
     return !stopped();
@@ -307,8 +311,8 @@ bool XmlStreamParser::check_size() {
 /// that comes to has a bound of its own. Empty beyond it.
 std::string_view XmlStreamParser::keep_namespace(std::string_view name) {
     if (name == ns::xml) return ns::xml;
-    namespace_bytes_ += name.size();
-    if (namespace_bytes_ > limits_.stanza_bytes) {
+    stanza_.namespace_bytes += name.size();
+    if (stanza_.namespace_bytes > limits_.stanza_bytes) {
         exceeded(too_large);
         return {};
     }
@@ -369,26 +373,26 @@ void XmlStreamParser::remember_header(std::string_view raw_root) {
     const ExpatName name(raw_root);
     const std::string root = name.prefix.empty() ? std::string(name.local)
                                                  : fmt::format("{}:{}", name.prefix, name.local);
-    context_ = fmt::format("s{}\n<{}{}>", content_ns_, root, header_declarations_);
-    header_declarations_.clear();
-    header_declarations_.shrink_to_fit();
+    header_.context = fmt::format("s{}\n<{}{}>", content_ns_, root, header_.declarations);
+    header_.declarations.clear();
+    header_.declarations.shrink_to_fit();
 }
 
 void XmlStreamParser::start_element(const char* name, const char** attributes) {
     mark_consumed();
     if (depth_ == 1) {
-        boundary_ = XML_GetCurrentByteIndex(expat_);
-        nodes_ = 0;
-        namespace_bytes_ = 0;
+        place_.boundary = XML_GetCurrentByteIndex(expat_);
+        stanza_.nodes = 0;
+        stanza_.namespace_bytes = 0;
     }
-    const std::size_t declared = std::exchange(declared_, 0);
-    if (check_size() &&
-        (depth_ > limits_.depth || ++nodes_ > limits_.children || declared > limits_.namespaces)) {
+    const std::size_t declared = std::exchange(stanza_.declared, 0);
+    if (check_size() && (depth_ > limits_.depth || ++stanza_.nodes > limits_.children ||
+                         declared > limits_.namespaces)) {
         exceeded("too deep, or too many elements or namespaces");
     }
     Element* const above = current_;
     Element* element = stopped() ? nullptr : build(name, attributes);
-    if (skip_ == Skip::due) {
+    if (skipping_.state == Skip::due) {
         current_ = above;
         skip_start_tag(name, attributes);
     }
@@ -404,7 +408,7 @@ void XmlStreamParser::start_element(const char* name, const char** attributes) {
         root_ = element;
         if (!replaying_) {
             remember_header(name);
-            opened_pending_ = true;
+            pending_ |= bit_of(XmlEvent::opened);
         }
         XML_StopParser(expat_, XML_TRUE);
         return;
@@ -416,20 +420,20 @@ void XmlStreamParser::end_element() {
     if (stopped()) return;  // of an empty element whose start was too much
     mark_consumed();
     if (depth_ > 1) check_size();
-    if (skip_ == Skip::due) skip_open_ = depth_ - 2;
+    if (skipping_.state == Skip::due) skipping_.open = depth_ - 2;
     if (stopped() || depth_ == 0) return;
     --depth_;
     if (depth_ == 0) {
-        closed_pending_ = true;
-        if (!opened_pending_) XML_StopParser(expat_, XML_TRUE);
+        pending_ |= bit_of(XmlEvent::closed);
+        if ((pending_ & bit_of(XmlEvent::opened)) == 0) XML_StopParser(expat_, XML_TRUE);
         return;
     }
     if (depth_ == 1) {
         complete_ = current_;
         current_ = nullptr;
         root_ = nullptr;  // it lived in the arena, which goes with the stanza
-        element_pending_ = true;
-        boundary_ = consumed_;
+        pending_ |= bit_of(XmlEvent::element);
+        place_.boundary = place_.consumed;
         XML_StopParser(expat_, XML_TRUE);
         return;
     }
@@ -444,11 +448,11 @@ void XmlStreamParser::character_data(std::string_view text) {
             fault("bad-format", "text between stanzas");
             return;
         }
-        boundary_ = consumed_;
+        place_.boundary = place_.consumed;
         return;
     }
     if (!check_size()) {
-        skip_open_ = depth_ - 1;
+        skipping_.open = depth_ - 1;
         return;
     }
     Node* last = current_->last_child_;

@@ -77,25 +77,26 @@ public:
     [[nodiscard]] Arena& arena() { return arena_; }
 
     /// After `fault`: the stream error condition (RFC 6120 §4.9.3) and what happened.
-    [[nodiscard]] std::string_view fault_condition() const { return fault_condition_; }
-    [[nodiscard]] std::string_view fault_text() const { return fault_text_; }
+    [[nodiscard]] std::string_view fault_condition() const { return fault_.condition; }
+    [[nodiscard]] std::string_view fault_text() const { return fault_.text; }
 
     /// How many of the bytes fed last have not been consumed yet.
     [[nodiscard]] std::size_t unconsumed() const {
-        return static_cast<std::size_t>(fed_ - consumed_);
+        return static_cast<std::size_t>(place_.fed - place_.consumed);
     }
     /// Between two stanzas with nothing pending: fit to be shared.
     [[nodiscard]] bool idle() const {
-        return depth_ == 1 && !suspended_ && consumed_ == fed_ && fault_condition_.empty() &&
-               skip_ == Skip::no;
+        return depth_ == 1 && !suspended_ && place_.consumed == place_.fed &&
+               fault_.condition.empty() && skipping_.state == Skip::no;
     }
     /// Between two stanzas, but for a carriage return that may be the first half of a line's end.
     [[nodiscard]] bool only_white_space_left() const {
-        return depth_ == 1 && !suspended_ && fault_condition_.empty() &&
-               (consumed_ == fed_ || (consumed_ + 1 == fed_ && last_byte_ == '\r'));
+        return depth_ == 1 && !suspended_ && fault_.condition.empty() &&
+               (place_.consumed == place_.fed ||
+                (place_.consumed + 1 == place_.fed && place_.last_byte == '\r'));
     }
     /// Streams with equal keys can share a parser: framing, root name and header declarations.
-    [[nodiscard]] const std::string& context() const { return context_; }
+    [[nodiscard]] const std::string& context() const { return header_.context; }
     /// A fresh parser brought to the state after that header, for another stream of that context.
     static std::unique_ptr<XmlStreamParser> from_context(const std::string& context);
 
@@ -111,7 +112,9 @@ private:
     XmlEvent next_event();
     void fault(std::string_view condition, std::string text);
     void exceeded(std::string_view text);
-    [[nodiscard]] bool stopped() const { return !fault_condition_.empty() || skip_ != Skip::no; }
+    [[nodiscard]] bool stopped() const {
+        return !fault_.condition.empty() || skipping_.state != Skip::no;
+    }
     [[nodiscard]] std::string_view pending_input(std::size_t before = 0) const;
     void skip_start_tag(const char* name, const char** attributes);
     XmlEvent begin_skipping();
@@ -129,39 +132,55 @@ private:
                        std::string_view value);
     void remember_header(std::string_view raw_root);
 
+    /// How far the input has been read, in bytes of the stream.
+    struct Place {
+        std::int64_t fed = 0;
+        std::int64_t consumed = 0;
+        std::int64_t boundary = 0;  ///< where the current stanza began
+        char first_byte = 0;
+        char last_byte = 0;
+    };
+    /// What the current stanza has come to, against the limits.
+    struct Counts {
+        std::size_t nodes = 0;
+        std::size_t declared = 0;         ///< namespaces, for the start tag that follows
+        std::size_t namespace_bytes = 0;  ///< kept
+    };
+    /// Passing over a stanza: from the limit that was reached to the end of the stanza.
+    enum class Skip : unsigned char { no, due, on, over };
+    struct Skipping {
+        Skip state = Skip::no;
+        std::size_t open = 0;  ///< elements of the stanza that are open where it begins
+        std::unique_ptr<StanzaSkipper> skipper;
+    };
+    struct Fault {
+        std::string condition;
+        std::string text;
+    };
+    struct Header {
+        std::string context;
+        std::string declarations;
+    };
+
     XML_ParserStruct* expat_ = nullptr;  // freed in the destructor
     XmlFraming framing_;
     XmlLimits limits_;
     Arena arena_;
     std::string content_ns_;
-    std::string context_;
-    std::string header_declarations_;
+    Header header_;
     Element* root_ = nullptr;
     Element* current_ = nullptr;
     Element* complete_ = nullptr;
-    std::int64_t fed_ = 0;
-    std::int64_t consumed_ = 0;
-    std::int64_t boundary_ = 0;  ///< where the current stanza began
+    Place place_;
     std::size_t depth_ = 0;
-    std::size_t nodes_ = 0;
-    std::size_t declared_ = 0;
-    std::size_t namespace_bytes_ = 0;  ///< kept for the current stanza
+    Counts stanza_;
     std::size_t heap_ = 0;
-    char first_byte_ = 0;
-    char last_byte_ = 0;
+    unsigned pending_ = 0;  ///< events that are to be reported yet, each as its bit
     bool suspended_ = false;
-    bool opened_pending_ = false;
-    bool element_pending_ = false;
-    bool closed_pending_ = false;
     bool replaying_ = false;
     bool in_section_ = false;  ///< between the ends of a CDATA section
-    /// Passing over a stanza: from the limit that was reached to the end of the stanza.
-    enum class Skip : unsigned char { no, due, on, over };
-    Skip skip_ = Skip::no;
-    std::size_t skip_open_ = 0;  ///< elements of the stanza that are open where it begins
-    std::unique_ptr<StanzaSkipper> skipper_;
-    std::string fault_condition_;
-    std::string fault_text_;
+    Skipping skipping_;
+    Fault fault_;
 };
 
 /// Idle parsers of one shard, for the streams that come to have input.

@@ -29,7 +29,7 @@ void XmlStreamParser::exceeded(std::string_view text) {
         fault("policy-violation", std::string(text));
         return;
     }
-    skip_ = Skip::due;
+    skipping_.state = Skip::due;
     XML_StopParser(expat_, XML_TRUE);
 }
 
@@ -37,7 +37,7 @@ void XmlStreamParser::exceeded(std::string_view text) {
 /// it is the stanza's own.
 void XmlStreamParser::skip_start_tag(const char* name, const char** attributes) {
     const bool empty = pending_input(2).starts_with("/>");
-    skip_open_ = depth_ - 1 + (empty ? 0 : 1);
+    skipping_.open = depth_ - 1 + (empty ? 0 : 1);
     if (depth_ != 1) return;
     arena_.reset();
     const ExpatName parts(name);
@@ -63,9 +63,9 @@ XmlEvent XmlStreamParser::begin_skipping() {
         fault("policy-violation", std::string(too_large));
         return XmlEvent::fault;
     }
-    skip_ = Skip::on;
-    skipper_ = std::make_unique<StanzaSkipper>(skip_open_, in_section_);
-    if (skip_open_ == 0 && current_ != nullptr) {
+    skipping_.state = Skip::on;
+    skipping_.skipper = std::make_unique<StanzaSkipper>(skipping_.open, in_section_);
+    if (skipping_.open == 0 && current_ != nullptr) {
         return skipped();
     }
     return skip(rest);
@@ -74,19 +74,19 @@ XmlEvent XmlStreamParser::begin_skipping() {
 XmlEvent XmlStreamParser::skip(std::string_view bytes) {
     constexpr std::size_t longest = 32;  // times as long as a stanza may be
     std::size_t taken = 0;
-    const auto result = skipper_->feed(bytes, taken);
-    consumed_ = fed_ - static_cast<std::int64_t>(bytes.size() - taken);
+    const auto result = skipping_.skipper->feed(bytes, taken);
+    place_.consumed = place_.fed - static_cast<std::int64_t>(bytes.size() - taken);
     if (result == StanzaSkipper::Result::malformed) {
         fault("not-well-formed", "a stanza that is too large is not well-formed either");
-    } else if (skipper_->skipped() > longest * limits_.stanza_bytes) {
+    } else if (skipping_.skipper->skipped() > longest * limits_.stanza_bytes) {
         fault("policy-violation", std::string(too_large));
     }
-    if (!fault_condition_.empty()) return XmlEvent::fault;
+    if (!fault_.condition.empty()) return XmlEvent::fault;
     if (result == StanzaSkipper::Result::more) return XmlEvent::need_more;
     if (current_ == nullptr) {
         // Its start tag alone was too long: no more is known than the name, and that a stanza
         // without a prefix is usually what it seems to be.
-        const std::string_view name = skipper_->first_name();
+        const std::string_view name = skipping_.skipper->first_name();
         const bool prefixed = name.find(':') != std::string_view::npos;
         current_ =
             arena_.make<Element>(prefixed ? std::string_view{} : ns::client, arena_.copy(name));
@@ -96,7 +96,7 @@ XmlEvent XmlStreamParser::skip(std::string_view bytes) {
 
 /// Of the stanza nothing is left but its start tag.
 XmlEvent XmlStreamParser::skipped() {
-    skip_ = Skip::over;
+    skipping_.state = Skip::over;
     while (current_->parent != nullptr) current_ = current_->parent;
     complete_ = current_;
     complete_->first_child = complete_->last_child_ = nullptr;
