@@ -78,7 +78,8 @@ void AccountInbox::awaits(const std::vector<MapEntry>& entries) {
     std::erase_if(kept, [this](const KeptStream& stream) {
         return account_.hub().stream_records.known(stream.id);
     });
-    account_.slots.make(awaited_sessions_slot, kept);
+    account_.slots.make(awaited_sessions_slot, account_.hub().slots.make(held_for_awaited_slot),
+                        kept);
 }
 
 std::optional<std::vector<PacketRef>> AccountInbox::await_no_more(std::uint64_t stream) {

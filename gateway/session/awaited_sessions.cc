@@ -8,7 +8,8 @@
 
 namespace causeway {
 
-AwaitedSessions::AwaitedSessions(const std::vector<KeptStream>& kept) {
+AwaitedSessions::AwaitedSessions(HeldForAwaited& all, const std::vector<KeptStream>& kept)
+    : all_(all) {
     for (const KeptStream& stream : kept) {
         Session session{
             .stream = stream.id, .resource = stream.state.resource, .rows = stream.missed.messages};
@@ -17,6 +18,8 @@ AwaitedSessions::AwaitedSessions(const std::vector<KeptStream>& kept) {
         sessions_.push_back(std::move(session));
     }
 }
+
+AwaitedSessions::~AwaitedSessions() { static_cast<void>(take_all()); }
 
 bool AwaitedSessions::Session::may_come_back(const Account& account) const {
     return !account.hub().stream_records.known(stream) &&
@@ -40,11 +43,14 @@ bool AwaitedSessions::hold(const Account& account, const PacketRef& packet) {
         if (session.resource != packet->to().resource() || !session.may_come_back(account)) {
             continue;
         }
-        if (session.held.size() >= held_at_most || session.held_bytes >= held_bytes_at_most) {
+        const std::size_t bytes = packet->bytes().size();
+        if (session.held.size() >= held_at_most || session.held_bytes >= held_bytes_at_most ||
+            all_.bytes + bytes > HeldForAwaited::at_most) {
             return false;
         }
         session.held.push_back(packet);
-        session.held_bytes += packet->bytes().size();
+        session.held_bytes += bytes;
+        all_.bytes += bytes;
         return true;
     }
     return false;
@@ -54,6 +60,7 @@ std::optional<AwaitedSessions::Packets> AwaitedSessions::take(std::uint64_t stre
     const auto found = std::ranges::find(sessions_, stream, &Session::stream);
     if (found == sessions_.end()) return std::nullopt;
     Packets held = std::move(found->held);
+    all_.bytes -= found->held_bytes;
     sessions_.erase(found);
     return held;
 }
@@ -61,6 +68,7 @@ std::optional<AwaitedSessions::Packets> AwaitedSessions::take(std::uint64_t stre
 AwaitedSessions::Packets AwaitedSessions::take_all() {
     Packets all;
     for (Session& session : std::exchange(sessions_, {})) {
+        all_.bytes -= session.held_bytes;
         std::ranges::move(session.held, std::back_inserter(all));
     }
     return all;

@@ -19,13 +19,25 @@ namespace causeway {
 
 class Account;
 
+/// Bytes that wait for sessions of all accounts of a shard.
+struct HeldForAwaited final : SlotState {
+    static constexpr std::size_t at_most = 32U << 20U;
+    std::size_t bytes = 0;
+};
+/// Of the shard.
+inline constexpr Slot<HeldForAwaited> held_for_awaited_slot{"held for awaited sessions"};
+
 class AwaitedSessions final : public SlotState {
 public:
     /// What waits for one of them; more is refused or dropped, as if it were not awaited.
     static constexpr std::size_t held_at_most = 200;
     static constexpr std::size_t held_bytes_at_most = 512U << 10U;
 
-    explicit AwaitedSessions(const std::vector<KeptStream>& kept);
+    /// `all` outlives it.
+    AwaitedSessions(HeldForAwaited& all, const std::vector<KeptStream>& kept);
+    AwaitedSessions(const AwaitedSessions&) = delete;
+    AwaitedSessions& operator=(const AwaitedSessions&) = delete;
+    ~AwaitedSessions() override;
 
     /// Whether one that may still come back was sent that row.
     [[nodiscard]] bool were_sent(const Account& account, std::uint64_t row) const;
@@ -53,6 +65,7 @@ private:
         [[nodiscard]] bool may_come_back(const Account& account) const;
     };
 
+    HeldForAwaited& all_;
     std::vector<Session> sessions_;
 };
 

@@ -81,5 +81,22 @@ TEST_CASE_FIXTURE(AwaitedFixture, "nobody is awaited for an account that does no
     CHECK(romeo().busy());
 }
 
+TEST_CASE_FIXTURE(AwaitedFixture, "what waits for the sessions of all accounts is bounded") {
+    std::size_t& all = hub->slots.make(held_for_awaited_slot).bytes;
+    arrives(message("groupchat", "g1"));
+    settle();
+    CHECK(all > 0);
+    romeo().inbox().never_back(stream);
+    CHECK(all == 0);
+}
+
+TEST_CASE_FIXTURE(AwaitedFixture, "where too much waits for others, nothing more does") {
+    hub->slots.make(held_for_awaited_slot).bytes = HeldForAwaited::at_most;
+    arrives(message("groupchat", "g1"));
+    settle();
+    CHECK_FALSE(romeo().busy());
+    CHECK(hub->slots.make(held_for_awaited_slot).bytes == HeldForAwaited::at_most);
+}
+
 }  // namespace
 }  // namespace causeway::test
