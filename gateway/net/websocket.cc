@@ -4,6 +4,7 @@
 #include <array>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/websocket/stream.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -117,13 +118,14 @@ private:
     // The Channel below
     void on_bytes(std::string_view bytes) override;
     void on_secured() override {}
-    void on_channel_closed(const Outcome& why) override { end(why); }
+    void on_channel_closed(const Outcome& why) override;
     void on_drained() override;
 
     // Beast
     void wait_for_input(std::unique_ptr<PendingRead> read) override;
     void wait_until_drained(std::unique_ptr<PendingWrite> write) override {
         pending_write_ = std::move(write);
+        if (over_) shard_.mark_dirty(*this);
     }
     void send(std::string_view bytes) override {
         if (below_ != nullptr) below_->write(bytes);
@@ -136,6 +138,7 @@ private:
     void on_timer(std::uint32_t which) override;
 
     void pump();
+    [[nodiscard]] bool nothing_left() const;
     void regulate();
     [[nodiscard]] bool held_back() const { return paused_ && state_ == State::open; }
     void read();
@@ -147,11 +150,12 @@ private:
     Shard& shard_;
     std::unique_ptr<Channel> below_;
     ChannelHandler* handler_ = nullptr;
-    std::string input_;         ///< bytes that Beast has not asked for yet
-    std::size_t taken_ = 0;     ///< how many leading bytes of input_ it already has
-    std::string message_;       ///< a message that is not whole yet, with room behind it
-    std::size_t received_ = 0;  ///< how much of message_ is message
-    Outcome why_;               ///< what the peer did wrong
+    std::string input_;            ///< bytes that Beast has not asked for yet
+    std::size_t taken_ = 0;        ///< how many leading bytes of input_ it already has
+    std::string message_;          ///< a message that is not whole yet, with room behind it
+    std::size_t received_ = 0;     ///< how much of message_ is message
+    Outcome why_;                  ///< what the peer did wrong
+    std::optional<Outcome> over_;  ///< the connection is, and input that came before is left
     Endpoint remote_;
     Timer close_timer_;
     State state_ = State::open;
@@ -180,7 +184,7 @@ void WebSocketChannel::Connection::on_drained() {
 void WebSocketChannel::Connection::wait_for_input(std::unique_ptr<PendingRead> read) {
     pending_read_ = std::move(read);
     // Never from within: pump() goes on when we return to it, or at the end of the turn.
-    if (!pumping_ && taken_ < input_.size()) shard_.mark_dirty(*this);
+    if (!pumping_ && (taken_ < input_.size() || over_)) shard_.mark_dirty(*this);
 }
 
 void WebSocketChannel::Connection::pump() {
@@ -205,7 +209,7 @@ void WebSocketChannel::Connection::regulate() {
     const bool stop = held_back() || input_.size() > input_bound;
     if (below_ == nullptr || std::exchange(stopped_, stop) == stop) return;
     if (stop) {
-        below_->pause_reading();
+        below_->hold();
     } else {
         below_->resume_reading();
     }
@@ -274,8 +278,26 @@ void WebSocketChannel::Connection::take_message() {
 }
 
 void WebSocketChannel::Connection::flush() {
+    // What Beast answers by itself while it reads has nowhere to go any more.
+    if (over_ && pending_write_ != nullptr) std::exchange(pending_write_, nullptr)->complete();
     if (whole_) take_message();
     pump();
+    if (over_ && nothing_left()) end(*over_);
+}
+
+/// The peer closed the connection behind its last message, which may not be read yet. One that
+/// breaks while nothing is taken from it is over at once.
+void WebSocketChannel::Connection::on_channel_closed(const Outcome& why) {
+    over_ = why;
+    if (nothing_left() || (!why && held_back())) {
+        end(why);
+    } else {
+        shard_.mark_dirty(*this);
+    }
+}
+
+bool WebSocketChannel::Connection::nothing_left() const {
+    return state_ != State::open || (pending_read_ != nullptr && input_.empty() && !whole_);
 }
 
 void WebSocketChannel::Connection::on_read_failed(const error_code& error) {
@@ -286,13 +308,14 @@ void WebSocketChannel::Connection::on_read_failed(const error_code& error) {
     state_ = State::closing;
     regulate();
     if (below_ != nullptr) below_->close();
+    if (over_) shard_.mark_dirty(*this);
 }
 
 void WebSocketChannel::Connection::close(websocket::close_code code) {
     if (state_ != State::open) return;
     state_ = State::closing;
     regulate();
-    if (!input_.empty()) shard_.mark_dirty(*this);
+    if (!input_.empty() || over_) shard_.mark_dirty(*this);
     shard_.timers().arm(close_timer_, close_wait, *this);
     stream_.async_close(code, [weak = weak_from_this()](const error_code&) {
         const auto self = weak.lock();

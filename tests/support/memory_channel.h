@@ -76,7 +76,7 @@ public:
     [[nodiscard]] Endpoint remote() const override {
         return {boost::asio::ip::make_address(wire_->address), 40000};
     }
-    void hold() override {}
+    void hold() override { wire_->paused = true; }
     [[nodiscard]] std::unique_ptr<DetachedChannel> detach() override { return nullptr; }
 
 private:

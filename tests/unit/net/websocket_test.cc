@@ -356,6 +356,46 @@ TEST_CASE("nothing is delivered while paused, and nothing is lost") {
     CHECK(s.recorder.messages.back() == "next");
 }
 
+TEST_CASE("what the peer sent before it closed the connection is read to its end") {
+    Socketed s;
+    std::string bytes;
+    for (int i = 0; i < 20; ++i) bytes += text("message " + std::to_string(i));
+    SUBCASE("messages alone") {}
+    SUBCASE("a close frame behind them") { bytes += client_frame(FrameKind::close, ""); }
+    SUBCASE("a ping, whose answer nobody takes") {
+        bytes = client_frame(FrameKind::ping, "x") + bytes;
+        s.wire->stalled = true;
+    }
+    SUBCASE("a part of another") { bytes += text("never whole").substr(0, 9); }
+    SUBCASE("it is paused and goes on") {
+        s.recorder.when_message = [&] {
+            if (s.recorder.messages.size() == 2) s.channel->hold();
+        };
+        s.wire->channel->receive(text("message"));
+        s.run();
+        bytes = bytes.substr(text("message 0").size());
+    }
+    s.wire->channel->receive(bytes);
+    s.wire->channel->end();
+    s.run();
+    if (s.recorder.messages.size() == 2) {
+        CHECK(s.recorder.closed == 0);
+        s.channel->resume_reading();
+        s.run();
+    }
+    CHECK(s.recorder.messages.size() == 20);
+    CHECK(s.recorder.messages.back() == "message 19");
+    CHECK(s.recorder.closed == 1);
+}
+
+TEST_CASE("a connection that breaks while it is paused is over at once") {
+    Socketed s;
+    s.channel->pause_reading();
+    s.receive(text("never seen"));
+    s.wire->channel->end(Outcome::retry("it broke"));
+    CHECK(s.recorder.closed == 1);
+}
+
 TEST_CASE("a paused connection still closes") {
     Socketed s;
     s.channel->pause_reading();
