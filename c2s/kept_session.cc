@@ -87,6 +87,7 @@ void ClientSession::save_state(Ends how) {
         .resource = std::string(jid().resource()),
         .token_hash = hash_of_token(management_->token()),
         .interested = interested,
+        .unseen = !account_.takes_part(),
         .gone = how == Ends::everybody_is_told,
         .process = hub_.shared.first_id,
         .presence = presence == nullptr ? record_->presence : std::string(presence->bytes()),

@@ -109,7 +109,7 @@ private:
     static void never_back(Hub& home, const MapEntry& entry) {
         const auto account = Jid::parse(entry.owner);
         const auto state = StreamState::parse(entry.value);
-        if (!account || !account->has_local() || !state || state->gone ||
+        if (!account || !account->has_local() || !state || state->gone || state->unseen ||
             (state->presence.empty() && state->directed.empty())) {
             return;
         }

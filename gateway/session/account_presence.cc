@@ -164,7 +164,14 @@ void AccountPresence::session_gone(Resource& session) {
 
 void AccountPresence::never_back(const Jid& session, bool was_available,
                                  const std::set<Jid>& directed) {
-    broadcast_end(unavailable(session), was_available, directed);
+    const PacketRef packet = unavailable(session);
+    if (account_.takes_part()) {
+        broadcast_end(packet, was_available, directed);
+        return;
+    }
+    // It did when they saw the session.
+    if (was_available) broadcast_to_contacts(packet);
+    for (const Jid& to : directed) send_view(packet, to);
 }
 
 void AccountPresence::broadcast_end(const PacketRef& packet, bool was_available,
@@ -227,7 +234,10 @@ void AccountPresence::send_directed(const PacketRef& packet) {
 }
 
 void AccountPresence::send_shown(const PacketRef& packet, const Jid& to) {
-    if (!account_.takes_part()) return;
+    if (account_.takes_part()) send_view(packet, to);
+}
+
+void AccountPresence::send_view(const PacketRef& packet, const Jid& to) {
     const PacketRef shown = account_.access().view_for(to).apply(packet);
     if (shown == nullptr) return;
     account_.hub().routing->route(shown->to() == to ? shown : shown->readdressed(to));

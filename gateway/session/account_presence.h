@@ -26,7 +26,8 @@ public:
     /// The session ended without sending unavailable presence.
     void session_gone(Resource& session);
     /// A session of a process that was killed, with that name, has not come back: who was told that
-    /// it is available, by broadcast or directly, is told that it is not.
+    /// it is available, by broadcast or directly, is told that it is not, also if the account takes
+    /// part in presence no more.
     void never_back(const Jid& session, bool was_available, const std::set<Jid>& directed);
 
     /// Whether a session with that broadcast presence, in canonical bytes, gets messages to the
@@ -74,6 +75,7 @@ private:
     void broadcast_to_contacts(const PacketRef& packet);
     void show_anew(Resource& session, const AccountAccess::Shown& before, const PresenceView& now);
     void send_shown(const PacketRef& packet, const Jid& to);
+    void send_view(const PacketRef& packet, const Jid& to);
     void send_directed(const PacketRef& packet);
     [[nodiscard]] bool subscribed(const Jid& who) const;
     void probed(const PacketRef& packet);

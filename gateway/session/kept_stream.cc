@@ -107,6 +107,7 @@ std::string StreamState::text() const {
     append_item(text, "resource", resource);
     append_item(text, "token", token_hash);
     if (interested) append_item(text, "interested", {});
+    if (unseen) append_item(text, "unseen", {});
     if (gone) append_item(text, "gone", {});
     if (process != 0) append_item(text, "process", fmt::format("{}", process));
     if (!presence.empty()) append_item(text, "presence", presence);
@@ -131,6 +132,7 @@ std::optional<StreamState> StreamState::parse(std::string_view text) {
         if (name == "resource") state.resource = std::move(value);
         if (name == "token") state.token_hash = std::move(value);
         if (name == "interested") state.interested = true;
+        if (name == "unseen") state.unseen = true;
         if (name == "gone") state.gone = true;
         if (name == "process" && !read_number(value, state.process)) state.process = 0;
         if (name == "presence") state.presence = std::move(value);

@@ -21,7 +21,8 @@ struct StreamState {
     std::string resource = {};
     std::string token_hash = {};  ///< of what the client resumes it by
     bool interested = false;
-    bool gone = false;  ///< its process ended in good order: everybody was told that it is gone
+    bool unseen = false;  ///< its account took no part in presence
+    bool gone = false;    ///< its process ended in good order: everybody was told that it is gone
     std::uint64_t process = 0;               ///< in which it is: Shared::first_id; 0: not known
     std::string presence = {};               ///< as it was sent; empty: not available
     std::vector<std::string> directed = {};  ///< whom it sent presence to
