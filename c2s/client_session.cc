@@ -15,6 +15,12 @@
 namespace causeway {
 namespace {
 
+/// What is said whatever the rules of the account: leave, and answers.
+bool needs_no_rules(StanzaType type) {
+    return type == StanzaType::unavailable || type == StanzaType::result ||
+           type == StanzaType::error;
+}
+
 /// Whether its sender gets an error when no session has it (XEP-0198 §5): a room has to notice that
 /// an occupant is gone, and the sender of a request waits for an answer. A message that is stored
 /// is not lost; a headline and a presence are no loss.
@@ -257,7 +263,54 @@ void ClientSession::stanza_in(Element& element, Arena& arena) {
         settled(ticket.number);
         return;
     }
-    hub_.routing->from_client(stanza, account_, *this, ticket);
+    hand_on(stanza, ticket);
+}
+
+/// What the account's rules say of a stanza is known once the account is read. Until then the
+/// stanza waits, and all that the client sent behind it, in the stream.
+void ClientSession::hand_on(Stanza& stanza, AcknowledgementTicket ticket) {
+    if (account_.loaded()) {
+        hub_.routing->from_client(stanza, account_, *this, ticket);
+        return;
+    }
+    stream_->stream().hold();
+    account_.when_loaded([account = &account_, packet = Packet::from_stanza(stanza), ticket,
+                          stream = stream_, alive = stream_->handle()](const Outcome& loaded) {
+        // It may have been resumed over another stream meanwhile.
+        auto* session =
+            static_cast<ClientSession*>(account->sessions().find(packet->from().resource()));
+        if (session == nullptr) {
+            account->hub().settle(ticket);
+        } else if (!loaded && !account->known() && !needs_no_rules(packet->type())) {
+            session->refuse_unread(*packet, ticket);
+        } else {
+            session->hand_on_late(packet, ticket);
+        }
+        if (!alive.expired()) stream->stream().let_go();
+    });
+}
+
+void ClientSession::hand_on_late(const PacketRef& packet, AcknowledgementTicket ticket) {
+    const Outcome visited = Packet::visit_bytes(packet->bytes(), [&](Stanza& stanza) {
+        stanza.directed = packet->directed();
+        hub_.routing->from_client(stanza, account_, *this, ticket);
+    });
+    if (!visited) refuse_unread(*packet, ticket);
+}
+
+/// Straight to the client: through the account no message would come.
+void ClientSession::refuse_unread(const Packet& packet, AcknowledgementTicket ticket) {
+    const StanzaError error{.condition = StanzaCondition::internal_server_error,
+                            .text = "The account cannot be read at the moment.",
+                            .type = "wait"};
+    hub_.trace.note(packet, {TraceStage::from_client, TraceVerdict::refused, {}, error.text});
+    std::string inner;
+    append_error(inner, error);
+    deliver(
+        Packet::make(packet.kind(), StanzaType::error,
+                     packet.to().empty() ? account_.jid() : packet.to(), jid(), packet.id(), inner),
+        0);
+    hub_.settle(ticket);
 }
 
 }  // namespace causeway

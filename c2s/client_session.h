@@ -128,6 +128,9 @@ private:
     void refuse(const Element& element, StanzaKind kind, StanzaCondition condition,
                 std::string text);
     AcknowledgementTicket take_ticket(StanzaKind kind);
+    void hand_on(Stanza& stanza, AcknowledgementTicket ticket);
+    void hand_on_late(const PacketRef& packet, AcknowledgementTicket ticket);
+    void refuse_unread(const Packet& packet, AcknowledgementTicket ticket);
 
     // Towards the client (client_output.cc)
     void send(const PacketRef& packet, std::string_view bytes, HoldId hold);

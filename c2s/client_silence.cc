@@ -35,6 +35,12 @@ void ClientSession::silent() {
     if (stream_ == nullptr) return;
     const Duration half =
         std::chrono::duration_cast<Duration>(hub_.limits().client_silence_seconds) / 2;
+    if (stream_->stream().is_held()) {
+        // What it says is not read, by our doing.
+        silence_.question = Silence::Question::none;
+        if (half.count() != 0) hub_.shard.timers().arm(silence_.timer, half, *this, silence_timer);
+        return;
+    }
     const Duration quiet = hub_.clock().now() - stream_->stream().heard();
     if (half.count() == 0) return;
     if (stream_->stream().heard() >= silence_.asked_at) silence_.question = Silence::Question::none;

@@ -279,7 +279,10 @@ void ClientStream::on_stream_closed(const Outcome& why) {
         give_up_session(orderly);
         table_.remove(*this);
     };
-    if (!why || session_ == nullptr || session_->account().at_rest()) {
+    // What came before the account was read waits for that (ClientSession::hand_on).
+    const bool left = session_ == nullptr || session_->account().at_rest() ||
+                      (!why && session_->account().loaded());
+    if (left) {
         leave();
         return;
     }

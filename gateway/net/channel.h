@@ -41,6 +41,7 @@ struct DetachedChannel {
     int descriptor = -1;
     std::unique_ptr<TlsEngine> tls;
     TransportKind kind = TransportKind::tcp;
+    bool peer_done = false;   ///< TLS says that the peer sends no more
     std::string ciphertext;   ///< read, but not a whole record yet
     std::string undelivered;  ///< plaintext that the owner has not seen
     std::string output;       ///< plaintext not yet encrypted
@@ -89,7 +90,8 @@ public:
     [[nodiscard]] virtual TransportKind kind() const = 0;
     [[nodiscard]] virtual Endpoint remote() const = 0;
 
-    /// No on_bytes from now on; input is kept for detach(). Only for channels that can move.
+    /// No on_bytes from now on; input is kept, and the peer's end behind it, for detach() or
+    /// resume_reading().
     virtual void hold() = 0;
     /// Takes the connection out of this shard, held before; the Channel is then dead. nullptr where
     /// the connection cannot move.

@@ -22,6 +22,7 @@ DetachedChannel::DetachedChannel(DetachedChannel&& other) noexcept
     : descriptor(std::exchange(other.descriptor, -1)),
       tls(std::move(other.tls)),
       kind(other.kind),
+      peer_done(other.peer_done),
       ciphertext(std::move(other.ciphertext)),
       undelivered(std::move(other.undelivered)),
       output(std::move(other.output)),
@@ -47,7 +48,8 @@ StreamChannel::StreamChannel(Shard& shard, Network& network, DetachedChannel det
       spill_(std::move(detached.ciphertext)),
       undelivered_(std::move(detached.undelivered)),
       remote_(detached.remote),
-      kind_(detached.kind) {
+      kind_(detached.kind),
+      peer_done_(detached.peer_done) {
     stop(Stop::catching_up);
     if (socket_ == nullptr) return;  // told by the first flush()
     socket_->set_handler(this);
@@ -68,6 +70,7 @@ void StreamChannel::catch_up() {
     if (state_ == State::closed) return;
     const std::string ciphertext = std::exchange(spill_, {});
     if (!ciphertext.empty()) receive(ciphertext);
+    if (peer_done_ && !stopped(Stop::held) && state_ == State::open) on_peer_closed();
     begin_read();
 }
 
@@ -86,6 +89,7 @@ std::unique_ptr<DetachedChannel> StreamChannel::detach() {
     detached->undelivered = std::move(undelivered_);
     detached->output = std::move(output_);
     detached->unsent = std::move(unsent_);
+    detached->peer_done = peer_done_;
     detached->remote = remote_;
     state_ = State::closed;
     handler_ = nullptr;
@@ -103,7 +107,7 @@ void StreamChannel::begin_read() {
 void StreamChannel::resume_reading() {
     const bool held = no_longer(Stop::held);
     if (!no_longer(Stop::paused) && !held) return;
-    if (!undelivered_.empty()) {
+    if (!undelivered_.empty() || peer_done_) {
         stop(Stop::catching_up);
         shard_.mark_dirty(*this);
     }
@@ -179,7 +183,11 @@ bool StreamChannel::receive_records(std::string_view records) {
         switch (status) {
             case TlsEngine::Status::done: deliver({buffers.plain.get(), bytes}); break;
             case TlsEngine::Status::want_input: return true;
-            case TlsEngine::Status::closed: on_peer_closed(); return false;
+            case TlsEngine::Status::closed:
+                // What came before is not handled yet.
+                peer_done_ = stopped(Stop::held);
+                if (!peer_done_) on_peer_closed();
+                return false;
             case TlsEngine::Status::failed: end(Outcome::malformed(tls_->error())); return false;
         }
     }

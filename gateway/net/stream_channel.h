@@ -93,6 +93,7 @@ private:
     unsigned char stops_ = 0;  ///< of Stop
     bool write_closed_ = false;
     bool peer_closed_ = false;
+    bool peer_done_ = false;  ///< TLS said so while held
 };
 
 }  // namespace causeway

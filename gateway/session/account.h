@@ -84,6 +84,8 @@ public:
     [[nodiscard]] bool disabled() const { return (loaded() ? state_ : before_) == State::disabled; }
     /// What the store has of it is known.
     [[nodiscard]] bool loaded() const { return state_ >= State::absent; }
+    /// What the store had of it is known, which may be read again now.
+    [[nodiscard]] bool known() const { return loaded() || before_ != State::fresh; }
     /// Known to be removed or disabled: nobody may log in.
     [[nodiscard]] bool barred() const {
         return state_ == State::absent || state_ == State::disabled;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "gateway/xml/ns.h"
 #include "gateway/xml/writer.h"
@@ -117,10 +118,14 @@ void XmppStream::on_bytes(std::string_view bytes) {
     if (state_ >= State::closing) return;
     heard_ = shard_.clock().now();
     charge(bytes.size());
+    take_in(bytes, Stands::first);
+}
+
+void XmppStream::take_in(std::string_view bytes, Stands where) {
     lease_parser();
     reading_ = Reading::yes;
     input_ = bytes;
-    if (!framed() || pass_declaration(input_)) read();
+    if (!framed() || where == Stands::behind || pass_declaration(input_)) read(where);
     input_ = {};
     reading_ = Reading::no;
     if (state_ == State::closing) handler_->on_stream_ending();
@@ -150,9 +155,9 @@ void XmppStream::go_on_with(std::string_view rest, XmlEvent& event) {
     event = parser_->feed(rest);
 }
 
-void XmppStream::read() {
+void XmppStream::read(Stands where) {
     XmlEvent event = parser_->feed(input_);
-    bool came = false;
+    bool came = where == Stands::behind;
     while (event != XmlEvent::need_more) {
         if (framed() && std::exchange(came, true)) {
             fail(stream_error::not_well_formed, "each WebSocket message is one whole element");
@@ -164,14 +169,14 @@ void XmppStream::read() {
         if (reading_ == Reading::until_restart) {
             reading_ = Reading::yes;
             context_.reset();
-            if ((pauses_ & static_cast<unsigned char>(Pause::held)) != 0) {
+            if (is_held()) {
                 leftover_ = rest();
                 parser_.reset();
                 return;
             }
             go_on_with(rest(), event);
-        } else if ((pauses_ & static_cast<unsigned char>(Pause::held)) != 0) {
-            // The stream goes on elsewhere, behind this element.
+        } else if (is_held()) {
+            // The stream goes on elsewhere, or later, behind this element.
             leftover_ = rest();
             parser_.reset();
             return;
@@ -362,6 +367,18 @@ void XmppStream::start_tls(std::string_view go_ahead, std::unique_ptr<TlsEngine>
 void XmppStream::hold() {
     pauses_ |= static_cast<unsigned char>(Pause::held);
     channel_->hold();
+}
+
+void XmppStream::let_go() {
+    if (!is_held()) return;
+    pauses_ &= static_cast<unsigned char>(~static_cast<unsigned>(Pause::held));
+    const std::string rest = std::exchange(leftover_, {});
+    if (state_ >= State::closing) return;
+    if (reading_ == Reading::no) {
+        heard_ = shard_.clock().now();
+        if (!rest.empty()) take_in(rest, Stands::behind);
+    }
+    if (pauses_ == 0 && state_ < State::closing) channel_->resume_reading();
 }
 
 std::unique_ptr<DetachedChannel> XmppStream::detach() {

@@ -111,7 +111,7 @@ public:
         rate = 1,
         progress = 2,
         output = 4,  ///< the peer does not take what it is sent
-        held = 8,    ///< hold(): reading goes on elsewhere, or never
+        held = 8,    ///< hold(): reading goes on with let_go(), elsewhere, or never
     };
     void pause(Pause reason);
     void resume(Pause reason);
@@ -145,9 +145,15 @@ public:
     }
     /// Goes on with an open stream that was held and detached on another shard.
     void go_on(const Opened& opened);
-    /// Holds back further input, behind the element that is being handled, until detach() or
-    /// release().
+    /// Holds back further input, exactly behind the element that is being handled, until let_go(),
+    /// detach() or release().
     void hold();
+    /// Goes on here with what was held back. Called while that element is still being handled, it
+    /// is as if nothing had been held.
+    void let_go();
+    [[nodiscard]] bool is_held() const {
+        return (pauses_ & static_cast<unsigned char>(Pause::held)) != 0;
+    }
     /// Gives up the channel, for one that cannot detach; the stream is then dead.
     std::unique_ptr<Channel> release();
 
@@ -161,7 +167,10 @@ private:
 
     /// The one place where the state changes.
     void take(XmppStreamEvent event) { state_ = next(state_, event); }
-    void read();
+    /// Whether bytes stand behind an element that came with them, and was handled already.
+    enum class Stands : unsigned char { first, behind };
+    void take_in(std::string_view bytes, Stands where);
+    void read(Stands where);
     bool pass_declaration(std::string_view& message);
     void go_on_with(std::string_view rest, XmlEvent& event);
     void lease_parser();

@@ -49,8 +49,7 @@ void XmppStream::end_with(std::string_view condition, std::string_view text, std
 }
 
 void XmppStream::close(Rest rest) {
-    const bool held = (pauses_ & static_cast<unsigned char>(Pause::held)) != 0;
-    const bool heard = rest == Rest::is_heard && !held;
+    const bool heard = rest == Rest::is_heard && !is_held();
     if (state_ >= State::closing || (state_ == State::hearing && heard)) return;
     if (header_is_written(state_)) channel_->write(end_of_stream());
     take(heard ? XmppStreamEvent::ends_hearing : XmppStreamEvent::ends);

@@ -299,6 +299,34 @@ TEST_CASE("client session: features hear that it is bound, hibernates and is gon
                                  LifeEvent::session_gone});
 }
 
+TEST_CASE("client session: what comes while its account is being read waits, all of it in order") {
+    ClientFixture f(ClientFixture::Management::counts);
+    f.hub->accounts->get("romeo@a.test").reload();
+    f.wire->channel->receive(
+        "<message to='romeo@a.test/x' id='one'><body>x</body></message><r xmlns='urn:xmpp:sm:3'/>"
+        "<iq type='get' id='two' to='a.test'><ping xmlns='urn:xmpp:ping'/></iq>"
+        "<message to='romeo@a.test/x' id='three'><body>x</body></message>");
+    CHECK(f.session->stream()->stream().is_held());
+    CHECK(f.wire->paused);
+    f.settle();
+    CHECK(!f.wire->paused);
+    const std::string& sent = f.wire->sent;
+    CHECK(count(sent, "<message") == 2);
+    CHECK(sent.find("id='one'") < sent.find("id='two'"));
+    CHECK(sent.find("id='two'") < sent.find("id='three'"));
+}
+
+TEST_CASE("client session: a connection that breaks meanwhile takes back nothing that had come") {
+    ClientFixture f(ClientFixture::Management::none);
+    f.hub->accounts->get("romeo@a.test").reload();
+    f.wire->channel->receive("<message to='romeo@a.test' id='one'><body>x</body></message>");
+    f.wire->channel->end(Outcome::retry("it broke"));
+    CHECK(f.lives());
+    f.settle();
+    CHECK(!f.lives());
+    CHECK(f.stored() == 1);
+}
+
 TEST_CASE("client session: an error, a ping and held presence hold no message in the ledger") {
     auto config = make_config();
     config->limits.unacked_stanzas = 100;

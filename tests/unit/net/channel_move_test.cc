@@ -120,6 +120,38 @@ TEST_CASE("a held channel that stays after all delivers what it kept") {
     }
 }
 
+TEST_CASE("a held channel tells of the peer's end behind what came before it") {
+    for (const bool moves : {false, true}) {
+        CAPTURE(moves);
+        Rig rig;
+        rig.join();
+        rig.start_tls();
+        rig.at_server.when_bytes = [&](std::string_view) {
+            if (rig.at_server.deliveries == 1) rig.server->hold();
+        };
+        rig.client->write("one ");
+        rig.shards[0].turn(Duration::zero());
+        rig.client->write("two");
+        rig.client->close();
+        rig.run();
+        CHECK(rig.at_server.received == "one ");
+        CHECK(rig.at_server.closed == 0);
+        Recorder there;
+        std::unique_ptr<StreamChannel> adopted;
+        if (moves) {
+            auto moving = rig.server->detach();
+            REQUIRE(moving != nullptr);
+            adopted = std::make_unique<StreamChannel>(rig.shards[1], rig.net, std::move(*moving));
+            adopted->set_handler(&there);
+        } else {
+            rig.server->resume_reading();
+        }
+        rig.run();
+        CHECK(rig.at_server.received + there.received == "one two");
+        CHECK(rig.at_server.closed + there.closed == 1);
+    }
+}
+
 TEST_CASE("a connection that cannot be taken over ends") {
     Rig rig;
     DetachedChannel gone;  // a descriptor that is none

@@ -35,8 +35,12 @@ public:
     void on_element(Element& element, Arena&) override {
         ++elements;
         last = element.name;
+        names += std::string(element.name) + " ";
         if (element.name == "restart") stream.restart();
+        if (element.name == "hold" || element.name == "pass") stream.hold();
+        if (element.name == "pass") stream.let_go();
     }
+    void on_stream_ending() override { ++endings; }
     void on_stream_secured() override {}
     void on_stream_closed(const Outcome& why) override { closed.push_back(why); }
 
@@ -44,8 +48,8 @@ public:
     Shard shard{0, 1, clock};
     std::shared_ptr<MemoryChannel::Wire> wire = std::make_shared<MemoryChannel::Wire>();
     XmppStream stream{shard, std::make_unique<MemoryChannel>(shard, wire), ns::client, *this};
-    std::string to, last;
-    std::size_t elements = 0;
+    std::string to, last, names;
+    std::size_t elements = 0, endings = 0;
     std::vector<Outcome> closed;
 };
 
@@ -148,6 +152,79 @@ TEST_CASE("stream: what follows the element that restarts it is a new stream") {
     f.receive("<restart/>" + std::string(header) + "<again/>");
     CHECK(f.last == "again");
     CHECK(f.stream.state() == XmppStream::State::open);
+}
+
+TEST_CASE("stream: what stands behind the element that holds it is handled when it is let go") {
+    Fixture f;
+    f.receive(header);
+    f.receive("<one/><ho");
+    f.receive("ld/><two><a/></two><hold/> <three/><fo");
+    CHECK(f.names == "one hold ");
+    CHECK(f.stream.is_held());
+    CHECK(f.wire->paused);
+    f.stream.let_go();
+    CHECK(f.names == "one hold two hold ");
+    CHECK(f.wire->paused);
+    f.stream.let_go();
+    CHECK(f.names == "one hold two hold three ");
+    CHECK(!f.wire->paused);
+    f.receive("ur/>");
+    CHECK(f.last == "four");
+    f.stream.let_go();
+    f.receive("<pass/><five/>");
+    CHECK(f.last == "five");
+    CHECK(!f.wire->paused);
+    f.receive("<hold/></stream:stream>");
+    CHECK(f.stream.state() == XmppStream::State::open);
+    CHECK(f.endings == 0);
+    f.stream.let_go();
+    CHECK(f.stream.state() == XmppStream::State::closing);
+    CHECK(f.endings == 1);
+}
+
+TEST_CASE("stream: a held stream stays paused for another reason, and one that ended is not read") {
+    Fixture f;
+    f.receive(header);
+    f.receive("<hold/><one/>");
+    SUBCASE("paused before") {
+        f.stream.pause(XmppStream::Pause::rate);
+        f.stream.let_go();
+        CHECK(f.last == "one");
+        CHECK(f.wire->paused);
+        f.stream.resume(XmppStream::Pause::rate);
+        CHECK(!f.wire->paused);
+    }
+    SUBCASE("no pause ends the hold") {
+        f.stream.pause(XmppStream::Pause::rate);
+        f.stream.resume(XmppStream::Pause::rate);
+        CHECK(f.wire->paused);
+        CHECK(f.last == "hold");
+    }
+    SUBCASE("ended by us") {
+        f.stream.fail(stream_error::conflict, "the end");
+        f.stream.let_go();
+        CHECK(f.last == "hold");
+    }
+    SUBCASE("the connection is gone") {
+        f.wire->channel->end();
+        f.stream.let_go();
+        CHECK(f.last == "hold");
+        CHECK(f.closed.size() == 1);
+    }
+}
+
+TEST_CASE("stream: a message of a framed stream that holds it is still one element") {
+    Fixture f(true);
+    f.receive(framed_header);
+    f.receive("<hold/>\r\n");
+    f.stream.let_go();
+    CHECK(f.stream.usable());
+    f.receive("<one/>");
+    CHECK(f.last == "one");
+    f.receive("<hold/><two/>");
+    f.stream.let_go();
+    CHECK(f.last == "hold");
+    CHECK(!f.stream.usable());
 }
 
 TEST_CASE("stream: between two stanzas it owns no parser") {
