@@ -49,9 +49,11 @@ bool is_kept(StanzaType type) { return type == StanzaType::chat || type == Stanz
 /// server has said so, only what its client gave counts, and that only after a break.
 void recognise(Hub& hub, Stanza& stanza) {
     RepeatKeys keys = SeenMessages::keys_of(hub.shared.secret, stanza);
-    if (keys.by_server_id == 0) return;
+    if (keys.by_server_id == 0 && keys.by_client_id == 0) return;
     keys.broke = hub.remote->lately_broken(stanza.from.domain());
-    if (!hub.remote->stamps(stanza.from.domain(), stanza.to.domain())) keys.by_server_id = 0;
+    if (keys.by_server_id != 0 && !hub.remote->stamps(stanza.from.domain(), stanza.to.domain())) {
+        keys.by_server_id = 0;
+    }
     stanza.repeat_keys = keys;
 }
 

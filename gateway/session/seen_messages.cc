@@ -82,12 +82,16 @@ RepeatKeys SeenMessages::keys(std::string_view secret, const Message& message) {
 
 RepeatKeys SeenMessages::keys_of(std::string_view secret, const Stanza& message) {
     const Ids ids = ids_of(message);
-    if (ids.theirs == nullptr) return {};
-    return keys(secret, {.sender = message.from.full(),
-                         .recipient = message.to.full(),
-                         .client_id = message.id(),
-                         .server_id = ids.theirs->attribute("id"),
-                         .content = content_of(message.element, ids)});
+    const std::string_view server_id =
+        ids.theirs == nullptr ? std::string_view() : ids.theirs->attribute("id");
+    if (server_id.empty() && message.id().empty()) return {};
+    RepeatKeys found = keys(secret, {.sender = message.from.full(),
+                                     .recipient = message.to.full(),
+                                     .client_id = message.id(),
+                                     .server_id = server_id,
+                                     .content = content_of(message.element, ids)});
+    if (server_id.empty()) found.by_server_id = 0;
+    return found;
 }
 
 std::optional<ArchiveQuery> SeenMessages::before_start(const Shared& shared,
@@ -115,7 +119,10 @@ void SeenMessages::note(const Hub& hub, const ArchivePage& page) {
         (void)Packet::visit_bytes(row.body, [&](const Stanza& message) {
             RepeatKeys keys = keys_of(shared.secret, message);
             // The account may be loaded again: what is known by now is known better.
-            if (by_server_id_.contains(keys.by_server_id)) return;
+            if (by_server_id_.contains(keys.by_server_id) ||
+                (keys.by_server_id == 0 && by_client_id_.contains(keys.by_client_id))) {
+                return;
+            }
             if (row.id + under_way < last) keys.by_client_id = 0;
             note(keys, came, Ledger::nothing_open);
         });

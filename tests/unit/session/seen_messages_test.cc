@@ -201,4 +201,40 @@ TEST_CASE_FIXTURE(ArchivedFixture,
     CHECK(known(seen, last));
 }
 
+TEST_CASE_FIXTURE(ArchivedFixture,
+                  "seen messages: what its server gave no id is known by its client's, once") {
+    const std::string body =
+        "<message to='romeo@a.test' from='nurse@b.test/x' id='c1' type='chat'><body>x</body>"
+        "</message>";
+    RepeatKeys keys;
+    const auto read = [&](const Stanza& stanza) {
+        keys = SeenMessages::keys_of(shared.secret, stanza);
+    };
+    REQUIRE(Packet::visit_bytes("<message to='romeo@a.test' from='nurse@b.test/x' type='chat'>"
+                                "<body>x</body></message>",
+                                read)
+                .ok());
+    CHECK(keys.by_server_id == 0);
+    CHECK(keys.by_client_id == 0);
+    REQUIRE(Packet::visit_bytes(body, read).ok());
+    CHECK(keys.by_server_id == 0);
+    CHECK(keys.by_client_id != 0);
+
+    last_id(id_distance(Duration{1'000'000}));
+    shared.started = start;
+    ArchivePage page;
+    page.rows.push_back({.id = store.id_floor(),
+                         .with = "nurse@b.test",
+                         .resource = "x",
+                         .incoming = true,
+                         .body = body});
+    SeenMessages seen;
+    seen.note(*hub, page);
+    CHECK(seen.find(broken_at(keys, start)));
+    CHECK_FALSE(seen.find(broken_at(keys, start)));
+    // The account is loaded once more: the next one is another message all the same.
+    seen.note(*hub, page);
+    CHECK_FALSE(seen.find(broken_at(keys, start)));
+}
+
 }  // namespace causeway::test
