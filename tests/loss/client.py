@@ -78,7 +78,7 @@ class Client:
         """The connection is reset; what is on its way in either direction is gone."""
         if self._writer:
             self.up.clear()
-            _reset(self._writer)
+            reset(self._writer)
 
     def leave(self):
         """The client goes to another network: the server is not told, and may take the old
@@ -152,7 +152,7 @@ class Client:
             self._writer.transport.pause_reading()
             self._left.append(self._writer)
         elif self._writer:
-            _reset(self._writer)
+            reset(self._writer)
         self._writer = None
 
     async def _serve_connection(self):
@@ -190,7 +190,7 @@ class Client:
         self._write(f"<resume xmlns='urn:xmpp:sm:3' previd='{self._token}' h='{self._handled}'/>")
         if self._interrupt_login is not None:
             seconds, self._interrupt_login = self._interrupt_login, None
-            asyncio.get_running_loop().call_later(seconds, _reset, self._writer)
+            asyncio.get_running_loop().call_later(seconds, reset, self._writer)
         answer = await self._next()
         if answer.tag not in (MANAGEMENT + "resumed", MANAGEMENT + "failed"):
             raise StreamEnded(f"{answer.tag} in answer to <resume/>")
@@ -289,7 +289,7 @@ class Client:
                 key.acknowledged()
 
 
-def _reset(writer):
+def reset(writer):
     """RST in the place of an orderly end."""
     connection = writer.get_extra_info("socket")
     if connection:  # else it is closed already

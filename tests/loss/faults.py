@@ -21,10 +21,9 @@ LONGEST_FULL_SECONDS = 3.0
 
 
 class Faults:
-    """`counts`: how many kills, cuts, stops and full disks. If messages go `across`, every fourth cut
-    is one of the link between the servers."""
+    """`counts`: how many of each kind, by the name of the method that does it."""
 
-    def __init__(self, servers, clients, across, total, seed, counts, journal):
+    def __init__(self, servers, clients, total, seed, counts, journal):
         self._servers = servers
         self._clients = clients
         self._random = random.Random(seed)
@@ -35,9 +34,7 @@ class Faults:
         self._link_lock = asyncio.Lock()
         self._tasks = []
         self.done = {}
-        links = counts["cuts"] // 4 if across else 0
-        kinds = (["kill"] * counts["kills"] + ["cut"] * (counts["cuts"] - links)
-                 + ["link"] * links + ["stop"] * counts["stop"] + ["full"] * counts["full"])
+        kinds = [kind for kind, count in counts.items() for _ in range(count)]
         self._random.shuffle(kinds)
         # Not before the first messages are on their way, nor after the last.
         self._plan = sorted((self._random.randint(total // 50, total * 49 // 50), number, kind)
@@ -68,7 +65,9 @@ class Faults:
     # --- faults ---
 
     async def _kill(self):
-        server = self._random.choice(self._servers)
+        await self._kill_server(self._random.choice(self._servers))
+
+    async def _kill_server(self, server):
         delay, down = (self._random.uniform(0, longest)
                        for longest in (LONGEST_DELAY_SECONDS, LONGEST_DOWN_SECONDS))
         while_starting = self._random.random() < 0.2

@@ -43,6 +43,7 @@ class Flow:
         self.recipient = recipient
         self.count = count
         self.in_flight = in_flight
+        self.allowed = count  # how many it may have sent by now
         self._began = began
         self.progress = progress
         self.fates = []
@@ -55,7 +56,7 @@ class Flow:
 
     def pump(self):
         """Sends as much as may be on its way."""
-        while self.open < self.in_flight and len(self.fates) < self.count:
+        while self.open < self.in_flight and len(self.fates) < self.allowed:
             fate = Fate(self, len(self.fates))
             self.fates.append(fate)
             self.open += 1
@@ -82,6 +83,16 @@ class Flow:
         """Every message was sent and has one outcome at both ends."""
         return len(self.fates) == self.count and self.open == 0 and all(
             fate.seen_at or fate.error for fate in reversed(self.fates))
+
+
+def key_in(element):
+    """The name of a numbered message, in an error for it as well; None if it is none of ours."""
+    if not element.tag.endswith("}message"):
+        return None
+    name = element.get("id") or ""
+    if ":" not in name:
+        return None
+    return f"error {name}" if element.get("type") == "error" else name
 
 
 class Reader:

@@ -93,10 +93,10 @@ def parse_arguments():
     return parser.parse_args()
 
 
-def main():
-    arguments = parse_arguments()
+def main(arguments, kind):
+    """A run of that kind, a subclass of Run, for each seed."""
     if arguments.worker:
-        return asyncio.run(Run(arguments, arguments.seed[0]).run())
+        return asyncio.run(kind(arguments, arguments.seed[0]).run())
     problem = namespace_problem()
     if problem:
         sys.exit(problem)
@@ -112,7 +112,7 @@ def main():
 def run_in_namespaces(seed, keep):
     scratch = tempfile.mkdtemp(prefix="causeway-loss-", dir=keep)
     # The seed that comes last counts.
-    command = [sys.executable, os.path.abspath(__file__), *sys.argv[1:], "--seed", str(seed),
+    command = [sys.executable, os.path.abspath(sys.argv[0]), *sys.argv[1:], "--seed", str(seed),
                "--worker", scratch]
     child = subprocess.Popen(enter_command(command), stdin=subprocess.DEVNULL,
                              start_new_session=True, preexec_fn=die_with_parent)
@@ -131,6 +131,9 @@ def run_in_namespaces(seed, keep):
 class Run:
     """One seed's run, in namespaces of its own."""
 
+    # Else a flow sends only what it is allowed to by and by.
+    sends_at_once = True
+
     def __init__(self, arguments, seed):
         self.arguments = arguments
         self.seed = seed
@@ -142,13 +145,18 @@ class Run:
         self.faults = None
         self._journal_file = open(f"{arguments.worker}/journal", "w",  # pylint: disable=R1732
                                   encoding="utf-8", buffering=1)
-        settings = {name: dict(values) for name, values in SETTINGS.items()}
-        settings["server"] = {"threads": arguments.threads}
-        if arguments.debug:
-            settings["log"]["level"] = "debug"
         self.lab = Lab(f"{arguments.worker}/lab", os.path.abspath(arguments.build))
-        self.servers = [self.lab.server("causeway", domain, settings=settings)
-                        for domain in DOMAINS]
+        self.servers = self._describe_servers()
+
+    def _describe_servers(self):
+        return [self._describe_causeway(domain) for domain in DOMAINS]
+
+    def _describe_causeway(self, domain, **options):
+        settings = {name: dict(values) for name, values in SETTINGS.items()}
+        settings["server"] = {"threads": self.arguments.threads}
+        if self.arguments.debug:
+            settings["log"]["level"] = "debug"
+        return self.lab.server("causeway", domain, settings=settings, **options)
 
     def journal(self, text):
         self._journal_file.write(f"{time.monotonic() - self.began:9.3f} {text}\n")
@@ -158,8 +166,7 @@ class Run:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, this.cancel)
         try:
-            if self.arguments.cuts and not await can_reset():
-                raise LabError("this kernel lets nobody reset connections (ss -K): use --cuts 0")
+            await self._look_whether_possible()
             await self._set_up()
             await self._exchange()
             left_over = await self._look_for_left_over()
@@ -168,18 +175,22 @@ class Run:
             return 1
         finally:
             await self._tear_down()
-        verdict = Verdict(self.flows, self.clients, left_over)
+        verdict = self._judge(left_over)
         self._report(verdict)
         return 0 if verdict.good() else 1
+
+    async def _look_whether_possible(self):
+        if self.arguments.cuts and not await can_reset():
+            raise LabError("this kernel lets nobody reset connections (ss -K): use --cuts 0")
+
+    def _judge(self, left_over):
+        return Verdict(self.flows, self.clients, left_over)
 
     async def _set_up(self):
         await self.lab.start()
         context = ssl.create_default_context(cafile=self.lab.authority.trust)
         count = self.arguments.messages
-        kinds = [(0, 0), (0, 1), (1, 1), (1, 0)]
-        if self.arguments.only:
-            kinds = [kind for kind in kinds
-                     if (kind[0] != kind[1]) == (self.arguments.only == "across")]
+        kinds = self._kinds_of_pairs()
         pairs = self.arguments.pairs
         for pair in range(pairs):
             ends = [await self._client(self.servers[end], f"{name}{pair}", context)
@@ -187,8 +198,10 @@ class Run:
             for direction, (one, other) in enumerate((ends, ends[::-1])):
                 number = 2 * pair + direction
                 share = count * (number + 1) // (2 * pairs) - count * number // (2 * pairs)
-                self.flows.append(Flow(f"{one.user}-{other.user}", one, other, share,
-                                       self.arguments.in_flight, self.began, self._sent_or_read))
+                flow = Flow(f"{one.user}-{other.user}", one, other, share,
+                            self.arguments.in_flight, self.began, self._sent_or_read)
+                flow.allowed = share if self.sends_at_once else 0
+                self.flows.append(flow)
         reader = Reader(self.flows)
         for client, flow in zip(self.clients, self.flows):
             client.on_message = reader.take
@@ -199,6 +212,14 @@ class Run:
             await until(client.up.is_set, f"login of {client.jid}", 60,
                         lambda client=client: client.refused)
         await asyncio.gather(*(client.ping() for client in self.clients))
+
+    def _kinds_of_pairs(self):
+        """The servers of both ends, by their numbers."""
+        kinds = [(0, 0), (0, 1), (1, 1), (1, 0)]
+        if self.arguments.only:
+            kinds = [kind for kind in kinds
+                     if (kind[0] != kind[1]) == (self.arguments.only == "across")]
+        return kinds
 
     async def _client(self, server, user, context):
         await server.add_user(user)
@@ -214,11 +235,7 @@ class Run:
 
     async def _exchange(self):
         """Until everything has its outcome, or nothing happens any more."""
-        arguments = self.arguments
-        self.faults = Faults(self.servers, self.clients, any(flow.across for flow in self.flows),
-                             arguments.messages, self.seed,
-                             {"kills": arguments.kills, "cuts": arguments.cuts,
-                              "stop": arguments.stop, "full": arguments.full}, self.journal)
+        self.faults = self._plan_faults()
         for flow in self.flows:
             flow.pump()
         await self._until_quiet(lambda: self.faults.over() and all(
@@ -228,6 +245,15 @@ class Run:
             client.reset()
         await self._until_quiet(lambda: all(client.up.is_set() for client in self.clients))
         await self._answered(client.ping() for client in self.clients)
+
+    def _plan_faults(self):
+        """If messages go across, every fourth cut is one of the link between the servers."""
+        arguments = self.arguments
+        links = arguments.cuts // 4 if any(flow.across for flow in self.flows) else 0
+        counts = {"kill": arguments.kills, "cut": arguments.cuts - links, "link": links,
+                  "stop": arguments.stop, "full": arguments.full}
+        return Faults(self.servers, self.clients, arguments.messages, self.seed, counts,
+                      self.journal)
 
     async def _until_quiet(self, condition):
         while True:
@@ -251,16 +277,16 @@ class Run:
         """Everybody leaves in order and comes back in a new session, which must get nothing."""
         await asyncio.gather(*(client.close() for client in self.clients))
         left_over = []
+        ours = [client for client in self.clients if client.server.kind == "causeway"]
 
         async def nothing_waits():
-            rows = [await client.server.ctl("user", "show", client.bare)
-                    for client in self.clients]
+            rows = [await client.server.ctl("user", "show", client.bare) for client in ours]
             return sum(row["offline_stanzas"] for row in rows) == 0
         try:
             await until(nothing_waits, "end of what waits for clients", ERASED_SECONDS)
         except LabTimeout:
             self.journal("messages still wait for clients that have everything")
-        again = [client.in_a_new_session("later", left_over.append) for client in self.clients]
+        again = [client.in_a_new_session("later", left_over.append) for client in ours]
         for client in again:
             client.start()
         # The second answer comes behind what the first presence brought.
@@ -289,4 +315,4 @@ class Run:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(parse_arguments(), Run))

@@ -31,7 +31,7 @@ s2s_secure_auth = {secure}
 s2s_timeout = 10
 certificates = "{directory}/certificates"
 ssl = {{ cafile = "{trust}"; capath = "{directory}/no-authorities" }}
-unbound = {{ resolvconf = false; hoststxt = false; forward = {{ "{dns}" }};
+{options}unbound = {{ resolvconf = false; hoststxt = false; forward = {{ "{dns}" }};
   options = {{ ["local-zone:"] = "test. transparent"; ["do-not-query-localhost:"] = "no";
     ["cache-max-ttl:"] = "1"; ["cache-max-negative-ttl:"] = "1"; ["infra-host-ttl:"] = "1" }} }}
 """
@@ -41,6 +41,8 @@ class Prosody(Server):
     kind = "prosody"
     ready_ports = (C2S_PORT, C2S_TLS_PORT, S2S_PORT, S2S_TLS_PORT)
     further_modules = ()
+    # Lines of the configuration, for all domains.
+    further_options = ""
 
     def configure(self):
         certificates_only = self.policy == "certificate"
@@ -50,7 +52,7 @@ class Prosody(Server):
             s2s_addresses=", ".join(f'"{address}"' for address in self.s2s_addresses),
             further="".join(f', "{module}"' for module in self.further_modules),
             disabled='"dialback"' if certificates_only else "",
-            secure="true" if certificates_only else "false",
+            options=self.further_options, secure="true" if certificates_only else "false",
             dns=f"{dns.address}@{dns.port}", C2S_PORT=C2S_PORT, C2S_TLS_PORT=C2S_TLS_PORT,
             S2S_PORT=S2S_PORT, S2S_TLS_PORT=S2S_TLS_PORT)
         for name in ("data", "no-authorities"):
