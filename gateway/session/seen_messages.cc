@@ -80,6 +80,7 @@ RepeatKeys SeenMessages::keys(std::string_view secret, const Message& message) {
     return keys;
 }
 
+/// Where its server gave it no id, the one that its client gave is left; none where neither did.
 RepeatKeys SeenMessages::keys_of(std::string_view secret, const Stanza& message) {
     const Ids ids = ids_of(message);
     const std::string_view server_id =
