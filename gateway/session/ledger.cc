@@ -117,11 +117,12 @@ void Ledger::happened(HoldId id, Entry& entry, LedgerEvent event, const Outcome&
     }
     if (step.settles) settle(entry);
     if (step.state == before) return;
-    if (is_end(step.state)) {
+    if (is_archives_alone(entry)) entry.state = LedgerState::over;
+    if (is_end(entry.state)) {
         end(id, why);
-    } else if (is_due(step.state)) {
+    } else if (is_due(entry.state)) {
         if (!is_due(before)) make_due(id, entry);
-    } else if (is_to_try_again(step.state)) {
+    } else if (is_to_try_again(entry.state)) {
         try_again_later(id, entry);
     }
 }
@@ -289,10 +290,7 @@ void Ledger::on_timer(std::uint32_t which) {
         list_archived();
         return;
     }
-    for (Copy& copy : std::exchange(copies_again_, {}).all) {
-        copies_.add(std::move(copy));
-        hub_.shard.mark_dirty(*this);
-    }
+    try_archives_again();
     try_extras_again();
     for (const HoldId id : std::exchange(retry_, {})) {
         const auto found = entries_.find(id);
@@ -304,43 +302,53 @@ void Ledger::flush() { commit_due(); }
 
 void Ledger::commit_due() {
     erasures_.timer.cancel();
-    commit_copies();
-    Extras extras;
-    Batch batch = take_extras(extras);
-    batch.reserve(batch.size() + due_.size());
-    std::vector<HoldId> ids;
-    ids.reserve(due_.size());
-    StreamRecords& records = hub_.stream_records;
-    bool somebody_waits = !batch.empty();
-    const auto commit_part = [&] {
-        const bool notes = records.urgent() || (records.pending() && !batch.empty());
-        const StreamRecords::Round round = notes ? records.write(batch) : 0;
-        if (batch.empty() && !notes) return;
-        if (!std::exchange(somebody_waits, false) && !notes) batch.let_wait();
-        this->commit(std::exchange(batch, Batch{}),
-                     [this, round, ids = std::exchange(ids, {}),
-                      extras = std::exchange(extras, {})](const Outcome& outcome) mutable {
-                         committed(ids, std::move(extras), outcome);
-                         if (round != 0) hub_.stream_records.written(round, outcome);
-                     });
-    };
+    Part part = std::exchange(recorded_, {});
+    take_extras(part);
+    part.batch.reserve(part.batch.size() + due_.size());
+    part.messages.reserve(due_.size());
     for (const HoldId id : std::exchange(due_, {})) {
         const auto found = entries_.find(id);
         if (found == entries_.end() || !is_due(found->second.state)) continue;
-        Entry& entry = found->second;
-        happened(id, entry, LedgerEvent::commit);
-        append(batch, entry);
-        somebody_waits = somebody_waits || is_waited_for(entry);
-        if (!in_store(entry.state)) note_done(entry);
-        ids.push_back(id);
-        if (batch.bytes() >= batch_bytes) commit_part();
+        add_due(part, id, found->second);
+        if (part.batch.bytes() >= batch_bytes) commit_part(std::exchange(part, {}));
     }
-    commit_part();
+    commit_part(std::move(part));
+}
+
+void Ledger::add_due(Part& part, HoldId id, Entry& entry) {
+    append(part.batch, entry);
+    part.waited_for = part.waited_for || is_waited_for(entry);
+    if (!in_store(entry.state)) note_done(entry);
+    part.messages.push_back(id);
+    happened(id, entry, LedgerEvent::commit);  // and the entry may be gone
+}
+
+void Ledger::commit_part(Part part) {
+    StreamRecords& records = hub_.stream_records;
+    const bool notes = records.urgent() || (records.pending() && !part.batch.empty());
+    const StreamRecords::Round round = notes ? records.write(part.batch) : 0;
+    if (part.batch.empty() && !notes) return;
+    if (!part.waited_for && !notes) part.batch.let_wait();
+    commit(std::exchange(part.batch, {}),
+           [this, round, messages = std::move(part.messages), senders = std::move(part.senders),
+            extras = std::move(part.extras)](const Outcome& outcome, Batch& batch) mutable {
+               committed({.batch = std::move(batch),
+                          .messages = std::move(messages),
+                          .senders = std::move(senders),
+                          .extras = std::move(extras)},
+                         outcome);
+               if (round != 0) hub_.stream_records.written(round, outcome);
+           });
 }
 
 /// Somebody is to hear, or the next session to see, that it is stored.
 bool Ledger::is_waited_for(const Entry& entry) {
     return entry.ticket.owed() || !entry.others.empty() || entry.kept || makes_row(entry.state);
+}
+
+/// The store does the rest (see archive_again()).
+bool Ledger::is_archives_alone(const Entry& entry) {
+    return entry.state == LedgerState::had_archiving && !is_waited_for(entry);
 }
 
 /// The batch that makes the message safe says so in the records of the streams that sent it.
@@ -361,25 +369,31 @@ void Ledger::unnote(Entry& entry) {
     for (AcknowledgementTicket& other : entry.others) other.noted = false;
 }
 
-void Ledger::commit(Batch batch, std::function<void(const Outcome&)> done) {
-    hub_.shared.store.commit(
-        std::move(batch), hub_.shard,
-        [this, number = commits_.begun(), done = std::move(done)](const Outcome& outcome) {
-            if (done) done(outcome);
-            commits_.ended(number);
-        });
+void Ledger::commit(Batch batch, std::function<void(const Outcome&, Batch&)> done) {
+    hub_.shared.store.commit(std::move(batch), hub_.shard,
+                             [this, number = commits_.begun(), done = std::move(done)](
+                                 const Outcome& outcome, Batch& back) {
+                                 done(outcome, back);
+                                 commits_.ended(number);
+                             });
 }
 
 void Ledger::when_readable(std::function<void()> task) {
-    if (!due_.empty() || !copies_.all.empty()) commit_due();
+    if (!due_.empty() || !recorded_.batch.empty()) commit_due();
     if (!commits_.idle()) hub_.shared.store.hurry();
     commits_.when_answered(std::move(task));
 }
 
-void Ledger::committed(const std::vector<HoldId>& ids, Extras extras, const Outcome& outcome) {
+void Ledger::committed(Part part, const Outcome& outcome) {
     if (!outcome) CAUSEWAY_LOG(error, "store.commit_failed", {"cause", outcome.why()});
-    ended(std::move(extras), outcome);
-    for (const HoldId id : ids) {
+    ended(std::move(part.extras), outcome);
+    if (outcome) {
+        settle(part.senders);
+    } else {
+        archive_again({.batch = std::move(part.batch), .senders = std::move(part.senders)},
+                      outcome);
+    }
+    for (const HoldId id : part.messages) {
         const auto found = entries_.find(id);
         if (found == entries_.end()) continue;
         Entry& entry = found->second;

@@ -12,6 +12,10 @@
 // the store up to which id everything is either done with or listed (the archive mark); what stands
 // in the archive above that mark is listed when the process starts (archive_recovery.h).
 //
+// A message that only an archive is still to have, and for which nobody waits, is no longer an
+// entry here once it has been given to the store: the batch comes back if it fails, and what of it
+// belongs to no entry is tried again.
+//
 //   hold()     the message is on its way to a recipient that will acknowledge
 //   keep()     nobody takes it now: store it
 //   record()   a message that an account sent: for its own archive
@@ -69,8 +73,8 @@ public:
     static constexpr HoldId nothing_open = ~HoldId{0};
     /// How often the archiving of a message is tried that its recipient has, or its sender sent.
     static constexpr unsigned archive_attempts = 10;
-    /// Bytes of copies for archives of senders that may wait for another attempt.
-    static constexpr std::size_t copies_again_bytes = 16U << 20U;
+    /// Bytes of batches for archives alone that may wait for another attempt.
+    static constexpr std::size_t archive_again_bytes = 16U << 20U;
 
     explicit Ledger(Hub& hub);
     ~Ledger();
@@ -80,7 +84,7 @@ public:
     /// Puts a message into the archive of `owner`, who sent it, under that id. The ticket is
     /// settled once more for it. A commit that fails is tried again, up to archive_attempts times;
     /// then the ticket is settled all the same, and the log says so.
-    void record(PacketRef packet, std::string_view owner, std::uint64_t id,
+    void record(const Packet& packet, std::string_view owner, std::uint64_t id,
                 AcknowledgementTicket ticket);
     /// `kept` is called with the row's number, or with why it could not be stored (the sender has
     /// then got an error).
@@ -148,23 +152,6 @@ private:
         Kept kept;
     };
 
-    /// A message for the archive of its sender.
-    struct Copy {
-        PacketRef packet;
-        std::string owner;
-        std::uint64_t id = 0;
-        AcknowledgementTicket ticket;
-        unsigned attempts = 0;  ///< that failed
-    };
-    struct Copies {
-        std::vector<Copy> all;
-        std::size_t bytes = 0;
-
-        void add(Copy copy) {
-            bytes += copy.packet->bytes().size();
-            all.push_back(std::move(copy));
-        }
-    };
     /// A row that is done with.
     struct Erasure {
         std::string_view store;  ///< a constant
@@ -184,6 +171,21 @@ private:
     struct Extras {
         std::vector<Erasure> erased;
         bool mark = false;  ///< where the archive mark stands
+    };
+    /// What is given to the store together.
+    struct Part {
+        Batch batch;
+        std::vector<HoldId> messages;
+        /// Of those who sent what their own archives get with it.
+        std::vector<AcknowledgementTicket> senders;
+        Extras extras;
+        bool waited_for = false;  ///< somebody is to hear that it is stored
+    };
+    /// Messages for archives alone, which a commit that failed was to store.
+    struct ArchiveAgain {
+        Batch batch;
+        std::vector<AcknowledgementTicket> senders;
+        unsigned attempts = 0;  ///< that failed
     };
     /// When the archive mark is written: with the next commit, or after the pause that follows one
     /// that failed.
@@ -208,8 +210,11 @@ private:
     void flush() override;
     void commit_due();
     [[nodiscard]] static bool is_waited_for(const Entry& entry);
-    [[nodiscard]] Batch take_extras(Extras& taken);
-    void committed(const std::vector<HoldId>& ids, Extras extras, const Outcome& outcome);
+    [[nodiscard]] static bool is_archives_alone(const Entry& entry);
+    void add_due(Part& part, HoldId id, Entry& entry);
+    void commit_part(Part part);
+    void take_extras(Part& part);
+    void committed(Part part, const Outcome& outcome);
     void ended(Extras extras, const Outcome& outcome);
     void try_extras_again();
     /// Leads the message on to its next state; `why` is the failure, if that is the event. The
@@ -227,9 +232,10 @@ private:
     void settle(Entry& entry);
     void erase_row(const Entry& entry);
     void append(Batch& batch, const Entry& entry) const;
-    void commit_copies();
-    void copied(Copies copies, const Outcome& outcome);
-    void commit(Batch batch, std::function<void(const Outcome&)> done);
+    void archive_again(ArchiveAgain failed, const Outcome& why);
+    void try_archives_again();
+    void settle(const std::vector<AcknowledgementTicket>& senders);
+    void commit(Batch batch, std::function<void(const Outcome&, Batch&)> done);
     void send_unlisted(HoldId id, Entry& entry);
     void list_archived();
     void move_mark();
@@ -247,8 +253,8 @@ private:
     CommitOrder commits_;
     TimePoint timer_at_{};  ///< when timer_ is due, while armed
     std::pmr::unordered_map<std::uint64_t, HoldId> rows_{&pool_};
-    Copies copies_;        ///< for the end of this turn
-    Copies copies_again_;  ///< a commit failed for them
+    Part recorded_;  ///< of senders, for the end of this turn
+    std::vector<ArchiveAgain> again_;
     UnlistedMessages unlisted_;
     Timer list_timer_;
     Timer timer_;

@@ -41,53 +41,54 @@ void Ledger::append(Batch& batch, const Entry& entry) const {
                       .body = packet.archived() ? std::string() : std::string(packet.bytes())});
 }
 
-void Ledger::record(PacketRef packet, std::string_view owner, std::uint64_t id,
+void Ledger::record(const Packet& packet, std::string_view owner, std::uint64_t id,
                     AcknowledgementTicket ticket) {
-    if (ticket.owed()) hub_.expect_again(ticket);
-    copies_.add(
-        {.packet = std::move(packet), .owner = std::string(owner), .id = id, .ticket = ticket});
-    if (copies_.bytes >= batch_bytes) commit_copies();
+    if (ticket.owed()) {
+        hub_.expect_again(ticket);
+        recorded_.senders.push_back(ticket);
+        recorded_.waited_for = true;
+    }
+    recorded_.batch.archive_append(owner, row_of(packet, id, false));
+    if (recorded_.batch.bytes() >= batch_bytes) commit_part(std::exchange(recorded_, {}));
     hub_.shard.mark_dirty(*this);
 }
 
-void Ledger::commit_copies() {
-    while (!copies_.all.empty()) {
-        Batch batch;
-        batch.reserve(copies_.all.size());
-        bool somebody_waits = false;
-        auto rest = copies_.all.begin();
-        for (; rest != copies_.all.end() && batch.bytes() < batch_bytes; ++rest) {
-            batch.archive_append(
-                rest->owner, row_of(*rest->packet, rest->id, false),
-                rest->attempts == 0 ? Batch::Attempt::first : Batch::Attempt::again);
-            somebody_waits = somebody_waits || rest->ticket.owed();
-        }
-        if (!somebody_waits) batch.let_wait();
-        Copies now = std::exchange(copies_, {});
-        for (auto copy = rest; copy != now.all.end(); ++copy) copies_.add(std::move(*copy));
-        now.all.erase(rest, now.all.end());
-        commit(std::move(batch), [this, copies = std::move(now)](const Outcome& outcome) mutable {
-            copied(std::move(copies), outcome);
-        });
-    }
+void Ledger::settle(const std::vector<AcknowledgementTicket>& senders) {
+    for (const AcknowledgementTicket& ticket : senders) hub_.settle(ticket);
 }
 
-void Ledger::copied(Copies copies, const Outcome& outcome) {
-    std::size_t given_up = 0;
-    for (Copy& copy : copies.all) {
-        const bool again = !outcome && ++copy.attempts < archive_attempts &&
-                           copies_again_.bytes < copies_again_bytes;
-        if (again) {
-            copies_again_.add(std::move(copy));
-            continue;
-        }
-        if (!outcome) ++given_up;
-        hub_.settle(copy.ticket);
+/// Messages that are entries are not among them: each of those goes on from its own state.
+void Ledger::archive_again(ArchiveAgain failed, const Outcome& why) {
+    ArchiveAgain again{.batch = {}, .senders = {}, .attempts = failed.attempts + 1};
+    for (const Batch::Operation& operation : failed.batch.operations()) {
+        const auto* append = std::get_if<Batch::ArchiveAppend>(&operation);
+        if (append == nullptr || rows_.contains(append->row.id)) continue;
+        again.batch.archive_append(append->owner, append->row, Batch::Attempt::again);
     }
-    if (!copies_again_.all.empty()) arm_retry_timer();
-    if (given_up > 0) {
-        CAUSEWAY_LOG(error, "archive.sent_not_stored", {"messages", given_up},
-                     {"cause", outcome.why()});
+    std::size_t waiting = again.batch.bytes();
+    for (const ArchiveAgain& other : again_) waiting += other.batch.bytes();
+    if (again.attempts >= archive_attempts || waiting > archive_again_bytes) {
+        CAUSEWAY_LOG(error, "archive.not_stored", {"messages", again.batch.size()},
+                     {"cause", why.why()});
+        again.batch = {};
+    }
+    if (again.batch.empty()) return settle(failed.senders);
+    again.senders = std::move(failed.senders);
+    again_.push_back(std::move(again));
+    arm_retry_timer();
+}
+
+void Ledger::try_archives_again() {
+    for (ArchiveAgain& again : std::exchange(again_, {})) {
+        if (again.senders.empty()) again.batch.let_wait();
+        commit(std::exchange(again.batch, {}), [this, senders = std::move(again.senders),
+                                                attempts = again.attempts](const Outcome& outcome,
+                                                                           Batch& batch) mutable {
+            if (outcome) return settle(senders);
+            archive_again(
+                {.batch = std::move(batch), .senders = std::move(senders), .attempts = attempts},
+                outcome);
+        });
     }
 }
 
@@ -131,7 +132,7 @@ void Ledger::move_mark() {
 }
 
 void Ledger::finish() {
-    for (Copy& copy : std::exchange(copies_again_, {}).all) copies_.add(std::move(copy));
+    try_archives_again();
     try_extras_again();
     for (auto& [id, entry] : entries_) {
         // Neither ends the entry.

@@ -38,20 +38,19 @@ void Ledger::erase_now() {
     hub_.shard.mark_dirty(*this);
 }
 
-Batch Ledger::take_extras(Extras& taken) {
-    Batch batch;
-    taken.erased = std::exchange(erasures_.due, {});
-    taken.mark = mark_due_ == MarkDue::now;
-    for (const Erasure& one : taken.erased) {
-        batch.log_erase(one.store, one.owner, one.row);
-        if (one.archived) batch.archive_erase(one.owner, one.row);
+void Ledger::take_extras(Part& part) {
+    part.extras.erased = std::exchange(erasures_.due, {});
+    part.extras.mark = mark_due_ == MarkDue::now;
+    part.waited_for = part.waited_for || !part.extras.erased.empty() || part.extras.mark;
+    for (const Erasure& one : part.extras.erased) {
+        part.batch.log_erase(one.store, one.owner, one.row);
+        if (one.archived) part.batch.archive_erase(one.owner, one.row);
     }
-    if (taken.mark) {
+    if (part.extras.mark) {
         mark_due_ = MarkDue::no;
-        batch.map_set(ArchiveMark::store, {}, ArchiveMark::key,
-                      std::to_string(hub_.shared.archive_mark.mark()));
+        part.batch.map_set(ArchiveMark::store, {}, ArchiveMark::key,
+                           std::to_string(hub_.shared.archive_mark.mark()));
     }
-    return batch;
 }
 
 /// A row that is not erased would be delivered once more, to the next session or after a restart;

@@ -1,16 +1,18 @@
 #include "gateway/store/memory.h"
 
 #include <algorithm>
+#include <memory>
 #include <set>
 #include <utility>
 
 namespace causeway {
 namespace {
 
-void post(Executor& home, Store::Committed committed, Outcome outcome) {
+void post(Executor& home, const Committed& committed, Batch batch, Outcome outcome) {
     if (!committed) return;
-    home.post([committed = std::move(committed), outcome = std::move(outcome)]() mutable {
-        committed(std::move(outcome));
+    home.post([committed, outcome = std::move(outcome),
+               back = std::make_shared<Batch>(std::move(batch))]() mutable {
+        committed(std::move(outcome), *back);
     });
 }
 
@@ -113,7 +115,7 @@ void MemoryStore::commit(Batch batch, Executor& home, Committed committed) {
          batch.bytes() > limits_.queued_bytes - held_bytes_)) {
         outcome = Outcome::retry("the store's queue is full");
     }
-    if (!outcome) return post(home, std::move(committed), std::move(outcome));
+    if (!outcome) return post(home, committed, std::move(batch), std::move(outcome));
     Held one{std::move(batch), &home, std::move(committed)};
     if (commit_pace_ == Pace::at_once) return finish(std::move(one));
     held_bytes_ += one.batch.bytes();
@@ -126,7 +128,7 @@ void MemoryStore::finish(Held held) {
         --doubtful_commits_;
         outcome = Outcome::retry("the disk does not say whether it has it");
     }
-    post(*held.home, std::move(held.committed), std::move(outcome));
+    post(*held.home, held.committed, std::move(held.batch), std::move(outcome));
 }
 
 void MemoryStore::release() {

@@ -48,10 +48,11 @@ const std::string* store_of(const Batch::Operation& operation) {
         operation);
 }
 
-void post_refusal(Executor& home, Store::Committed committed, Outcome outcome) {
+void post_refusal(Executor& home, const Committed& committed, Batch batch, Outcome outcome) {
     if (!committed) return;
-    home.post([committed = std::move(committed), outcome = std::move(outcome)]() mutable {
-        committed(std::move(outcome));
+    home.post([committed, outcome = std::move(outcome),
+               back = std::make_shared<Batch>(std::move(batch))]() mutable {
+        committed(std::move(outcome), *back);
     });
 }
 
@@ -90,16 +91,16 @@ Outcome SqliteWriter::prepare() {
     return {};
 }
 
-void SqliteWriter::commit(Batch batch, Executor& home, Store::Committed committed) {
+void SqliteWriter::commit(Batch batch, Executor& home, Committed committed) {
     if (Outcome outcome = check_batch(batch, limits_); !outcome) {
-        return post_refusal(home, std::move(committed), std::move(outcome));
+        return post_refusal(home, committed, std::move(batch), std::move(outcome));
     }
     std::unique_lock lock(mutex_);
     const bool full = queue_.size() >= limits_.queued_batches ||
                       batch.bytes() > limits_.queued_bytes - queued_bytes_;
     if (stopping_ || full) {
         lock.unlock();
-        return post_refusal(home, std::move(committed),
+        return post_refusal(home, committed, std::move(batch),
                             Outcome::retry(full ? "the store's queue is full" : "the store stops"));
     }
     push({.batch = std::move(batch),
@@ -363,24 +364,24 @@ void SqliteWriter::note_health(const Outcome& outcome) {
     }
 }
 
-/// One post for each executor, so that a transaction wakes a shard once.
+/// One post for each executor, so that a transaction wakes a shard once. The batches go home with
+/// it: that is where their memory came from.
 void SqliteWriter::report(std::vector<Pending> group) {
-    struct Answer {
-        Store::Committed committed;
-        Outcome outcome;
-    };
-    std::vector<std::pair<Executor*, std::vector<Answer>>> answers;
+    using Answers = std::vector<Pending>;
+    std::vector<std::pair<Executor*, std::shared_ptr<Answers>>> answers;
     for (Pending& pending : group) {
         if (pending.behind) pending.behind();
         if (!pending.committed) continue;
         auto at = std::find_if(answers.begin(), answers.end(),
                                [&](const auto& one) { return one.first == pending.home; });
-        if (at == answers.end()) at = answers.insert(at, {pending.home, {}});
-        at->second.push_back({std::move(pending.committed), std::move(pending.outcome)});
+        if (at == answers.end()) {
+            at = answers.insert(at, {pending.home, std::make_shared<Answers>()});
+        }
+        at->second->push_back(std::move(pending));
     }
     for (auto& [home, batch_answers] : answers) {
-        home->post([all = std::move(batch_answers)]() mutable {
-            for (Answer& one : all) one.committed(std::move(one.outcome));
+        home->post([all = std::move(batch_answers)] {
+            for (Pending& one : *all) one.committed(std::move(one.outcome), one.batch);
         });
     }
 }

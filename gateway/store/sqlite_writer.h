@@ -36,7 +36,7 @@ public:
     /// Queues a batch; `committed` is posted to `home` once the batch is durable or has failed.
     /// When the queue is full it is posted at once with Cause::retry. `committed` may be empty.
     /// From any thread.
-    void commit(Batch batch, Executor& home, Store::Committed committed);
+    void commit(Batch batch, Executor& home, Committed committed);
 
     /// Runs `task` behind all that was committed and may wait, without letting it wait longer: at
     /// once if there is nothing of that kind, else on the writer's thread. From any thread; `task`
@@ -68,7 +68,7 @@ private:
     struct Pending {
         Batch batch;
         Executor* home;
-        Store::Committed committed;
+        Committed committed;
         std::function<void()> behind;  ///< to be run instead of a batch, which is empty then
         std::chrono::steady_clock::time_point since{};
         Outcome outcome;

@@ -24,6 +24,7 @@
 #include "gateway/base/executor.h"
 #include "gateway/base/outcome.h"
 #include "gateway/store/archive.h"
+#include "gateway/store/committed.h"
 #include "gateway/store/store_job.h"
 
 namespace causeway {
@@ -158,7 +159,7 @@ class Store {
 public:
     template <class T>
     using Answer = std::function<void(Result<T>)>;
-    using Committed = std::function<void(Outcome)>;
+    using Committed = causeway::Committed;
 
     /// The Map store of what others count on from one moment to the next, such as numbers of
     /// stanzas. A backup leaves it out: they have gone on when it is restored.

@@ -120,7 +120,7 @@ bool record(Account& account, const PacketRef& packet, std::uint64_t id,
         return false;
     }
     note_kept(account, *packet, id);
-    account.hub().ledger.record(packet, account.jid().bare(), id, ticket);
+    account.hub().ledger.record(*packet, account.jid().bare(), id, ticket);
     return true;
 }
 

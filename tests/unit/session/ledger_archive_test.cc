@@ -179,7 +179,7 @@ TEST_CASE(
 TEST_CASE("ledger: what an account sends is in its archive before its ticket is settled for that") {
     Fixture f;
     f.store.hold_commits();
-    f.ledger().record(Fixture::message("1"), "romeo@a.test", f.ids.next_id(), Fixture::ticket(1));
+    f.ledger().record(*Fixture::message("1"), "romeo@a.test", f.ids.next_id(), Fixture::ticket(1));
     f.settle();
     CHECK(f.sender.safe.empty());
     f.store.release_commits();
@@ -228,7 +228,7 @@ TEST_CASE("ledger: what an account sent is archived when the disk has room again
     Fixture f;
     f.store.fail_next_commits(2);
     const std::uint64_t id = f.ids.next_id();
-    f.ledger().record(Fixture::message("1"), "romeo@a.test", id, Fixture::ticket(1));
+    f.ledger().record(*Fixture::message("1"), "romeo@a.test", id, Fixture::ticket(1));
     f.settle();
     CHECK(f.sender.safe.empty());
     f.pass(Duration(1500));
@@ -242,7 +242,7 @@ TEST_CASE("ledger: what an account sent is archived when the disk has room again
 TEST_CASE("ledger: what an account sent is given up in the end, and nobody waits for it for ever") {
     Fixture f;
     f.store.fail_next_commits(1000);
-    f.ledger().record(Fixture::message("1"), "romeo@a.test", f.ids.next_id(), Fixture::ticket(1));
+    f.ledger().record(*Fixture::message("1"), "romeo@a.test", f.ids.next_id(), Fixture::ticket(1));
     f.pass(Duration(8000));
     CHECK(f.sender.safe.empty());
     f.pass(Duration(3000));
@@ -279,7 +279,7 @@ TEST_CASE("ledger: a commit of which nobody can say whether the disk has it is d
 TEST_CASE("ledger: the same of what an account sent") {
     Fixture f;
     f.store.doubt_next_commits(2);
-    f.ledger().record(Fixture::message("1"), "romeo@a.test", f.ids.next_id(), Fixture::ticket(1));
+    f.ledger().record(*Fixture::message("1"), "romeo@a.test", f.ids.next_id(), Fixture::ticket(1));
     f.pass(Duration(3500));
     CHECK(f.sender.safe == Numbers{1});
     CHECK(f.archive("romeo@a.test").size() == 1);

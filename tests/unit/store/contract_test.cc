@@ -287,7 +287,7 @@ TEST_CASE_TEMPLATE("store: an empty batch completes, and a completion may be lef
                    MemoryBackend, SqliteBackend) {
     Backend backend;
     Caller caller(*backend.store);
-    backend.store->commit(set("s", "a", "k", "v"), caller.home(), nullptr);
+    backend.store->commit(set("s", "a", "k", "v"), caller.home(), {});
     // Completions keep the order of the commits, so the first is durable when the second answers.
     CHECK(caller.commit(Batch()).ok());
     CHECK(*caller.map_get("s", "a", "k") == "v");
