@@ -2,6 +2,7 @@
 // Owner: the parser or scope that builds the tree. Nothing allocated here has its destructor run.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <memory>
@@ -17,7 +18,9 @@ class Arena {
 public:
     static constexpr std::size_t block_size = 4096;
 
-    Arena() = default;
+    /// The first block has `first_block` bytes, and each further one twice as many as the one
+    /// before, up to block_size.
+    explicit Arena(std::size_t first_block = block_size) : next_block_(first_block) {}
     Arena(const Arena&) = delete;
     Arena& operator=(const Arena&) = delete;
     Arena(Arena&&) = default;
@@ -79,7 +82,8 @@ public:
 
 private:
     void* allocate_block(std::size_t bytes) {
-        size_ = bytes > block_size ? bytes : block_size;
+        size_ = std::max(bytes, next_block_);
+        next_block_ = std::min(next_block_ * 2, block_size);
         blocks_.push_back(std::make_unique_for_overwrite<char[]>(size_));
         held_ += size_;
         used_ = bytes;
@@ -87,6 +91,7 @@ private:
     }
 
     std::vector<std::unique_ptr<char[]>> blocks_;
+    std::size_t next_block_;
     std::size_t size_ = 0;  ///< of the newest block
     std::size_t used_ = 0;  ///< in the newest block
     std::size_t held_ = 0;

@@ -17,10 +17,10 @@ struct StoreLimits {
     std::size_t queued_bytes = 64U << 20U;
     /// Batches and bytes that one transaction takes. Together they bound how long a small batch may
     /// stand behind others.
-    std::size_t group_batches = 512;
-    std::size_t group_bytes = 2U << 20U;
+    std::size_t group_batches = 2048;
+    std::size_t group_bytes = 8U << 20U;
     /// How long a batch that may wait does so, to share a transaction with what else comes.
-    std::chrono::milliseconds gather{100};
+    std::chrono::milliseconds gather{250};
     /// Questions that may wait for the readers, of each kind (about one owner, about a whole
     /// store).
     std::size_t queued_reads = 8192;

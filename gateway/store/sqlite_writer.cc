@@ -161,11 +161,13 @@ void SqliteWriter::run() {
     }
 }
 
-/// Something is to be written now.
+/// Something is to be written now. What may wait does so only while the queue has room for as much
+/// again, or it would be refused for nothing.
 bool SqliteWriter::ready() const {
     if (urgent_ > 0 || stopping_) return true;
     if (queue_.empty()) return false;
-    return queue_.size() >= limits_.group_batches || queued_bytes_ >= limits_.group_bytes ||
+    return queue_.size() >= std::min(limits_.group_batches, limits_.queued_batches / 2) ||
+           queued_bytes_ >= std::min(limits_.group_bytes, limits_.queued_bytes / 2) ||
            std::chrono::steady_clock::now() >= queue_.front().since + limits_.gather;
 }
 

@@ -137,7 +137,8 @@ public:
 
 private:
     std::vector<Operation> operations_;
-    Arena texts_;
+    /// Most batches hold a row or two.
+    Arena texts_{1024};
     std::size_t bytes_ = 0;
     bool may_wait_ = false;
 };

@@ -239,6 +239,56 @@ TEST_CASE("ledger: what an account sent is archived when the disk has room again
     CHECK(f.archive("romeo@a.test")[0].id == id);
 }
 
+TEST_CASE(
+    "ledger: what its recipient has is the store's, and archived when the disk has room again") {
+    Fixture f;
+    f.store.hold_commits();
+    const HoldId had = f.ledger().hold(f.archived("1"), {}, Fixture::store_key());
+    const HoldId waiting = f.ledger().hold(f.archived("2"), {}, Fixture::store_key());
+    f.settle();
+    f.ledger().written(had);
+    CHECK(f.ledger().open() == 1);
+    f.store.fail_next_commits(2);
+    f.store.release_commits();
+    f.settle();
+    CHECK(f.archive().empty());
+    f.pass(Duration(2500));
+    // Each once: the one that waits goes on from its own state.
+    CHECK(f.archive().size() == 2);
+    CHECK(f.rows().size() == 1);
+    f.ledger().confirm(waiting);
+    f.pass(Duration(2500));
+    CHECK(f.archive().size() == 2);
+    CHECK(f.rows().empty());
+    CHECK(f.ledger().open() == 0);
+}
+
+TEST_CASE("ledger: what its recipient has before the turn is over is archived with it") {
+    Fixture f;
+    f.ledger().written(f.ledger().hold(f.archived("1"), {}, Fixture::store_key()));
+    f.settle();
+    CHECK(f.archive().size() == 1);
+    CHECK(f.ledger().open() == 0);
+    CHECK(f.store.commits() == 1);
+}
+
+TEST_CASE("ledger: a sender waits for its archive also where its recipient's nobody waits for") {
+    Fixture f;
+    f.store.hold_commits();
+    f.ledger().written(f.ledger().hold(f.archived("1"), {}, Fixture::store_key()));
+    f.ledger().record(*Fixture::message("1"), "romeo@a.test", f.ids.next_id(), Fixture::ticket(1));
+    f.settle();
+    CHECK(f.sender.safe.empty());
+    f.store.doubt_next_commits(1);
+    f.store.release_commits();
+    f.settle();
+    CHECK(f.sender.safe.empty());
+    f.pass(Duration(2500));
+    CHECK(f.sender.safe == Numbers{1});
+    CHECK(f.archive().size() == 1);
+    CHECK(f.archive("romeo@a.test").size() == 1);
+}
+
 TEST_CASE("ledger: what an account sent is given up in the end, and nobody waits for it for ever") {
     Fixture f;
     f.store.fail_next_commits(1000);

@@ -74,6 +74,16 @@ TEST_CASE("what may wait is committed when it is as much as a transaction takes"
     CHECK(test.all_done(1));
 }
 
+TEST_CASE("what may wait does not fill the queue") {
+    Gathering test(for_ever);
+    SUBCASE("of batches") { test.limits.queued_batches = 2; }
+    SUBCASE("of bytes") { test.limits.queued_bytes = 300; }
+    test.store.reset();
+    test.open();
+    test.add(1);
+    CHECK(test.all_done(1));
+}
+
 TEST_CASE("a question about an archive is answered behind what may wait") {
     Gathering test(for_ever);
     test.add(1);
