@@ -139,13 +139,26 @@ void Ledger::make_due(HoldId id, Entry& entry) {
 
 void Ledger::try_again_later(HoldId id, const Entry& entry) {
     if (!in_store(entry.state)) rows_.erase(entry.row);
-    retry_.push_back(id);
+    if (entry.state == LedgerState::waiting) retry_.owners.insert(entry.store_key.owner);
+    retry_.messages.push_back(id);
     arm_retry_timer();
 }
 
 void Ledger::arm_retry_timer() {
-    if (!retry_timer_.armed()) {
-        hub_.shard.timers().arm(retry_timer_, retry_after, *this, retry_due);
+    if (!retry_.timer.armed()) {
+        hub_.shard.timers().arm(retry_.timer, retry_after, *this, retry_due);
+    }
+}
+
+void Ledger::try_messages_again() {
+    retry_.owners.clear();
+    for (const HoldId id : std::exchange(retry_.messages, {})) {
+        const auto found = entries_.find(id);
+        if (found != entries_.end()) happened(id, found->second, LedgerEvent::store);
+    }
+    for (const HoldId id : std::exchange(retry_.behind, {})) {
+        due_.push_back(id);
+        hub_.shard.mark_dirty(*this);
     }
 }
 
@@ -292,10 +305,7 @@ void Ledger::on_timer(std::uint32_t which) {
     }
     try_archives_again();
     try_extras_again();
-    for (const HoldId id : std::exchange(retry_, {})) {
-        const auto found = entries_.find(id);
-        if (found != entries_.end()) happened(id, found->second, LedgerEvent::store);
-    }
+    try_messages_again();
 }
 
 void Ledger::flush() { commit_due(); }
@@ -309,10 +319,19 @@ void Ledger::commit_due() {
     for (const HoldId id : std::exchange(due_, {})) {
         const auto found = entries_.find(id);
         if (found == entries_.end() || !is_due(found->second.state)) continue;
+        if (stands_behind(found->second)) {
+            retry_.behind.push_back(id);
+            continue;
+        }
         add_due(part, id, found->second);
         if (part.batch.bytes() >= batch_bytes) commit_part(std::exchange(part, {}));
     }
     commit_part(std::move(part));
+}
+
+bool Ledger::stands_behind(const Entry& entry) const {
+    return !retry_.owners.empty() && retry_.owners.contains(entry.store_key.owner) &&
+           !in_store(entry.state) && !is_kept(entry.state);
 }
 
 void Ledger::add_due(Part& part, HoldId id, Entry& entry) {

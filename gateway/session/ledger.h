@@ -29,6 +29,7 @@
 #include <deque>
 #include <functional>
 #include <memory_resource>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -187,6 +188,16 @@ private:
         std::vector<AcknowledgementTicket> senders;
         unsigned attempts = 0;  ///< that failed
     };
+    /// What is tried again after a commit that failed.
+    struct Retry {
+        std::vector<HoldId> messages;
+        /// Whose they are, where they are on their way. What comes for these meanwhile is stored
+        /// behind them, or a crash in between would leave it there alone, and what its sender sends
+        /// again then would stand behind it.
+        std::set<std::string, std::less<>> owners;
+        std::vector<HoldId> behind;
+        Timer timer;
+    };
     /// When the archive mark is written: with the next commit, or after the pause that follows one
     /// that failed.
     enum class MarkDue : unsigned char { no, now, later };
@@ -211,6 +222,7 @@ private:
     void commit_due();
     [[nodiscard]] static bool is_waited_for(const Entry& entry);
     [[nodiscard]] static bool is_archives_alone(const Entry& entry);
+    [[nodiscard]] bool stands_behind(const Entry& entry) const;
     void add_due(Part& part, HoldId id, Entry& entry);
     void commit_part(Part part);
     void take_extras(Part& part);
@@ -228,6 +240,7 @@ private:
     static void unnote(Entry& entry);
     void try_again_later(HoldId id, const Entry& entry);
     void arm_retry_timer();
+    void try_messages_again();
     void end(HoldId id, const Outcome& why);
     void settle(Entry& entry);
     void erase_row(const Entry& entry);
@@ -258,8 +271,7 @@ private:
     UnlistedMessages unlisted_;
     Timer list_timer_;
     Timer timer_;
-    Timer retry_timer_;
-    std::vector<HoldId> retry_;
+    Retry retry_;
     HoldId next_ = 1;
 };
 

@@ -134,6 +134,7 @@ void Ledger::move_mark() {
 void Ledger::finish() {
     try_archives_again();
     try_extras_again();
+    try_messages_again();
     for (auto& [id, entry] : entries_) {
         // Neither ends the entry.
         happened(id, entry, LedgerEvent::list);

@@ -263,6 +263,24 @@ TEST_CASE(
     CHECK(f.ledger().open() == 0);
 }
 
+TEST_CASE("ledger: what comes behind a message that could not be stored does not overtake it") {
+    Fixture f;
+    f.store.fail_next_commits(1);
+    f.hold_archived(1);
+    f.settle();
+    const HoldId second = f.hold_archived(2);
+    f.ledger().hold(f.archived("3"), Fixture::ticket(3),
+                    Fixture::store_key("mercutio@a.test"));  // another's
+    f.settle();
+    CHECK(f.archive().empty());
+    CHECK(f.sender.safe == Numbers{3});
+    SUBCASE("that its recipient has meanwhile") { f.ledger().confirm(second); }
+    SUBCASE("that waits") {}
+    f.pass(Duration(2500));
+    CHECK(f.archive().size() == 2);
+    CHECK(f.sender.safe == Numbers{3, 1, 2});
+}
+
 TEST_CASE("ledger: what its recipient has before the turn is over is archived with it") {
     Fixture f;
     f.ledger().written(f.ledger().hold(f.archived("1"), {}, Fixture::store_key()));
