@@ -10,12 +10,15 @@
 
 namespace causeway::control {
 
-Result<Jid> account_of(std::string_view text) {
+Result<Jid> address_of(std::string_view text) {
     auto jid = Jid::parse(text);
-    if (!jid) {
-        return Outcome::malformed(
-            fmt::format("\"{}\" is not an address: {}", text, jid.error().why()));
-    }
+    if (jid) return jid;
+    return Outcome::malformed(fmt::format("\"{}\" is not an address: {}", text, jid.error().why()));
+}
+
+Result<Jid> account_of(std::string_view text) {
+    auto jid = address_of(text);
+    if (!jid) return jid;
     if (!jid->has_local() || jid->has_resource()) {
         return Outcome::malformed(fmt::format(
             "\"{}\" is not the address of an account, such as juliet@example.org", text));

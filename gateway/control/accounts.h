@@ -1,4 +1,4 @@
-// The account that a command names, as the administrator wrote it.
+// The address that a command names, as the administrator wrote it.
 #pragma once
 
 #include <functional>
@@ -10,6 +10,9 @@
 #include "gateway/xmpp/jid.h"
 
 namespace causeway::control {
+
+/// Any address; if it is none, the reason names it.
+Result<Jid> address_of(std::string_view text);
 
 /// A bare JID with a local part; malformed otherwise.
 Result<Jid> account_of(std::string_view text);

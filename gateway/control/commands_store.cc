@@ -123,9 +123,8 @@ constexpr std::array check_fields{
     Field{.title = "{name}",
           .text = "{rows:count} rows;{bytes:bytes};of {owners:count} owners",
           .each = "stores"},
-    Field{.title = "largest",
-          .text = "{name}  {rows:count} messages, {bytes:bytes}",
-          .each = "largest"},
+    Field{
+        .title = "largest", .text = "{name}  {rows:count} rows, {bytes:bytes}", .each = "largest"},
 };
 
 constexpr std::array commands{

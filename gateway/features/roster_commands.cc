@@ -148,7 +148,7 @@ private:
 void show_subscriptions(const CommandRequest& request) {
     if (request.has("domain") == request.has("jid")) {
         request.reply(Outcome::malformed(
-            "name an account, or a domain with --domain, such as --domain example.org"));
+            "name either an account, or a domain with --domain, such as --domain example.org"));
         return;
     }
     if (request.has("domain")) {

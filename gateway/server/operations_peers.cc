@@ -265,7 +265,10 @@ void ServerOperations::show_peer(std::string domain, Answer<PeerDetail> answer) 
                 sort(detail.links);
                 for (QueueRow& row : queues_of(totals, peers)) detail.queue = std::move(row);
                 if (detail.links.empty() && !detail.queue) {
-                    answer(Outcome::absent(fmt::format("nothing is known of {}", remote)));
+                    answer(Outcome::absent(
+                        fmt::format("nothing is known of {}: no stream with it, no attempt lately, "
+                                    "and nothing waits for it (see check)",
+                                    remote)));
                 } else {
                     answer(std::move(detail));
                 }

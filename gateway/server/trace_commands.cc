@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "gateway/control/accounts.h"
 #include "gateway/control/answers.h"
 #include "gateway/control/rows.h"
 #include "gateway/server/why.h"
@@ -121,13 +122,8 @@ private:
 };
 
 void trace(const CommandRequest& request) {
-    const std::string text = request.text("address");
-    const auto address = Jid::parse(text);
-    if (!address) {
-        request.reply(Outcome::malformed(
-            fmt::format("\"{}\" is not an address: {}", text, address.error().why())));
-        return;
-    }
+    const auto address = control::address_of(request.text("address"));
+    if (!address) return request.reply(address.error());
     std::make_shared<LiveTrace>(*request.host.shared, *request.host.home, request.reply)
         ->start({*address});
 }

@@ -10,6 +10,7 @@
 #include <set>
 #include <utility>
 
+#include "gateway/control/accounts.h"
 #include "gateway/server/merged_traces.h"
 #include "gateway/session/account_inbox.h"
 #include "gateway/xml/ns.h"
@@ -48,12 +49,8 @@ public:
     void start() {
         for (std::string* address : {&asked_.from, &asked_.to}) {
             if (address->empty()) continue;
-            const auto parsed = Jid::parse(*address);
-            if (!parsed) {
-                answer_(Outcome::malformed(
-                    fmt::format("\"{}\" is not an address: {}", *address, parsed.error().why())));
-                return;
-            }
+            const auto parsed = control::address_of(*address);
+            if (!parsed) return answer_(parsed.error());
             *address = parsed->full();
         }
         number_ = number_of(asked_.id);

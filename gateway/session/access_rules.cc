@@ -144,7 +144,10 @@ Result<AccessSubject> AccessSubject::parse(std::string_view text) {
             name.remove_prefix(2);
         }
         const Result<Jid> jid = Jid::parse(name);
-        if (!jid) return jid.error();
+        if (!jid) {
+            return Outcome::malformed(
+                fmt::format("\"{}\" is not an address: {}", name, jid.error().why()));
+        }
         if (*kind == Kind::domain && (jid->has_local() || jid->has_resource())) {
             return Outcome::malformed("\"" + std::string(name) + "\" is no domain");
         }

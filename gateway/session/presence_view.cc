@@ -49,6 +49,10 @@ const PresenceView& PresenceView::none() {
     return view;
 }
 
+bool PresenceView::always_there(std::string_view name) {
+    return name == whole().name || name == none().name;
+}
+
 PacketRef PresenceView::apply(const PacketRef& presence) const {
     if (shows_all()) return presence;
     if (hides_all()) return nullptr;
@@ -74,11 +78,11 @@ Outcome PresenceView::check() const {
     const bool word = !name.empty() && name.size() <= longest_name &&
                       std::ranges::none_of(name, [](unsigned char c) { return c <= ' '; });
     if (!word) return Outcome::malformed("the name of a view is one word of up to 64 bytes");
-    if (name == whole().name || name == none().name) {
+    if (always_there(name)) {
         return Outcome::refused("the view \"" + name + "\" is always there, and stays as it is");
     }
     if (show && std::ranges::find(shows, *show) == shows.end()) {
-        return Outcome::malformed("show is one of away, chat, dnd and xa");
+        return Outcome::malformed("the show of a view is away, chat, dnd, xa or available");
     }
     if (status && status->size() > longest_status) {
         return Outcome::malformed("a status has at most 1024 bytes");

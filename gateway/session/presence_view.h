@@ -29,6 +29,7 @@ struct PresenceView {
     /// The two that every account has: "whole" and "nothing".
     static const PresenceView& whole();
     static const PresenceView& none();
+    static bool always_there(std::string_view name);
 
     [[nodiscard]] bool hides_all() const { return extent == Extent::nothing; }
     /// A presence stanza without change.

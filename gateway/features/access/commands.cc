@@ -224,7 +224,7 @@ void clear(const CommandRequest& request) {
 }
 
 void test(const CommandRequest& request) {
-    const auto who = Jid::parse(request.text("who"));
+    const auto who = control::address_of(request.text("who"));
     if (!who) return request.reply(who.error());
     const auto act = read_act(request.text("act"));
     if (!act) {
@@ -279,7 +279,7 @@ constexpr std::array test_params{
     account, Param{.name = "who", .doc = "somebody's address", .at_most = control::jid_bytes},
     Param{.name = "act", .doc = "subscribe, see, write, read-archive or publish", .at_most = 16}};
 constexpr std::array rule_fields{Field{"", "{number}"}, Field{"RULE", "{sentence}"},
-                                 Field{"WRITTEN", "{subject} {act} {answer}"}};
+                                 Field{"WRITTEN", "{subject} {act} {answer}[ {waived?--waive}]"}};
 
 }  // namespace
 

@@ -179,8 +179,11 @@ void remove_view(Account& account, std::string name, Done done) {
                     fmt::format("rule {} shows the view \"{}\": remove it first",
                                 next.rules.number_of(rule), name));
             }
-            if (next.views.erase(name) == 0) return Outcome::absent("there is no view " + name);
-            return {};
+            if (next.views.erase(name) != 0) return {};
+            if (PresenceView::always_there(name)) {
+                return Outcome::refused("the view \"" + name + "\" is always there");
+            }
+            return Outcome::absent("there is no view " + name);
         },
         std::move(done));
 }

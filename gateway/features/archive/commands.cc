@@ -125,7 +125,7 @@ void show(const CommandRequest& request) {
     if (!owner) return;
     Jid with;
     if (const std::string text = request.text("with"); !text.empty()) {
-        auto address = Jid::parse(text);
+        auto address = control::address_of(text);
         if (!address) return request.reply(address.error());
         with = std::move(*address);
     }
@@ -293,7 +293,7 @@ private:
 };
 
 void purge(const CommandRequest& request) {
-    const auto target = Jid::parse(request.text("jid"));
+    const auto target = control::address_of(request.text("jid"));
     if (!target || !target->resource().empty()) {
         request.reply(target ? Outcome::malformed(request.text("jid") +
                                                   " names one client: give an account or a domain")
@@ -340,7 +340,7 @@ extern constinit const std::array<Command, 3> archive_commands{
             .doc = "the newest archived messages of an account",
             .streams = true,
             .run = show,
-            .view = {.fields = row_fields, .empty = "nothing is archived"}},
+            .view = {.fields = row_fields, .empty = "no such messages are archived"}},
     Command{.name = "archive.export",
             .params = export_params,
             .doc = "writes an account's archive into a new file (XEP-0227)",

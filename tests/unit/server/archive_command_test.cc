@@ -80,7 +80,8 @@ TEST_CASE_FIXTURE(ArchiveCommands, "archive show: the newest, in their order") {
     CHECK(texts(R"({"jid":"juliet@a.test","with":"PETER@A.test","last":1})") == "30 <&|");
     CHECK(texts(R"({"jid":"juliet@a.test","with":"peter@a.test/hall","last":1})") == "30 <&|");
     CHECK(texts(R"({"jid":"juliet@a.test","with":"peter@a.test/x"})").empty());
-    CHECK_FALSE(refusal("archive.show", R"({"jid":"juliet@a.test","with":"@@"})").empty());
+    CHECK(refusal("archive.show", R"({"jid":"juliet@a.test","with":"@@"})")
+              .starts_with("\"@@\" is not an address: "));
     CHECK(texts(R"({"jid":"juliet@a.test"})").starts_with("11 <&|"));
     CHECK(texts(R"({"jid":"juliet@a.test","last":1000})").starts_with("1 <&|2 <&|"));
     CHECK(texts(R"({"jid":"juliet@a.test","last":0})").empty());
