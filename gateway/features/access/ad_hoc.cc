@@ -390,17 +390,20 @@ void run_publish(const AdHocCall& call) {
         return call.answer(AdHocAnswer::invalid("show is one of chat, away, xa and dnd."));
     }
     const std::string who(call.caller.who.bare());
+    const bool withdraws = show->empty() && status->empty();
     CAUSEWAY_LOG(info, "access.published", {"jid", account.jid().bare()}, {"by", who});
     // A rule may be about one client of somebody.
-    access::publish(account,
-                    {.show = *show, .status = *status, .by = std::string(call.caller.who.full())},
-                    [&account, who, done = finish(call, "Published.")](const Outcome& outcome) {
-                        if (outcome && who != account.jid().bare()) {
-                            access::tell_sessions(
-                                account, fmt::format("{} published presence in your name.", who));
-                        }
-                        done(outcome);
-                    });
+    access::publish(
+        account, {.show = *show, .status = *status, .by = std::string(call.caller.who.full())},
+        [&account, who, withdraws,
+         done = finish(call, withdraws ? "Withdrawn." : "Published.")](const Outcome& outcome) {
+            if (outcome && who != account.jid().bare()) {
+                access::tell_sessions(account,
+                                      fmt::format("{} {} presence in your name.", who,
+                                                  withdraws ? "withdrew the" : "published"));
+            }
+            done(outcome);
+        });
 }
 
 }  // namespace

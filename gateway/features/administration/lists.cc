@@ -210,10 +210,10 @@ constexpr AccountField for_one{"accountjid", FieldType::jid_single};
 constexpr AccountField for_several{"accountjids", FieldType::jid_multi};
 
 /// By whichever of the two fields: other servers have them the other way round, and so do programs
-/// that fill in a form without having read it.
-Result<Jid> asked_for(const AdHocCall& call) {
-    const bool several = call.forms.front().contains(for_several.name);
-    return account_of(call, several ? for_several.name : for_one.name);
+/// that fill in a form without having read it. Without either, `own` is the one that is missing.
+Result<Jid> asked_for(const AdHocCall& call, AccountField own) {
+    const AccountField other = own.name == for_one.name ? for_several : for_one;
+    return account_of(call, call.forms.front().contains(other.name) ? other.name : own.name);
 }
 
 void show_user(const AdHocCall& call, std::string_view title, AccountField field, Show show) {
@@ -225,7 +225,7 @@ void show_user(const AdHocCall& call, std::string_view title, AccountField field
         call.answer(AdHocAnswer::ask(form.take()));
         return;
     }
-    const auto jid = asked_for(call);
+    const auto jid = asked_for(call, field);
     if (!jid) {
         call.answer(AdHocAnswer::invalid(jid.error().why()));
         return;
