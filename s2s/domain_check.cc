@@ -85,10 +85,13 @@ void DomainCheck::probe(const Result<Targets>& targets) {
         return;
     }
     if (!targets->from_srv) {
-        findings_.push_back({.step = "srv",
-                             .verdict = Found::warning,
-                             .text = "there is none, so that the domain itself is tried, and it "
-                                     "alone"});
+        findings_.push_back(
+            {.step = "srv",
+             .verdict = Found::warning,
+             .text = fmt::format("there is none, so that the domain itself is tried, "
+                                 "and it alone; it would be _xmpp-server._tcp.{}. "
+                                 "SRV 5 0 5269 and the name of the machine",
+                                 domain_to_ascii(domain_))});
     }
     begin_probes(targets->list, TargetProbe::Hop::first);
 }

@@ -12,6 +12,7 @@
 #include "gateway/stream/abandoned.h"
 #include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
+#include "gateway/xmpp/errors.h"
 #include "gateway/xmpp/jid.h"
 #include "s2s/connector_limits.h"
 #include "s2s/peer_identity.h"
@@ -194,6 +195,7 @@ void TargetProbe::look_at_certificate() {
 }
 
 void TargetProbe::on_stream_opened(const StreamHeader& header) {
+    heard_ = true;
     if (header.version.empty()) fail("it speaks no XMPP 1.0, and so cannot encrypt");
 }
 
@@ -276,8 +278,17 @@ bool TargetProbe::sent_on(std::string_view text) {
     return true;
 }
 
+/// What a port of another kind looks like from here: records that name one are a common mistake.
+std::string_view TargetProbe::advice(std::string_view why) const {
+    if (step_ != "tls" || heard_) return {};
+    if (target_.direct_tls) return "; a port for STARTTLS belongs under _xmpp-server";
+    if (why.starts_with(stream_error::invalid_namespace)) return "; it may be a port for clients";
+    return "; a port for TLS from the first byte belongs under _xmpps-server";
+}
+
 void TargetProbe::on_stream_closed(const Outcome& why) {
-    fail(why.ok() ? "it ended the stream" : why.why());
+    const std::string text = why.ok() ? "it ended the stream" : why.why();
+    fail(fmt::format("{}{}", text, advice(text)));
 }
 
 }  // namespace causeway

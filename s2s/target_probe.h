@@ -69,6 +69,7 @@ private:
     [[nodiscard]] bool sent_on(std::string_view text);
     void note(DomainFinding::Verdict verdict, std::string text);
     void fail(std::string why);
+    [[nodiscard]] std::string_view advice(std::string_view why) const;
     void finish();
 
     Hub& hub_;
@@ -83,6 +84,7 @@ private:
     std::unique_ptr<Connector> connector_;
     std::unique_ptr<XmppStream> stream_;
     TimePoint began_;
+    bool heard_ = false;  ///< of a stream header
     bool asked_for_tls_ = false;
     bool passed_ = false;
     bool proven_ = false;
