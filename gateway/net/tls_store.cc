@@ -4,7 +4,9 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include <optional>
 #include <system_error>
+#include <utility>
 
 #include "gateway/base/encoding.h"
 #include "gateway/net/certificate.h"
@@ -136,25 +138,25 @@ Outcome make_contexts(const Config& config, const DomainConfig& domain, DomainTl
     return {};
 }
 
+std::optional<std::string> expiry_warning(const DomainTls& tls, UnixMillis now) {
+    if (tls.expires >= now + 21 * day) return {};
+    return fmt::format("certificate {} of {} {} on {}", tls.file, tls.domain,
+                       tls.expires < now ? "expired" : "expires", format_date_time(tls.expires));
+}
+
 void note_certificate(DomainTls& tls, const DomainConfig& domain,
                       std::vector<std::string>& warnings) {
     X509* certificate = SSL_CTX_get0_certificate(tls.client_facing.get());
     tls.expires = not_after(certificate);
     tls.issuer = issuer_of(certificate);
+    tls.file = domain.certificate;
     const CertificateNames names = names_of(certificate);
     if (!covers(names, domain_to_ascii(domain.name), "_xmpp-server")) {
         warnings.push_back(
             fmt::format("certificate {} is not for {} but for {}: others will refuse it",
                         domain.certificate, domain.name, describe(names)));
     }
-    const UnixMillis now = SystemClock().wall();
-    if (tls.expires < now) {
-        warnings.push_back(fmt::format("certificate {} of {} expired on {}", domain.certificate,
-                                       domain.name, format_date_time(tls.expires)));
-    } else if (tls.expires < now + 21 * day) {
-        warnings.push_back(fmt::format("certificate {} of {} expires on {}", domain.certificate,
-                                       domain.name, format_date_time(tls.expires)));
-    }
+    if (auto soon = expiry_warning(tls, SystemClock().wall())) warnings.push_back(*soon);
 }
 
 }  // namespace
@@ -182,6 +184,14 @@ bool DomainTls::same_certificate(const DomainTls& other) const {
     const X509* mine = SSL_CTX_get0_certificate(connecting.get());
     const X509* theirs = SSL_CTX_get0_certificate(other.connecting.get());
     return mine != nullptr && theirs != nullptr && X509_cmp(mine, theirs) == 0;
+}
+
+std::vector<std::string> TlsSnapshot::expiring(UnixMillis now) const {
+    std::vector<std::string> warnings;
+    for (const DomainTls* domain : order_) {
+        if (auto soon = expiry_warning(*domain, now)) warnings.push_back(std::move(*soon));
+    }
+    return warnings;
 }
 
 const DomainTls* TlsSnapshot::find(std::string_view domain) const {

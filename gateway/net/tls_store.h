@@ -28,6 +28,7 @@ struct DomainTls {
     SslContextPointer connecting;     ///< connects to other servers, shows our certificate
     UnixMillis expires = 0;
     std::string issuer;
+    std::string file;  ///< that the certificate was read from
 
     /// Whether other servers are shown the same certificate for both domains.
     [[nodiscard]] bool same_certificate(const DomainTls& other) const;
@@ -46,6 +47,9 @@ public:
     /// For a client that names no domain: the first one configured.
     [[nodiscard]] const DomainTls& first() const { return *order_.front(); }
     [[nodiscard]] const std::vector<const DomainTls*>& all() const { return order_; }
+    /// What stands among the warnings of a load at that time: each certificate that has expired, or
+    /// will within three weeks.
+    [[nodiscard]] std::vector<std::string> expiring(UnixMillis now) const;
 
 private:
     friend struct SniHandler;

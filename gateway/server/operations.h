@@ -41,6 +41,7 @@ public:
 
     /// The configuration in force.
     [[nodiscard]] const std::shared_ptr<const Config>& config() const { return config_; }
+    [[nodiscard]] const TlsSnapshot& tls() const { return *tls_; }
 
     void status(control::Answer<control::Status> answer) override;
     /// The numbers of the status and of the features, for one scrape.

@@ -10,6 +10,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <memory>
 #include <thread>
@@ -178,6 +179,7 @@ private:
     int serve();
     void await_signals();
     void on_signal(int signal);
+    void watch_certificates();
     void end();
 
     SystemClock clock_;
@@ -195,6 +197,7 @@ private:
     std::unique_ptr<control::Server> control_;
     std::unique_ptr<MetricsServer> metrics_;
     asio::signal_set signals_{main_};
+    asio::steady_timer next_day_{main_};
 };
 
 Outcome Process::load(const std::string& path) {
@@ -327,9 +330,23 @@ void Process::on_signal(int signal) {
     }
 }
 
+/// A server may run for longer than its certificates: what is said of them at start and at a reload
+/// is said once a day.
+void Process::watch_certificates() {
+    next_day_.expires_after(std::chrono::hours(24));
+    next_day_.async_wait([this](const boost::system::error_code& error) {
+        if (error) return;
+        for (const std::string& warning : operations_->tls().expiring(clock_.wall())) {
+            CAUSEWAY_LOG(warn, "config.warning", {"why", warning});
+        }
+        watch_certificates();
+    });
+}
+
 int Process::serve() {
     for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
     await_signals();
+    watch_certificates();
     set_reload_signal(SIG_UNBLOCK);
     server_->start();
     control_->start();
@@ -349,6 +366,7 @@ void Process::end() {
     // Answers that came too late to be heard; some say so to the control socket, which goes last.
     if (drain_ != nullptr) drain_->cancel();
     signals_.cancel();
+    next_day_.cancel();
     metrics_.reset();
     main_.restart();
     main_.poll();

@@ -283,11 +283,19 @@ TEST_CASE("certificates for other names, expired or about to expire are used, wi
     files.add("e.test", {"e.test"}, -60);
     files.add("f.test", {"f.test"}, 20L * 86400);
     files.add("g.test", {"*.test", "g.test"}, 22L * 86400);
-    files.load();
+    const auto snapshot = files.load();
     REQUIRE(files.warnings.size() == 3);
     CHECK(contains(files.warnings[0], "not for c.test but for d.test"));
     CHECK(contains(files.warnings[1], "e.test expired on "));
     CHECK(contains(files.warnings[2], "f.test expires on "));
+
+    constexpr UnixMillis day = 86'400'000;
+    const UnixMillis now = SystemClock().wall();
+    CHECK(snapshot->expiring(now).size() == 2);
+    const auto later = snapshot->expiring(now + 21 * day);
+    REQUIRE(later.size() == 3);
+    CHECK(contains(later[1], "f.test expired on "));
+    CHECK(contains(later[2], "g.test expires on "));
 }
 
 TEST_CASE("a snapshot that was replaced lives as long as a handshake needs it") {
