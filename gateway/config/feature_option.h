@@ -24,6 +24,7 @@ struct FeatureOption {
     std::string_view form;     ///< of a text or list: what a value is
     std::string_view example;  ///< a value as TOML text
     std::string_view doc;
+    std::string_view if_unset = {};         ///< what it is then, in words, where that is no value
     std::int64_t minimum = 0, maximum = 0;  ///< of an integer
     std::int64_t fallback = 0;              ///< of an integer; of a boolean: 0 or 1
     /// Why a text, or an item of a list, is refused; nullopt: it is not.

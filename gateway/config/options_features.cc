@@ -62,6 +62,7 @@ Option row_of(const FeatureOption& own) {
     option.form = own.form;
     option.example = own.example;
     option.doc = own.doc;
+    option.fallback = own.if_unset;
     option.minimum = own.minimum;
     option.maximum = own.maximum;
     option.set = [&own](OptionTarget target, const OptionValue& value) {

@@ -23,7 +23,7 @@ namespace {
 std::optional<std::string> refuse_unknown(std::string_view text) {
     if (text == "off" || text == "open") return std::nullopt;
     if (text == "invitation") {
-        return R"(is not built yet; expected "off" or "open")";
+        return "is not built yet";
     }
     return R"(is neither "off" nor "open")";
 }
@@ -35,9 +35,8 @@ constexpr FeatureOption registration{
     .kind = FeatureOption::Kind::text,
     .form = R"("off" or "open")",
     .example = R"("open")",
-    .doc =
-        "Whether strangers may make accounts from a client (XEP-0077). Where nothing is said, it "
-        "is \"off\".",
+    .doc = "Whether strangers may make accounts from a client (XEP-0077).",
+    .if_unset = R"("off")",
     .check = refuse_unknown};
 constexpr FeatureOption per_hour{
     .key = "registration.accounts_per_hour",
