@@ -58,6 +58,15 @@ Cause cause_of(int primary_code) {
     }
 }
 
+/// What the administrator can do about it, where that is not plain from SQLite's own words.
+std::string_view advice_for(int primary_code) {
+    switch (primary_code) {
+        case SQLITE_NOTADB: return "; if it never was a store, set store.url to another path";
+        case SQLITE_CORRUPT: return "; it is damaged, and a backup can be put in its place";
+        default: return {};
+    }
+}
+
 }  // namespace
 
 void SqliteStatement::Finalize::operator()(sqlite3_stmt* statement) const {
@@ -240,8 +249,9 @@ std::int64_t SqliteDatabase::last_insert_id() const {
 }
 
 Outcome SqliteDatabase::failure(std::string_view doing) const {
-    const int code = sqlite3_errcode(connection_.get());
-    return {cause_of(code & 0xff), fmt::format("{}: {}", doing, sqlite3_errmsg(connection_.get()))};
+    const int code = sqlite3_errcode(connection_.get()) & 0xff;
+    return {cause_of(code),
+            fmt::format("{}: {}{}", doing, sqlite3_errmsg(connection_.get()), advice_for(code))};
 }
 
 SqliteCopy::SqliteCopy(SqliteDatabase& source, SqliteDatabase& destination)

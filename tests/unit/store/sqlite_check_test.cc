@@ -61,5 +61,6 @@ TEST_CASE("a check of a store refuses what cannot become one") {
     run(other, "CREATE TABLE x (y)");
     CHECK(told(other).find("another program") != std::string::npos);
     files.write("text.db", std::string(5000, 'x'));
-    CHECK(told(files.path_of("text.db")).find("not a database") != std::string::npos);
+    CHECK(told(files.path_of("text.db")).find("not a database; if it never was a store, set") !=
+          std::string::npos);
 }
