@@ -105,6 +105,13 @@ Refusal refusal_of(const FormFault& fault) {
             .text = fault.text};
 }
 
+Refusal not_persistent() {
+    return {.condition = StanzaCondition::feature_not_implemented,
+            .detail = "unsupported",
+            .feature = "persistent-items",
+            .text = "The node keeps no items."};
+}
+
 std::vector<Jid> drop_subscribers(const AccountNodes& nodes, Node& node) {
     std::vector<Jid> gone;
     for (const auto& [who, state] : node.settings.subscriptions) {

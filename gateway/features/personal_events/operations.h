@@ -64,6 +64,8 @@ inline constexpr std::string_view subscribe_authorization =
 std::optional<Refusal> too_many_nodes(const AccountNodes& nodes);
 std::uint64_t most_items(const Hub& hub, const NodeConfig& config);
 Refusal refusal_of(const FormFault& fault);
+/// The node keeps no items that could be asked for, or removed.
+Refusal not_persistent();
 /// Announces what a client of the account changed for good (conversions::announce). What the server
 /// itself puts into a node is no news, and what others publish there is not the account's.
 void announce_change(const AccountNodes& nodes, const Request& request, std::string_view item,

@@ -11,13 +11,6 @@
 namespace causeway::personal_events {
 namespace {
 
-Refusal not_persistent(std::string_view feature) {
-    return {.condition = StanzaCondition::feature_not_implemented,
-            .detail = "unsupported",
-            .feature = feature,
-            .text = "The node keeps no items."};
-}
-
 std::vector<std::string> groups_of(const Account& account) {
     std::set<std::string> groups;
     for (const auto& [key, item] : account.roster().items().items()) {
@@ -114,7 +107,7 @@ void retract(AccountNodes& nodes, const RequestRef& request) {
     const Node* node = permitted(nodes, *request, Act::publish);
     if (node == nullptr) return;
     if (!node->config().persist_items) {
-        end_refused(nodes, *request, not_persistent("persistent-items"));
+        end_refused(nodes, *request, not_persistent());
         return;
     }
     const bool newest = node->tally.last_item == request->ids.front();
@@ -153,7 +146,7 @@ void purge(AccountNodes& nodes, const RequestRef& request) {
     const Node* node = permitted(nodes, *request, Act::own);
     if (node == nullptr) return;
     if (!node->config().persist_items) {
-        end_refused(nodes, *request, not_persistent("persistent-items"));
+        end_refused(nodes, *request, not_persistent());
         return;
     }
     with_all_items(nodes, request, [&nodes, request](const std::vector<Item>& items) {

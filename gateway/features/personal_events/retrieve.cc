@@ -12,10 +12,6 @@ namespace {
 /// What an answer holds at most; it must fit into a stanza for another server.
 constexpr std::size_t answer_bytes = 200'000;
 
-Refusal no_such_item() {
-    return {.condition = StanzaCondition::item_not_found, .text = "There is no such item."};
-}
-
 /// Part of a list, from `begin` on up to `end`.
 struct Range {
     std::size_t begin = 0, end = 0;
@@ -94,7 +90,9 @@ void tell_all(AccountNodes& nodes, const RequestRef& request) {
         if (range) {
             end_answered(nodes, *request, answer_of(*request, *items, *range));
         } else {
-            end_refused(nodes, *request, no_such_item());
+            end_refused(
+                nodes, *request,
+                {.condition = StanzaCondition::item_not_found, .text = "There is no such item."});
         }
     });
 }
@@ -106,26 +104,28 @@ void tell_some(AccountNodes& nodes, const RequestRef& request) {
             return;
         }
         drop_passed(nodes, request->node, *items);
-        if (items->empty()) {
-            end_refused(nodes, *request, no_such_item());
-        } else {
-            std::size_t bytes = 0;
-            for (const Item& item : *items) bytes += item.bytes();
-            if (bytes > answer_bytes && items->size() > 1) {
-                end_refused(nodes, *request,
-                            {.condition = StanzaCondition::policy_violation,
-                             .text = "So many items do not fit into one answer; ask for fewer."});
-                return;
-            }
-            end_answered(nodes, *request, answer_of(*request, *items, {0, items->size()}));
+        std::size_t bytes = 0;
+        for (const Item& item : *items) bytes += item.bytes();
+        if (bytes > answer_bytes && items->size() > 1) {
+            end_refused(nodes, *request,
+                        {.condition = StanzaCondition::policy_violation,
+                         .text = "So many items do not fit into one answer; ask for fewer."});
+            return;
         }
+        // §6.5.9: an empty list says that none of them is there.
+        end_answered(nodes, *request, answer_of(*request, *items, {0, items->size()}));
     });
 }
 
 }  // namespace
 
 void answer_items(AccountNodes& nodes, const RequestRef& request) {
-    if (permitted(nodes, *request, Act::retrieve) == nullptr) return;
+    const Node* node = permitted(nodes, *request, Act::retrieve);
+    if (node == nullptr) return;
+    if (!node->config().persist_items) {
+        end_refused(nodes, *request, not_persistent());
+        return;
+    }
     if (request->ids.empty()) {
         tell_all(nodes, request);
     } else {
