@@ -142,6 +142,19 @@ Moment notify(AccountNodes& nodes, const std::string& name, const Node& node,
     return moment;
 }
 
+void notify_pending(const Account& account, const Node& node, const std::string& event) {
+    const NodeConfig& config = node.config();
+    if (!config.deliver_notifications) return;
+    for (const auto& [who, state] : node.settings.subscriptions) {
+        if (state == SubscriptionState::pending &&
+            may(account, node, who, Act::subscribe) == Access::ask_owner) {
+            account.hub().routing->route(Packet::make(StanzaKind::message, type_of(config),
+                                                      account.jid(), who, random_token(9),
+                                                      content_of(config, event)));
+        }
+    }
+}
+
 void tell_subscription(const Account& account, const std::string& name, const Jid& to,
                        SubscriptionState state) {
     XmlBuilder xml;

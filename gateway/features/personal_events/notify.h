@@ -24,6 +24,10 @@ std::string configuration_event(std::string_view name, const NodeConfig& config)
 Moment notify(AccountNodes& nodes, const std::string& name, const Node& node,
               const std::string& event);
 
+/// Tells those whose request to subscribe waits for the owner's answer, and will have none
+/// (XEP-0060 §8.4.2).
+void notify_pending(const Account& account, const Node& node, const std::string& event);
+
 /// Sends `to` the last item of the node, if there is one (XEP-0060 §6.1.7). `then` runs afterwards.
 void send_last(AccountNodes& nodes, const std::string& name, const Jid& to,
                const std::function<void()>& then);

@@ -112,45 +112,6 @@ Refusal not_persistent() {
             .text = "The node keeps no items."};
 }
 
-std::vector<Jid> drop_subscribers(const AccountNodes& nodes, Node& node) {
-    std::vector<Jid> gone;
-    for (const auto& [who, state] : node.settings.subscriptions) {
-        if (state == SubscriptionState::subscribed &&
-            may(nodes.account(), node, who, Act::hear) != Access::granted) {
-            gone.push_back(who);
-        }
-    }
-    for (const Jid& who : gone) node.settings.subscriptions.erase(who);
-    return gone;
-}
-
-void tell_dropped(const AccountNodes& nodes, const std::string& name,
-                  const std::vector<Jid>& gone) {
-    for (const Jid& who : gone) {
-        tell_subscription(nodes.account(), name, who, SubscriptionState::none);
-    }
-}
-
-void drop_all_subscribers(AccountNodes& nodes) {
-    for (const auto& [name, known] : nodes.all()) {
-        if (known.settings.subscriptions.empty()) continue;
-        Node node = known;
-        const std::vector<Jid> gone = drop_subscribers(nodes, node);
-        if (gone.empty()) continue;
-        nodes.store({}, name, node, true, [&nodes, name, gone](bool stored) {
-            // If the store failed, they are looked at when a contact changes again.
-            if (stored) {
-                tell_dropped(nodes, name, gone);
-                drop_all_subscribers(nodes);
-            } else {
-                nodes.done();
-            }
-        });
-        return;
-    }
-    nodes.done();
-}
-
 void announce_change(const AccountNodes& nodes, const Request& request, std::string_view item,
                      std::string_view before) {
     if (!std::holds_alternative<IqReturn>(request.back) || !is_owner(nodes, request)) return;

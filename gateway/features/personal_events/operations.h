@@ -3,6 +3,8 @@
 #pragma once
 
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "gateway/features/personal_events/config_form.h"
 #include "gateway/features/personal_events/nodes.h"
@@ -50,12 +52,24 @@ void drop_passed(const AccountNodes& nodes, const std::string& name, std::vector
 /// the request has been answered.
 const Node* permitted(AccountNodes& nodes, const Request& request, Act act);
 
-/// Takes subscribers away that the node does not let in any more (XEP-0163 §7); they are told when
-/// that is stored.
-std::vector<Jid> drop_subscribers(const AccountNodes& nodes, Node& node);
-void tell_dropped(const AccountNodes& nodes, const std::string& name, const std::vector<Jid>& gone);
+/// Stores the node's settings and goes on, unless that fails.
+void store_settings(AccountNodes& nodes, const RequestRef& request, const Node& node,
+                    std::function<void()> then);
+/// Who subscribed, or asked to, and is in another state now.
+using SubscriptionChanges = std::vector<std::pair<Jid, SubscriptionState>>;
+/// Takes away subscribers that the node does not let in any more (XEP-0163 §7), and requests of
+/// such addresses; a request of whom it lets in by now is granted (XEP-0060 §8.7). They are told
+/// when that is stored.
+SubscriptionChanges settle_subscribers(const AccountNodes& nodes, Node& node);
 /// The same for all nodes, after contacts changed.
-void drop_all_subscribers(AccountNodes& nodes);
+void settle_all_subscribers(AccountNodes& nodes);
+/// Tells each of them, and sends new subscribers the last item. `then` runs afterwards.
+void tell_changes(AccountNodes& nodes, const std::string& name, const SubscriptionChanges& changes,
+                  const std::function<void()>& then);
+/// Why the node cannot have one more in that state.
+std::optional<Refusal> check_counts(const AccountNodes& nodes, const Node& node,
+                                    SubscriptionState state);
+Refusal too_many_requests();
 /// FORM_TYPE of a question to the owner (XEP-0060 §8.6).
 inline constexpr std::string_view subscribe_authorization =
     "http://jabber.org/protocol/pubsub#subscribe_authorization";

@@ -45,7 +45,7 @@ struct Change {
     Batch batch = {};
     std::string event = {};
     bool with_settings = false;
-    std::vector<Jid> dropped = {};
+    SubscriptionChanges settled = {};
     std::optional<std::string> gone = {};  ///< the item that goes; empty: all
 };
 
@@ -59,12 +59,13 @@ void finish(AccountNodes& nodes, const RequestRef& request, Change change) {
                         return;
                     }
                     tell(*request, {});
-                    tell_dropped(nodes, request->node, kept->dropped);
-                    if (!kept->event.empty()) {
-                        notify(nodes, request->node, kept->node, kept->event);
-                    }
-                    if (kept->gone) announce_change(nodes, *request, *kept->gone);
-                    nodes.done();
+                    tell_changes(nodes, request->node, kept->settled, [&nodes, request, kept] {
+                        if (!kept->event.empty()) {
+                            notify(nodes, request->node, kept->node, kept->event);
+                        }
+                        if (kept->gone) announce_change(nodes, *request, *kept->gone);
+                        nodes.done();
+                    });
                 });
 }
 
@@ -214,7 +215,9 @@ void delete_node(AccountNodes& nodes, const RequestRef& request) {
             }
             tell(*request, {});
             if (node.config().notify_delete) {
-                notify(nodes, request->node, node, delete_event(request->node));
+                const std::string event = delete_event(request->node);
+                notify(nodes, request->node, node, event);
+                notify_pending(nodes.account(), node, event);
             }
             announce_change(nodes, *request, {});
             nodes.done();
@@ -259,7 +262,7 @@ void configure(AccountNodes& nodes, const RequestRef& request) {
         node.config().persist_items ? most_items(nodes.hub(), node.config()) : 0;
     const auto go_on = [&nodes, request](Change change) {
         change.with_settings = true;
-        change.dropped = drop_subscribers(nodes, change.node);
+        change.settled = settle_subscribers(nodes, change.node);
         if (change.node.config().notify_config) {
             change.event = configuration_event(request->node, change.node.config());
         }

@@ -177,7 +177,7 @@ void contact_changed(const Life& life) {
     const bool sees = item != nullptr && item->state.from;
     const bool regrouped = item == nullptr || item->groups != life.before->groups;
     if (life.before->state.from == sees && !regrouped) return;
-    static_cast<void>(AccountNodes::enqueue(account, drop_all_subscribers));
+    static_cast<void>(AccountNodes::enqueue(account, settle_all_subscribers));
     if (sees && !life.before->state.from) {
         may_hear_from_now_on(life.hub, *life.contact, account.jid());
     }
@@ -189,7 +189,7 @@ constexpr std::array handlers{
     IqHandler{StanzaType::get, ns::pubsub_owner, "pubsub", IqTarget::account, answer},
     IqHandler{StanzaType::set, ns::pubsub_owner, "pubsub", IqTarget::account, answer},
 };
-constexpr std::array<std::string_view, 36> disco_features{
+constexpr std::array<std::string_view, 37> disco_features{
     ns::pubsub,
     "http://jabber.org/protocol/pubsub#access-authorize",
     "http://jabber.org/protocol/pubsub#access-open",
@@ -218,6 +218,7 @@ constexpr std::array<std::string_view, 36> disco_features{
     "http://jabber.org/protocol/pubsub#publish",
     ns::pubsub_publish_options,
     "http://jabber.org/protocol/pubsub#publisher-affiliation",
+    "http://jabber.org/protocol/pubsub#pubsub-on-a-jid",
     "http://jabber.org/protocol/pubsub#purge-nodes",
     "http://jabber.org/protocol/pubsub#retract-items",
     "http://jabber.org/protocol/pubsub#retrieve-affiliations",

@@ -115,10 +115,14 @@ Fault read_subscriber(const Element& element, Request& request) {
     if (auto fault = read_node(element, request)) return fault;
     auto address = Jid::parse(element.attribute("jid"));
     if (!address || address->bare() != request.from().bare()) {
+        // §6.2.3
+        if (address && request.verb == Verb::unsubscribe) {
+            return Refusal{.condition = StanzaCondition::forbidden,
+                           .text = "An address unsubscribes itself only."};
+        }
         return bad_request("invalid-jid", "An address subscribes for itself only.");
     }
     request.subscriber = std::move(*address);
-    request.subscription_id = std::string(element.attribute("subid"));
     return {};
 }
 
@@ -148,7 +152,8 @@ Fault read_items(const Element& pubsub, const Element& items, Arena& arena, Requ
 Fault read_rows(const Element& list, std::string_view row_name, std::string_view attribute,
                 Request& request) {
     for (const Element* row = list.first_element(); row != nullptr; row = row->next_element()) {
-        if (!row->is(ns::pubsub_owner, row_name)) continue;
+        // §8.8.2, §8.9.2: an entry without a value stays as it is.
+        if (!row->is(ns::pubsub_owner, row_name) || !row->has_attribute(attribute)) continue;
         auto who = Jid::parse(row->attribute("jid"));
         if (!who) return bad_request("invalid-jid", "An entry of the list has no valid address.");
         if (request.rows.size() == most_rows) {
@@ -175,8 +180,12 @@ Fault read_set(const Element& pubsub, const Element& what, Arena& arena, Request
                            "A node needs a name here."};
         }
         if (auto fault = read_node(what, request)) return fault;
-        return read_form_in(pubsub.child(ns::pubsub, "configure"), ns::pubsub_node_config, arena,
-                            request);
+        const Element* configure = pubsub.child(ns::pubsub, "configure");
+        if (configure != nullptr && configure->has_attribute("node") &&
+            configure->attribute("node") != request.node) {
+            return bad_request({}, "The configuration is that of the node that is made.");
+        }
+        return read_form_in(configure, ns::pubsub_node_config, arena, request);
     }
     if (what.name == "subscribe") {
         request.verb = Verb::subscribe;
@@ -190,6 +199,9 @@ Fault read_set(const Element& pubsub, const Element& what, Arena& arena, Request
         return read_subscriber(what, request);
     }
     if (what.name == "options") return unsupported("subscription-options");
+    if (what.name == "configure") {
+        return bad_request({}, "<configure/> stands behind <create/>, or belongs to an owner.");
+    }
     return Refusal{.condition = StanzaCondition::feature_not_implemented};
 }
 
@@ -290,7 +302,7 @@ void refuse(const Request& request, const Refusal& refusal) {
         std::get<Request::Told>(request.back)(refusal);
         return;
     }
-    std::string inner;
+    std::string inner = refusal.entries;
     append_error(inner, {refusal.condition, refusal.text, refusal.type});
     if (!refusal.detail.empty()) {
         constexpr std::string_view end = "</error>";

@@ -23,6 +23,8 @@ struct Refusal {
     std::string_view feature = {};  ///< of <unsupported/>
     std::string text = {};
     std::string_view type = {};  ///< overrides the usual one of the condition
+    /// XML that stands in front of the error: entries of a list that stay as they are.
+    std::string entries = {};
 };
 
 /// The error that XEP-0060 has for somebody without that access.
@@ -73,7 +75,6 @@ struct Request {
     ResultSetRequest page;
     bool paged = false;
     Jid subscriber;
-    std::string subscription_id;
     std::vector<AddressRow> rows;
 
     explicit Request(IqReturn where) : back(where), asker(std::move(where.to)) {}

@@ -1,5 +1,5 @@
-// XEP-0060 §5.6, §5.7, §6.1, §6.2, §8.8, §8.9: who subscribed to a node, and who may do what with
-// it.
+// XEP-0060 §5.6, §5.7, §6.1, §6.2, §8.6, §8.8, §8.9: who subscribes to a node, and the lists of who
+// did and of who may do what with it. What its owner changes there is in subscribers.cc.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,32 +14,13 @@
 namespace causeway::personal_events {
 namespace {
 
-constexpr std::size_t most_affiliations = 1000;
 constexpr UnixMillis day = 24LL * 60 * 60 * 1000;
-
-std::size_t count_of(const Node& node, SubscriptionState state) {
-    return static_cast<std::size_t>(std::ranges::count_if(
-        node.settings.subscriptions, [&](const auto& entry) { return entry.second == state; }));
-}
 
 std::string subscription_answer(const Request& request, SubscriptionState state) {
     XmlBuilder xml;
     xml.open("pubsub", ns::pubsub);
     append_subscription(xml, request.node, request.subscriber, state);
     return xml.take();
-}
-
-/// Stores the node's settings and goes on, unless that fails.
-void store_settings(AccountNodes& nodes, const RequestRef& request, const Node& node,
-                    std::function<void()> then) {
-    nodes.store({}, request->node, node, true,
-                [&nodes, request, then = std::move(then)](bool stored) {
-                    if (stored) {
-                        then();
-                    } else {
-                        end_failed(nodes, *request);
-                    }
-                });
 }
 
 void subscribed(AccountNodes& nodes, const RequestRef& request) {
@@ -85,12 +66,6 @@ Telling note_telling(const AccountNodes& nodes, Node& node, const Jid& who) {
     return Telling::tell;
 }
 
-Refusal too_many_requests() {
-    return {.condition = StanzaCondition::policy_violation,
-            .detail = "too-many-subscriptions",
-            .text = "Too many requests wait for the owner's answer."};
-}
-
 /// A request is repeated: the owner is told again if that was not today.
 void still_pending(AccountNodes& nodes, const RequestRef& request, const Node& known) {
     const Refusal refusal{.condition = StanzaCondition::not_authorized,
@@ -107,34 +82,7 @@ void still_pending(AccountNodes& nodes, const RequestRef& request, const Node& k
     });
 }
 
-std::optional<Refusal> check_counts(const AccountNodes& nodes, const Node& node,
-                                    SubscriptionState state) {
-    const bool asks = state == SubscriptionState::pending;
-    const std::uint64_t most = limit(nodes.hub(), asks ? requests_per_node : subscribers_per_node);
-    if (count_of(node, state) < most) return {};
-    if (asks) return too_many_requests();
-    return Refusal{.condition = StanzaCondition::policy_violation,
-                   .detail = "too-many-subscriptions",
-                   .text = "The node has too many subscribers."};
-}
-
 // ---- lists ----
-
-std::optional<Affiliation> affiliation_of(std::string_view name) {
-    for (const Affiliation value : {Affiliation::none, Affiliation::member, Affiliation::publisher,
-                                    Affiliation::owner, Affiliation::outcast}) {
-        if (name == to_string(value)) return value;
-    }
-    return std::nullopt;
-}
-
-std::optional<SubscriptionState> subscription_of(std::string_view name) {
-    for (const SubscriptionState value :
-         {SubscriptionState::none, SubscriptionState::pending, SubscriptionState::subscribed}) {
-        if (name == to_string(value)) return value;
-    }
-    return std::nullopt;
-}
 
 void append_affiliation(XmlBuilder& xml, std::string_view name, std::string_view who,
                         Affiliation what) {
@@ -251,13 +199,6 @@ void unsubscribe(AccountNodes& nodes, const RequestRef& request) {
                      .type = "cancel"});
         return;
     }
-    if (!request->subscription_id.empty()) {
-        end_refused(nodes, *request,
-                    {.condition = StanzaCondition::not_acceptable,
-                     .detail = "invalid-subid",
-                     .text = "Subscriptions have no ids here."});
-        return;
-    }
     Node node = *known;
     node.settings.subscriptions.erase(request->subscriber);
     store_settings(nodes, request, node, [&nodes, request] { end_answered(nodes, *request); });
@@ -322,86 +263,6 @@ void tell_node_list(AccountNodes& nodes, const RequestRef& request) {
         }
     }
     end_answered(nodes, *request, xml.take());
-}
-
-void set_affiliations(AccountNodes& nodes, const RequestRef& request) {
-    const Node* known = permitted(nodes, *request, Act::own);
-    if (known == nullptr) return;
-    Node node = *known;
-    for (const AddressRow& row : request->rows) {
-        const auto what = affiliation_of(row.what);
-        const bool itself = row.who.bare() == nodes.account().jid().bare();
-        if (!what || (itself && *what != Affiliation::owner)) {
-            end_refused(nodes, *request,
-                        {.condition = StanzaCondition::not_acceptable,
-                         .text = itself ? "The account stays the owner of its nodes."
-                                        : "An affiliation is one of none, member, publisher, owner "
-                                          "and outcast."});
-            return;
-        }
-        if (itself) continue;
-        if (*what == Affiliation::none) {
-            node.settings.affiliations.erase(row.who.bare_jid());
-        } else {
-            node.settings.affiliations.insert_or_assign(row.who.bare_jid(), *what);
-        }
-    }
-    if (node.settings.affiliations.size() > most_affiliations) {
-        end_refused(
-            nodes, *request,
-            {.condition = StanzaCondition::resource_constraint,
-             .text = fmt::format("A node has at most {} affiliations.", most_affiliations)});
-        return;
-    }
-    const std::vector<Jid> gone = drop_subscribers(nodes, node);
-    store_settings(nodes, request, node, [&nodes, request, gone] {
-        tell_dropped(nodes, request->node, gone);
-        end_answered(nodes, *request);
-    });
-}
-
-void set_subscriptions(AccountNodes& nodes, const RequestRef& request) {
-    const Node* known = permitted(nodes, *request, Act::own);
-    if (known == nullptr) return;
-    Node node = *known;
-    std::vector<std::pair<Jid, SubscriptionState>> changed;
-    for (const AddressRow& row : request->rows) {
-        const auto state = subscription_of(row.what);
-        if (!state) {
-            end_refused(nodes, *request,
-                        {.condition = StanzaCondition::not_acceptable,
-                         .text = "A subscription is one of none, pending and subscribed."});
-            return;
-        }
-        auto& all = node.settings.subscriptions;
-        const auto standing = all.find(row.who);
-        if (standing == all.end() && *state != SubscriptionState::none) {
-            // Nobody is sent events that it did not ask for.
-            end_refused(
-                nodes, *request,
-                {.condition = StanzaCondition::not_acceptable,
-                 .text = fmt::format("{} has not asked for a subscription.", row.who.full())});
-            return;
-        }
-        if (standing == all.end() || standing->second == *state) continue;
-        if (*state == SubscriptionState::none) {
-            all.erase(standing);
-        } else {
-            if (auto refusal = check_counts(nodes, node, *state)) {
-                end_refused(nodes, *request, *refusal);
-                return;
-            }
-            all.insert_or_assign(row.who, *state);
-            node.settings.asked.erase(row.who.bare_jid());
-        }
-        changed.emplace_back(row.who, *state);
-    }
-    store_settings(nodes, request, node, [&nodes, request, changed] {
-        for (const auto& [who, state] : changed) {
-            tell_subscription(nodes.account(), request->node, who, state);
-        }
-        end_answered(nodes, *request);
-    });
 }
 
 }  // namespace causeway::personal_events
