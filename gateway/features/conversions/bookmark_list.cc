@@ -139,7 +139,8 @@ std::string rewritten(const std::string& list, Write write, const auto& finish) 
 
 std::string room_of(std::string_view address) {
     const Result<Jid> jid = Jid::parse(address);
-    return jid && !jid->has_resource() ? std::string(jid->bare()) : std::string{};
+    return jid && jid->has_local() && !jid->has_resource() ? std::string(jid->bare())
+                                                           : std::string{};
 }
 
 bool is_list(const std::string& xml) {

@@ -11,7 +11,7 @@ std::string list_of(const std::string& inner) {
 
 TEST_CASE("bookmarks: the address of a room is compared in its normal form") {
     CHECK(room_of("Play@MUC.test") == "play@muc.test");
-    CHECK(room_of("muc.test") == "muc.test");
+    CHECK(room_of("muc.test").empty());
     CHECK(room_of("play@muc.test/nick").empty());
     CHECK(room_of("@").empty());
     CHECK(room_of("").empty());
