@@ -7,9 +7,8 @@
 #include <string_view>
 #include <utility>
 
-#include "gateway/base/encoding.h"
+#include "gateway/features/conversions/card_photo.h"
 #include "gateway/features/conversions/passes.h"
-#include "gateway/features/personal_events/avatar.h"
 #include "gateway/xml/builder.h"
 #include "gateway/xml/element.h"
 #include "gateway/xml/ns.h"
@@ -109,30 +108,6 @@ std::string child_text(const Element& element, std::string_view name, Arena& are
 }
 
 // ---- photos ----
-
-constexpr std::string_view data_scheme = "data:";
-constexpr std::string_view base64_mark = ";base64";
-
-/// A photo as the URI that it is in vCard4 (RFC 2397); empty: it is no picture.
-std::string photo_uri(std::string_view type, std::string_view data) {
-    const auto picture = base64_decode(without_spaces(data));
-    if (!picture || picture->empty()) return {};
-    if (!type.starts_with("image/")) type = personal_events::type_of_picture(*picture);
-    if (type.empty()) return {};
-    std::string made(data_scheme);
-    made.append(type).append(base64_mark).append(",").append(base64_encode(*picture));
-    return made;
-}
-
-/// Type and base64 of such a URI.
-std::pair<std::string_view, std::string_view> split_photo(std::string_view photo) {
-    const std::size_t comma = std::min(photo.find(','), photo.size());
-    std::string_view head = photo.substr(0, comma);
-    head.remove_prefix(std::min(data_scheme.size(), head.size()));
-    if (!head.ends_with(base64_mark)) return {};
-    return {head.substr(0, head.size() - base64_mark.size()),
-            photo.substr(std::min(comma + 1, photo.size()))};
-}
 
 std::string photo_value(const Element& element, CardForm form, Arena& arena) {
     if (form == CardForm::temp) {
@@ -273,6 +248,15 @@ bool is_number_of_uri(std::string_view value) {
     return value.starts_with('+') && value.find_first_not_of("+0123456789-.()") == value.npos;
 }
 
+/// RFC 6351 §5: the name of the element in which a date stands, which may come with a time, or as
+/// any text.
+std::string_view date_name(std::string_view value) {
+    if (value.find_first_not_of("-0123456789") == value.npos) return "date";
+    const bool with_time = value.find_first_not_of("-0123456789") == value.find('T') &&
+                           value.find_first_not_of("-+:.0123456789TZ") == value.npos;
+    return with_time ? "date-time" : "text";
+}
+
 void write_four(XmlBuilder& xml, const CardField& field) {
     const CardProperty& property = *field.property;
     xml.open(property.four);
@@ -289,6 +273,8 @@ void write_four(XmlBuilder& xml, const CardField& field) {
         } else {
             xml.element("text", number);
         }
+    } else if (property.four_parts[0] == date[0]) {
+        xml.element(date_name(field.values[0]), field.values[0]);
     } else {
         for (const std::string& value : field.values) {
             xml.element(property.four_parts[0], std::string(property.scheme) + value);
@@ -299,6 +285,16 @@ void write_four(XmlBuilder& xml, const CardField& field) {
 
 // ---- putting together ----
 
+/// An element that says nothing, and may be filled in.
+bool is_blank(const Element& element, Arena& arena) {
+    if (!trimmed(element.text(arena)).empty()) return false;
+    for (const Element* child = element.first_element(); child != nullptr;
+         child = child->next_element()) {
+        if (!is_blank(*child, arena)) return false;
+    }
+    return true;
+}
+
 /// A card on the way to having other fields.
 class Merge {
 public:
@@ -308,12 +304,21 @@ public:
              child = child->next_element()) {
             const CardProperty* property = property_of(*child, form);
             const CardProperty* replaced = nullptr;
-            if (property != nullptr && change.properties.contains(property) &&
-                !stays(read_field(*child, form, arena))) {
+            const bool concerned = property != nullptr && change.properties.contains(property);
+            if (concerned && !stays(read_field(*child, form, arena))) {
                 replaced = property;
                 changes_ = true;
             }
             rows_.push_back({child, replaced});
+            if (concerned && replaced == nullptr && is_blank(*child, arena)) blank_.insert(child);
+        }
+        // Many clients write all the elements that they know of, and read the first of each name.
+        for (Row& row : rows_) {
+            const CardProperty* property = property_of(*row.element, form);
+            if (blank_.contains(row.element) &&
+                std::ranges::find(missing_, property, &CardField::property) != missing_.end()) {
+                row.replaced = property;
+            }
         }
         changes_ = changes_ || !missing_.empty();
     }
@@ -369,6 +374,7 @@ private:
     CardForm form_;
     std::vector<Row> rows_;
     std::vector<CardField> missing_;
+    std::set<const Element*> blank_;
     bool changes_ = false;
 };
 

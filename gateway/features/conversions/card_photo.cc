@@ -1,5 +1,6 @@
 #include "gateway/features/conversions/card_photo.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include "gateway/base/encoding.h"
@@ -15,6 +16,7 @@ using personal_events::Avatar;
 namespace {
 
 constexpr std::string_view photo_name = "PHOTO";
+constexpr std::string_view base64_mark = ";base64";
 
 bool is_link(const Element& photo, Arena& arena) {
     const Element* link = photo.child(ns::vcard, "EXTVAL");
@@ -89,6 +91,25 @@ std::string with_photo(const std::string& card, const Avatar& photo) {
     look_at(card, [&](const Element& element, Arena&) { copy(element); });
     if (!placed) append_photo(xml, photo);
     return xml.take();
+}
+
+std::string photo_uri(std::string_view type, std::string_view data) {
+    const auto picture = base64_decode(without_spaces(data));
+    if (!picture || picture->empty()) return {};
+    if (!type.starts_with("image/")) type = personal_events::type_of_picture(*picture);
+    if (type.empty()) return {};
+    std::string made(data_scheme);
+    made.append(type).append(base64_mark).append(",").append(base64_encode(*picture));
+    return made;
+}
+
+std::pair<std::string_view, std::string_view> split_photo(std::string_view photo) {
+    const std::size_t comma = std::min(photo.find(','), photo.size());
+    std::string_view head = photo.substr(0, comma);
+    head.remove_prefix(std::min(data_scheme.size(), head.size()));
+    if (!head.ends_with(base64_mark)) return {};
+    return {head.substr(0, head.size() - base64_mark.size()),
+            photo.substr(std::min(comma + 1, photo.size()))};
 }
 
 }  // namespace causeway::conversions

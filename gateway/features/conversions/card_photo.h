@@ -3,6 +3,8 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "gateway/features/personal_events/avatar.h"
 
@@ -17,5 +19,12 @@ bool has_linked_photo(const std::string& card);
 
 /// The card with that photo and no other; an empty one: without. `card` may be empty.
 std::string with_photo(const std::string& card, const personal_events::Avatar& photo);
+
+/// A photo as the URI that it is in vCard4 (RFC 2397); empty: it is no picture. `data` is base64.
+std::string photo_uri(std::string_view type, std::string_view data);
+/// What such a URI begins with.
+inline constexpr std::string_view data_scheme = "data:";
+/// Type and base64 of such a URI.
+std::pair<std::string_view, std::string_view> split_photo(std::string_view photo);
 
 }  // namespace causeway::conversions
