@@ -95,6 +95,10 @@ constexpr std::array<std::string_view, 9> passed_over{"pubsub#contact",
                                                       "pubsub#children_association_policy",
                                                       "pubsub#children_association_whitelist"};
 
+/// XEP-0060 §7.1.2.4 and, by the other name, §7.1.3.4: what becomes of items when a node is full.
+constexpr std::array<std::string_view, 2> full_node{"pubsub#publish_node_full",
+                                                    "pubsub#publish_full_node"};
+
 std::optional<bool> flag_of(std::string_view text) {
     if (text == "1" || text == "true") return true;
     if (text == "0" || text == "false") return false;
@@ -167,6 +171,11 @@ Fault read_field(std::string_view field, const Values& values, std::uint64_t mos
         const auto given = flag_of(single(values));
         const bool same = single(values) == row.value || (given && given == flag_of(row.value));
         return same ? Fault{} : bad(field, fmt::format("\"{}\" here", row.value));
+    }
+    if (std::ranges::find(full_node, field) != full_node.end()) {
+        const bool as_here =
+            single(values) == "retract-oldest" || single(values) == "discard-oldest";
+        return as_here ? Fault{} : bad(field, "retract-oldest or discard-oldest here");
     }
     if (field == "pubsub#access_model") {
         Fault fault = choose(field, values, access_models, config.access);
