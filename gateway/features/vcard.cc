@@ -95,10 +95,24 @@ void note_image(FromClient& from) {
     }
 }
 
+/// Of elements of that name the first counts. What stands behind it could say something else to
+/// those who read the last.
+void keep_first(Element& around, std::string_view name) {
+    const Element* first = around.child(ns::vcard_update, name);
+    const Element* next = first == nullptr ? nullptr : first->next_element();
+    while (next != nullptr) {
+        const Element& one = *next;
+        next = next->next_element();
+        if (one.is(ns::vcard_update, name)) around.remove_child(one);
+    }
+}
+
 /// Puts the hash into a presence, or says that there is no photo any more where one is named.
 void correct(Stanza& presence, const std::string& hash) {
     Element& element = presence.element;
+    keep_first(element, "x");
     Element* update = element.child(ns::vcard_update, "x");
+    if (update != nullptr) keep_first(*update, "photo");
     if (update == nullptr) {
         if (hash.empty()) return;
         update = &element.add_child(presence.arena, ns::vcard_update, "x");
