@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "gateway/xml/element.h"
@@ -42,6 +43,8 @@ public:
     Interests() = default;
     /// What an answer of disco#info says.
     explicit Interests(const Element& query);
+    /// That node and no other.
+    explicit Interests(std::string node) : nodes_{std::move(node)} {}
 
     [[nodiscard]] bool has(std::string_view node) const;
     [[nodiscard]] bool empty() const { return nodes_.empty(); }

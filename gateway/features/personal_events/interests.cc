@@ -332,13 +332,18 @@ void deliver_to_interested(Hub& home, const Jid& contact, const PacketRef& event
     });
 }
 
-void may_hear_from_now_on(const Hub& from, const Jid& contact, const Jid& owner) {
+void may_hear_from_now_on(const Hub& from, const Jid& contact, const Jid& owner,
+                          const std::string& node) {
     const bool here = from.serves(contact.domain());
     Hub& home = from.home_of(here ? contact.bare() : contact.domain());
-    from.at(home, [&home, here, contact = contact.bare_jid(), owner = owner.bare_jid()] {
+    from.at(home, [&home, here, contact = contact.bare_jid(), owner = owner.bare_jid(), node] {
         const auto send = [&](const Jid& client, const InterestsRef& interests) {
-            if (interests != nullptr && !interests->empty()) {
+            if (interests == nullptr || interests->empty()) return;
+            if (node.empty()) {
                 send_last_items(home, owner, client, interests, nullptr);
+            } else if (interests->has(node)) {
+                send_last_items(home, owner, client, std::make_shared<const Interests>(node),
+                                nullptr);
             }
         };
         if (!here) {

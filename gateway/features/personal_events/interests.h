@@ -41,7 +41,8 @@ void deliver_to_interested(Hub& home, const Jid& contact, const PacketRef& event
                            const Occasion& occasion);
 
 /// On any shard: a bare address may hear from `owner`, which it could not before. Its clients are
-/// sent the last items that they want.
-void may_hear_from_now_on(const Hub& from, const Jid& contact, const Jid& owner);
+/// sent the last items that they want; where a node is named, that of this one alone.
+void may_hear_from_now_on(const Hub& from, const Jid& contact, const Jid& owner,
+                          const std::string& node = {});
 
 }  // namespace causeway::personal_events

@@ -63,6 +63,9 @@ using SubscriptionChanges = std::vector<std::pair<Jid, SubscriptionState>>;
 SubscriptionChanges settle_subscribers(const AccountNodes& nodes, Node& node);
 /// The same for all nodes, after contacts changed.
 void settle_all_subscribers(AccountNodes& nodes);
+/// Sends contacts that may hear of the node now, and could not as it was, the last item if they
+/// want it (XEP-0060 §12.4).
+void tell_admitted(const AccountNodes& nodes, const std::string& name, const Node& before);
 /// Tells each of them, and sends new subscribers the last item. `then` runs afterwards.
 void tell_changes(AccountNodes& nodes, const std::string& name, const SubscriptionChanges& changes,
                   const std::function<void()>& then);

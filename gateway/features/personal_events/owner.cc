@@ -46,6 +46,7 @@ struct Change {
     std::string event = {};
     bool with_settings = false;
     SubscriptionChanges settled = {};
+    std::optional<Node> before = {};       ///< as it was, if others may hear of it now
     std::optional<std::string> gone = {};  ///< the item that goes; empty: all
 };
 
@@ -59,6 +60,7 @@ void finish(AccountNodes& nodes, const RequestRef& request, Change change) {
                         return;
                     }
                     tell(*request, {});
+                    if (kept->before) tell_admitted(nodes, request->node, *kept->before);
                     tell_changes(nodes, request->node, kept->settled, [&nodes, request, kept] {
                         if (!kept->event.empty()) {
                             notify(nodes, request->node, kept->node, kept->event);
@@ -263,6 +265,7 @@ void configure(AccountNodes& nodes, const RequestRef& request) {
     const auto go_on = [&nodes, request](Change change) {
         change.with_settings = true;
         change.settled = settle_subscribers(nodes, change.node);
+        change.before = *nodes.find(request->node);
         if (change.node.config().notify_config) {
             change.event = configuration_event(request->node, change.node.config());
         }

@@ -6,6 +6,7 @@
 #include <map>
 #include <utility>
 
+#include "gateway/features/personal_events/interests.h"
 #include "gateway/features/personal_events/notify.h"
 #include "gateway/features/personal_events/operations.h"
 #include "gateway/features/personal_events/personal_events.h"
@@ -232,6 +233,20 @@ void settle_all_subscribers(AccountNodes& nodes) {
     nodes.done();
 }
 
+void tell_admitted(const AccountNodes& nodes, const std::string& name, const Node& before) {
+    const Account& account = nodes.account();
+    const Node* now = nodes.find(name);
+    if (now == nullptr || now->tally.last_item.empty()) return;
+    for (const auto& [key, item] : account.roster().items().items()) {
+        if (item.state.from && may(account, *now, item.jid, Act::hear) == Access::granted &&
+            may(account, before, item.jid, Act::hear) != Access::granted &&
+            // Who subscribed has been sent it.
+            now->subscription(item.jid) != SubscriptionState::subscribed) {
+            may_hear_from_now_on(nodes.hub(), item.jid, account.jid(), name);
+        }
+    }
+}
+
 // ---- requests ----
 
 void set_affiliations(AccountNodes& nodes, const RequestRef& request) {
@@ -259,8 +274,9 @@ void set_affiliations(AccountNodes& nodes, const RequestRef& request) {
         return;
     }
     const SubscriptionChanges changes = settle_subscribers(nodes, node);
-    store_settings(nodes, request, node, [&nodes, request, changes] {
+    store_settings(nodes, request, node, [&nodes, request, changes, before = *known] {
         tell(*request, {});
+        tell_admitted(nodes, request->node, before);
         tell_changes(nodes, request->node, changes, [&nodes] { nodes.done(); });
     });
 }
