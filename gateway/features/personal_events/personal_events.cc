@@ -12,6 +12,7 @@
 //   capabilities, resolver, interests          who wants to be told (XEP-0115)
 #include "gateway/features/personal_events/personal_events.h"
 
+#include <algorithm>
 #include <array>
 
 #include "gateway/features/conversions/data_change.h"
@@ -169,6 +170,22 @@ void run(AccountNodes& nodes, const RequestRef& request) {
     }
 }
 
+/// A contact is in other groups than before: it hears of the nodes that these open to it.
+void tell_regrouped(const Account& account, const RosterItem& before, const RosterItem& now) {
+    const AccountNodes* nodes = AccountNodes::of(account);
+    if (nodes == nullptr) return;
+    for (const auto& [name, node] : nodes->all()) {
+        const auto opens = [&allowed = node.config().groups](const std::string& group) {
+            return std::ranges::find(allowed, group) != allowed.end();
+        };
+        if (node.config().access == AccessModel::roster && !node.tally.last_item.empty() &&
+            std::ranges::any_of(now.groups, opens) && std::ranges::none_of(before.groups, opens) &&
+            may(account, node, now.jid, Act::hear) == Access::granted) {
+            may_hear_from_now_on(account.hub(), now.jid, account.jid(), name);
+        }
+    }
+}
+
 /// A contact was approved, or may not see the presence any more, or its groups changed.
 void contact_changed(const Life& life) {
     Account& account = *life.account;
@@ -180,6 +197,8 @@ void contact_changed(const Life& life) {
     static_cast<void>(AccountNodes::enqueue(account, settle_all_subscribers));
     if (sees && !life.before->state.from) {
         may_hear_from_now_on(life.hub, *life.contact, account.jid());
+    } else if (sees) {
+        tell_regrouped(account, *life.before, *item);
     }
 }
 
