@@ -257,6 +257,20 @@ std::optional<FormFault> apply(const FormValues& form, std::uint64_t most_items,
     return {};
 }
 
+NodeConfig first_config(std::string_view node) {
+    constexpr std::array<std::string_view, 3> private_items{ns::bookmarks, ns::displayed,
+                                                            "urn:xmpp:contacts"};
+    NodeConfig config;
+    if (std::ranges::find(private_items, node) != private_items.end()) {
+        config.access = AccessModel::whitelist;
+        config.max_items = NodeConfig::max;
+        config.send_last = SendLast::never;
+    } else if (node == ns::bookmark_list) {
+        config.access = AccessModel::whitelist;
+    }
+    return config;
+}
+
 void append_config_form(XmlBuilder& xml, std::string_view type, const NodeConfig& config,
                         std::span<const std::string> roster_groups) {
     open_form(xml, type, ns::pubsub_node_config);

@@ -22,6 +22,11 @@ struct FormFault {
 std::optional<FormFault> apply(const FormValues& form, std::uint64_t most_items,
                                NodeConfig& config);
 
+/// How a node is made of whose configuration nothing is said. What is for the account's own clients
+/// alone is so whether its client thought of that or not: bookmarks, with the passwords of rooms
+/// (XEP-0402 §3, XEP-0048 §3), what was displayed (XEP-0490 §8), notes on contacts (XEP-0292 §4).
+NodeConfig first_config(std::string_view node);
+
 /// Appends the form. `form_type` is that of a configuration or of a node's metadata.
 void append_config_form(XmlBuilder& xml, std::string_view type, const NodeConfig& config,
                         std::span<const std::string> roster_groups);

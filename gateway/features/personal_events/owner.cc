@@ -182,6 +182,7 @@ void create(AccountNodes& nodes, const RequestRef& request) {
         return;
     }
     Node node;
+    node.settings.config = first_config(request->node);
     if (request->form) {
         const auto fault =
             apply(*request->form, limit(nodes.hub(), items_per_node), node.settings.config);

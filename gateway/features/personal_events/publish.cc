@@ -89,6 +89,7 @@ std::optional<Refusal> begin(AccountNodes& nodes, Publication& publication) {
         }
         if (auto refusal = too_many_nodes(nodes)) return refusal;
         publication.made = true;
+        publication.node.settings.config = first_config(request.node);
     }
     if (auto refusal = check_options(nodes.hub(), publication)) return refusal;
     return check_item(nodes.hub(), publication);
