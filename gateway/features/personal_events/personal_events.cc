@@ -6,7 +6,7 @@
 //   nodes          the nodes of one account; requests one after the other
 //   access         who may do what
 //   request        what is asked, read from the iq
-//   publish, retrieve, owner, subscriptions    what is done for each request
+//   publish, retrieve, owner, subscriptions, subscribers    what is done for each request
 //   service, avatar    the same for other features of this server
 //   notify         who is told
 //   capabilities, resolver, interests          who wants to be told (XEP-0115)

@@ -127,6 +127,7 @@ std::optional<Request> authorization_in(const Stanza& message, Request::Told tol
     if (!who) return std::nullopt;
     const std::string allow = value("pubsub#allow");
     const bool allowed = allow == "1" || allow == "true";
+    if (!allowed && allow != "0" && allow != "false") return std::nullopt;  // that is no answer
     Request request(message.from, std::move(told));
     request.verb = Verb::set_subscriptions;
     request.node = value("pubsub#node");
