@@ -135,14 +135,17 @@ bool AccountInbox::awaits_session(std::string_view resource) const {
 
 /// Stands with the session until it has caught up.
 struct AccountInbox::CatchingUp final : SlotState {
-    CatchingUp(std::uint64_t its_stream, Reached reached)
-        : stream(its_stream),
+    CatchingUp(std::uint64_t its_stream, Reached reached, std::uint64_t its_number)
+        : number(its_number),
+          stream(its_stream),
           missed(std::move(reached.missed)),
           until(missed.ranges.empty() ? 0 : missed.ranges.back().below) {
         came.insert(reached.messages.begin(), reached.messages.end());
         came.insert(reached.copies.begin(), reached.copies.end());
     }
 
+    /// No other has it, though it may come to lie where this one lay.
+    const std::uint64_t number;
     const std::uint64_t stream;
     Missed missed;                       ///< what is left of it
     std::uint64_t until;                 ///< where the last range ends
@@ -168,7 +171,7 @@ void AccountInbox::is_back(Resource& session, std::uint64_t stream, Reached reac
         if (data.got_copy == nullptr) continue;
         for (const std::uint64_t row : reached.copies) data.got_copy(session, row);
     }
-    session.slots.make(catch_up_slot, stream, std::move(reached));
+    session.slots.make(catch_up_slot, stream, std::move(reached), hub.shared.ids.next_id());
     for (const PacketRef& packet : await_no_more(stream).value_or(std::vector<PacketRef>{})) {
         if (packet->kind() == StanzaKind::message) {
             session.deliver(packet, 0);
@@ -190,9 +193,11 @@ void AccountInbox::catch_up(Resource& session, std::function<void()> then) {
         send_archived(session, *task);
         return;
     }
-    look_for_awaited([this, resource = std::string(session.jid().resource()), task] {
-        if (Resource* const its = catching_up_as(resource, task)) send_archived(*its, *task);
-    });
+    look_for_awaited(
+        [this, resource = std::string(session.jid().resource()), number = task->number] {
+            const auto [its, open] = catching_up_as(resource, number);
+            if (its != nullptr) send_archived(*its, *open);
+        });
 }
 
 void AccountInbox::gone(Resource& session) {
@@ -201,10 +206,13 @@ void AccountInbox::gone(Resource& session) {
     redeliver();
 }
 
-/// nullptr: that session has ended, though another may have its name.
-Resource* AccountInbox::catching_up_as(const std::string& resource, const CatchingUp* key) const {
+/// Twice nullptr: that session has ended, though another may have its name.
+std::pair<Resource*, AccountInbox::CatchingUp*> AccountInbox::catching_up_as(
+    const std::string& resource, std::uint64_t number) const {
     Resource* const session = account_.sessions().find(resource);
-    return session != nullptr && session->slots.get(catch_up_slot) == key ? session : nullptr;
+    CatchingUp* const task = session == nullptr ? nullptr : session->slots.get(catch_up_slot);
+    if (task == nullptr || task->number != number) return {nullptr, nullptr};
+    return {session, task};
 }
 
 void AccountInbox::caught_up(Resource& session, CatchingUp& task) {
@@ -236,11 +244,13 @@ void AccountInbox::send_archived(Resource& session, CatchingUp& task) {
         caught_up(session, task);
         return;
     }
-    const auto with_task = [this, resource = std::string(session.jid().resource()),
-                            key = &task](const std::function<void(Resource&, CatchingUp&)>& run) {
-        if (Resource* const its = catching_up_as(resource, key)) run(*its, *key);
-        account_.end_question();
-    };
+    const auto with_task =
+        [this, resource = std::string(session.jid().resource()),
+         number = task.number](const std::function<void(Resource&, CatchingUp&)>& run) {
+            const auto [its, open] = catching_up_as(resource, number);
+            if (its != nullptr) run(*its, *open);
+            account_.end_question();
+        };
     const auto answered = [this, with_task](const Result<ArchivePage>& page) {
         with_task([&](Resource& its, CatchingUp& open) {
             if (!page) {

@@ -117,8 +117,8 @@ private:
     void store_behind();
     struct CatchingUp;
     static const Slot<CatchingUp> catch_up_slot;
-    [[nodiscard]] Resource* catching_up_as(const std::string& resource,
-                                           const CatchingUp* key) const;
+    [[nodiscard]] std::pair<Resource*, CatchingUp*> catching_up_as(const std::string& resource,
+                                                                   std::uint64_t number) const;
     [[nodiscard]] ArchiveQuery question_of(const CatchingUp& task) const;
     void look_once_more(CatchingUp& task) const;
     void send_archived(Resource& session, CatchingUp& task);

@@ -92,6 +92,27 @@ TEST_CASE_FIXTURE(BackFixture, "what comes while a session catches up slowly com
     CHECK(caught_up);
 }
 
+TEST_CASE_FIXTURE(BackFixture, "an answer for a session that has ended is not for the next one") {
+    commit(archived(row, "m1"));
+    RecordingSession first(*hub, "romeo@a.test/one");
+    settle();
+    catch_up(first);
+    first.leave();
+    // Another stream is back under the same name, what is kept of it may lie where that of the
+    // first one lay, and its client takes nothing yet.
+    RecordingSession second(*hub, "romeo@a.test/one");
+    romeo().inbox().is_back(
+        second, 2, {.missed = {.ranges = {{.above = row, .below = row + 1}}, .available = true}});
+    settle();
+    CHECK(second.received.empty());
+    CHECK_FALSE(caught_up);
+    bool second_caught_up = false;
+    romeo().inbox().catch_up(second, [&] { second_caught_up = true; });
+    settle();
+    CHECK(second_caught_up);
+    CHECK(second.received.empty());
+}
+
 TEST_CASE_FIXTURE(BackFixture, "what a session had before the restart counts no more") {
     limit([](Limits& limits) { limits.offline_messages = 2; });
     commit(waiting(row, "m1"));
