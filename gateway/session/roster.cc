@@ -97,7 +97,7 @@ Roster Roster::from_store(std::string_view owner, const std::vector<MapEntry>& e
         }
         // A version row that was lost must not let numbers be used twice.
         roster.version_ = std::max(roster.version_, item->version);
-        roster.listed_ += item->listed;
+        roster.counts_.add(*item);
         roster.items_.emplace(entry.key, std::move(*item));
     }
     return roster;
@@ -130,9 +130,16 @@ const RosterItem* Roster::find(const Jid& bare) const {
     return found == items_.end() ? nullptr : &found->second;
 }
 
-std::size_t Roster::request_count() const {
-    return static_cast<std::size_t>(std::ranges::count_if(
-        items_, [](const auto& entry) { return entry.second.state.pending_in; }));
+void Roster::Counts::add(const RosterItem& item) {
+    listed += item.listed;
+    removed += item.removed;
+    requests += item.state.pending_in;
+}
+
+void Roster::Counts::take(const RosterItem& item) {
+    listed -= item.listed;
+    removed -= item.removed;
+    requests -= item.state.pending_in;
 }
 
 RosterItem Roster::plan(Batch& batch, std::string_view owner, RosterItem item, bool visible) const {
@@ -141,12 +148,7 @@ RosterItem Roster::plan(Batch& batch, std::string_view owner, RosterItem item, b
         item.version = version_ + 1;
         std::uint64_t floor = floor_;
         const bool begins = incarnation_ != next_incarnation_;
-        const auto too_many_removed = [this] {
-            return std::ranges::count_if(items_, [](const auto& entry) {
-                       return entry.second.removed;
-                   }) >= static_cast<std::ptrdiff_t>(tombstone_limit);
-        };
-        if (item.removed && too_many_removed()) {
+        if (item.removed && counts_.removed >= tombstone_limit) {
             floor = item.version;
             item.removed = false;
             for (const auto& [other, known] : items_) {
@@ -179,17 +181,20 @@ void Roster::apply(RosterItem item) {
     if (drops) {
         // plan() let the tombstones go.
         const auto before = items_.size();
-        std::erase_if(items_, [](const auto& entry) { return entry.second.removed; });
+        std::erase_if(items_, [this](const auto& entry) {
+            if (entry.second.removed) counts_.take(entry.second);
+            return entry.second.removed;
+        });
         if (items_.size() != before) floor_ = version_;
     }
     const std::string key(item.jid.bare());
     const auto found = items_.find(key);
-    if (found != items_.end()) listed_ -= found->second.listed;
+    if (found != items_.end()) counts_.take(found->second);
     if (item.blank()) {
         items_.erase(key);
         return;
     }
-    listed_ += item.listed;
+    counts_.add(item);
     items_.insert_or_assign(key, std::move(item));
 }
 
@@ -215,10 +220,10 @@ RosterTrial::~RosterTrial() {
     if (replaced_.empty()) return;
     for (auto last = replaced_.rbegin(); last != replaced_.rend(); ++last) {
         const auto found = roster_.items_.find(last->key);
-        roster_.listed_ -= found->second.listed;
+        roster_.counts_.take(found->second);
         if (last->item) {
             // In its place: somebody may be looking through the items.
-            roster_.listed_ += last->item->listed;
+            roster_.counts_.add(*last->item);
             found->second = std::move(*last->item);
         } else {
             roster_.items_.erase(found);

@@ -53,8 +53,8 @@ public:
     /// first change after the roster was read begins a new random part, so that a version of a
     /// roster that was removed, or undone by restoring a backup, is not mistaken for one of this.
     [[nodiscard]] std::string version_text(std::uint64_t version) const;
-    [[nodiscard]] std::size_t listed_count() const { return listed_; }
-    [[nodiscard]] std::size_t request_count() const;
+    [[nodiscard]] std::size_t listed_count() const { return counts_.listed; }
+    [[nodiscard]] std::size_t request_count() const { return counts_.requests; }
     /// The number of a client's version if every change since is known; nullopt: it needs the
     /// whole roster (RFC 6121 §2.6.2).
     [[nodiscard]] std::optional<std::uint64_t> since(std::string_view version_text) const;
@@ -79,7 +79,16 @@ private:
     std::uint64_t first_ = 0;
     std::string before_;            ///< the random part of the versions before first_
     std::string next_incarnation_;  ///< that of the versions made since this roster was read
-    std::size_t listed_ = 0;
+    /// How many of items_ are such.
+    struct Counts {
+        std::size_t listed = 0;
+        std::size_t removed = 0;
+        std::size_t requests = 0;
+
+        void add(const RosterItem& item);
+        void take(const RosterItem& item);
+    };
+    Counts counts_;
 };
 
 /// Items that are applied only so that further changes can be planned on top of them: when it goes,

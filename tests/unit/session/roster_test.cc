@@ -217,6 +217,30 @@ TEST_CASE("removed contacts are remembered for older versions, up to a bound") {
     CHECK(again.since(roster.version_text(roster.version())) == roster.version());
 }
 
+TEST_CASE("requests are counted as they come and go") {
+    Roster roster;
+    RosterItem item = listed("one@a.test");
+    item.state.pending_in = true;
+    Batch batch;
+    {
+        RosterTrial trial(roster);
+        CHECK(trial.apply(roster.plan(batch, "o", item, true)));
+        CHECK(roster.request_count() == 1);
+    }
+    CHECK(roster.request_count() == 0);
+    roster.apply(roster.plan(batch, "o", item, true));
+    {
+        RosterTrial trial(roster);
+        item.state.pending_in = false;
+        CHECK(trial.apply(roster.plan(batch, "o", item, true)));
+        CHECK(roster.request_count() == 0);
+    }
+    CHECK(roster.request_count() == 1);
+    roster.apply(roster.plan(batch, "o", item, true));
+    CHECK(roster.request_count() == 0);
+    CHECK(roster.listed_count() == 1);
+}
+
 TEST_CASE("an item comes back from the store as it was") {
     Roster roster;
     Batch batch;
