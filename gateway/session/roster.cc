@@ -77,6 +77,12 @@ std::optional<RosterItem> from_text(std::string_view key, std::string_view text)
     return item;
 }
 
+/// Somebody who was removed may have asked again since: that waits.
+RosterItem without_tombstone(RosterItem item) {
+    item.removed = false;
+    return item;
+}
+
 }  // namespace
 
 Roster::Roster() : next_incarnation_(random_token(6)) {}
@@ -152,7 +158,12 @@ RosterItem Roster::plan(Batch& batch, std::string_view owner, RosterItem item, b
             floor = item.version;
             item.removed = false;
             for (const auto& [other, known] : items_) {
-                if (known.removed) batch.map_erase(store_name, owner, other);
+                if (!known.removed) continue;
+                if (const RosterItem left = without_tombstone(known); left.blank()) {
+                    batch.map_erase(store_name, owner, other);
+                } else {
+                    batch.map_set(store_name, owner, other, to_text(left));
+                }
             }
         }
         batch.map_set(store_name, owner, version_key,
@@ -180,12 +191,10 @@ void Roster::apply(RosterItem item) {
     }
     if (drops) {
         // plan() let the tombstones go.
-        const auto before = items_.size();
-        std::erase_if(items_, [this](const auto& entry) {
-            if (entry.second.removed) counts_.take(entry.second);
-            return entry.second.removed;
-        });
-        if (items_.size() != before) floor_ = version_;
+        if (counts_.removed != 0) floor_ = version_;
+        counts_.removed = 0;
+        for (auto& [jid, known] : items_) known.removed = false;
+        std::erase_if(items_, [](const auto& entry) { return entry.second.blank(); });
     }
     const std::string key(item.jid.bare());
     const auto found = items_.find(key);

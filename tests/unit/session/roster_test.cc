@@ -217,6 +217,33 @@ TEST_CASE("removed contacts are remembered for older versions, up to a bound") {
     CHECK(again.since(roster.version_text(roster.version())) == roster.version());
 }
 
+TEST_CASE("who asks again after he was removed waits, whatever is removed since") {
+    Roster roster;
+    std::vector<Batch> batches;
+    change(roster, batches, "asks@a.test");
+    remove(roster, batches, "asks@a.test");
+    Batch batch;
+    RosterItem asks = *roster.find(*Jid::parse("asks@a.test"));
+    asks.state.pending_in = true;
+    asks.request = "<presence type='subscribe'/>";
+    roster.apply(roster.plan(batch, "o", asks, false));
+    batches.push_back(std::move(batch));
+    for (std::size_t i = 0; i < Roster::tombstone_limit; ++i) {
+        const std::string jid = "c" + std::to_string(i) + "@a.test";
+        change(roster, batches, jid.c_str());
+        remove(roster, batches, jid.c_str());
+    }
+    // Nothing is known of those that were removed, and of this one nothing but that it asks.
+    for (const Roster& one : {roster, Roster::from_store("o", entries_of(batches))}) {
+        CHECK(one.items().size() == 1);
+        CHECK(one.request_count() == 1);
+        const RosterItem* found = one.find(asks.jid);
+        REQUIRE(found != nullptr);
+        CHECK_FALSE(found->removed);
+        CHECK(found->request == asks.request);
+    }
+}
+
 TEST_CASE("requests are counted as they come and go") {
     Roster roster;
     RosterItem item = listed("one@a.test");
