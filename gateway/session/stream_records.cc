@@ -69,27 +69,26 @@ void StreamRecords::go_on(const KeptStream& kept, std::string_view owner) {
     covers(kept.repeats);
     record.chunks.push_back(std::move(chunk));
     // The state as well: it may be among what is being erased because nobody came for it.
-    record.state = kept.state.text();
-    record.state_written = false;
-    record.missed = kept.missed.notes();
-    record.missed_written = record.missed.empty();
+    record.state = {.text = kept.state.text(), .written = false};
+    record.missed.text = kept.missed.notes();
+    record.missed.written = record.missed.text.empty();
     mark(kept.id, record);
 }
 
 void StreamRecords::set_state(std::uint64_t stream, std::string value) {
-    const auto found = records_.find(stream);
-    if (found == records_.end() || found->second.state == value) return;
-    found->second.state = std::move(value);
-    found->second.state_written = false;
-    mark(stream, found->second);
-    hub_.ledger.commit_soon();
+    set(stream, &Record::state, std::move(value));
 }
 
 void StreamRecords::set_missed(std::uint64_t stream, std::string notes) {
+    set(stream, &Record::missed, std::move(notes));
+}
+
+void StreamRecords::set(std::uint64_t stream, Text Record::*which, std::string text) {
     const auto found = records_.find(stream);
-    if (found == records_.end() || found->second.missed == notes) return;
-    found->second.missed = std::move(notes);
-    found->second.missed_written = false;
+    if (found == records_.end()) return;
+    Text& known = found->second.*which;
+    if (known.text == text) return;
+    known = {.text = std::move(text), .written = false};
     mark(stream, found->second);
     hub_.ledger.commit_soon();
 }
@@ -139,7 +138,7 @@ void StreamRecords::drop(std::uint64_t stream) {
     for (std::size_t i = 0; i < found->second.chunks.size(); ++i) {
         erased_.emplace_back(found->second.owner, chunk_key(stream, found->second.first + i));
     }
-    if (!found->second.missed.empty() || !found->second.missed_written) {
+    if (!found->second.missed.text.empty() || !found->second.missed.written) {
         erased_.emplace_back(found->second.owner, stream_missed_key(stream));
     }
     records_.erase(found);
@@ -254,14 +253,14 @@ void StreamRecords::write(Batch& batch, std::uint64_t stream) {
     if (found == records_.end()) return;
     Record& record = found->second;
     record.dirty = false;
-    if (!std::exchange(record.state_written, true)) {
-        batch.map_set(store, record.owner, stream_state_key(stream), record.state);
+    if (!std::exchange(record.state.written, true)) {
+        batch.map_set(store, record.owner, stream_state_key(stream), record.state.text);
     }
-    if (!std::exchange(record.missed_written, true)) {
-        if (record.missed.empty()) {
+    if (!std::exchange(record.missed.written, true)) {
+        if (record.missed.text.empty()) {
             batch.map_erase(store, record.owner, stream_missed_key(stream));
         } else {
-            batch.map_set(store, record.owner, stream_missed_key(stream), record.missed);
+            batch.map_set(store, record.owner, stream_missed_key(stream), record.missed.text);
         }
     }
     std::uint64_t number = record.first;
@@ -297,8 +296,8 @@ void StreamRecords::close(UnderWay done) {
         const auto found = records_.find(stream);
         if (!durable && found != records_.end()) {
             for (Chunk& chunk : found->second.chunks) chunk.written = false;
-            found->second.state_written = found->second.state.empty();
-            found->second.missed_written = found->second.state.empty();
+            found->second.state.written = found->second.state.text.empty();
+            found->second.missed.written = found->second.state.text.empty();
             if (std::ranges::find(again_, stream) == again_.end()) again_.push_back(stream);
         }
         const auto holder = hub_.ticket_holders.find(stream);

@@ -125,14 +125,17 @@ private:
         std::uint32_t done = 0;  ///< the highest of `d`
         bool written = true;     ///< the store has it as it is
     };
+    /// An entry that is written anew when it changes.
+    struct Text {
+        std::string text;
+        bool written = true;
+    };
     struct Record {
         std::string owner;
         std::deque<Chunk> chunks;
         std::uint64_t first = 0;  ///< the number of the first chunk
-        std::string state;        ///< empty on the shards that are not its session's
-        bool state_written = true;
-        std::string missed;  ///< likewise
-        bool missed_written = true;
+        Text state;               ///< empty on the shards that are not its session's
+        Text missed;              ///< likewise
         std::uint32_t handled = 0;
         std::uint32_t acknowledged = 0;
         bool dirty = false;
@@ -147,6 +150,7 @@ private:
         Keys erased;
     };
 
+    void set(std::uint64_t stream, Text Record::*which, std::string text);
     void write(Batch& batch, std::uint64_t stream);
     void close(UnderWay done);
     Chunk& note(std::uint64_t stream, Record& record, std::string_view text);
