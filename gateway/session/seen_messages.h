@@ -36,8 +36,9 @@ public:
         std::string_view server_id;          ///< that the sender's server gave it
         std::string_view content;            ///< without the latter
     };
-    /// Of a message that came from another server, or stands in an archive; none if that server
-    /// gave it no id. Asks nobody whether that server does so to all of its messages.
+    /// Of a message that came from another server, or stands in an archive; none if neither that
+    /// server nor the client gave it an id. Asks nobody whether that server does so to all of its
+    /// messages.
     static RepeatKeys keys_of(std::string_view secret, const Stanza& message);
     /// The keys of a message: `secret` keeps others from making up two that are alike.
     static RepeatKeys keys(std::string_view secret, const Message& message);
