@@ -68,7 +68,7 @@ public:
     void remove_child(const Element& child);
 
 private:
-    friend class XmlStreamParser;
+    friend class TreeBuilder;
     Node* last_child_ = nullptr;
     Attribute* last_attribute_ = nullptr;
     Node* own_node_ = nullptr;  ///< the node in the parent's list that holds this element

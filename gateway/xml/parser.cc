@@ -308,66 +308,28 @@ bool XmlStreamParser::check_size() {
     return !stopped();
 }
 
-/// A prefix of one byte can stand for a name of thousands, in each of thousands of elements: what
-/// that comes to has a bound of its own. Empty beyond it.
-std::string_view XmlStreamParser::keep_namespace(std::string_view name) {
-    if (name == ns::xml) return ns::xml;
-    stanza_.namespace_bytes += name.size();
-    if (stanza_.namespace_bytes > limits_.stanza_bytes) {
-        exceeded(too_large);
-        return {};
+/// Which namespaces an element may be in.
+bool XmlStreamParser::check_namespace(std::string_view element_ns) {
+    if (element_ns == content_ns_) return true;
+    if (depth_ == 1 && element_ns == ns::client && framing_ == XmlFraming::stream) {
+        fault("invalid-namespace", "stanzas here are in another content namespace");
+        return false;
     }
-    return arena_.copy(name);
+    if (element_ns == ns::xml) {
+        // The prefix xml is for attributes; as a default namespace, which is how it would be
+        // written, this one is forbidden to everybody.
+        fault("bad-format", "no element is in the namespace of the prefix xml");
+        return false;
+    }
+    return true;
 }
 
 Element* XmlStreamParser::build(const char* raw_name, const char** attributes) {
     const ExpatName name(raw_name);
-    std::string_view element_ns = name.ns;
-    if (element_ns == content_ns_) {
-        element_ns = ns::client;
-    } else if (depth_ == 1 && element_ns == ns::client && framing_ == XmlFraming::stream) {
-        fault("invalid-namespace", "stanzas here are in another content namespace");
-        return nullptr;
-    } else if (element_ns == ns::xml) {
-        // The prefix xml is for attributes; as a default namespace, which is how it would be
-        // written, this one is forbidden to everybody.
-        fault("bad-format", "no element is in the namespace of the prefix xml");
-        return nullptr;
-    } else if (current_ != nullptr && element_ns == current_->ns) {
-        element_ns = current_->ns;
-    } else {
-        element_ns = keep_namespace(element_ns);
-    }
-    Element* element = nullptr;
-    if (current_ == nullptr) {
-        element = arena_.make<Element>(element_ns, arena_.copy(name.local));
-    } else {
-        element = &current_->add_child(arena_, element_ns, arena_.copy(name.local));
-    }
-    std::size_t count = 0;
-    for (; attributes[0] != nullptr; attributes += 2) {
-        const ExpatName attribute(attributes[0]);
-        const std::string_view value = attributes[1];
-        if (++count > limits_.attributes || value.size() > limits_.attribute_bytes) {
-            exceeded("too many attributes, or one too long");
-            return nullptr;
-        }
-        add_attribute(*element, keep_namespace(attribute.ns), arena_.copy(attribute.local),
-                      arena_.copy(value));
-    }
-    return stopped() ? nullptr : element;
-}
-
-/// `name` and `value` live as long as the tree.
-void XmlStreamParser::add_attribute(Element& element, std::string_view ns, std::string_view name,
-                                    std::string_view value) {
-    auto* added = arena_.make<Attribute>();
-    added->ns = ns;
-    added->name = name;
-    added->value = value;
-    (element.last_attribute_ == nullptr ? element.first_attribute : element.last_attribute_->next) =
-        added;
-    element.last_attribute_ = added;
+    if (!check_namespace(name.ns)) return nullptr;
+    Element* const element = builder_.element(current_, name, attributes);
+    if (element == nullptr) exceeded(builder_.refusal());
+    return element;
 }
 
 void XmlStreamParser::remember_header(std::string_view raw_root) {
@@ -384,19 +346,15 @@ void XmlStreamParser::start_element(const char* name, const char** attributes) {
     if (depth_ == 1) {
         place_.boundary = XML_GetCurrentByteIndex(expat_);
         stanza_.nodes = 0;
-        stanza_.namespace_bytes = 0;
+        builder_.begin_stanza();
     }
     const std::size_t declared = std::exchange(stanza_.declared, 0);
     if (check_size() && (depth_ > limits_.depth || ++stanza_.nodes > limits_.children ||
                          declared > limits_.namespaces)) {
         exceeded("too deep, or too many elements or namespaces");
     }
-    Element* const above = current_;
-    Element* element = stopped() ? nullptr : build(name, attributes);
-    if (skipping_.state == Skip::due) {
-        current_ = above;
-        skip_start_tag(name, attributes);
-    }
+    Element* const element = stopped() ? nullptr : build(name, attributes);
+    if (skipping_.state == Skip::due) skip_start_tag(name, attributes);
     if (stopped()) return;
     if (depth_ == 1 && element->is(ns::stream, "stream")) {
         fault("bad-format", framing_ == XmlFraming::message
@@ -456,12 +414,7 @@ void XmlStreamParser::character_data(std::string_view text) {
         skipping_.open = depth_ - 1;
         return;
     }
-    Node* last = current_->last_child_;
-    if (last != nullptr && last->element == nullptr) {
-        last->text = arena_.append(last->text, text);
-    } else {
-        current_->add_text(arena_, arena_.copy(text));
-    }
+    builder_.add_text(*current_, text);
 }
 
 }  // namespace causeway

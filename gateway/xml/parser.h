@@ -20,6 +20,7 @@
 #include "gateway/base/arena.h"
 #include "gateway/xml/element.h"
 #include "gateway/xml/stanza_skipper.h"
+#include "gateway/xml/tree_builder.h"
 
 struct XML_ParserStruct;
 
@@ -105,7 +106,7 @@ public:
 
 private:
     friend struct ExpatHandlers;
-    static constexpr std::string_view too_large = "that is larger than what is allowed here";
+    static constexpr std::string_view too_large = TreeBuilder::too_large;
 
     void make_expat();
     XmlEvent outcome(int status);
@@ -126,10 +127,8 @@ private:
     void character_data(std::string_view text);
     bool check_size();
     bool foreign_encoding(std::string_view bytes);
-    std::string_view keep_namespace(std::string_view name);
+    bool check_namespace(std::string_view element_ns);
     Element* build(const char* raw_name, const char** attributes);
-    void add_attribute(Element& element, std::string_view ns, std::string_view name,
-                       std::string_view value);
     void remember_header(std::string_view raw_root);
 
     /// How far the input has been read, in bytes of the stream.
@@ -143,8 +142,7 @@ private:
     /// What the current stanza has come to, against the limits.
     struct Counts {
         std::size_t nodes = 0;
-        std::size_t declared = 0;         ///< namespaces, for the start tag that follows
-        std::size_t namespace_bytes = 0;  ///< kept
+        std::size_t declared = 0;  ///< namespaces, for the start tag that follows
     };
     /// Passing over a stanza: from the limit that was reached to the end of the stanza.
     enum class Skip : unsigned char { no, due, on, over };
@@ -167,6 +165,7 @@ private:
     XmlLimits limits_;
     Arena arena_;
     std::string content_ns_;
+    TreeBuilder builder_{arena_, limits_, content_ns_};
     Header header_;
     Element* root_ = nullptr;
     Element* current_ = nullptr;

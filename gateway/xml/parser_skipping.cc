@@ -2,9 +2,6 @@
 // StanzaSkipper.
 #include <expat.h>
 
-#include <algorithm>
-#include <iterator>
-
 #include "gateway/xml/expat_names.h"
 #include "gateway/xml/ns.h"
 #include "gateway/xml/parser.h"
@@ -40,21 +37,8 @@ void XmlStreamParser::skip_start_tag(const char* name, const char** attributes) 
     skipping_.open = depth_ - 1 + (empty ? 0 : 1);
     if (depth_ != 1) return;
     arena_.reset();
-    const ExpatName parts(name);
     root_ = nullptr;  // it lived there until the first stanza
-    current_ = arena_.make<Element>(parts.ns == content_ns_ ? ns::client : arena_.copy(parts.ns),
-                                    arena_.copy(parts.local));
-    constexpr std::size_t longest = 3071;  // an address (RFC 7622 §3.1)
-    constexpr std::string_view kept[] = {"to", "from", "id", "type"};
-    for (; attributes[0] != nullptr; attributes += 2) {
-        const ExpatName attribute(attributes[0]);
-        const std::string_view value = attributes[1];
-        if (!attribute.ns.empty() || value.size() > longest ||
-            std::ranges::find(kept, attribute.local) == std::end(kept)) {
-            continue;
-        }
-        add_attribute(*current_, {}, arena_.copy(attribute.local), arena_.copy(value));
-    }
+    current_ = builder_.start_tag(ExpatName(name), attributes);
 }
 
 XmlEvent XmlStreamParser::begin_skipping() {
@@ -99,7 +83,7 @@ XmlEvent XmlStreamParser::skipped() {
     skipping_.state = Skip::over;
     while (current_->parent != nullptr) current_ = current_->parent;
     complete_ = current_;
-    complete_->first_child = complete_->last_child_ = nullptr;
+    TreeBuilder::drop_children(*complete_);
     return XmlEvent::skipped;
 }
 
