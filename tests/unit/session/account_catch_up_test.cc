@@ -1,21 +1,10 @@
 // What a session of an earlier process gets when it is back, and what it had counts for.
-#include <fmt/format.h>
-
-#include "tests/unit/session/account_fixture.h"
+#include "tests/unit/session/inbox_fixture.h"
 
 namespace causeway::test {
 namespace {
 
-std::string chat(std::string_view id) {
-    return fmt::format(
-        "<message to='romeo@a.test' from='nurse@b.test/x' id='{}' type='chat'><body>x</body>"
-        "</message>",
-        id);
-}
-
-struct BackFixture : AccountFixture {
-    BackFixture() { add_account("romeo@a.test"); }
-    Account& romeo() { return account("romeo@a.test"); }
+struct BackFixture : InboxFixture {
     static constexpr std::uint64_t row = 5;
 
     static Batch archived(std::uint64_t id, std::string_view name) {

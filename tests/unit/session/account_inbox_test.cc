@@ -4,23 +4,14 @@
 
 #include <fmt/format.h>
 
-#include "tests/unit/session/account_fixture.h"
+#include "tests/unit/session/inbox_fixture.h"
 
 namespace causeway::test {
 namespace {
 
 using Numbers = std::vector<std::uint32_t>;
 
-std::string chat(std::string_view id) {
-    return fmt::format(
-        "<message to='romeo@a.test' from='nurse@b.test/x' id='{}' type='chat'><body>x</body>"
-        "</message>",
-        id);
-}
-
-struct Fixture : AccountFixture {
-    Fixture() { add_account("romeo@a.test"); }
-    Account& romeo() { return account("romeo@a.test"); }
+struct Fixture : InboxFixture {
     void available(RecordingSession& session, int priority = 0) {
         sends(session, fmt::format("<presence><priority>{}</priority></presence>", priority));
         settle();
