@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "gateway/control/accounts.h"
 #include "gateway/control/answers.h"
 #include "gateway/session/accounts.h"
+#include "gateway/session/published_presences.h"
 #include "gateway/xml/ns.h"
 
 namespace causeway {
@@ -254,6 +256,26 @@ void take_up(Hub& hub, const std::string& bare, const Profile& profile) {
     });
 }
 
+/// Domains here that offer no presence.
+struct WithoutPresence final : SlotState {
+    std::set<std::string> domains;
+};
+constexpr Slot<WithoutPresence> without_presence_slot{"domains-without-presence"};
+
+/// Those that offer presence and did not, or the other way round.
+std::set<std::string> changed_domains(Hub& hub) {
+    const bool first = hub.slots.get(without_presence_slot) == nullptr;
+    WithoutPresence& known = hub.slots.make(without_presence_slot);
+    std::set<std::string> without, changed;
+    for (const DomainConfig& domain : hub.config->domains) {
+        const bool offered = of_domain(hub, domain.name).presence;
+        if (!offered) without.insert(domain.name);
+        if (!first && offered == known.domains.contains(domain.name)) changed.insert(domain.name);
+    }
+    known.domains = std::move(without);
+    return changed;
+}
+
 /// Its domain may offer presence now, or no more.
 void settle_anew(const Life& life) {
     const auto changed = [](const Account& account) {
@@ -263,6 +285,7 @@ void settle_anew(const Life& life) {
     life.hub.accounts->each([&](Account& account) {
         if (changed(account)) all.emplace_back(account.jid().bare());
     });
+    std::set<std::string> settled;
     for (const std::string& bare : all) {
         // One that has no session any more may make room for another.
         Account* const account = life.hub.accounts->find(bare);
@@ -272,6 +295,11 @@ void settle_anew(const Life& life) {
         account->take_part(of_account(*account).presence);
         account->presence().settle_published();
         account->end_question();
+        settled.insert(bare);
+    }
+    // What was published in the names of those that are not in use may have been seen as well.
+    if (std::set<std::string> domains = changed_domains(life.hub); !domains.empty()) {
+        settle_published_presences(life.hub, std::move(domains), std::move(settled));
     }
 }
 

@@ -15,8 +15,8 @@ constexpr std::string_view block_prefix = "block:";
 constexpr std::string_view told_prefix = "told:";
 /// Addresses that may be told politely that they are subscribed.
 constexpr std::size_t told_limit = 1000;
-constexpr std::string_view published_show = "published-show";
-constexpr std::string_view published_status = "published-status";
+constexpr std::string_view published_show = AccountAccess::published_keys[0];
+constexpr std::string_view published_status = AccountAccess::published_keys[1];
 constexpr std::string_view published_by = "published-by";
 
 AccessAnswer usual_answer(AccessAct act) {

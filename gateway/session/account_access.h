@@ -3,6 +3,7 @@
 // that answers for others; everything that depends on who somebody is asks it.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <map>
 #include <memory>
@@ -60,6 +61,9 @@ struct AccessState {
 class AccountAccess {
 public:
     static constexpr std::string_view store_name = DomainAccess::store_name;
+    /// Keys there of what was published in an account's name; an empty value is none.
+    static constexpr std::array<std::string_view, 2> published_keys{"published-show",
+                                                                    "published-status"};
 
     /// Changes `next`; the reason why not, if it cannot be changed so.
     using Edit = std::function<Outcome(AccessState& next)>;
