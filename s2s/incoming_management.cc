@@ -226,8 +226,11 @@ void IncomingStream::leave_receipts(bool broke) {
         link_->keep(std::move(receipts));
         return;
     }
-    // One that we ended ourselves may have been gone on with on another stream.
-    if (broke && link_ != nullptr && stream_.failure().empty()) link_->broke();
+    // One that we ended ourselves may have been gone on with on another stream. A server that stops
+    // says so with an error: it may forget what its clients have not been told as one that is
+    // killed does.
+    const bool ended_by_peer = broke ? stream_.failure().empty() : ending_ == End::peer_error;
+    if (ended_by_peer && link_ != nullptr) link_->broke();
     if (resumable) receipts->forget();
 }
 

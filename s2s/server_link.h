@@ -85,7 +85,8 @@ public:
     void remove(IncomingStream& stream, bool broke);
     /// A stream broke that may be resumed (XEP-0198): keeps what it has for a while.
     void keep(std::unique_ptr<Receipts> receipts);
-    /// A stream broke on which the peer sends, and of which nothing may be kept.
+    /// A stream broke on which the peer sends, or the peer ended it with an error, and nothing of
+    /// it may be kept.
     void broke();
     /// The peer resumed a stream of an earlier process of ours.
     void went_on() { went_on_ = true; }
@@ -170,7 +171,7 @@ private:
     Contact contact_ = Contact::unknown;
     TimePoint lost_at_{};  ///< when `contact_` became `lost`
     Question capabilities_;
-    TimePoint broke_{};     ///< the last stream to us of which nothing is kept
+    TimePoint broke_{};     ///< the last stream to us that broke() was said of
     bool went_on_ = false;  ///< the peer has resumed what an earlier process of ours had
 };
 

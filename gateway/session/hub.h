@@ -74,8 +74,8 @@ public:
     /// asks it in the name of `local`, a domain of ours, if that is not known yet. Called on the
     /// remote domain's home shard; false elsewhere.
     [[nodiscard]] virtual bool stamps(std::string_view remote, std::string_view local) = 0;
-    /// When a stream of that domain's to us broke that it did not resume, if that was less than
-    /// five minutes ago, else the epoch. Called where stamps() is.
+    /// When a stream of that domain's to us broke that it did not resume, or it ended one with an
+    /// error, if that was less than five minutes ago, else the epoch. Called where stamps() is.
     [[nodiscard]] virtual TimePoint lately_broken(std::string_view) const { return {}; }
     /// On the remote domain's home shard: stored stanzas of that queue were given up and erased.
     /// Returns why they could not be delivered, as far as it is known.

@@ -4,8 +4,8 @@
 //
 // A server that is killed may forget a message that it had just sent to us: its client then sends
 // it again, and it comes with another stanza-id. So what came shortly before a stream of that
-// server broke, and was not resumed, is also known by what the client gave: sender, recipient, id
-// and content. Bounded: the oldest are forgotten first.
+// server broke, and was not resumed, or ended with an error, is also known by what the client gave:
+// sender, recipient, id and content. Bounded: the oldest are forgotten first.
 #pragma once
 
 #include <cstdint>
