@@ -47,6 +47,11 @@ bool is_available(const Account& account) {
 
 void answer_account(const IqRequest& request) {
     const IqReturn back(request);
+    if (!request.account->known_to(request.stanza.from)) {
+        // Who was granted something else may ask the account, and is not subscribed (§4).
+        back.error({.condition = StanzaCondition::forbidden, .text = {}});
+        return;
+    }
     if (!request.account->presence_visible_to(request.stanza.from)) {
         // Who is shown nothing sees an account that went away when the rule was made.
         const UnixMillis since = request.account->access().hidden_since(request.stanza.from);
