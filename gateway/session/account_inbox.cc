@@ -11,6 +11,8 @@ namespace causeway {
 namespace {
 // Beyond that, what comes while stored messages are on their way goes to the store itself.
 constexpr std::size_t behind_limit = 1000;
+/// What waits until it is known how many are stored; a store may be long about that.
+constexpr std::size_t uncounted_limit = 1000;
 }  // namespace
 
 StoreKey AccountInbox::store_key() const {
@@ -174,6 +176,10 @@ void AccountInbox::to_nobody(const PacketRef& packet, AcknowledgementTicket tick
 
 void AccountInbox::keep(Message message) {
     if (!stored_ || !uncounted_.empty()) {
+        if (uncounted_.size() >= uncounted_limit) {
+            bounce_unstored(message);
+            return;
+        }
         // Behind those that wait for the same answer, so that the order stays.
         uncounted_.push_back(std::move(message));
         if (uncounted_.size() == 1) count();
@@ -198,6 +204,13 @@ void AccountInbox::keep(Message message) {
     inbox_trace::kept(account_, *packet);
     remember(packet, hub.ledger.keep(packet, ticket, store_key(),
                                      [this](const Result<std::uint64_t>& row) { kept(row); }));
+}
+
+void AccountInbox::bounce_unstored(const Message& message) {
+    account_.hub().routing->bounce(*message.packet,
+                                   {.condition = StanzaCondition::resource_constraint,
+                                    .text = "The message could not be stored."},
+                                   message.ticket);
 }
 
 void AccountInbox::kept(const Result<std::uint64_t>& row) {
@@ -245,10 +258,7 @@ void AccountInbox::counted(const Result<std::vector<LogRow>>& rows) {
             keep(waiting);
             continue;
         }
-        hub.routing->bounce(*waiting.packet,
-                            {.condition = StanzaCondition::resource_constraint,
-                             .text = "The message could not be stored."},
-                            waiting.ticket);
+        bounce_unstored(waiting);
     }
     if (keeping_ == 0) redeliver();
     account_.end_question();

@@ -108,6 +108,7 @@ private:
                                         Undelivered::Reason reason);
     /// Stores it, if what is stored leaves room.
     void keep(Message message);
+    void bounce_unstored(const Message& message);
     void kept(const Result<std::uint64_t>& row);
     void count();
     void counted(const Result<std::vector<LogRow>>& rows);
@@ -150,9 +151,9 @@ private:
 
     Account& account_;
     std::optional<std::size_t> stored_;  ///< rows in the store, while that is known
-    Queue<Message> uncounted_;      ///< to be stored once it is
+    Queue<Message> uncounted_;           ///< to be stored once it is
     std::size_t keeping_ = 0;            ///< messages on their way into the store
-    Queue<Behind> behind_;          ///< came while stored messages were on their way
+    Queue<Behind> behind_;               ///< came while stored messages were on their way
     std::uint64_t rows_after_ = 0;       ///< rows up to that id have been delivered
     std::uint64_t page_after_ = 0;       ///< where the page begins that is being read
     Reading reading_ = Reading::no;

@@ -426,4 +426,20 @@ TEST_CASE_FIXTURE(Fixture, "messages on their way into the store count against w
     check_done();
 }
 
+TEST_CASE_FIXTURE(Fixture,
+                  "while the store does not say how many wait, so many more wait, and no more") {
+    limit([](Limits& limits) { limits.offline_messages = 5000; });
+    romeo().when_loaded([](const Outcome&) {});
+    settle();
+    constexpr std::uint32_t most = 1000;
+    for (std::uint32_t i = 1; i <= most + 1; ++i) arrives(chat(std::to_string(i)), ticket(i));
+    REQUIRE(elsewhere.sent.size() == 1);
+    CHECK(elsewhere.sent[0].find("resource-constraint") != std::string::npos);
+    CHECK(elsewhere.safe == Numbers{most + 1});
+    settle();
+    CHECK(rows() == most);
+    CHECK(elsewhere.sent.size() == 1);
+    check_done();
+}
+
 }  // namespace causeway::test
