@@ -299,7 +299,8 @@ void settle_anew(const Life& life) {
     }
     // What was published in the names of those that are not in use may have been seen as well.
     if (std::set<std::string> domains = changed_domains(life.hub); !domains.empty()) {
-        settle_published_presences(life.hub, std::move(domains), std::move(settled));
+        visit_published_presences(life.hub, std::move(domains), std::move(settled),
+                                  [](Account& account) { account.presence().settle_published(); });
     }
 }
 

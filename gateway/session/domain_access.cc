@@ -63,6 +63,11 @@ const AccessRules& DomainAccess::rules(std::string_view domain) const {
                                                                      : *found->second.rules;
 }
 
+DomainAccess::Rules DomainAccess::known_rules(std::string_view domain) const {
+    const auto found = domains_.find(std::string(domain));
+    return found == domains_.end() ? nullptr : found->second.rules;
+}
+
 void DomainAccess::replace(std::string_view domain, Rules rules) {
     domains_[std::string(domain)].rules = std::move(rules);
 }

@@ -40,6 +40,8 @@ public:
     void when_known(std::string_view domain, Known known);
     /// Nobody's rules, if there are none or they are not known.
     [[nodiscard]] const AccessRules& rules(std::string_view domain) const;
+    /// The same; nullptr if they are not known.
+    [[nodiscard]] Rules known_rules(std::string_view domain) const;
     /// They have changed in the store.
     void replace(std::string_view domain, Rules rules);
 

@@ -13,8 +13,12 @@ namespace {
 constexpr std::size_t most = 100'000;
 
 struct Round : std::enable_shared_from_this<Round> {
-    Round(Hub& its_hub, std::set<std::string> its_domains, std::set<std::string> its_settled)
-        : hub(its_hub), domains(std::move(its_domains)), settled(std::move(its_settled)) {}
+    Round(Hub& its_hub, std::set<std::string> its_domains, std::set<std::string> its_known,
+          std::function<void(Account&)> its_visit)
+        : hub(its_hub),
+          domains(std::move(its_domains)),
+          known(std::move(its_known)),
+          visit(std::move(its_visit)) {}
 
     void begin() {
         for (const std::string_view key : AccountAccess::published_keys) {
@@ -38,7 +42,7 @@ struct Round : std::enable_shared_from_this<Round> {
     void take(const MapEntry& entry) {
         const auto owner = Jid::parse(entry.owner);
         if (entry.value.empty() || !owner || !domains.contains(std::string(owner->domain())) ||
-            &hub.home_of(entry.owner) != &hub || settled.contains(entry.owner)) {
+            &hub.home_of(entry.owner) != &hub || known.contains(entry.owner)) {
             return;
         }
         left.insert(entry.owner);
@@ -48,24 +52,26 @@ struct Round : std::enable_shared_from_this<Round> {
         while (!left.empty()) {
             Account& account = hub.accounts->get(left.extract(left.begin()).value());
             const bool waits = !account.loaded();
-            account.when_loaded([self = shared_from_this(), &account, waits](const Outcome& known) {
-                if (known && account.exists()) account.presence().settle_published();
-                if (waits) self->next();
-            });
+            account.when_loaded(
+                [self = shared_from_this(), &account, waits](const Outcome& loaded) {
+                    if (loaded && account.exists()) self->visit(account);
+                    if (waits) self->next();
+                });
             if (waits) return;
         }
     }
 
     Hub& hub;
-    std::set<std::string> domains, settled, left;
+    std::set<std::string> domains, known, left;
+    std::function<void(Account&)> visit;
     std::size_t unanswered = AccountAccess::published_keys.size();
 };
 
 }  // namespace
 
-void settle_published_presences(Hub& hub, std::set<std::string> domains,
-                                std::set<std::string> settled) {
-    std::make_shared<Round>(hub, std::move(domains), std::move(settled))->begin();
+void visit_published_presences(Hub& hub, std::set<std::string> domains, std::set<std::string> known,
+                               std::function<void(Account&)> visit) {
+    std::make_shared<Round>(hub, std::move(domains), std::move(known), std::move(visit))->begin();
 }
 
 }  // namespace causeway

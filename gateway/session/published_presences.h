@@ -2,17 +2,18 @@
 // shown until somebody says otherwise.
 #pragma once
 
+#include <functional>
 #include <set>
 #include <string>
 
 namespace causeway {
 
+class Account;
 struct Hub;
 
-/// The domains show presence now, or no more: loads the accounts of theirs on this shard in whose
-/// name somebody published presence, but for those in `settled`, one after the other, and settles
-/// what is shown of it (AccountPresence::settle_published).
-void settle_published_presences(Hub& hub, std::set<std::string> domains,
-                                std::set<std::string> settled);
+/// Loads the accounts of those domains on this shard in whose name somebody published presence, but
+/// for those in `known`, one after the other, and calls `visit` for each.
+void visit_published_presences(Hub& hub, std::set<std::string> domains, std::set<std::string> known,
+                               std::function<void(Account&)> visit);
 
 }  // namespace causeway

@@ -4,11 +4,14 @@
 
 #include <deque>
 #include <memory>
+#include <set>
 #include <utility>
+#include <vector>
 
 #include "gateway/base/log.h"
 #include "gateway/base/random.h"
 #include "gateway/session/accounts.h"
+#include "gateway/session/published_presences.h"
 #include "gateway/xml/builder.h"
 
 namespace causeway::access {
@@ -22,30 +25,57 @@ Outcome no_rule(std::size_t number, std::size_t count) {
     return Outcome::absent(fmt::format("there is no rule {}: the list has {}", number, count));
 }
 
-/// Puts the new rules in force for everybody of that domain who is in use on a shard, and tells
-/// their sessions what was changed.
-void adopt(Hub& hub, const std::string& domain, const DomainAccess::Rules& rules,
-           const std::string& what) {
+/// What an account shows.
+struct Showing {
+    explicit Showing(const Account& account)
+        : shown(account.access().shown()), published(account.access().published()) {}
+
+    /// Shows what has changed since.
+    void tell(Account& account) const {
+        account.presence().views_changed(shown);
+        if (account.access().published() != published) account.presence().published_changed();
+    }
+
+    std::vector<AccountAccess::Shown> shown;
+    PublishedPresence published;
+};
+
+/// One that was not in use as the rules changed shows anew what somebody published in its name.
+void show_anew(Account& account, const DomainAccess::Rules& before) {
+    DomainAccess& of_domains = account.hub().domain_access;
+    const std::string_view domain = account.jid().domain();
+    const DomainAccess::Rules now = of_domains.known_rules(domain);
+    of_domains.replace(domain, before);
+    const Showing showing(account);
+    of_domains.replace(domain, now);
+    showing.tell(account);
+}
+
+/// Puts the new rules in force for everybody of that domain on a shard, and tells the sessions what
+/// was changed.
+void adopt(Hub& hub, const std::string& domain, const DomainAccess::Rules& before,
+           const DomainAccess::Rules& rules, const std::string& what) {
     const auto matters = [](const AccessRules& some) {
         return some.about(AccessAct::see) || some.polite() || some.about(AccessAct::publish);
     };
-    struct Before {
-        Account* account;
-        std::vector<AccountAccess::Shown> shown;
-        PublishedPresence published;
-    };
-    std::vector<Before> before;
-    if (matters(*rules) || matters(hub.domain_access.rules(domain))) {
+    std::vector<std::pair<Account*, Showing>> in_use;
+    if (matters(*rules) || matters(*before)) {
         hub.accounts->each([&](Account& account) {
             if (account.jid().domain() != domain || !account.exists()) return;
-            const AccountAccess& access = account.access();
-            before.push_back({&account, access.shown(), access.published()});
+            account.begin_question();  // it stays, whatever is told to whom
+            in_use.emplace_back(&account, Showing(account));
         });
     }
     hub.domain_access.replace(domain, rules);
-    for (const auto& [account, shown, published] : before) {
-        account->presence().views_changed(shown);
-        if (account->access().published() != published) account->presence().published_changed();
+    std::set<std::string> names;
+    for (const auto& [account, showing] : in_use) {
+        showing.tell(*account);
+        names.emplace(account->jid().bare());
+    }
+    for (const auto& [account, showing] : in_use) account->end_question();
+    if (matters(*rules) || matters(*before)) {
+        visit_published_presences(hub, {domain}, std::move(names),
+                                  [before](Account& account) { show_anew(account, before); });
     }
     hub.accounts->each_online([&](Account& account) {
         if (account.jid().domain() == domain) tell_sessions(account, what);
@@ -85,9 +115,12 @@ void store_rules(Hub& hub, DomainChanges& changes, std::shared_ptr<const AccessR
                 const std::string& what = changes.waiting.front().what;
                 CAUSEWAY_LOG(info, "access.changed", {"domain", domain},
                              {"rules", next->serialise()});
+                DomainAccess::Rules before = hub.domain_access.known_rules(domain);
+                if (before == nullptr) before = std::make_shared<const AccessRules>();
                 for (Hub* other : hub.shared.hubs) {
-                    hub.at(*other,
-                           [other, domain, next, what] { adopt(*other, domain, next, what); });
+                    hub.at(*other, [other, domain, before, next, what] {
+                        adopt(*other, domain, before, next, what);
+                    });
                 }
             }
             end_change(hub, changes, outcome);
@@ -95,11 +128,11 @@ void store_rules(Hub& hub, DomainChanges& changes, std::shared_ptr<const AccessR
 }
 
 void begin_change(Hub& hub, DomainChanges& changes) {
-    if (!changes.waiting.front().edit) {
-        return store_rules(hub, changes, std::make_shared<const AccessRules>());
-    }
     const std::string domain = changes.waiting.front().domain;
     hub.domain_access.when_known(domain, [&hub, &changes, domain](const Outcome& known) {
+        if (!changes.waiting.front().edit) {
+            return store_rules(hub, changes, std::make_shared<const AccessRules>());
+        }
         if (!known) return end_change(hub, changes, known);
         const auto next = std::make_shared<AccessRules>(hub.domain_access.rules(domain));
         const auto most = static_cast<std::size_t>(rules_limit.integer(*hub.config));
