@@ -37,10 +37,16 @@ public:
     void each_online(const std::function<void(Account&)>& visit);
 
 private:
+    struct Entry {
+        std::unique_ptr<Account> account;
+        std::list<Account*>::iterator idle = {};  ///< its place there, if it is `listed`
+        bool listed = false;
+    };
+
     Hub& hub_;
-    std::unordered_map<std::string, std::unique_ptr<Account>, StringHash, std::equal_to<>>
-        accounts_;
-    std::list<std::string> idle_;  ///< oldest first; an entry may be stale
+    std::unordered_map<std::string, Entry, StringHash, std::equal_to<>> accounts_;
+    /// Those that came to rest, each once, oldest first; one may have something to do again.
+    std::list<Account*> idle_;
 };
 
 }  // namespace causeway

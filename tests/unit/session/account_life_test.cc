@@ -201,10 +201,17 @@ TEST_CASE_FIXTURE(Fixture, "an account is dropped when nothing is left to do, ol
         for (std::size_t i = first; i < first + count; ++i) use(fmt::format("user{}@a.test", i));
     };
     SUBCASE("a session that came and went") {
-        // Each is at rest twice: loaded without anybody, and after its session.
         others(0, Accounts::idle_limit + 1);
         CHECK(hub->accounts->find("romeo@a.test") == nullptr);
         CHECK(hub->accounts->size() <= Accounts::idle_limit);
+    }
+    SUBCASE("one that comes and goes all the time makes room for none") {
+        for (std::size_t i = 0; i < Accounts::idle_limit + 1; ++i) use("nurse@a.test");
+        CHECK(hub->accounts->find("romeo@a.test") != nullptr);
+        others(0, Accounts::idle_limit - 1);
+        CHECK(hub->accounts->find("romeo@a.test") == nullptr);
+        CHECK(hub->accounts->find("nurse@a.test") != nullptr);
+        CHECK(hub->accounts->size() == Accounts::idle_limit);
     }
     SUBCASE("a message is being written meanwhile") {
         store.hold_commits();
