@@ -52,7 +52,7 @@ void recognise(Hub& hub, Stanza& stanza) {
     if (keys.by_server_id == 0 && keys.by_client_id == 0) return;
     keys.broke = hub.remote->lately_broken(stanza.from.domain());
     if (keys.by_server_id != 0 && !hub.remote->stamps(stanza.from.domain(), stanza.to.domain())) {
-        keys.by_server_id = 0;
+        keys.by_server_id |= RepeatKeys::not_said;
     }
     stanza.repeat_keys = keys;
 }

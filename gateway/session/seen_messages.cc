@@ -75,7 +75,8 @@ RepeatKeys SeenMessages::keys(std::string_view secret, const Message& message) {
     std::memcpy(parts.data(), digest.data(), sizeof parts);
     RepeatKeys keys;
     // Only who knows the digest could choose an id that makes two messages alike.
-    keys.by_server_id = key_of(parts[0] ^ std::hash<std::string_view>{}(message.server_id));
+    keys.by_server_id = key_of((parts[0] ^ std::hash<std::string_view>{}(message.server_id)) &
+                               ~RepeatKeys::not_said);
     if (!message.client_id.empty()) keys.by_client_id = key_of(parts[1]);
     return keys;
 }
@@ -152,12 +153,15 @@ std::optional<HoldId> SeenMessages::find(const RepeatKeys& keys) {
 
 void SeenMessages::forget(const RepeatKeys& keys) {
     const auto alike = by_client_id_.find(keys.by_client_id);
-    if (alike != by_client_id_.end() && alike->second.by_server_id == keys.by_server_id) {
+    if (alike != by_client_id_.end() &&
+        alike->second.by_server_id == (keys.by_server_id & ~RepeatKeys::not_said)) {
         by_client_id_.erase(alike);
     }
 }
 
-void SeenMessages::note(const RepeatKeys& keys, TimePoint now, HoldId hold) {
+void SeenMessages::note(const RepeatKeys& known_by, TimePoint now, HoldId hold) {
+    RepeatKeys keys = known_by;
+    keys.by_server_id &= ~RepeatKeys::not_said;
     bool is_new = false;
     if (keys.by_server_id != 0) {
         is_new = by_server_id_.insert_or_assign(keys.by_server_id, hold).second;

@@ -46,7 +46,7 @@ public:
     /// The Ledger's entry of the first copy (0: none was needed); nullopt if there was no copy.
     [[nodiscard]] std::optional<HoldId> find(const RepeatKeys& keys);
     /// The account takes the message over, under that entry of the Ledger.
-    void note(const RepeatKeys& keys, TimePoint now, HoldId hold);
+    void note(const RepeatKeys& known_by, TimePoint now, HoldId hold);
     /// It was refused, and its sender told so: its client may send it again.
     void forget(const RepeatKeys& keys);
 
@@ -63,7 +63,7 @@ private:
         HoldId hold = 0;
         TimePoint came{};
         TimePoint broke{};               ///< when a stream had broken last by then
-        std::uint64_t by_server_id = 0;  ///< 0: nobody knows whether its server gives ids
+        std::uint64_t by_server_id = 0;  ///< 0: it has none
     };
 
     std::unordered_map<std::uint64_t, HoldId> by_server_id_;

@@ -61,6 +61,9 @@ struct RepeatKeys {
     /// Of sender, recipient, content and the id that the sender's server gave it (XEP-0359): alike
     /// when that server sends it again.
     std::uint64_t by_server_id = 0;
+    /// In by_server_id: that server has not said, or not yet, that it gives ids. The key is noted,
+    /// and nothing is known by it.
+    static constexpr std::uint64_t not_said = std::uint64_t{1} << 63U;
     /// The same with the client's id in place of the server's: alike also when that server was
     /// killed, and its client sends to it again what it never acknowledged.
     std::uint64_t by_client_id = 0;
