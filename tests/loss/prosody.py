@@ -42,7 +42,6 @@ Exit status 0 only if all that is ours is 0. The last line is "N passed, N faile
 seed. A seed chooses the faults and the moments of them, not what the machine does meanwhile.
 """
 
-import argparse
 import asyncio
 import contextlib
 import json
@@ -50,7 +49,7 @@ import random
 import sys
 import time
 
-from run import ROOT, Run, main  # run.py makes the laboratory known
+from run import Run, main, parser_of_all  # run.py makes the laboratory known
 
 from lab import LabTimeout, until
 from lab.process import Process
@@ -67,33 +66,14 @@ ENOUGH = 0.5
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, nargs="+", default=[1], help="one run for each")
-    parser.add_argument("--messages", type=int, default=2000, help="in all (%(default)s)")
-    parser.add_argument("--kills", type=int, default=5, help="of Prosody (%(default)s)")
+    parser = parser_of_all(__doc__, kills=5, patience=10)
     parser.add_argument("--own-kills", type=int, default=0, help="of Causeway (%(default)s)")
-    parser.add_argument("--cuts", type=int, default=20,
-                        help="of connections, half of them between servers (%(default)s)")
-    parser.add_argument("--stop", type=int, default=1,
-                        help="times that Prosody is stopped and goes on (%(default)s)")
-    parser.add_argument("--pairs", type=int, default=8, help="of clients (%(default)s)")
-    parser.add_argument("--in-flight", type=int, default=5,
-                        help="messages of one client that wait for their acknowledgement")
     parser.add_argument("--rate", type=float, default=100,
                         help="messages in a second, of all clients together (%(default)s)")
-    parser.add_argument("--patience", type=float, default=10,
-                        help="seconds without anything after which it is judged (%(default)s)")
     parser.add_argument("--bidirectional", action="store_true",
                         help="Prosody has mod_s2s_bidi: one stream carries both directions")
     parser.add_argument("--resend", action="store_true",
                         help="Prosody sends again what a stream lost (smacks_s2s_resend)")
-    parser.add_argument("--threads", type=int, default=2, help="of Causeway (%(default)s)")
-    parser.add_argument("--build", default=f"{ROOT}/build", help="where Causeway was built")
-    parser.add_argument("--keep", metavar="DIRECTORY",
-                        help="leave the servers' files and the journal there")
-    parser.add_argument("--debug", action="store_true", help="Causeway logs everything")
-    parser.add_argument("--worker", metavar="DIRECTORY", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 

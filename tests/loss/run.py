@@ -65,31 +65,38 @@ ERASED_SECONDS = 10
 STOP_SECONDS = 60
 
 
-def parse_arguments():
-    parser = argparse.ArgumentParser(description=__doc__,
+def parser_of_all(about, **defaults):
+    """What every kind of run can be told; `defaults` are those of that kind."""
+    parser = argparse.ArgumentParser(description=about,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, nargs="+", default=[1], help="one run for each")
     parser.add_argument("--messages", type=int, default=2000, help="in all (%(default)s)")
-    parser.add_argument("--kills", type=int, default=3, help="of a server (%(default)s)")
+    parser.add_argument("--kills", type=int, help="of a server, or of Prosody (%(default)s)")
     parser.add_argument("--cuts", type=int, default=20,
-                        help="of connections, a quarter of them between servers (%(default)s)")
+                        help="of connections, some of them between servers (%(default)s)")
     parser.add_argument("--stop", type=int, default=1,
-                        help="times that a server is stopped and goes on (%(default)s)")
-    parser.add_argument("--full", type=int, default=0,
-                        help="times that a server's disk takes nothing for a while (%(default)s)")
+                        help="times that one that is killed is stopped and goes on (%(default)s)")
     parser.add_argument("--pairs", type=int, default=8, help="of clients (%(default)s)")
     parser.add_argument("--in-flight", type=int, default=5,
                         help="messages of one client that wait for their acknowledgement")
-    parser.add_argument("--patience", type=float, default=45,
+    parser.add_argument("--patience", type=float,
                         help="seconds without anything after which it is judged (%(default)s)")
-    parser.add_argument("--only", choices=("local", "across"), help="pairs within a domain alone, "
-                        "or across the two")
-    parser.add_argument("--threads", type=int, default=2, help="of each server (%(default)s)")
+    parser.add_argument("--threads", type=int, default=2, help="of each Causeway (%(default)s)")
     parser.add_argument("--build", default=f"{ROOT}/build", help="where Causeway was built")
     parser.add_argument("--keep", metavar="DIRECTORY",
                         help="leave the servers' files and the journal there")
-    parser.add_argument("--debug", action="store_true", help="the servers log everything")
+    parser.add_argument("--debug", action="store_true", help="Causeway logs everything")
     parser.add_argument("--worker", metavar="DIRECTORY", help=argparse.SUPPRESS)
+    parser.set_defaults(**defaults)
+    return parser
+
+
+def parse_arguments():
+    parser = parser_of_all(__doc__, kills=3, patience=45)
+    parser.add_argument("--full", type=int, default=0,
+                        help="times that a server's disk takes nothing for a while (%(default)s)")
+    parser.add_argument("--only", choices=("local", "across"), help="pairs within a domain alone, "
+                        "or across the two")
     return parser.parse_args()
 
 
