@@ -10,6 +10,7 @@
 #include "gateway/xml/ns.h"
 #include "gateway/xmpp/domain.h"
 #include "s2s/confirmations.h"
+#include "s2s/server_table.h"
 
 namespace causeway {
 namespace {
@@ -87,6 +88,7 @@ void PeerStanzas::stanza_in(Element& element, Arena& arena) {
         return;
     }
     if (stanza.kind == StanzaKind::iq && answer_ping(stanza)) return;
+    note_answer(stanza);
     if (receipts_ != nullptr && receipts_->repeats(stanza)) {
         hub_.trace.note(stanza, {TraceStage::from_server, TraceVerdict::dropped,
                                  stream_.peer_domain(), "it came before the restart, and is safe"});
@@ -180,6 +182,21 @@ void PeerStanzas::skipped(const Element& start) {
                          .type = "modify"});
     hub_.routing->route(
         Packet::make(*kind, StanzaType::error, *to, *from, start.attribute("id"), inner));
+}
+
+/// For those that wait for it; a stream may bring what domains of other shards say.
+void PeerStanzas::note_answer(const Stanza& stanza) {
+    const bool answer = stanza.kind == StanzaKind::iq && stanza.to.has_resource() &&
+                        (stanza.type == StanzaType::result || stanza.type == StanzaType::error);
+    if (!answer) return;
+    Hub& home = hub_.home_of(stanza.from.domain());
+    if (&home == &hub_) {
+        static_cast<ServerTable&>(*home.remote).answered(stanza.from, stanza.to, stanza.id());
+        return;
+    }
+    hub_.at(home, [&home, from = stanza.from, to = stanza.to, id = std::string(stanza.id())] {
+        static_cast<ServerTable&>(*home.remote).answered(from, to, id);
+    });
 }
 
 bool PeerStanzas::answer_ping(const Stanza& stanza) {

@@ -83,6 +83,7 @@ private:
     void refuse_forged(const Element& element, StanzaKind kind, const Jid& from, const Jid& to);
     void misaddressed(const Element& element, StanzaKind kind, const Jid* from);
     bool answer_ping(const Stanza& stanza);
+    void note_answer(const Stanza& stanza);
     void answer_ready_pings();
     void take_receipts(std::unique_ptr<Receipts> receipts);
     void send_h(std::uint32_t h);

@@ -45,6 +45,7 @@ RemotePair::RemotePair(Hub& hub, ServerLink& link, std::string local, std::strin
       asked_by_(std::move(asked_by)),
       stored_(hub, local_, remote_, static_cast<StoredQueue::Owner&>(*this)),
       written_(hub, local_, remote_, static_cast<Confirmations::Owner&>(*this)),
+      answers_(hub, static_cast<AwaitedAnswers::Owner&>(*this)),
       last_used_(hub.clock().now()),
       since_(hub.clock().wall()) {}
 
@@ -52,6 +53,9 @@ RemotePair::~RemotePair() { leave_stream(); }
 
 /// The one place where the state changes.
 void RemotePair::become(State state) {
+    if (state_ == State::up) {
+        answers_.stream_ended();
+    }
     state_ = state;
     since_ = hub_.clock().wall();
     timer_.cancel();
@@ -162,6 +166,7 @@ void RemotePair::write(const PacketRef& packet, HoldId hold, bool keep) {
         written_.written(packet, hold);
     } else {
         written_.written_in_passing();
+        answers_.written(packet);
     }
     note(*packet, TraceVerdict::written,
          written_.peer_cannot_answer() ? "that server answers no pings" : "");
@@ -319,11 +324,13 @@ void RemotePair::go_on_after_break() {
     written_.begin(stream_->managed() ? Confirmations::By::acknowledgements
                                       : Confirmations::By::pings);
     const std::unique_ptr<Interruption> before = std::exchange(interruption_, nullptr);
-    if (before == nullptr) return;
     // A stream that another pair opened, or that goes on with something else, says nothing of it.
-    const bool same = own_stream_ != nullptr
-                          ? before->of_our_stream()
-                          : before->resumption().token == stream_->resumption().token;
+    const bool same =
+        before != nullptr &&
+        (own_stream_ != nullptr ? before->of_our_stream()
+                                : before->resumption().token == stream_->resumption().token);
+    answers_.decided(same && stream_->resumption().state == LinkResumption::State::resumed);
+    if (before == nullptr) return;
     before->go_on(same ? stream_->resumption() : LinkResumption{}, std::move(left),
                   static_cast<Interruption::Visitor&>(*this),
                   [this](std::uint64_t row) { stored_.arrived(row); });
@@ -390,6 +397,7 @@ void RemotePair::on_stopped(Carrier& stream, const Outcome& why) {
 }
 
 void RemotePair::give_back_unconfirmed() {
+    answers_.decided(false);  // what need not be sent again will not be
     const std::deque<Confirmations::Written> left = written_.end();
     const std::vector<Interruption::Arrived> stored_as =
         interruption_ == nullptr ? std::vector<Interruption::Arrived>(left.size())
@@ -409,7 +417,8 @@ void RemotePair::give_back_unconfirmed() {
 }
 
 bool RemotePair::forgettable() const {
-    return stream_ == nullptr && memory_.empty() && written_.empty() && stored_.idle();
+    return stream_ == nullptr && memory_.empty() && written_.empty() && stored_.idle() &&
+           !answers_.somebody_waits();
 }
 
 }  // namespace causeway

@@ -21,6 +21,7 @@
 #include <string>
 
 #include "gateway/session/hub.h"
+#include "s2s/awaited_answers.h"
 #include "s2s/carrier.h"
 #include "s2s/confirmations.h"
 #include "s2s/interruption.h"
@@ -51,6 +52,7 @@ struct PairReport {
 class RemotePair final : private OutgoingOwner,
                          private StoredQueue::Owner,
                          private Confirmations::Owner,
+                         private AwaitedAnswers::Owner,
                          private Interruption::Visitor,
                          private TimerTarget {
 public:
@@ -71,6 +73,10 @@ public:
     void resume_stored(std::size_t rows, std::size_t bytes);
     /// Stored rows expired and were erased.
     void expired(std::size_t rows, std::size_t bytes);
+    /// The peer answered a request (iq), on whatever stream.
+    void answered(const Jid& from, const Jid& to, std::string_view id) {
+        answers_.answered(from, to, id);
+    }
     /// The peer reached us, so we may reach it: ends the pause, and forgets why an attempt failed
     /// for good.
     void peer_is_back();
@@ -190,6 +196,9 @@ private:
     void confirmed(std::size_t count) override;
     void peer_is_silent() override;
     void peer_cannot_answer() override;
+    // AwaitedAnswers::Owner
+    void no_answer(const Packet& request) override;
+    [[nodiscard]] bool stream_may_go_on() const override;
     // Interruption::Visitor
     void has(const Confirmations::Written& written) override;
     void send_again(const Confirmations::Written& written) override;
@@ -247,6 +256,7 @@ private:
     std::size_t memory_bytes_ = 0;
     StoredQueue stored_;
     Confirmations written_;
+    AwaitedAnswers answers_;
     std::unique_ptr<Interruption> interruption_;  ///< what the stream before left
     Suspects suspects_;
     Attempts attempts_;

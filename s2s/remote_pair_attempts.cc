@@ -180,6 +180,17 @@ void RemotePair::fail_for_good(const Outcome& why) {
     }
 }
 
+void RemotePair::no_answer(const Packet& request) {
+    bounce(request, Outcome::retry(fmt::format("The stream to {} ended before it answered, and no "
+                                               "answer has come since.",
+                                               remote_)));
+}
+
+/// While the next one is on its way. What need not be sent again is forgotten if none comes.
+bool RemotePair::stream_may_go_on() const {
+    return interruption_ != nullptr && state_ != State::idle && state_ != State::waiting;
+}
+
 void RemotePair::bounce(const Packet& packet, const Outcome& why, AcknowledgementTicket ticket) {
     // Presence is not answered with errors: it says how things were, and they have moved on.
     // Directed presence is: a client that joins a room waits for an answer (RFC 6120 §10.4).

@@ -133,6 +133,12 @@ void ServerTable::heard_from(std::string_view remote) {
     if (ServerLink* known = find(remote)) known->heard_from();
 }
 
+void ServerTable::answered(const Jid& from, const Jid& to, std::string_view id) {
+    const ServerLink* known = find(from.domain());
+    RemotePair* asking = known == nullptr ? nullptr : known->find(to.domain());
+    if (asking != nullptr) asking->answered(from, to, id);
+}
+
 void ServerTable::resume_stored() {
     hub_.shared.store.log_totals(std::string(RemotePair::store_name), stored_domains, hub_.shard,
                                  [this](Result<std::vector<LogTotals>> totals) {
