@@ -90,6 +90,11 @@ public:
     void send(const PacketRef& packet, HoldId hold, LinkAcknowledgements::Worth worth);
     /// The peer acknowledges what it has (XEP-0198).
     [[nodiscard]] bool managed() const { return acknowledgements_ != nullptr; }
+    /// Something that was sent is not acknowledged: until the peer has ended its side as well, it
+    /// may say that it has that.
+    [[nodiscard]] bool awaits_acknowledgement() const {
+        return managed() && !acknowledgements_->management().unacknowledged().empty();
+    }
     /// It does not take what is sent to it, or says nothing of it.
     [[nodiscard]] bool congested();
     /// Asks a peer that acknowledges.

@@ -163,11 +163,17 @@ void IncomingStream::on_element(Element& element, Arena& arena) {
             stream_.fail(stream_error::policy_violation, "wait until the stream is resumed");
             return;
         }
+        if (!from_peer_.takes()) return;
         if (back_ == Back::not_yet) open_way_back();
         from_peer_.take(element, arena);
         return;
     }
-    if (!stream_.usable()) return;
+    if (!stream_.usable()) {
+        // The peer's last word, for which it is heard.
+        const bool acknowledges = element.is(ns::stream_management, "a");
+        if (acknowledges && Carrier::managed()) acknowledged_by_peer(element);
+        return;
+    }
     if (dispatch(element.ns, element, arena)) return;
     if (element.ns == ns::stream && element.name == "error") {
         const Element* condition = element.first_element();
@@ -212,7 +218,7 @@ void IncomingStream::shut_down() {
 
 void IncomingStream::end_unused() {
     say_goodbye();
-    stream_.close(from_peer_.rest());
+    stream_.close(awaits_acknowledgement() ? XmppStream::Rest::is_heard : from_peer_.rest());
 }
 
 void IncomingStream::on_stream_closed(const Outcome& why) {

@@ -90,7 +90,9 @@ public:
 private:
     void on_stream_opened(const StreamHeader& header) override;
     void on_element(Element& element, Arena& arena) override;
-    void on_skipped(const Element& start) override { from_peer_.skipped(start); }
+    void on_skipped(const Element& start) override {
+        if (from_peer_.takes()) from_peer_.skipped(start);
+    }
     void on_stream_secured() override;
     [[nodiscard]] std::string_view own_name() const override { return some_domain(); }
     void on_stream_closed(const Outcome& why) override;

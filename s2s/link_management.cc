@@ -83,13 +83,7 @@ void OutgoingStream::manage(const Element& element) {
             stream_->send(with_h("a", 0));
         }
     } else if (element.name == "a" && managed()) {
-        const auto h = stanza_count(element.attribute("h"));
-        if (!h) {
-            end_ = Outcome::retry(fmt::format("{} sent an <a/> without its h", remote_));
-            stream_->fail(stream_error::policy_violation, "an <a/> needs its h");
-        } else if (!acknowledge(*h)) {
-            refuse_count(*h, sent_count());
-        }
+        peer_acknowledges(element);
     } else if (asked && !to_resume && element.name == "enabled") {
         enabled(element);
     } else if (asked && to_resume && element.name == "resumed") {
@@ -100,6 +94,16 @@ void OutgoingStream::manage(const Element& element) {
         end_ = Outcome::retry(
             fmt::format("{} sent an element of stream management out of turn", remote_));
         stream_->fail(stream_error::unsupported_stanza_type, "that was not asked for here");
+    }
+}
+
+void OutgoingStream::peer_acknowledges(const Element& element) {
+    const auto h = stanza_count(element.attribute("h"));
+    if (!h) {
+        end_ = Outcome::retry(fmt::format("{} sent an <a/> without its h", remote_));
+        stream_->fail(stream_error::policy_violation, "an <a/> needs its h");
+    } else if (!acknowledge(*h)) {
+        refuse_count(*h, sent_count());
     }
 }
 

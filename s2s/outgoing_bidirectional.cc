@@ -12,7 +12,7 @@ namespace causeway {
 bool OutgoingStream::take_from_peer(Element& element, Arena& arena) {
     if (from_peer_ == nullptr) return false;
     if (element.ns == ns::client) {
-        from_peer_->take(element, arena);
+        if (from_peer_->takes()) from_peer_->take(element, arena);
         return true;
     }
     // The peer may ask to send for another of its domains. It can do that on a stream of its own,
@@ -39,7 +39,7 @@ void OutgoingStream::refuse_key(const Element& element) {
 }
 
 void OutgoingStream::on_skipped(const Element& start) {
-    if (from_peer_ != nullptr) from_peer_->skipped(start);
+    if (from_peer_ != nullptr && from_peer_->takes()) from_peer_->skipped(start);
 }
 
 void OutgoingStream::stanza_came() {

@@ -81,14 +81,15 @@ void OutgoingStream::ended(bool established, const Outcome& why) {
     received_.reset();
 }
 
+XmppStream::Rest OutgoingStream::rest() const {
+    if (awaits_acknowledgement()) return XmppStream::Rest::is_heard;
+    return from_peer_ == nullptr ? XmppStream::Rest::is_lost : from_peer_->rest();
+}
+
 void OutgoingStream::close() {
     if (stream_ != nullptr && state_ == State::established) {
-        if (from_peer_ == nullptr) {
-            stream_->close();
-            return;
-        }
-        from_peer_->say_what_is_safe();
-        stream_->close(from_peer_->rest());
+        if (from_peer_ != nullptr) from_peer_->say_what_is_safe();
+        stream_->close(rest());
     } else {
         stop(Outcome::retry("the attempt was given up"));
     }

@@ -146,7 +146,12 @@ void OutgoingStream::on_stream_opened(const StreamHeader& header) {
 }
 
 void OutgoingStream::on_element(Element& element, Arena& arena) {
-    if (take_from_peer(element, arena) || !stream_->usable()) return;
+    if (take_from_peer(element, arena)) return;
+    if (!stream_->usable()) {
+        // The peer's last word, for which it is heard.
+        if (managed() && element.is(ns::stream_management, "a")) peer_acknowledges(element);
+        return;
+    }
     if (element.ns == ns::stream) {
         if (element.name == "features") {
             on_features(element);

@@ -136,6 +136,7 @@ private:
     void count_from_peer();
     void resumed(const Element& element);
     void management_failed(const Element& element);
+    void peer_acknowledges(const Element& element);
     void refuse_count(std::uint32_t h, std::uint32_t sent);
     void no_answer_to_management();
     /// Its answer is due: nothing else is negotiated once we are authenticated.
@@ -157,6 +158,8 @@ private:
     void ready();
     void fail_target(const Outcome& why);
     void stop(const Outcome& why);
+    /// What of the peer's is heard behind our end.
+    [[nodiscard]] XmppStream::Rest rest() const;
     [[nodiscard]] Outcome why_given_up() const;
     void break_off(const Outcome& why);
     void ended(bool established, const Outcome& why);

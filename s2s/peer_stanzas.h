@@ -75,6 +75,11 @@ public:
         return managed() || pairs_.empty() ? XmppStream::Rest::is_lost : XmppStream::Rest::is_heard;
     }
 
+    /// False: our end is written, and what comes behind it is lost; see rest().
+    [[nodiscard]] bool takes() const {
+        return stream_.stream().usable() || rest() == XmppStream::Rest::is_heard;
+    }
+
 private:
     // Receipts::Stream
     void on_safe() override;

@@ -73,8 +73,10 @@ void RemotePair::send(PacketRef packet, AcknowledgementTicket ticket) {
     const bool keep = durable(*packet);
     if (keeps_in_touch(*packet)) attempts_.presence_at = last_used_;
     // A stream that is ending takes nothing any more; the next one is opened for this.
-    if (state_ == State::up && !stream_->stream().usable()) abandon_stream();
-    if (state_ == State::up && (stored_.empty() || !keep)) {
+    if (state_ == State::up && !stream_->stream().usable() && !last_word_is_due()) {
+        abandon_stream();
+    }
+    if (established() && (stored_.empty() || !keep)) {
         if (!keep) hub_.settle(ticket);
         const bool owed = keep && ticket.owed();
         write(packet, owed ? hub_.ledger.hold(packet, ticket, stored_.key()) : 0, keep);
@@ -103,6 +105,13 @@ void RemotePair::send(PacketRef packet, AcknowledgementTicket ticket) {
         if (state_ == State::waiting) attempt_soon();
     }
     if (state_ == State::idle) connect();
+}
+
+/// The peer may say what it has of what was sent, before it has ended its side: that is not sent
+/// again, and what comes meanwhile goes behind it.
+bool RemotePair::last_word_is_due() const {
+    return !written_.empty() && stream_->awaits_acknowledgement() &&
+           stream_->stream().state() == XmppStream::State::hearing;
 }
 
 void RemotePair::hold_in_memory(const PacketRef& packet, AcknowledgementTicket ticket, bool keep) {

@@ -242,6 +242,7 @@ private:
     }
     [[nodiscard]] bool presence_wanted() const;
     [[nodiscard]] bool stream_wanted() const;
+    [[nodiscard]] bool last_word_is_due() const;
     void note_error(const Outcome& why);
     [[nodiscard]] bool may_try_now() const;
 

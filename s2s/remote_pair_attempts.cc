@@ -33,7 +33,12 @@ void RemotePair::stream_broke(const Outcome& why, bool by_peer_error) {
     // A stream that can be resumed soon may leave nothing to be stored. But what is in the store
     // was to follow, and has to find it there.
     if (interruption_ == nullptr || by_peer_error || !stored_.empty() || link_.closing()) {
-        give_back_unconfirmed();
+        // Behind it stands what came while the peer's last word was due.
+        if (!written_.empty() && !memory_.empty()) {
+            store_memory();
+        } else {
+            give_back_unconfirmed();
+        }
     } else {
         written_.interrupt_and_hold(
             [&](const PacketRef& packet) { return hub_.ledger.hold(packet, {}, stored_.key()); });
