@@ -54,6 +54,7 @@ RemotePair::~RemotePair() { leave_stream(); }
 /// The one place where the state changes.
 void RemotePair::become(State state) {
     if (state_ == State::up) {
+        attempts_.lost_at = hub_.clock().now();
         answers_.stream_ended();
     }
     state_ = state;
@@ -153,8 +154,13 @@ void RemotePair::store_memory() {
             stored_.give_back(waiting.hold);
         }
     }
-    memory_bytes_ = 0;
-    for (const Waiting& left : memory_) memory_bytes_ += left.packet->bytes().size();
+    memory_bytes_ = bytes_in_memory();
+}
+
+std::size_t RemotePair::bytes_in_memory() const {
+    std::size_t bytes = 0;
+    for (const Waiting& waiting : memory_) bytes += waiting.packet->bytes().size();
+    return bytes;
 }
 
 void RemotePair::write(const PacketRef& packet, HoldId hold, bool keep) {

@@ -162,6 +162,8 @@ private:
         unsigned count = 0;  ///< that failed, in a row
         TimePoint last{};
         UnixMillis next = 0;  ///< 0: none is set
+        /// When a stream ended, while no attempt has failed since. Zero: none did.
+        TimePoint lost_at{};
         /// If an established stream breaks, the next attempt does not wait.
         bool next_at_once = true;
         /// When presence for contacts there, or a probe, was last sent or dropped: for a while the
@@ -224,6 +226,7 @@ private:
                const Interruption::Arrived& stored_as = {});
     void go_on_after_break();
     void store_memory();
+    [[nodiscard]] std::size_t bytes_in_memory() const;
     void give_back_unconfirmed();
     void stream_broke(const Outcome& why, bool by_peer_error);
     void reach_again(bool at_once);

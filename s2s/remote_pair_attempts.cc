@@ -17,6 +17,8 @@ Duration millis(std::chrono::seconds seconds) {
 
 // A stream that lasted so long was no failure.
 constexpr Duration steady{60'000};
+// A stream that ended less than that before is the last that was there.
+constexpr Duration lately{60'000};
 
 }  // namespace
 
@@ -152,10 +154,21 @@ bool RemotePair::may_wait(const Packet& packet) const {
 void RemotePair::fail_for_now(const Outcome& why) {
     become(State::waiting);
     store_memory();
-    for (const Waiting& waiting : std::exchange(memory_, {})) bounce(*waiting.packet, why);
-    memory_bytes_ = 0;
+    // A server that is being started anew: what came during the first attempt waits for the next
+    // one, as what comes after it does.
+    const TimePoint lost_at = std::exchange(attempts_.lost_at, {});
+    const bool first = lost_at != TimePoint{} && hub_.clock().now() - lost_at < lately;
+    for (const Waiting& waiting : std::exchange(memory_, {})) {
+        if (first && may_wait(*waiting.packet)) {
+            memory_.push_back(waiting);
+        } else {
+            bounce(*waiting.packet, why);
+        }
+    }
+    memory_bytes_ = bytes_in_memory();
     if (something_waits() || presence_wanted()) {
         schedule_retry();
+        if (!memory_.empty()) attempt_soon();
     } else if (stream_wanted()) {
         // What is sent now does not wait for an attempt that was for the peer's sake alone.
         become(State::idle);
