@@ -203,7 +203,12 @@ void ClientSession::skipped_in(const Element& start) {
     CAUSEWAY_LOG(info, "c2s.skipped", {"jid", jid().full()}, {"kind", start.name});
     const AcknowledgementTicket ticket = take_ticket(*kind);
     const std::string_view type = start.attribute("type");
-    if (type != "error" && type != "result") {
+    if (type == "error" || type == "result") {
+        if (*kind == StanzaKind::iq) {
+            answer_instead(start, ticket);
+            return;
+        }
+    } else {
         std::string inner;
         const StanzaError error{.condition = StanzaCondition::policy_violation,
                                 .text = "The stanza was larger than what is allowed here.",
@@ -216,6 +221,23 @@ void ClientSession::skipped_in(const Element& start) {
                 0);
     }
     if (ticket.owed()) settled(ticket.number);
+}
+
+/// Whoever asked hears that there is an answer that is too large (RFC 6120 §8.2.3).
+void ClientSession::answer_instead(const Element& start, AcknowledgementTicket ticket) {
+    const std::string_view address = start.attribute("to");
+    const auto to = Jid::parse(address.empty() ? account_.jid().full() : address);
+    if (!to) {
+        hub_.settle(ticket);
+        return;
+    }
+    std::string inner;
+    append_error(inner, {.condition = StanzaCondition::policy_violation,
+                         .text = "The answer was larger than what is allowed here.",
+                         .type = "modify"});
+    const PacketRef error =
+        Packet::make(StanzaKind::iq, StanzaType::error, jid(), *to, start.attribute("id"), inner);
+    (void)Packet::visit_bytes(error->bytes(), [&](Stanza& stanza) { hand_on(stanza, ticket); });
 }
 
 void ClientSession::stanza_in(Element& element, Arena& arena) {

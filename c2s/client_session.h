@@ -128,6 +128,7 @@ private:
     void refuse(const Element& element, StanzaKind kind, StanzaCondition condition,
                 std::string text);
     AcknowledgementTicket take_ticket(StanzaKind kind);
+    void answer_instead(const Element& start, AcknowledgementTicket ticket);
     void hand_on(Stanza& stanza, AcknowledgementTicket ticket);
     void hand_on_late(const PacketRef& packet, AcknowledgementTicket ticket);
     void refuse_unread(const Packet& packet, AcknowledgementTicket ticket);

@@ -175,13 +175,31 @@ void PeerStanzas::skipped(const Element& start) {
                          "it is larger than what is allowed here"});
     }
     if (receipts_ != nullptr) receipts_->stanza_ends();
-    if (!proven || *kind == StanzaKind::presence || type == "error" || type == "result") return;
+    if (!proven || *kind == StanzaKind::presence) return;
+    if (type == "error" || type == "result") {
+        if (*kind == StanzaKind::iq) answer_instead(start, *from, *to);
+        return;
+    }
     std::string inner;
     append_error(inner, {.condition = StanzaCondition::policy_violation,
                          .text = "The stanza was larger than what is allowed here.",
                          .type = "modify"});
     hub_.routing->route(
         Packet::make(*kind, StanzaType::error, *to, *from, start.attribute("id"), inner));
+}
+
+/// Whoever asked hears that there is an answer that is too large (RFC 6120 §8.2.3).
+void PeerStanzas::answer_instead(const Element& start, const Jid& from, const Jid& to) {
+    std::string inner;
+    append_error(inner, {.condition = StanzaCondition::policy_violation,
+                         .text = "The answer was larger than what is allowed here.",
+                         .type = "modify"});
+    const PacketRef error =
+        Packet::make(StanzaKind::iq, StanzaType::error, from, to, start.attribute("id"), inner);
+    (void)Packet::visit_bytes(error->bytes(), [&](Stanza& stanza) {
+        note_answer(stanza);
+        hub_.routing->from_server(stanza, {});
+    });
 }
 
 /// For those that wait for it; a stream may bring what domains of other shards say.
