@@ -283,7 +283,8 @@ int run(const Options& options) {
                                       ? first_id + options.messages * id_distance(Duration{1})
                                       : fill(*store, options, first_id);
     print_size(options);
-    Stream quiet(*store, options, last_id);
+    // An earlier run left what it stored beside the questions, too.
+    Stream quiet(*store, options, std::max(last_id, store->id_floor()));
     ask_pages(*store, options, first_id, last_id);
     quiet.end().print(fmt::format("a commit at {} a second", options.rate));
     Stream purged(*store, options, quiet.last_id());
