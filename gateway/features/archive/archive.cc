@@ -256,6 +256,10 @@ constexpr std::array life{LifeHook{LifeEvent::session_has_room, resume_queries},
 constexpr std::array stores{OwnedStore{store_name, OwnedStore::Shape::map},
                             OwnedStore{"messages", OwnedStore::Shape::archive}};
 constexpr std::array data{AccountData{store_name, load}};
+/// What was fetched is known by what the session was sent, and not kept once more.
+std::string save_nothing(const Resource&) { return {}; }
+constexpr std::array session_data{SessionData{
+    .name = "archive", .save = save_nothing, .had_copy = was_fetched, .got_copy = note_fetched}};
 
 }  // namespace
 }  // namespace causeway::archive
@@ -274,6 +278,7 @@ const Feature message_archive{.name = "message_archive",
                                          .life = archive::life},
                               .stores = archive::stores,
                               .account_data = archive::data,
+                              .session_data = archive::session_data,
                               .options = archive::options,
                               .commands = archive_commands};
 

@@ -49,6 +49,10 @@ void tell_metadata(const IqRequest& request);
 void tell_preferences(const IqRequest& request);
 void change_preferences(const IqRequest& request);
 
+// Messages that a session has from the archive while they were on their way to another session.
+bool was_fetched(const Resource& session, std::uint64_t row);
+void note_fetched(Resource& session, std::uint64_t row);
+
 // life
 void resume_queries(const Life& life);
 void trim(const Life& life);

@@ -28,6 +28,21 @@ struct Questions final : SlotState {
 };
 constexpr Slot<Questions> questions_slot{"archive-questions"};
 
+/// Messages that the session fetched while they were on their way to another one. If that one goes
+/// without having acknowledged them, they are not for this one.
+struct Fetched final : SlotState {
+    static constexpr std::size_t at_most = 250;
+    std::deque<std::uint64_t> rows;
+};
+constexpr Slot<Fetched> fetched_slot{"archive-fetched"};
+
+/// A message that was sent to a session is listed in the store a second later, and known as on its
+/// way from then on.
+bool may_be_on_its_way(const Account& account, std::uint64_t row) {
+    return account.hub().ledger.in_flight(row) ||
+           time_of_id(row) + 5 * Ledger::list_after.count() > account.hub().clock().wall();
+}
+
 /// The session that asked, if it is still there and waits for this answer.
 Resource* asker(Account& account, const std::shared_ptr<const Question>& question) {
     Resource* session = account.sessions().find(question->back.to.resource());
@@ -44,6 +59,16 @@ void finish(Account& account, Resource& session) {
 }
 
 /// Rows that wait for a session, and are fetched instead, count as delivered by that.
+void send_row(Account& account, Resource& session, const ArchiveRow& row, PacketRef packet,
+              bool waits) {
+    const HoldId hold = waits ? account.inbox().fetched(packet, row.id) : 0;
+    if (hold == 0 && row.incoming && may_be_on_its_way(account, row.id)) {
+        note_fetched(session, row.id);
+        packet = Packet::of_archive(std::move(packet), row.id);
+    }
+    session.deliver(packet, hold);
+}
+
 void send_rows(Account& account, Resource& session, const Question& question,
                const ArchivePage& page, const std::vector<std::uint64_t>& waiting) {
     const auto send = [&](const ArchiveRow& row) {
@@ -62,7 +87,7 @@ void send_rows(Account& account, Resource& session, const Question& question,
                 **archived, {TraceStage::archive, TraceVerdict::delivered, session.jid().full(),
                              "its client asked for it", row.id});
         }
-        session.deliver(packet, waits ? account.inbox().fetched(packet, row.id) : 0);
+        send_row(account, session, row, packet, waits);
     };
     if (question.flip) {
         std::for_each(page.rows.rbegin(), page.rows.rend(), send);
@@ -213,6 +238,17 @@ void read_metadata(const IqReturn& back, Account& account) {
 }
 
 }  // namespace
+
+bool was_fetched(const Resource& session, std::uint64_t row) {
+    const Fetched* fetched = session.slots.get(fetched_slot);
+    return fetched != nullptr && std::ranges::find(fetched->rows, row) != fetched->rows.end();
+}
+
+void note_fetched(Resource& session, std::uint64_t row) {
+    Fetched& fetched = session.slots.make(fetched_slot);
+    if (fetched.rows.size() == Fetched::at_most) fetched.rows.pop_front();
+    fetched.rows.push_back(row);
+}
 
 void resume_queries(const Life& life) {
     if (life.session->slots.get(questions_slot) != nullptr)
