@@ -197,8 +197,8 @@ void take_messages(const Life& life) {
 /// What other features announce for messages is not announced where there are none.
 void leave_out(const Profile& profile, DiscoInfo& info) {
     if (profile.messages) return;
-    constexpr std::array<std::string_view, 4> of_messages{ns::archive, ns::archive_extended,
-                                                          ns::carbons, "msgoffline"};
+    constexpr std::array<std::string_view, 5> of_messages{
+        ns::archive, ns::archive_extended, ns::archive_groupchat_field, ns::carbons, "msgoffline"};
     std::erase_if(info.features, [&](const std::string& feature) {
         return std::ranges::find(of_messages, feature) != of_messages.end();
     });

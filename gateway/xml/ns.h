@@ -69,12 +69,14 @@ inline constexpr std::string_view bidi_feature = "urn:xmpp:features:bidi";      
 inline constexpr std::string_view forward = "urn:xmpp:forward:0";                   // 0297
 inline constexpr std::string_view archive = "urn:xmpp:mam:2";                       // 0313
 inline constexpr std::string_view archive_extended = "urn:xmpp:mam:2#extended";     // 0313
-inline constexpr std::string_view idle = "urn:xmpp:idle:1";                         // 0319
-inline constexpr std::string_view chat_markers = "urn:xmpp:chat-markers:0";         // 0333
-inline constexpr std::string_view hints = "urn:xmpp:hints";                         // 0334
-inline constexpr std::string_view csi = "urn:xmpp:csi:0";                           // 0352
-inline constexpr std::string_view stanza_ids = "urn:xmpp:sid:0";                    // 0359
-inline constexpr std::string_view retraction = "urn:xmpp:message-retract:1";        // 0424
+inline constexpr std::string_view archive_groupchat_field =
+    "urn:xmpp:mam:2#groupchat-field";                                         // 0313
+inline constexpr std::string_view idle = "urn:xmpp:idle:1";                   // 0319
+inline constexpr std::string_view chat_markers = "urn:xmpp:chat-markers:0";   // 0333
+inline constexpr std::string_view hints = "urn:xmpp:hints";                   // 0334
+inline constexpr std::string_view csi = "urn:xmpp:csi:0";                     // 0352
+inline constexpr std::string_view stanza_ids = "urn:xmpp:sid:0";              // 0359
+inline constexpr std::string_view retraction = "urn:xmpp:message-retract:1";  // 0424
 inline constexpr std::string_view retraction_tombstones =
     "urn:xmpp:message-retract:1#tombstone";                                // 0424
 inline constexpr std::string_view channel_binding = "urn:xmpp:sasl-cb:0";  // 0440

@@ -78,6 +78,8 @@ bool keeps_sent(const Account& account, const Packet& message) {
 std::string text_of(std::uint64_t id) { return std::to_string(id); }
 
 std::uint64_t id_of(std::string_view text) {
+    // As we write it, and no other spelling: to a client it is no number.
+    if (text.starts_with('0')) return 0;
     const std::uint64_t id = read_number<std::uint64_t>(text).value_or(0);
     return id <= ArchiveQuery::last ? id : 0;
 }
@@ -208,6 +210,7 @@ void tell_features(const DiscoQuery& query, DiscoInfo& info) {
     if (!query.node.empty() || !offered(query.hub, query.to.domain())) return;
     info.features.emplace_back(ns::archive);
     info.features.emplace_back(ns::archive_extended);
+    info.features.emplace_back(ns::archive_groupchat_field);
 }
 
 // ---- others ask ----

@@ -102,7 +102,10 @@ public:
     Answering& operator=(const Answering&) = delete;
 
     void begin() {
-        account_.hub().ledger.when_readable([self = shared_from_this()] { self->check_anchors(); });
+        account_.hub().ledger.when_readable([self = shared_from_this()] {
+            const ArchiveQuery anchors = anchors_of(*self->question_);
+            self->check_anchors(anchors, anchors.ids.size());
+        });
     }
 
 private:
@@ -121,13 +124,13 @@ private:
         question_->back.error({.condition = refusal.condition, .text = refusal.text});
     }
 
-    void check_anchors() {
-        if (question_->anchors.empty()) return read(question_->query);
-        ArchiveQuery query = anchors_of(*question_);
-        const std::size_t wanted = query.ids.size();
-        ask(std::move(query), [this, wanted](const ArchivePage& page) {
-            if (page.rows.size() < wanted) return refuse(not_found());
-            read(question_->query);
+    void check_anchors(const ArchiveQuery& query, std::size_t missing) {
+        if (missing == 0) return read(question_->query);
+        ask(query, [this, query, missing](const ArchivePage& page) {
+            if (page.complete && page.rows.size() < missing) return refuse(not_found());
+            ArchiveQuery rest = query;
+            rest.after = page.reached;
+            check_anchors(rest, missing - page.rows.size());
         });
     }
 
@@ -138,9 +141,6 @@ private:
                 (rest.from_end ? rest.before : rest.after) = page.reached;
                 return read(rest);
             }
-            const bool missing = !question_->query.ids.empty() && page.complete &&
-                                 page.rows.size() < question_->query.ids.size();
-            if (missing) return refuse(not_found());
             send(page);
         });
     }

@@ -141,18 +141,12 @@ void read_page(Account& account, const std::shared_ptr<const Question>& question
     account.hub().shared.store.archive_page(
         query, account.hub().shard, [&account, question, query](Result<ArchivePage> page) {
             Resource* session = asker(account, question);
-            const bool first_page =
-                question->query.after == 0 && question->query.before == ArchiveQuery::last;
-            const bool some_missing = page && !question->query.ids.empty() && page->complete &&
-                                      page->rows.size() < question->query.ids.size();
             if (session == nullptr) {
                 // Nobody waits for it any more.
             } else if (!page) {
                 refuse(account, *session, *question,
                        {StanzaCondition::internal_server_error,
                         "The archive cannot be read at the moment."});
-            } else if (some_missing && first_page) {
-                refuse(account, *session, *question, not_found());
             } else if (page->rows.empty() && !page->complete && query.rows > 0) {
                 // Only a part was looked through; a client could not go on from an empty page.
                 ArchiveQuery rest = query;
@@ -165,27 +159,31 @@ void read_page(Account& account, const std::shared_ptr<const Question>& question
         });
 }
 
-/// XEP-0313 §4.3.2: what the question starts from must be there.
-void check_anchors(Account& account, const std::shared_ptr<const Question>& question) {
-    if (question->anchors.empty()) {
+/// XEP-0313 §4.1.3, §4.3.2: what the question names must be there. `missing` is how many of those
+/// ids have not been found yet.
+void check_anchors(Account& account, const std::shared_ptr<const Question>& question,
+                   const ArchiveQuery& query, std::size_t missing) {
+    if (missing == 0) {
         read_page(account, question, question->query);
         return;
     }
-    ArchiveQuery query = anchors_of(*question);
-    const std::size_t wanted = query.ids.size();
     account.begin_question();
     account.hub().shared.store.archive_page(
-        std::move(query), account.hub().shard,
-        [&account, question, wanted](const Result<ArchivePage>& page) {
+        query, account.hub().shard,
+        [&account, question, query, missing](const Result<ArchivePage>& page) {
             Resource* session = asker(account, question);
-            if (session != nullptr && !page) {
+            if (session == nullptr) {
+                // Nobody waits for it any more.
+            } else if (!page) {
                 refuse(account, *session, *question,
                        {StanzaCondition::internal_server_error,
                         "The archive cannot be read at the moment."});
-            } else if (session != nullptr && page->rows.size() < wanted) {
+            } else if (page->complete && page->rows.size() < missing) {
                 refuse(account, *session, *question, not_found());
-            } else if (session != nullptr) {
-                read_page(account, question, question->query);
+            } else {
+                ArchiveQuery rest = query;
+                rest.after = page->reached;
+                check_anchors(account, question, rest, missing - page->rows.size());
             }
             account.end_question();
         });
@@ -199,7 +197,10 @@ void begin_next(Account& account, Resource& session) {
     // A client finds in the archive whatever it has sent or received before it asked.
     account.begin_question();
     account.hub().ledger.when_readable([&account, question = questions.running] {
-        if (asker(account, question) != nullptr) check_anchors(account, question);
+        if (asker(account, question) != nullptr) {
+            const ArchiveQuery anchors = anchors_of(*question);
+            check_anchors(account, question, anchors, anchors.ids.size());
+        }
         account.end_question();
     });
 }
@@ -283,6 +284,7 @@ void tell_form(const IqRequest& request) {
     for (const std::string_view name : {"start", "end", "before-id", "after-id"}) {
         add_field(xml, name, "text-single");
     }
+    add_field(xml, groupchat_field, "boolean");
     xml.open("field").attribute("var", "ids").attribute("type", "list-multi");
     xml.open("validate", ns::form_validation).attribute("datatype", "xs:string").empty("open");
     IqReturn(request).result(xml.take());

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 
 #include "gateway/base/clock.h"
 #include "gateway/base/escape.h"
@@ -25,6 +24,11 @@ constexpr std::size_t most_ids = largest_page;
 /// More are not counted: a client that asks for one page must not pay for the whole archive.
 constexpr std::size_t count_up_to = 10'000;
 constexpr std::size_t longest_query_id = 256;
+
+/// XML Schema's boolean, as data forms have it.
+bool is_boolean(std::string_view text) {
+    return text == "true" || text == "false" || text == "1" || text == "0";
+}
 
 /// The lowest id that a message of that moment or later can have.
 std::uint64_t first_id_of(UnixMillis at) {
@@ -94,6 +98,11 @@ private:
             if (name == "before-id") query.below = std::min(query.below, id);
             return {};
         }
+        if (name == groupchat_field) {
+            // What a room says is in no account's archive: both answers are the same.
+            if (is_boolean(value)) return {};
+            return Refusal{.text = fmt::format("\"{}\" is neither true nor false.", name)};
+        }
         return Refusal{StanzaCondition::feature_not_implemented,
                        fmt::format("The field \"{}\" is not known here.", cut_text(name, 80))};
     }
@@ -118,6 +127,8 @@ private:
         auto& ids = question_.query.ids;
         std::ranges::sort(ids);
         ids.erase(std::ranges::unique(ids).begin(), ids.end());
+        // Each must be there, whichever of them the page or another field leaves out.
+        question_.anchors.insert(question_.anchors.end(), ids.begin(), ids.end());
         return {};
     }
 
@@ -163,7 +174,8 @@ ArchiveQuery anchors_of(const Question& question) {
     query.ids = question.anchors;
     std::ranges::sort(query.ids);
     query.ids.erase(std::ranges::unique(query.ids).begin(), query.ids.end());
-    query.bytes = std::numeric_limits<std::size_t>::max();  // four rows at most
+    query.rows = query.ids.size();
+    query.bytes = page_bytes;
     return query;
 }
 

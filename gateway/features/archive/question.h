@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -14,13 +15,16 @@
 
 namespace causeway::archive {
 
+/// XEP-0313 §4.1.5: whether messages of rooms are wanted as well.
+inline constexpr std::string_view groupchat_field = "include-groupchat";
+
 struct Question {
     explicit Question(IqReturn to) : back(std::move(to)) {}
 
     IqReturn back;
     std::string query_id;
     ArchiveQuery query;
-    /// Ids that the question starts from: an archive without them cannot answer it.
+    /// Ids that the question names: an archive without them cannot answer it.
     std::vector<std::uint64_t> anchors;
     bool flip = false;
 };
@@ -37,7 +41,7 @@ Refusal not_found();
 /// Fills `question` from `<query/>`; its query has its owner already.
 std::optional<Refusal> read_question(Question& question, const Element& element, Arena& arena);
 
-/// A query for what the question starts from.
+/// A query for the messages that the question names; its answer may take several pages.
 ArchiveQuery anchors_of(const Question& question);
 
 /// `<result/>` with one message (XEP-0313 §5.1).
