@@ -121,7 +121,15 @@ bool AccountInbox::deliver_row(Resource& session, const LogRow& row) {
     const PacketRef packet = delayed(row.body, row.id, row.at);
     if (packet == nullptr) return false;
     // XEP-0191 §3.3: it came before its sender was blocked, and waits until that is over.
-    if (account_.access().blocks(packet->from())) return false;
+    if (account_.access().blocks(packet->from())) {
+        hub.trace.note(*packet, {.stage = TraceStage::offline,
+                                 .verdict = TraceVerdict::waiting,
+                                 .where = account_.jid().bare(),
+                                 .reason = "its sender is blocked there; it comes when that is "
+                                           "over and a client is available",
+                                 .stanza_id = row.id});
+        return false;
+    }
     stored_.reset();  // the row goes when the client has it
     was_sent(session, row.id);
     const HoldId hold = hub.ledger.adopt(packet, store_key(), row.id);

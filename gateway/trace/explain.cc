@@ -221,18 +221,22 @@ private:
         return words + ".";
     }
 
+    [[nodiscard]] std::string why_in_store() const {
+        const TraceLine* last = decisive();
+        if (last != nullptr && last->stage == Stage::offline && last->verdict == Verdict::waiting) {
+            return ": " + last->reason;
+        }
+        const auto kept = std::ranges::find_if(story_.events, [](const TraceLine& event) {
+            return event.stage == Stage::offline && event.verdict == Verdict::kept;
+        });
+        return (kept == story_.events.end() ? "" : ": " + kept->reason) +
+               "; a client there gets it when it is available with a priority that is not negative";
+    }
+
     [[nodiscard]] std::string in_store() const {
         std::string words = fmt::format("It waits for {} since {}", bare_of(story_.to),
                                         words_for_time(story_.offline->since, story_.now));
-        for (const TraceLine& event : story_.events) {
-            if (event.stage == Stage::offline && event.verdict == Verdict::kept) {
-                words += ": " + event.reason;
-                break;
-            }
-        }
-        words +=
-            "; a client there gets it when it is available with a priority that is not "
-            "negative";
+        words += why_in_store();
         if (story_.offline->until != 0) {
             words += fmt::format("; it is given up at {}",
                                  words_for_time(story_.offline->until, story_.now));
@@ -261,7 +265,7 @@ private:
         const std::string reason = clause(last.reason);
         const TraceLine* told = answer_of_ours();
         if (told != nullptr && last.verdict != Verdict::refused &&
-            last.verdict != Verdict::expired) {
+            last.verdict != Verdict::expired && last.verdict != Verdict::dropped) {
             return fmt::format("It was given up at {} after it was {}.", at(*told),
                                to_string(last.verdict)) +
                    sender_was_told();
@@ -296,8 +300,9 @@ private:
             case Verdict::repeated:
                 return fmt::format("It is a copy that was sent again at {}: {}.", at(last), reason);
             case Verdict::dropped:
-                return fmt::format("It was dropped at {} by {}: {}; the sender was told nothing.",
-                                   at(last), by(last), reason);
+                return fmt::format("It was dropped at {} by {}: {}", at(last), by(last), reason) +
+                       (told == nullptr ? "; the sender was told nothing."
+                                        : "." + sender_was_told());
             case Verdict::refused:
                 return fmt::format("It was refused at {} by {}: {}.", at(last), by(last), reason) +
                        sender_was_told();

@@ -284,8 +284,14 @@ Verdict refuse_own(FromClient& from) {
                                              .type = "cancel",
                                              .detail = "blocked",
                                              .detail_ns = ns::blocking_errors});
-    if (error != nullptr) from.session.deliver(error, 0);
-    from.why = "the sender has blocked that address; its client was told so";
+    if (error != nullptr) {
+        from.session.deliver(error, 0);
+        from.hub.trace.note(*from.packet(), {.stage = TraceStage::answer,
+                                             .verdict = TraceVerdict::refused,
+                                             .where = from.session.jid().full(),
+                                             .reason = "not-acceptable"});
+    }
+    from.why = "the sender has blocked that address";
     return Verdict::dropped;
 }
 

@@ -5,6 +5,8 @@
 // A message is looked for among the latest of the conversation, one retraction after the other: it
 // is found by no index, and a client or another server that takes back what never was must not make
 // the store read whole archives. See docs/memory.md for the limits.
+#include <fmt/format.h>
+
 #include <array>
 #include <deque>
 #include <memory>
@@ -109,6 +111,7 @@ private:
             if (!body) continue;
             Batch batch;
             batch.archive_replace(query_.owner, row->id, *body);
+            note_taken_back(*row);
             account_.hub().shared.store.commit(
                 std::move(batch), account_.hub().shard,
                 [self = shared_from_this()](const Outcome& stored) { self->finish(stored); });
@@ -121,6 +124,19 @@ private:
         }
         query_.before = page.reached;
         next_page();
+    }
+
+    /// For "causewayctl why": whoever gets the message from now on gets it without its words.
+    void note_taken_back(const ArchiveRow& row) const {
+        const auto message = Packet::from_bytes(row.body);
+        if (!message) return;
+        const std::string reason = fmt::format(
+            "it was taken back by {}, and only a tombstone stands there", retraction_.packet->id());
+        account_.hub().trace.note(**message, {.stage = TraceStage::archive,
+                                              .verdict = TraceVerdict::skipped,
+                                              .where = query_.owner,
+                                              .reason = reason,
+                                              .stanza_id = row.id});
     }
 
     /// In a room each occupant has a resource of its own.
