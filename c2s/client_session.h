@@ -167,6 +167,7 @@ private:
     void note_sent(const Packet& packet, HoldId hold);
     void note_handled();
     void note_handled_now();
+    void note_shown();
     [[nodiscard]] std::uint32_t handled_with_state() const;
     /// What becomes of the session if nobody hears more of it.
     enum class Ends : unsigned char { nobody_is_told, everybody_is_told };

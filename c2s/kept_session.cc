@@ -74,6 +74,20 @@ void ClientSession::note_handled_now() {
     record_->h_round = hub_.stream_records.handled(holder_id_, record_->h);
 }
 
+/// RFC 6121 §4.5.2: who has to hear that the session is gone, if it never goes on, stands in the
+/// record soon, also of a client that never asks what is handled.
+void ClientSession::note_shown() {
+    record_->presence_came = false;
+    const bool directed_came = std::exchange(record_->directed_came, false);
+    account_.in_order([account = &account_, address = jid(),
+                       directed_came](const Outcome& outcome) {
+        auto* session = static_cast<ClientSession*>(account->sessions().find(address.resource()));
+        if (!outcome || session == nullptr || session->record_ == nullptr) return;
+        const bool shown = session->presence != nullptr;
+        if (directed_came || shown != session->record_->shown) session->save_state();
+    });
+}
+
 /// Up to which stanza everything is handled, and durable as soon as that number is.
 std::uint32_t ClientSession::handled_with_state() const {
     const std::uint32_t handled = management_->handled();
@@ -98,6 +112,7 @@ void ClientSession::save_state(Ends how) {
         std::string saved = data.save(*this);
         if (!saved.empty()) state.of_features.emplace_back(data.name, std::move(saved));
     }
+    record_->shown = !state.presence.empty();
     hub_.stream_records.set_state(holder_id_, state.text());
 }
 

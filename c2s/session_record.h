@@ -29,6 +29,11 @@ struct SessionRecord {
     std::uint32_t first_change = 0;
     std::uint32_t last_change = 0;
 
+    // Who would have to be told that the session is gone.
+    bool shown = false;          ///< as it stands in the record, contacts saw it
+    bool presence_came = false;  ///< in this turn
+    bool directed_came = false;
+
     void drop_output() {
         output.clear();
         output_bytes = 0;
