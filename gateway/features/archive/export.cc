@@ -9,12 +9,14 @@
 #include <system_error>
 #include <utility>
 
+#include "gateway/base/log.h"
 #include "gateway/control/accounts.h"
 #include "gateway/control/rows.h"
 #include "gateway/session/hub.h"
 #include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
 #include "gateway/xmpp/jid.h"
+#include "gateway/xmpp/packet.h"
 
 namespace causeway {
 namespace {
@@ -127,16 +129,27 @@ private:
             [self = shared_from_this()](const Result<ArchivePage>& page) { self->take(page); });
     }
 
+    /// A damaged row costs itself, and not the document.
+    void append(std::string& text, const ArchiveRow& row) {
+        if (Packet::from_bytes(row.body)) {
+            text += result_of(row);
+            ++messages_;
+            return;
+        }
+        ++damaged_;
+        CAUSEWAY_LOG(error, "archive.unreadable_row", {"jid", query_.owner}, {"row", row.id});
+    }
+
     void take(const Result<ArchivePage>& page) {
         if (!page) return reply_(page.error());
         std::string text;
-        for (const ArchiveRow& row : page->rows) text += result_of(row);
-        messages_ += page->rows.size();
+        for (const ArchiveRow& row : page->rows) append(text, row);
         if (page->complete) text += "</archive></user></host></server-data>\n";
         if (!file_.write(text) || (page->complete && !file_.keep())) return reply_(file_.failure());
         query_.after = page->reached;
         if (!page->complete) return next();
         result_.emplace("messages", messages_);
+        result_.emplace("damaged", damaged_);
         reply_(json::value(result_));
     }
 
@@ -147,6 +160,7 @@ private:
     NewFile file_;
     ArchiveQuery query_;
     std::uint64_t messages_ = 0;
+    std::uint64_t damaged_ = 0;  ///< left out
 };
 
 }  // namespace

@@ -115,6 +115,30 @@ TEST_CASE_FIXTURE(ArchiveCommands, "archive export: one document, and no file wi
     CHECK(refusal("archive.purge", R"({"jid":"nobody@a.test"})") == "no account nobody@a.test");
 }
 
+TEST_CASE_FIXTURE(ArchiveCommands, "archive export: a damaged row costs itself, not the document") {
+    Batch batch;
+    std::uint64_t id = id_distance(Duration{clock.wall()});
+    for (const std::string body : {"<message from='a.test'><body>", "\xff\xfe", ""}) {
+        batch.archive_append("juliet@a.test", {.id = ++id,
+                                               .with = "peter@a.test",
+                                               .resource = "hall",
+                                               .incoming = true,
+                                               .body = body});
+    }
+    commit(std::move(batch));
+    const std::string file = folder.file("juliet.xml");
+    const auto recorded =
+        run_verb("archive.export", R"({"jid":"juliet@a.test","file":")" + file + R"("})");
+    REQUIRE(recorded.answer->ok());
+    CHECK(recorded.answer->value().at("messages") == 30);
+    CHECK(recorded.answer->value().at("damaged") == 3);
+    std::ifstream in(file);
+    const std::string text{std::istreambuf_iterator<char>(in), {}};
+    CHECK(text.find("from='a.test'") == std::string::npos);
+    CHECK(text.find("<forwarded xmlns='urn:xmpp:forward:0'></forwarded>") == std::string::npos);
+    CHECK(text.ends_with("</archive></user></host></server-data>\n"));
+}
+
 TEST_CASE_FIXTURE(ArchiveCommands, "archive purge: of an account, by age, of a domain") {
     auto done = run_verb("archive.purge", R"({"jid":"juliet@a.test","older-than":10})");
     REQUIRE(done.answer->ok());
