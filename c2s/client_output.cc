@@ -83,6 +83,7 @@ void ClientSession::transmit(const PacketRef& packet, std::string_view bytes, Ho
     }
     if (stream_ == nullptr) {
         session_trace::no_connection(hub_, jid(), *packet);
+        hub_.ledger.store(hold);
         return;
     }
     if (answer && management_ == nullptr) progress_.answers += bytes.size();

@@ -131,6 +131,7 @@ void ClientSession::stream_lost(ClientStream& stream, bool orderly) {
     }
     management_->interrupted();
     session_trace::interrupted(hub_, jid(), *management_);
+    for (const auto& sent : management_->unacknowledged()) hub_.ledger.store(sent.hold);
     hub_.shared.features.announce({.event = LifeEvent::session_hibernates,
                                    .hub = hub_,
                                    .account = &account_,

@@ -261,6 +261,13 @@ void Ledger::written(HoldId id) {
     happened(id, entry, entry.ticket.owed() ? LedgerEvent::written : LedgerEvent::confirm);
 }
 
+void Ledger::store(HoldId id) {
+    const auto found = entries_.find(id);
+    if (found != entries_.end() && found->second.state == LedgerState::waiting) {
+        happened(id, found->second, LedgerEvent::store);
+    }
+}
+
 void Ledger::commit_now() { hub_.shard.mark_dirty(*this); }
 
 void Ledger::commit_soon() {

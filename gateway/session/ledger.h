@@ -109,6 +109,9 @@ public:
     /// The system took the bytes for a recipient that does not acknowledge. If a sender waits, the
     /// message is stored before the ticket is settled, and the row is erased after that.
     void written(HoldId id);
+    /// The recipient may confirm it yet, and not soon: its connection is broken. The message is
+    /// stored now, also where no sender waits for that.
+    void store(HoldId id);
     void release(HoldId id);
     /// As release(), and tells the row once it is known to be stored.
     void release_to(HoldId id, Kept kept);
