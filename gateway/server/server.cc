@@ -1,8 +1,10 @@
 #include "gateway/server/server.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
+#include "gateway/base/random.h"
 #include "gateway/features/registry.h"
 #include "gateway/session/archive_recovery.h"
 
@@ -11,7 +13,8 @@ namespace causeway {
 Server::Server(Outside outside, FeatureRegistry features)
     : outside_(std::move(outside)),
       features_(std::move(features)),
-      ids_(outside_.clock, outside_.store.id_floor()),
+      ids_(outside_.clock, outside_.store.id_floor(),
+           1 + random_below(std::numeric_limits<std::uint64_t>::max())),
       lifetimes_(outside_.clock, outside_.last_lifetime),
       archive_mark_(std::max(1U, outside_.shards)),
       shards_(std::max(1U, outside_.shards), outside_.clock) {

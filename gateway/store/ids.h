@@ -1,6 +1,8 @@
 // IdSource: ids of stored rows. An id is the wall clock's milliseconds shifted left by 20, made
 // larger than every id before it: rising even when the clock stands still or steps back, 63 bits
-// until the year 2248. Thread-safe, without a lock.
+// until the year 2248. With a secret, nobody who saw some can tell the others (XEP-0313 §3.1: an id
+// must not be predictable): where ids are far apart their low 20 bits look random, and where they
+// follow one another closely so does the step. Thread-safe, without a lock.
 #pragma once
 
 #include <atomic>
@@ -14,7 +16,8 @@ class IdSource {
 public:
     /// `floor`: ids start above it. Give it Store::id_floor(), so that a clock that was set back
     /// while the process was down cannot put new rows before old ones. The clock is borrowed.
-    explicit IdSource(const Clock& clock, std::uint64_t floor = 0);
+    /// `secret`: of random_bytes(); 0: none, and the next id is the lowest that there may be.
+    explicit IdSource(const Clock& clock, std::uint64_t floor = 0, std::uint64_t secret = 0);
 
     /// Larger than every id that this source returned before, on whichever thread.
     std::uint64_t next_id();
@@ -22,7 +25,11 @@ public:
     [[nodiscard]] std::uint64_t floor() const { return floor_; }
 
 private:
+    /// What is added to make an id that may not be below `least`: at most `most`, a mask.
+    [[nodiscard]] std::uint64_t step(std::uint64_t least, std::uint64_t most) const;
+
     const Clock& clock_;
+    const std::uint64_t secret_;
     const std::uint64_t floor_;
     std::atomic<std::uint64_t> last_;
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -43,6 +44,31 @@ TEST_CASE("ids: start above the floor, and stay within 63 bits for two centuries
     CHECK(ids.next_id() < std::uint64_t{1} << 63U);
     clock.at = -5;
     CHECK(IdSource(clock).next_id() == 1);
+}
+
+TEST_CASE("ids: of two secrets are not alike, and rise and keep the time all the same") {
+    SetClock clock;
+    IdSource ids(clock, 0, 1);
+    IdSource others(clock, 0, 2);
+    std::set<std::uint64_t> low_bits;
+    std::set<std::uint64_t> steps;
+    std::size_t alike = 0;
+    std::uint64_t last = 0;
+    for (int i = 0; i < 1000; ++i) {
+        clock.at += 2;
+        const std::uint64_t first = ids.next_id();
+        const std::uint64_t second = ids.next_id();
+        CHECK(last < first);
+        CHECK(first < second);
+        CHECK(time_of_id(first) == clock.at);
+        low_bits.insert(first & 0xfffffU);
+        steps.insert(second - first);
+        if (others.next_id() == first) ++alike;
+        last = second;
+    }
+    CHECK(low_bits.size() > 990);
+    CHECK(steps.size() > 500);
+    CHECK(alike < 5);
 }
 
 TEST_CASE("ids: are unique across threads and rise on each") {
