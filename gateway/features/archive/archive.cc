@@ -7,6 +7,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/number.h"
 #include "gateway/features/archive/commands.h"
+#include "gateway/features/archive/keeping.h"
 #include "gateway/route/router.h"
 #include "gateway/session/account.h"
 #include "gateway/session/inbox_trace.h"
@@ -257,6 +258,7 @@ constexpr std::array at_account{AtAccountHook{StanzaKind::message, Phase::archiv
 constexpr std::array life{LifeHook{LifeEvent::session_has_room, resume_queries},
                           LifeHook{LifeEvent::started, trim}, LifeHook{LifeEvent::tick, trim}};
 constexpr std::array stores{OwnedStore{store_name, OwnedStore::Shape::map},
+                            OwnedStore{ArchiveKeeping::store, OwnedStore::Shape::map},
                             OwnedStore{"messages", OwnedStore::Shape::archive}};
 constexpr std::array data{AccountData{store_name, load}};
 /// What was fetched is known by what the session was sent, and not kept once more.

@@ -12,6 +12,7 @@
 #include "gateway/control/answers.h"
 #include "gateway/control/listing.h"
 #include "gateway/features/archive/export.h"
+#include "gateway/features/archive/keeping.h"
 #include "gateway/session/account.h"
 #include "gateway/session/accounts.h"
 #include "gateway/session/hub.h"
@@ -328,13 +329,30 @@ constexpr std::array purge_params{
           .doc = "days; left out: everything",
           .at_most = most_days,
           .option = true}};
+constexpr std::array keep_params{control::jid_param("whose archive"),
+                                 Param{.name = "days",
+                                       .type = ParamType::integer,
+                                       .required = false,
+                                       .doc = "how long; 0: for ever",
+                                       .at_most = most_days,
+                                       .option = true},
+                                 Param{.name = "bytes",
+                                       .type = ParamType::integer,
+                                       .required = false,
+                                       .doc = "how much; 0: any number",
+                                       .option = true},
+                                 Param{.name = "default",
+                                       .type = ParamType::flag,
+                                       .required = false,
+                                       .doc = "again as the domain's options say",
+                                       .option = true}};
 constexpr std::array row_fields{Field{"TIME", "{at:date}"}, Field{"", "{incoming?from|to}"},
                                 Field{"WITH", "{with}[/{resource}]"}, Field{"TEXT", "{text}"},
                                 Field{"ID", "{id}"}};
 
 }  // namespace
 
-extern constinit const std::array<Command, 3> archive_commands{
+extern constinit const std::array<Command, 4> archive_commands{
     Command{.name = "archive.show",
             .params = show_params,
             .doc = "the newest archived messages of an account",
@@ -355,6 +373,13 @@ extern constinit const std::array<Command, 3> archive_commands{
             .run = purge,
             .view = {.sentence = "erased of {jid}: {erased:count} messages in {archives:count} "
                                  "archives"}},
+    Command{.name = "archive.keep",
+            .params = keep_params,
+            .doc = "how long an account's archive is kept, instead of what its domain says",
+            .mutates = true,
+            .run = keep_archive,
+            .view = {.sentence = "messages of {jid} are kept {age}, {size}; what is more goes "
+                                 "within an hour"}},
 };
 
 }  // namespace causeway

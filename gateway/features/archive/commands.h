@@ -1,5 +1,5 @@
-// The archive's verbs of the control socket: archive show, archive export, archive purge. They work
-// on the store alone.
+// The archive's verbs of the control socket: archive show, export, purge and keep. They work on the
+// store alone.
 #pragma once
 
 #include <array>
@@ -8,6 +8,6 @@
 
 namespace causeway {
 
-extern const std::array<control::Command, 3> archive_commands;
+extern const std::array<control::Command, 4> archive_commands;
 
 }  // namespace causeway

@@ -1,11 +1,13 @@
-// How long an archive is kept: by age and by size, as the domain's options say. Looked at once an
-// hour, in small steps one after the other, so that what is being stored and asked meanwhile hardly
-// waits. One shard does it for all.
+// How long an archive is kept: by age and by size, as the domain's options say, or the
+// administrator for one account (keeping.h). Looked at once an hour, in small steps one after the
+// other, so that what is being stored and asked meanwhile hardly waits. One shard does it for all.
 #include <algorithm>
 #include <memory>
+#include <unordered_map>
 
 #include "gateway/base/log.h"
 #include "gateway/features/archive/archive.h"
+#include "gateway/features/archive/keeping.h"
 #include "gateway/session/hub.h"
 
 namespace causeway::archive {
@@ -18,10 +20,35 @@ constexpr Duration settled_after{60'000};
 constexpr std::size_t owners_at_once = 100;
 constexpr std::size_t rows_at_once = 100;
 
+/// Accounts of whose archives an administrator has decided; what is beyond goes by the options.
+constexpr std::size_t decided_most = 100'000;
+constexpr std::size_t decided_at_once = 1000;
+
 /// One look at all archives. It lives as long as a question of its own is open.
 class Round final : public std::enable_shared_from_this<Round> {
 public:
     explicit Round(Hub& hub) : hub_(hub) {}
+
+    void start() {
+        hub_.shared.store.map_scan(
+            std::string(ArchiveKeeping::store), decided_after_, std::string(ArchiveKeeping::key),
+            decided_at_once, hub_.shard,
+            [self = shared_from_this()](Result<std::vector<MapEntry>> entries) {
+                // Without them it could be too little that is kept: the next round tries again.
+                if (entries) self->take_decided(std::move(*entries));
+            });
+    }
+
+private:
+    void take_decided(std::vector<MapEntry> entries) {
+        const bool more = entries.size() >= decided_at_once;
+        if (more) decided_after_ = entries.back().owner;
+        for (const MapEntry& entry : entries) {
+            decided_.emplace(entry.owner, ArchiveKeeping::read(entry.value));
+        }
+        if (more && decided_.size() < decided_most) return start();
+        next_owners();
+    }
 
     void next_owners() {
         hub_.shared.store.archive_totals(
@@ -37,10 +64,13 @@ public:
             });
     }
 
-private:
+    [[nodiscard]] ArchiveKeeping decided_of(const std::string& owner) const {
+        const auto found = decided_.find(owner);
+        return found == decided_.end() ? ArchiveKeeping{} : found->second;
+    }
+
     /// Rows older than that id are over for the owner.
-    [[nodiscard]] std::uint64_t cutoff(std::string_view domain) const {
-        const std::int64_t days = keep_days.integer(*hub_.config, domain);
+    [[nodiscard]] std::uint64_t cutoff(std::int64_t days) const {
         if (days == 0) return 0;
         const UnixMillis at = hub_.clock().wall() - days * 86'400'000;
         return at <= 0 ? 0 : id_distance(Duration{at});
@@ -56,12 +86,17 @@ private:
             const ArchiveTotals& total = owners_.back();
             const auto owner = Jid::parse(total.owner);
             const std::string_view domain = owner ? owner->domain() : std::string_view{};
-            const auto most = static_cast<std::uint64_t>(
-                std::max<std::int64_t>(0, bytes_per_account.integer(*hub_.config, domain)));
-            const bool too_old = total.oldest != 0 && total.oldest < cutoff(domain);
-            const bool too_large = most != 0 && total.bytes > most;
+            const ArchiveKeeping decided = decided_of(total.owner);
+            const std::int64_t most = decided.bytes
+                                          ? std::int64_t{*decided.bytes}
+                                          : bytes_per_account.integer(*hub_.config, domain);
+            const std::uint64_t over =
+                cutoff(decided.days ? std::int64_t{*decided.days}
+                                    : keep_days.integer(*hub_.config, domain));
+            const bool too_old = total.oldest != 0 && total.oldest < over;
+            const bool too_large = most > 0 && total.bytes > static_cast<std::uint64_t>(most);
             // What is on its way and not listed yet has its body in the archive alone.
-            const std::uint64_t before = std::min(too_large ? ArchiveQuery::last : cutoff(domain),
+            const std::uint64_t before = std::min(too_large ? ArchiveQuery::last : over,
                                                   id_distance(Duration{settled_at()}));
             if ((too_old || too_large) && total.oldest < before) {
                 trim_step(total.owner, before);
@@ -110,6 +145,8 @@ private:
     }
 
     Hub& hub_;
+    std::unordered_map<std::string, ArchiveKeeping> decided_;
+    std::string decided_after_;
     std::string after_;
     std::vector<ArchiveTotals> owners_;
 };
@@ -133,7 +170,7 @@ void trim(const Life& life) {
     rounds.began = now;
     const auto round = std::make_shared<Round>(hub);
     rounds.current = round;
-    round->next_owners();
+    round->start();
 }
 
 }  // namespace causeway::archive

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "gateway/features/archive/commands.h"
+#include "gateway/features/archive/keeping.h"
 #include "tests/unit/server/operations_fixture.h"
 #include "tests/unit/store/store_fixture.h"
 
@@ -137,6 +138,33 @@ TEST_CASE_FIXTURE(ArchiveCommands, "archive export: a damaged row costs itself, 
     CHECK(text.find("from='a.test'") == std::string::npos);
     CHECK(text.find("<forwarded xmlns='urn:xmpp:forward:0'></forwarded>") == std::string::npos);
     CHECK(text.ends_with("</archive></user></host></server-data>\n"));
+}
+
+TEST_CASE_FIXTURE(ArchiveCommands, "archive keep: shown, decided, in part, and taken back") {
+    const auto answer = [this](const std::string& params) {
+        const auto recorded = run_verb("archive.keep", params);
+        return recorded.answer->ok() ? json::serialize(**recorded.answer)
+                                     : recorded.answer->error().why();
+    };
+    const std::string of_domain = "as its domain's options say";
+    Batch account;
+    account.map_set("accounts", "juliet@a.test", "credentials", "x");
+    commit(std::move(account));
+    CHECK(answer(R"({"jid":"juliet@a.test"})") ==
+          R"({"jid":"juliet@a.test","age":")" + of_domain + R"(","size":")" + of_domain + R"("})");
+    CHECK(answer(R"({"jid":"juliet@a.test","days":30})") ==
+          R"({"jid":"juliet@a.test","days":30,"age":"for 30 days","size":")" + of_domain + R"("})");
+    const std::string both =
+        R"({"jid":"juliet@a.test","days":30,"bytes":0,"age":"for 30 days","size":"of any size"})";
+    CHECK(answer(R"({"jid":"juliet@a.test","bytes":0})") == both);
+    CHECK(answer(R"({"jid":"juliet@a.test"})") == both);
+    CHECK(answer(R"({"jid":"juliet@a.test","default":true,"days":1})") ==
+          "--default stands alone: it takes back what was decided");
+    CHECK(answer(R"({"jid":"juliet@a.test","default":true})").find("days\"") == std::string::npos);
+    CHECK(answer(R"({"jid":"nobody@a.test","days":1})").find("no account") != std::string::npos);
+    CHECK(ArchiveKeeping::read("x 5").bytes == 5);
+    CHECK_FALSE(ArchiveKeeping::read("x 5").days);
+    CHECK_FALSE(ArchiveKeeping::read("5").days);
 }
 
 TEST_CASE_FIXTURE(ArchiveCommands, "archive purge: of an account, by age, of a domain") {
