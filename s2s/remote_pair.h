@@ -230,6 +230,7 @@ private:
     void give_back_unconfirmed();
     void stream_broke(const Outcome& why, bool by_peer_error);
     void reach_again(bool at_once);
+    void bounce_memory(bool next_is_waited_for, const Outcome& why);
     void fail_for_now(const Outcome& why);
     void fail_for_good(const Outcome& why);
     void bounce(const Packet& packet, const Outcome& why, AcknowledgementTicket ticket = {});

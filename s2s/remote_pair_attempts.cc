@@ -69,8 +69,10 @@ void RemotePair::reach_again(bool at_once) {
         connect();
         return;
     }
-    give_back_unconfirmed();
+    store_memory();  // what came while the peer's last word was due
     wait_for_next_attempt();
+    bounce_memory(true, Outcome::retry("the stream was closed"));
+    if (!memory_.empty()) attempt_soon();
     ++attempts_.count;
 }
 
@@ -151,21 +153,25 @@ bool RemotePair::may_wait(const Packet& packet) const {
     return is_answered && link_.lately_there() && !link_.closing();
 }
 
-void RemotePair::fail_for_now(const Outcome& why) {
-    become(State::waiting);
-    store_memory();
-    // A server that is being started anew: what came during the first attempt waits for the next
-    // one, as what comes after it does.
-    const TimePoint lost_at = std::exchange(attempts_.lost_at, {});
-    const bool first = lost_at != TimePoint{} && hub_.clock().now() - lost_at < lately;
+/// What could not be stored and may not wait for the next attempt gets its error.
+void RemotePair::bounce_memory(bool next_is_waited_for, const Outcome& why) {
     for (const Waiting& waiting : std::exchange(memory_, {})) {
-        if (first && may_wait(*waiting.packet)) {
+        if (next_is_waited_for && may_wait(*waiting.packet)) {
             memory_.push_back(waiting);
         } else {
             bounce(*waiting.packet, why);
         }
     }
     memory_bytes_ = bytes_in_memory();
+}
+
+void RemotePair::fail_for_now(const Outcome& why) {
+    become(State::waiting);
+    store_memory();
+    // A server that is being started anew: what came during the first attempt waits for the next
+    // one, as what comes after it does.
+    const TimePoint lost_at = std::exchange(attempts_.lost_at, {});
+    bounce_memory(lost_at != TimePoint{} && hub_.clock().now() - lost_at < lately, why);
     if (something_waits() || presence_wanted()) {
         schedule_retry();
         if (!memory_.empty()) attempt_soon();
