@@ -49,8 +49,12 @@ void AwaitedAnswers::written(const PacketRef& packet) {
     while (requests_.size() > most || bytes_ > most_bytes) forget(requests_.begin());
 }
 
-void AwaitedAnswers::answered(const Jid& from, const Jid& to, std::string_view id) {
-    if (const auto request = find(to, from, id); request != requests_.end()) forget(request);
+bool AwaitedAnswers::answered(const Jid& from, const Jid& to, std::string_view id) {
+    const auto request = find(to, from, id);
+    if (request == requests_.end()) return true;
+    const bool in_time = request->state != State::told;
+    forget(request);
+    return in_time;
 }
 
 void AwaitedAnswers::stream_ended() {
@@ -77,12 +81,21 @@ void AwaitedAnswers::on_timer(std::uint32_t) {
     for (auto next = requests_.begin(); next != requests_.end();) {
         const auto request = next++;
         if (request->state == State::sent) continue;
-        if (now - request->ended < under_way || (request->state == State::in_doubt && may_go_on)) {
+        if (request->state == State::told) {
+            if (now - request->ended >= late) {
+                forget(request);
+            } else {
+                more = true;
+            }
+        } else if (now - request->ended < under_way ||
+                   (request->state == State::in_doubt && may_go_on)) {
             more = true;
-            continue;
+        } else {
+            unanswered.push_back(request->packet);
+            request->state = State::told;
+            request->ended = now;
+            more = true;
         }
-        unanswered.push_back(request->packet);
-        forget(request);
     }
     if (more) hub_.shard.timers().arm(timer_, look_again, *this);
     for (const PacketRef& request : unanswered) owner_.no_answer(*request);

@@ -88,7 +88,7 @@ void PeerStanzas::stanza_in(Element& element, Arena& arena) {
         return;
     }
     if (stanza.kind == StanzaKind::iq && answer_ping(stanza)) return;
-    note_answer(stanza);
+    if (!note_answer(stanza)) return;
     if (receipts_ != nullptr && receipts_->repeats(stanza)) {
         hub_.trace.note(stanza, {TraceStage::from_server, TraceVerdict::dropped,
                                  stream_.peer_domain(), "it came before the restart, and is safe"});
@@ -197,24 +197,31 @@ void PeerStanzas::answer_instead(const Element& start, const Jid& from, const Ji
     const PacketRef error =
         Packet::make(StanzaKind::iq, StanzaType::error, from, to, start.attribute("id"), inner);
     (void)Packet::visit_bytes(error->bytes(), [&](Stanza& stanza) {
-        note_answer(stanza);
-        hub_.routing->from_server(stanza, {});
+        if (note_answer(stanza)) hub_.routing->from_server(stanza, {});
     });
 }
 
-/// For those that wait for it; a stream may bring what domains of other shards say.
-void PeerStanzas::note_answer(const Stanza& stanza) {
+/// For those that wait for it; a stream may bring what domains of other shards say. False: who
+/// asked has had an error, as if it had come (RFC 6120 §8.2.3: one answer), and has it no more.
+bool PeerStanzas::note_answer(const Stanza& stanza) {
     const bool answer = stanza.kind == StanzaKind::iq && stanza.to.has_resource() &&
                         (stanza.type == StanzaType::result || stanza.type == StanzaType::error);
-    if (!answer) return;
+    if (!answer) return true;
     Hub& home = hub_.home_of(stanza.from.domain());
-    if (&home == &hub_) {
-        static_cast<ServerTable&>(*home.remote).answered(stanza.from, stanza.to, stanza.id());
-        return;
+    if (&home != &hub_) {
+        hub_.at(home, [&home, from = stanza.from, to = stanza.to, id = std::string(stanza.id())] {
+            static_cast<ServerTable&>(*home.remote).answered(from, to, id);
+        });
+        return true;
     }
-    hub_.at(home, [&home, from = stanza.from, to = stanza.to, id = std::string(stanza.id())] {
-        static_cast<ServerTable&>(*home.remote).answered(from, to, id);
-    });
+    const bool in_time =
+        static_cast<ServerTable&>(*home.remote).answered(stanza.from, stanza.to, stanza.id());
+    if (!in_time) {
+        hub_.trace.note(stanza,
+                        {TraceStage::from_server, TraceVerdict::dropped, stream_.peer_domain(),
+                         "it came so late that who asked had an error instead"});
+    }
+    return in_time;
 }
 
 bool PeerStanzas::answer_ping(const Stanza& stanza) {

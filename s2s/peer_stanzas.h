@@ -89,7 +89,7 @@ private:
     void misaddressed(const Element& element, StanzaKind kind, const Jid* from);
     bool answer_ping(const Stanza& stanza);
     void answer_instead(const Element& start, const Jid& from, const Jid& to);
-    void note_answer(const Stanza& stanza);
+    bool note_answer(const Stanza& stanza);
     void answer_ready_pings();
     void take_receipts(std::unique_ptr<Receipts> receipts);
     void send_h(std::uint32_t h);

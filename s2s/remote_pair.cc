@@ -433,7 +433,7 @@ void RemotePair::give_back_unconfirmed() {
 
 bool RemotePair::forgettable() const {
     return stream_ == nullptr && memory_.empty() && written_.empty() && stored_.idle() &&
-           !answers_.somebody_waits();
+           !answers_.needed();
 }
 
 }  // namespace causeway

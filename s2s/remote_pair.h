@@ -73,9 +73,10 @@ public:
     void resume_stored(std::size_t rows, std::size_t bytes);
     /// Stored rows expired and were erased.
     void expired(std::size_t rows, std::size_t bytes);
-    /// The peer answered a request (iq), on whatever stream.
-    void answered(const Jid& from, const Jid& to, std::string_view id) {
-        answers_.answered(from, to, id);
+    /// The peer answered a request (iq), on whatever stream. False: too late, who asked has been
+    /// told that there is no answer.
+    [[nodiscard]] bool answered(const Jid& from, const Jid& to, std::string_view id) {
+        return answers_.answered(from, to, id);
     }
     /// The peer reached us, so we may reach it: ends the pause, and forgets why an attempt failed
     /// for good.

@@ -133,10 +133,10 @@ void ServerTable::heard_from(std::string_view remote) {
     if (ServerLink* known = find(remote)) known->heard_from();
 }
 
-void ServerTable::answered(const Jid& from, const Jid& to, std::string_view id) {
+bool ServerTable::answered(const Jid& from, const Jid& to, std::string_view id) {
     const ServerLink* known = find(from.domain());
     RemotePair* asking = known == nullptr ? nullptr : known->find(to.domain());
-    if (asking != nullptr) asking->answered(from, to, id);
+    return asking == nullptr || asking->answered(from, to, id);
 }
 
 void ServerTable::resume_stored() {

@@ -38,8 +38,9 @@ public:
 
     /// That domain has just proven itself on a stream to us.
     void heard_from(std::string_view remote);
-    /// On the home shard of the sender's domain: a request of ours to it is answered.
-    void answered(const Jid& from, const Jid& to, std::string_view id);
+    /// On the home shard of the sender's domain: a request of ours to it is answered. False: too
+    /// late, who asked has been told that there is no answer.
+    bool answered(const Jid& from, const Jid& to, std::string_view id);
     /// Finds what earlier runs left in the store, for domains at home here, and tries to send it.
     void resume_stored();
 
