@@ -95,6 +95,10 @@ public:
     [[nodiscard]] bool awaits_acknowledgement() const {
         return managed() && !acknowledgements_->management().unacknowledged().empty();
     }
+    /// Before we end it: a peer that acknowledges what it is asked about says that of all.
+    void ask_about_the_rest() {
+        if (managed()) acknowledgements_->ask_about_the_rest();
+    }
     /// It does not take what is sent to it, or says nothing of it.
     [[nodiscard]] bool congested();
     /// Asks a peer that acknowledges.

@@ -218,6 +218,7 @@ void IncomingStream::shut_down() {
 
 void IncomingStream::end_unused() {
     say_goodbye();
+    ask_about_the_rest();
     stream_.close(awaits_acknowledgement() ? XmppStream::Rest::is_heard : from_peer_.rest());
 }
 

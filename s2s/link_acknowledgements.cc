@@ -5,6 +5,7 @@ namespace causeway {
 LinkAcknowledgements::LinkAcknowledgements(Hub& hub, Stream& stream, std::uint32_t count)
     : hub_(hub), stream_(stream) {
     management_.go_on(0, count);
+    asked_about_ = count;
 }
 
 LinkAcknowledgements::~LinkAcknowledgements() { Flushable::unlink(); }
@@ -40,12 +41,17 @@ void LinkAcknowledgements::ask() {
     later_.cancel();
     asked_at_ = hub_.clock().now();
     management_.asked();
+    asked_about_ = management_.sent_count();
     if (!late_.armed()) hub_.shard.timers().arm(late_, patience, *this, too_late);
     stream_.ask();
 }
 
 void LinkAcknowledgements::look_whether_there() {
     if (!late_.armed()) ask();
+}
+
+void LinkAcknowledgements::ask_about_the_rest() {
+    if (!management_.unacknowledged().empty() && asked_about_ != management_.sent_count()) ask();
 }
 
 bool LinkAcknowledgements::acknowledge(std::uint32_t h) {

@@ -57,6 +57,8 @@ public:
     bool acknowledge(std::uint32_t h);
     /// Asks although nothing may be due.
     void look_whether_there();
+    /// Before the end of the stream: asks about what was written since the last question.
+    void ask_about_the_rest();
     [[nodiscard]] const StreamManagement& management() const { return management_; }
 
     /// Ends it: what is not acknowledged, oldest first.
@@ -77,6 +79,7 @@ private:
     Timer later_;
     TimePoint later_at_{};
     TimePoint asked_at_{};
+    std::uint32_t asked_about_ = 0;  ///< what was sent in all when the peer was asked last
 };
 
 }  // namespace causeway

@@ -89,6 +89,7 @@ XmppStream::Rest OutgoingStream::rest() const {
 void OutgoingStream::close() {
     if (stream_ != nullptr && state_ == State::established) {
         if (from_peer_ != nullptr) from_peer_->say_what_is_safe();
+        ask_about_the_rest();
         stream_->close(rest());
     } else {
         stop(Outcome::retry("the attempt was given up"));
