@@ -121,7 +121,9 @@ void Ledger::happened(HoldId id, Entry& entry, LedgerEvent event, const Outcome&
     if (is_end(entry.state)) {
         end(id, why);
     } else if (is_due(entry.state)) {
-        if (!is_due(before)) make_due(id, entry);
+        // What is kept stands behind nothing that is tried again (see stands_behind()).
+        const bool was_behind = is_kept(entry.state) && !retry_.behind.empty();
+        if (!is_due(before) || was_behind) make_due(id, entry);
     } else if (is_to_try_again(entry.state)) {
         try_again_later(id, entry);
     }

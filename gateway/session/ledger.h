@@ -248,6 +248,7 @@ private:
     void settle(Entry& entry);
     void erase_row(const Entry& entry);
     void append(Batch& batch, const Entry& entry) const;
+    [[nodiscard]] bool is_open(std::uint64_t row) const;
     void archive_again(ArchiveAgain failed, const Outcome& why);
     void try_archives_again();
     void settle(const std::vector<AcknowledgementTicket>& senders);

@@ -57,12 +57,18 @@ void Ledger::settle(const std::vector<AcknowledgementTicket>& senders) {
     for (const AcknowledgementTicket& ticket : senders) hub_.settle(ticket);
 }
 
+/// Not where a row is known only because it is to be erased.
+bool Ledger::is_open(std::uint64_t row) const {
+    const auto known = rows_.find(row);
+    return known != rows_.end() && entries_.contains(known->second);
+}
+
 /// Messages that are entries are not among them: each of those goes on from its own state.
 void Ledger::archive_again(ArchiveAgain failed, const Outcome& why) {
     ArchiveAgain again{.batch = {}, .senders = {}, .attempts = failed.attempts + 1};
     for (const Batch::Operation& operation : failed.batch.operations()) {
         const auto* append = std::get_if<Batch::ArchiveAppend>(&operation);
-        if (append == nullptr || rows_.contains(append->row.id)) continue;
+        if (append == nullptr || is_open(append->row.id)) continue;
         again.batch.archive_append(append->owner, append->row, Batch::Attempt::again);
     }
     std::size_t waiting = again.batch.bytes();

@@ -281,6 +281,39 @@ TEST_CASE("ledger: what comes behind a message that could not be stored does not
     CHECK(f.sender.safe == Numbers{3, 1, 2});
 }
 
+TEST_CASE("ledger: what was given back meanwhile does not wait with what is tried again") {
+    Fixture f;
+    f.store.fail_next_commits(1);
+    const HoldId first = f.hold_archived(1);
+    f.settle();
+    const HoldId second = f.hold_archived(2);
+    f.settle();
+    f.ledger().release_to(first, f.hear());
+    f.ledger().release_to(second, f.hear());
+    f.ledger().keep(f.archived("3"), Fixture::ticket(3), Fixture::store_key(), f.hear());
+    f.settle();
+    // Or whoever comes now would get the third before the second.
+    CHECK(f.rows().size() == 3);
+    CHECK(f.kept.size() == 3);
+    CHECK(f.sender.safe == Numbers{1, 2, 3});
+    f.pass(Duration(2500));
+    CHECK(f.rows().size() == 3);
+    CHECK(f.archive().size() == 3);
+    CHECK(f.ledger().open() == 0);
+}
+
+TEST_CASE("ledger: what its recipient has is archived also where that fails more than once") {
+    Fixture f;
+    f.store.fail_next_commits(3);
+    const HoldId hold = f.ledger().hold(f.archived("1"), {}, Fixture::store_key());
+    f.settle();
+    f.ledger().confirm(hold);
+    f.pass(Duration(5500));
+    CHECK(f.archive().size() == 1);
+    CHECK(f.rows().empty());
+    CHECK(f.ledger().open() == 0);
+}
+
 TEST_CASE("ledger: what its recipient has before the turn is over is archived with it") {
     Fixture f;
     f.ledger().written(f.ledger().hold(f.archived("1"), {}, Fixture::store_key()));
