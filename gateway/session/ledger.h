@@ -249,6 +249,7 @@ private:
     void erase_row(const Entry& entry);
     void append(Batch& batch, const Entry& entry) const;
     [[nodiscard]] bool is_open(std::uint64_t row) const;
+    ArchiveAgain& failed_as_often(unsigned attempts);
     void archive_again(ArchiveAgain failed, const Outcome& why);
     void try_archives_again();
     void settle(const std::vector<AcknowledgementTicket>& senders);

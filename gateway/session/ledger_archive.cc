@@ -1,6 +1,8 @@
 // The part of Ledger that is about archives: what senders' archives get, and the archive mark.
 #include <algorithm>
+#include <iterator>
 #include <utility>
+#include <vector>
 
 #include "gateway/base/log.h"
 #include "gateway/session/hub.h"
@@ -63,24 +65,35 @@ bool Ledger::is_open(std::uint64_t row) const {
     return known != rows_.end() && entries_.contains(known->second);
 }
 
+/// Together with others: a disk that fails for a while would else leave more batches than the
+/// store's queue takes at once.
+Ledger::ArchiveAgain& Ledger::failed_as_often(unsigned attempts) {
+    const auto with_room = std::ranges::find_if(again_, [&](const ArchiveAgain& other) {
+        return other.attempts == attempts && other.batch.bytes() < batch_bytes;
+    });
+    if (with_room != again_.end()) return *with_room;
+    return again_.emplace_back(ArchiveAgain{.batch = {}, .senders = {}, .attempts = attempts});
+}
+
 /// Messages that are entries are not among them: each of those goes on from its own state.
 void Ledger::archive_again(ArchiveAgain failed, const Outcome& why) {
-    ArchiveAgain again{.batch = {}, .senders = {}, .attempts = failed.attempts + 1};
+    std::vector<const Batch::ArchiveAppend*> left;
     for (const Batch::Operation& operation : failed.batch.operations()) {
         const auto* append = std::get_if<Batch::ArchiveAppend>(&operation);
-        if (append == nullptr || is_open(append->row.id)) continue;
+        if (append != nullptr && !is_open(append->row.id)) left.push_back(append);
+    }
+    if (left.empty()) return settle(failed.senders);
+    std::size_t waiting = failed.batch.bytes();
+    for (const ArchiveAgain& other : again_) waiting += other.batch.bytes();
+    if (failed.attempts + 1 >= archive_attempts || waiting > archive_again_bytes) {
+        CAUSEWAY_LOG(error, "archive.not_stored", {"messages", left.size()}, {"cause", why.why()});
+        return settle(failed.senders);
+    }
+    ArchiveAgain& again = failed_as_often(failed.attempts + 1);
+    for (const Batch::ArchiveAppend* append : left) {
         again.batch.archive_append(append->owner, append->row, Batch::Attempt::again);
     }
-    std::size_t waiting = again.batch.bytes();
-    for (const ArchiveAgain& other : again_) waiting += other.batch.bytes();
-    if (again.attempts >= archive_attempts || waiting > archive_again_bytes) {
-        CAUSEWAY_LOG(error, "archive.not_stored", {"messages", again.batch.size()},
-                     {"cause", why.why()});
-        again.batch = {};
-    }
-    if (again.batch.empty()) return settle(failed.senders);
-    again.senders = std::move(failed.senders);
-    again_.push_back(std::move(again));
+    std::ranges::move(failed.senders, std::back_inserter(again.senders));
     arm_retry_timer();
 }
 

@@ -302,6 +302,23 @@ TEST_CASE("ledger: what was given back meanwhile does not wait with what is trie
     CHECK(f.ledger().open() == 0);
 }
 
+TEST_CASE("ledger: what only archives are still to have is tried again together") {
+    Fixture f;
+    f.store.fail_next_commits(20);
+    for (std::uint32_t turn = 1; turn <= 20; ++turn) {
+        const PacketRef sent = Fixture::message(std::to_string(turn));
+        f.ledger().record(*sent, "romeo@a.test", f.ids.next_id(),
+                          turn % 2 == 0 ? Fixture::ticket(turn) : AcknowledgementTicket{});
+        f.settle();
+    }
+    const std::size_t before = f.store.commits();
+    CHECK(f.sender.safe.empty());
+    f.pass(Duration(2500));
+    CHECK(f.store.commits() == before + 1);
+    CHECK(f.archive("romeo@a.test").size() == 20);
+    CHECK(f.sender.safe.size() == 10);
+}
+
 TEST_CASE("ledger: what its recipient has is archived also where that fails more than once") {
     Fixture f;
     f.store.fail_next_commits(3);
