@@ -24,7 +24,7 @@ Left left_to_drain(Server::Part& part) {
     part.clients->end_detached();
     left.clients += part.clients->negotiating();
     part.hub->ledger.erase_now();
-    left.rest = part.hub->ledger.open();
+    left.rest = part.hub->ledger.at_rest() ? 0U : 1U;
     part.servers->each_incoming([&](IncomingStream&) { ++left.rest; });
     left.rest += part.servers->ending();
     part.servers->each_pair([&](RemotePair& pair) { left.rest += pair.at_rest() ? 0U : 1U; });

@@ -120,6 +120,11 @@ public:
     void when_readable(std::function<void()> task);
     /// Messages without an outcome, and rows to be erased.
     [[nodiscard]] std::size_t open() const { return entries_.size() + erasures_.open; }
+    /// Nothing is on its way into the store, or waits for another attempt: with open(), what only
+    /// archives are still to have.
+    [[nodiscard]] bool at_rest() const {
+        return open() == 0 && recorded_.batch.empty() && again_.empty() && commits_.idle();
+    }
     /// Erases at the end of this turn all rows that are done with; for a server that is about to
     /// end.
     void erase_now();

@@ -331,6 +331,30 @@ TEST_CASE("ledger: what its recipient has is archived also where that fails more
     CHECK(f.ledger().open() == 0);
 }
 
+TEST_CASE("ledger: a server that ends waits for what only archives are still to have") {
+    Fixture f;
+    CHECK(f.ledger().at_rest());
+    SUBCASE("that its recipient has") {
+        f.ledger().written(f.ledger().hold(f.archived("1"), {}, Fixture::store_key()));
+    }
+    SUBCASE("that an account sent") {
+        f.ledger().record(*Fixture::message("1"), "juliet@a.test", f.ids.next_id(), {});
+    }
+    CHECK_FALSE(f.ledger().at_rest());
+    f.store.hold_commits();
+    f.settle();
+    CHECK(f.ledger().open() == 0);
+    CHECK_FALSE(f.ledger().at_rest());
+    f.store.fail_next_commits(1);
+    f.store.release_commits();
+    f.settle();
+    CHECK(f.archive().empty());
+    CHECK_FALSE(f.ledger().at_rest());
+    f.pass(Duration(1500));
+    CHECK(f.archive().size() == 1);
+    CHECK(f.ledger().at_rest());
+}
+
 TEST_CASE("ledger: what its recipient has before the turn is over is archived with it") {
     Fixture f;
     f.ledger().written(f.ledger().hold(f.archived("1"), {}, Fixture::store_key()));
