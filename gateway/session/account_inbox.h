@@ -144,6 +144,7 @@ private:
     [[nodiscard]] PacketRef delayed(const std::string& body, std::uint64_t row,
                                     UnixMillis at) const;
     void read_page();
+    void read_again_later();
     void deliver_page(const std::vector<LogRow>& rows);
     bool deliver_row(Resource& session, const LogRow& row);
     [[nodiscard]] bool had_copy(const Resource& session, std::uint64_t number) const;

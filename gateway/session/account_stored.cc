@@ -11,6 +11,18 @@
 namespace causeway {
 namespace {
 constexpr std::size_t page_size = 100;
+constexpr Duration read_again_after{1000};
+
+/// The store could not say what waits.
+struct ReadingAgain final : SlotState, TimerTarget {
+    explicit ReadingAgain(Account& whose) : account(whose) {}
+    void on_timer(std::uint32_t) override { account.inbox().redeliver(); }
+
+    Account& account;
+    Timer timer;
+};
+constexpr Slot<ReadingAgain> reading_again_slot{"reading what waits again"};
+
 }  // namespace
 
 void AccountInbox::read_stored() {
@@ -56,10 +68,18 @@ void AccountInbox::read_page() {
                 CAUSEWAY_LOG(error, "offline.unreadable", {"jid", account_.jid().bare()},
                              {"cause", rows.error().why()});
                 reading_ = Reading::no;
+                read_again_later();
                 caught_up();
             }
             account_.end_question();
         });
+}
+
+/// Or what waits would be for the next session, however long this one stays.
+void AccountInbox::read_again_later() {
+    ReadingAgain& again = account_.slots.make(reading_again_slot, account_);
+    if (again.timer.armed()) return;
+    account_.hub().shard.timers().arm(again.timer, read_again_after, again, 0);
 }
 
 void AccountInbox::deliver_page(const std::vector<LogRow>& rows) {
