@@ -113,6 +113,7 @@ private:
         clear_rest(batch);
         commit(std::move(batch), [self = shared_from_this()] {
             self->hub_.shard.post([self] {
+                self->hub_.ledger.forget_archive(self->account_.bare());
                 self->hub_.accounts->forget(self->account_.bare());
                 after_turn(self->hub_.shard,
                            [self] { self->home_.post([self] { self->erase_latecomers(); }); });

@@ -115,6 +115,8 @@ public:
     void release(HoldId id);
     /// As release(), and tells the row once it is known to be stored.
     void release_to(HoldId id, Kept kept);
+    /// The owner's archive was cleared, and not for what failed before to be put into it again.
+    void forget_archive(std::string_view owner);
     /// Runs `task` once all that was given to the ledger before can be read from the store, or has
     /// failed: now, if nothing is on its way there.
     void when_readable(std::function<void()> task);

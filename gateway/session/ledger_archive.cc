@@ -111,6 +111,17 @@ void Ledger::try_archives_again() {
     }
 }
 
+void Ledger::forget_archive(std::string_view owner) {
+    for (ArchiveAgain& again : again_) {
+        const Batch all = std::exchange(again.batch, {});
+        for (const Batch::Operation& operation : all.operations()) {
+            const auto& append = std::get<Batch::ArchiveAppend>(operation);
+            if (append.owner == owner) continue;
+            again.batch.archive_append(append.owner, append.row, append.attempt);
+        }
+    }
+}
+
 /// A message that is on its way is not listed yet, if the mark lets it.
 void Ledger::send_unlisted(HoldId id, Entry& entry) {
     const std::uint64_t row = entry.packet->stanza_id();

@@ -215,6 +215,7 @@ private:
         first_.shard.post([&hub = first_, owner] {
             Hub& home = hub.home_of(owner);
             hub.at(home, [&home, owner] {
+                home.ledger.forget_archive(owner);
                 if (Account* account = home.accounts->find(owner)) account->inbox().recount();
             });
         });

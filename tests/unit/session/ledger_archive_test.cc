@@ -355,6 +355,23 @@ TEST_CASE("ledger: a server that ends waits for what only archives are still to 
     CHECK(f.ledger().at_rest());
 }
 
+TEST_CASE("ledger: what failed does not come into an archive that was cleared since") {
+    Fixture f;
+    f.store.fail_next_commits(1);
+    f.ledger().record(*Fixture::message("1"), "romeo@a.test", f.ids.next_id(), Fixture::ticket(1));
+    f.ledger().record(*Fixture::message("2"), "nurse@a.test", f.ids.next_id(), Fixture::ticket(2));
+    f.settle();
+    Batch batch;
+    batch.archive_clear("romeo@a.test");
+    f.store.commit(std::move(batch), f.hub->shard, {});
+    f.ledger().forget_archive("romeo@a.test");
+    f.pass(Duration(1500));
+    CHECK(f.archive("romeo@a.test").empty());
+    CHECK(f.archive("nurse@a.test").size() == 1);
+    CHECK(f.sender.safe == Numbers{1, 2});
+    CHECK(f.ledger().at_rest());
+}
+
 TEST_CASE("ledger: what its recipient has before the turn is over is archived with it") {
     Fixture f;
     f.ledger().written(f.ledger().hold(f.archived("1"), {}, Fixture::store_key()));
