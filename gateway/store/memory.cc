@@ -5,6 +5,8 @@
 #include <set>
 #include <utility>
 
+#include "gateway/store/ids.h"
+
 namespace causeway {
 namespace {
 
@@ -83,6 +85,11 @@ void MemoryStore::lose_held_commits(std::size_t applied) {
     held_bytes_ = 0;
     held_answers_.clear();
     commit_pace_ = answer_pace_ = Pace::at_once;
+}
+
+void MemoryStore::begin_process(UnixMillis now) {
+    const std::lock_guard lock(mutex_);
+    tables_.highest_id = std::max(tables_.highest_id, id_distance(Duration{now + 2}));
 }
 
 std::uint64_t MemoryStore::id_floor() const {

@@ -44,6 +44,9 @@ public:
     /// The process dies: of the commits that wait, the oldest are applied, the others are lost, and
     /// nothing that was asked is answered any more.
     void lose_held_commits(std::size_t applied);
+    /// Another process begins with the store. No less than a millisecond lies between the two, or
+    /// its first ids could be lower than some that the one before gave out and did not store.
+    void begin_process(UnixMillis now);
     /// Batches that wait.
     [[nodiscard]] std::size_t held_commits() const;
     /// Batches applied so far.

@@ -202,7 +202,10 @@ void SceneServer::stop(std::size_t held_commits_kept) {
     }
     server_.reset();
     operations_.reset();
-    if (memory != nullptr) memory->refuse_commits(false);
+    if (memory != nullptr) {
+        memory->refuse_commits(false);
+        memory->begin_process(world_.clock().wall());
+    }
     world_.settle();
 }
 
@@ -222,6 +225,9 @@ void SceneServer::end() {
     store_ = world_.reopen(std::move(store_), store_name_);
     server_.reset();
     operations_.reset();
+    if (auto* const memory = dynamic_cast<MemoryStore*>(store_.get())) {
+        memory->begin_process(world_.clock().wall());
+    }
     world_.settle();
 }
 
