@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "gateway/base/clock.h"
+#include "gateway/session/archive_mark.h"
 #include "gateway/store/ids.h"
 #include "gateway/store/sqlite.h"
 
@@ -152,6 +153,14 @@ std::uint64_t fill(Store& store, const Options& options, std::uint64_t first_id)
         });
         home.run_until([&] { return under_way < most_under_way; });
     }
+    // Nobody is to be sent any of it by a server that starts with this store.
+    Batch mark;
+    mark.map_set(ArchiveMark::store, {}, ArchiveMark::key, std::to_string(traffic.last_id()));
+    ++under_way;
+    store.commit(std::move(mark), home, [&](const Outcome& outcome) {
+        require(outcome);
+        --under_way;
+    });
     home.run_until([&] { return under_way == 0; });
     const double seconds = std::chrono::duration<double>(Clock::now() - began).count();
     fmt::print("filled {} messages in {:.0f} s, {:.0f} a second\n", options.messages, seconds,

@@ -18,16 +18,21 @@ constexpr Duration interval = std::chrono::hours(1);
 constexpr Duration settled_after{60'000};
 /// Owners that are looked at with one question, and rows that one step removes.
 constexpr std::size_t owners_at_once = 100;
-constexpr std::size_t rows_at_once = 100;
+constexpr std::size_t rows_at_once = 25;
+/// The pause after a step, as a multiple of what the step took: on a server of one core the
+/// writer's thread has a small part of it.
+constexpr int pause_for_step = 4;
 
 /// Accounts of whose archives an administrator has decided; what is beyond goes by the options.
 constexpr std::size_t decided_most = 100'000;
 constexpr std::size_t decided_at_once = 1000;
 
-/// One look at all archives. It lives as long as a question of its own is open.
-class Round final : public std::enable_shared_from_this<Round> {
+/// One look at all archives. The hub has it as long as it runs.
+class Round final : public std::enable_shared_from_this<Round>, private TimerTarget {
 public:
     explicit Round(Hub& hub) : hub_(hub) {}
+
+    [[nodiscard]] bool over() const { return over_; }
 
     void start() {
         hub_.shared.store.map_scan(
@@ -35,6 +40,7 @@ public:
             decided_at_once, hub_.shard,
             [self = shared_from_this()](Result<std::vector<MapEntry>> entries) {
                 // Without them it could be too little that is kept: the next round tries again.
+                self->over_ = !entries;
                 if (entries) self->take_decided(std::move(*entries));
             });
     }
@@ -111,20 +117,29 @@ private:
     void trim_step(const std::string& owner, std::uint64_t before) {
         Batch batch;
         batch.archive_trim(owner, before, rows_at_once);
+        step_began_ = hub_.clock().now();
         hub_.shared.store.commit(
             std::move(batch), hub_.shard, [self = shared_from_this()](const Outcome& trimmed) {
                 if (!trimmed) {
                     CAUSEWAY_LOG(error, "archive.not_trimmed", {"cause", trimmed.why()});
-                    return;  // the next round tries again
+                    self->over_ = true;  // the next round tries again
+                    return;
                 }
-                self->look_again();
+                self->pause();
             });
     }
+
+    void pause() {
+        const Duration took = hub_.clock().now() - step_began_;
+        hub_.shard.timers().arm(timer_, pause_for_step * took, *this, 0);
+    }
+    void on_timer(std::uint32_t) override { sweeping_ ? sweep() : look_again(); }
 
     void look_again() {
         hub_.shared.store.archive_total(
             owners_.back().owner, hub_.shard,
             [self = shared_from_this()](const Result<ArchiveTotals>& total) {
+                self->over_ = !total;
                 if (!total) return;
                 self->owners_.back() = *total;
                 self->next_owner();
@@ -132,19 +147,27 @@ private:
     }
 
     void sweep() {
+        sweeping_ = true;
         hub_.shared.store.archive_unswept(
             hub_.shard, [self = shared_from_this()](const Result<std::uint64_t>& rows) {
-                if (!rows || *rows == 0) return;
+                self->over_ = !rows || *rows == 0;
+                if (self->over_) return;
                 Batch batch;
                 batch.archive_sweep(rows_at_once);
+                self->step_began_ = self->hub_.clock().now();
                 self->hub_.shared.store.commit(std::move(batch), self->hub_.shard,
                                                [self](const Outcome& swept) {
-                                                   if (swept) self->sweep();
+                                                   self->over_ = !swept;
+                                                   if (swept) self->pause();
                                                });
             });
     }
 
     Hub& hub_;
+    bool over_ = false;
+    bool sweeping_ = false;  ///< all owners have been looked at
+    TimePoint step_began_{};
+    Timer timer_;
     std::unordered_map<std::string, ArchiveKeeping> decided_;
     std::string decided_after_;
     std::string after_;
@@ -153,7 +176,7 @@ private:
 
 /// Of the shard that does it.
 struct Rounds final : SlotState {
-    std::weak_ptr<Round> current;
+    std::shared_ptr<Round> current;
     std::optional<TimePoint> began;  ///< the last one
 };
 constexpr Slot<Rounds> rounds_slot{"archive-rounds"};
@@ -166,11 +189,11 @@ void trim(const Life& life) {
     if (hub.shard.index() != 0 || hub.shared.archive_mark.recovering()) return;
     Rounds& rounds = hub.slots.make(rounds_slot);
     const TimePoint now = hub.clock().now();
-    if (!rounds.current.expired() || (rounds.began && now - *rounds.began < interval)) return;
+    if (rounds.current != nullptr && rounds.current->over()) rounds.current.reset();
+    if (rounds.current != nullptr || (rounds.began && now - *rounds.began < interval)) return;
     rounds.began = now;
-    const auto round = std::make_shared<Round>(hub);
-    rounds.current = round;
-    round->start();
+    rounds.current = std::make_shared<Round>(hub);
+    rounds.current->start();
 }
 
 }  // namespace causeway::archive
