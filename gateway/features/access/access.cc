@@ -98,7 +98,9 @@ Verdict without_session(AtAccount& at) {
 }
 
 Verdict filter_message(AtAccount& at) {
-    const Jid& from = at.packet->from();
+    // Another takes its place where it is readdressed.
+    const PacketRef came = at.packet;
+    const Jid& from = came->from();
     if (was_accepted(at.account, at.packet)) return Verdict::next;
     if (at.packet->type() == StanzaType::error) {
         // An error is an answer to what the account itself sent.
