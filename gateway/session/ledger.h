@@ -122,8 +122,8 @@ public:
     void when_readable(std::function<void()> task);
     /// Messages without an outcome, and rows to be erased.
     [[nodiscard]] std::size_t open() const { return entries_.size() + erasures_.open; }
-    /// Nothing is on its way into the store, or waits for another attempt: with open(), what only
-    /// archives are still to have.
+    /// Nothing is open(), on its way into the store, or waiting for another attempt. What only
+    /// archives are still to have counts here, and not in open().
     [[nodiscard]] bool at_rest() const {
         return open() == 0 && recorded_.batch.empty() && again_.empty() && commits_.idle();
     }

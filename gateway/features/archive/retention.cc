@@ -1,6 +1,7 @@
 // How long an archive is kept: by age and by size, as the domain's options say, or the
-// administrator for one account (keeping.h). Looked at once an hour, in small steps one after the
-// other, so that what is being stored and asked meanwhile hardly waits. One shard does it for all.
+// administrator for one account (keeping.h). Looked at once an hour, in small steps with pauses
+// between them, so that what is stored, asked and routed meanwhile hardly waits. One shard does it
+// for all.
 #include <algorithm>
 #include <memory>
 #include <unordered_map>
