@@ -13,6 +13,11 @@ namespace {
 constexpr std::size_t behind_limit = 1000;
 /// What waits until it is known how many are stored; a store may be long about that.
 constexpr std::size_t uncounted_limit = 1000;
+
+/// Somebody waits for it: if the session to which it goes never has it, another does, or the next.
+bool tells_outcome(const Packet& packet) {
+    return packet.type() == StanzaType::error && !packet.id().empty();
+}
 }  // namespace
 
 StoreKey AccountInbox::store_key() const {
@@ -53,12 +58,14 @@ void AccountInbox::deliver(const PacketRef& packet, AcknowledgementTicket ticket
 }
 
 /// §8.5.3.2.1: only chat falls back to the account; a headline is dropped, the rest refused. One
-/// that may come back is there, and what can be stored is for it from the store.
+/// that may come back is there, and what can be stored is for it from the store. So is an error
+/// that was made here, about a message of the account's own.
 void AccountInbox::to_one_that_is_not_there(const PacketRef& packet, AcknowledgementTicket ticket) {
     const StanzaType type = packet->type();
-    const bool falls_back =
-        type == StanzaType::chat || (type == StanzaType::normal && packet->storable() &&
-                                     awaits_session(packet->to().resource()));
+    const bool falls_back = type == StanzaType::chat ||
+                            (type == StanzaType::error && packet->storable()) ||
+                            (type == StanzaType::normal && packet->storable() &&
+                             awaits_session(packet->to().resource()));
     if (falls_back) {
         to_account(packet, ticket);
     } else if (hold_for_awaited(packet)) {
@@ -97,7 +104,11 @@ void AccountInbox::to_account(const PacketRef& packet, AcknowledgementTicket tic
             inbox_trace::not_of_that_type(account_, *packet, TraceVerdict::refused);
             refuse(packet, ticket);
             return;
-        default:  // §8.5.2.1.1: an error goes no further
+        default:  // §8.5.2.1.1: an error goes no further, unless it was made here
+            if (packet->storable()) {
+                to_best(packet, ticket);
+                return;
+            }
             inbox_trace::not_of_that_type(account_, *packet, TraceVerdict::dropped);
             account_.hub().settle(ticket);
             return;
@@ -119,7 +130,7 @@ void AccountInbox::to_sessions(std::span<Resource* const> sessions, const Packet
                                AcknowledgementTicket ticket) {
     Hub& hub = account_.hub();
     const bool held = packet->archived() ||
-                      (packet->storable() &&
+                      ((packet->storable() || tells_outcome(*packet)) &&
                        (ticket.owed() || std::ranges::any_of(sessions, &Resource::acknowledges)));
     const HoldId hold = held ? hub.ledger.hold(packet, ticket, store_key()) : 0;
     remember(packet, hold);

@@ -178,7 +178,10 @@ PacketRef Packet::error_reply(const Packet& packet, const StanzaError& error) {
     if (about.from.empty()) return nullptr;
     std::string inner;
     append_error(inner, error);
-    return make(about.kind, StanzaType::error, about.to, about.from, packet.id(), inner);
+    PacketRef reply = make(about.kind, StanzaType::error, about.to, about.from, packet.id(), inner);
+    const bool lasting = about.traits.storable && !packet.id().empty();
+    const_cast<Packet&>(*reply).about_.traits.storable = lasting;  // nobody else sees it yet
+    return reply;
 }
 
 PacketRef Packet::readdressed(const Jid& new_to) const {

@@ -44,7 +44,9 @@ public:
     static std::string forwarded(std::string_view bytes);
 
     /// The error that answers `stanza` (RFC 6120 §8.3), or nullptr where none may be sent: for an
-    /// error, for an iq result, for presence of no consequence.
+    /// error, for an iq result, for presence of no consequence. The error to a message that is
+    /// worth keeping, and has an id to be known by, is worth keeping too: its sender is to hear of
+    /// it.
     static PacketRef error_reply(const Packet& packet, const StanzaError& error);
 
     /// The same stanza to another address.
