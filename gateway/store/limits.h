@@ -26,6 +26,12 @@ struct StoreLimits {
     std::size_t queued_reads = 8192;
     /// Size of the database file in pages of 4 KiB; 0: as large as the disk allows.
     std::uint32_t pages = 0;
+    /// Pages of 4 KiB of the write-ahead log. From the first on, a thread copies them back into the
+    /// file; a rest of the second the writer copies itself; at the third it waits for that thread.
+    /// Only behind who reads one state for long (a backup) does the log grow beyond.
+    std::int64_t log_pages = 4000;
+    std::int64_t log_rest_pages = 256;
+    std::int64_t longest_log_pages = 16000;
     /// How long a connection waits for a lock that another process (a backup, a shell) holds.
     std::chrono::milliseconds lock_wait{5000};
 };

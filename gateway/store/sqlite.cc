@@ -9,6 +9,7 @@
 #include "gateway/store/sqlite_database.h"
 #include "gateway/store/sqlite_inspect.h"
 #include "gateway/store/sqlite_jobs.h"
+#include "gateway/store/sqlite_log_copier.h"
 #include "gateway/store/sqlite_migrate.h"
 #include "gateway/store/sqlite_readers.h"
 #include "gateway/store/sqlite_writer.h"
@@ -244,8 +245,10 @@ Result<std::unique_ptr<Store>> open_sqlite(const std::string& path, const StoreL
     Outcome outcome = migrate(*database, migrations, SystemClock().wall());
     if (outcome) outcome = database->use_write_ahead_log(limits);
     if (!outcome) return named(path, outcome);
+    Result<std::unique_ptr<SqliteLogCopier>> copier = SqliteLogCopier::start(path, limits);
+    if (!copier) return named(path, copier.error());
     Result<std::unique_ptr<SqliteWriter>> writer =
-        SqliteWriter::start(std::move(*database), limits);
+        SqliteWriter::start(std::move(*database), std::move(*copier), limits);
     if (!writer) return named(path, writer.error());
     Result<std::unique_ptr<SqliteReaders>> readers = SqliteReaders::start(path, limits);
     if (!readers) return named(path, readers.error());

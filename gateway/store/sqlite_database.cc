@@ -14,9 +14,7 @@
 namespace causeway {
 namespace {
 
-// Pages in the write-ahead log that make a commit copy them back into the file, and the size to
-// which the log is cut after it grew beyond that (behind a long read, say).
-constexpr int checkpoint_pages = 4000;
+// The size to which the write-ahead log is cut after it grew beyond that (behind a long read, say).
 constexpr int log_size_kept = 32 << 20;
 constexpr int page_size = 4096;
 constexpr int instructions_between_questions = 100'000;
@@ -181,10 +179,26 @@ Outcome SqliteDatabase::configure(Access access, const StoreLimits& limits) {
 
 Outcome SqliteDatabase::use_write_ahead_log(const StoreLimits& limits) {
     std::string settings = fmt::format(
-        "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint={}; PRAGMA journal_size_limit={};",
-        checkpoint_pages, log_size_kept);
+        "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit={};",
+        log_size_kept);
     if (limits.pages != 0) settings += fmt::format("PRAGMA max_page_count={};", limits.pages);
-    return execute(settings);
+    if (Outcome outcome = execute(settings); !outcome) return outcome;
+    log_pages_ = std::make_unique<int>(0);
+    const auto committed = [](void* pages, sqlite3*, const char*, int in_log) {
+        *static_cast<int*>(pages) = in_log;
+        return SQLITE_OK;
+    };
+    sqlite3_wal_hook(connection_.get(), committed, log_pages_.get());
+    return {};
+}
+
+Result<SqliteLog> SqliteDatabase::copy_log() {
+    int pages = 0;
+    int copied = 0;
+    const int code = sqlite3_wal_checkpoint_v2(connection_.get(), "main", SQLITE_CHECKPOINT_PASSIVE,
+                                               &pages, &copied);
+    if (code != SQLITE_OK) return failure("the store's log cannot be copied into its file");
+    return SqliteLog{pages, copied};
 }
 
 Outcome SqliteDatabase::execute(const std::string& sql) {

@@ -73,6 +73,11 @@ private:
     SqliteStatement& statement_;
 };
 
+/// A write-ahead log: its pages, and how many of them, from its beginning, stand in the file too.
+struct SqliteLog {
+    std::int64_t pages = 0, copied = 0;
+};
+
 class SqliteDatabase {
 public:
     enum class Access : unsigned char { write, read_only };
@@ -86,8 +91,14 @@ public:
     /// notice taken of its log. What another process writes meanwhile may make a question fail.
     static Result<SqliteDatabase> open_immutable(const std::string& path);
 
-    /// Makes the file keep a write-ahead log, copied back at intervals and cut to a bounded size.
+    /// Makes the file keep a write-ahead log, which is cut to a bounded size when it begins anew.
+    /// It is copied back into the file when copy_log() says so, or the last connection closes.
     Outcome use_write_ahead_log(const StoreLimits& limits);
+    /// Pages of the log behind the latest commit of this connection, which called the former.
+    [[nodiscard]] std::int64_t log_pages() const { return log_pages_ ? *log_pages_ : 0; }
+    /// Copies as much of the log into the file as no reader of an older state needs, and flushes
+    /// it. Others go on reading and writing.
+    Result<SqliteLog> copy_log();
 
     /// Runs statements that return nothing.
     Outcome execute(const std::string& sql);
@@ -120,6 +131,7 @@ private:
     Outcome configure(Access access, const StoreLimits& limits);
 
     std::unique_ptr<std::function<bool()>> goes_on_;  ///< SQLite has its address
+    std::unique_ptr<int> log_pages_;                  ///< likewise
     std::unique_ptr<sqlite3, Close> connection_;
 };
 

@@ -58,14 +58,20 @@ void post_refusal(Executor& home, const Committed& committed, Batch batch, Outco
 
 }  // namespace
 
-SqliteWriter::SqliteWriter(SqliteDatabase database, const StoreLimits& limits)
-    : limits_(limits), database_(std::move(database)), archive_(database_) {}
+SqliteWriter::SqliteWriter(SqliteDatabase database, std::unique_ptr<SqliteLogCopier> copier,
+                           const StoreLimits& limits)
+    : limits_(limits),
+      database_(std::move(database)),
+      copier_(std::move(copier)),
+      archive_(database_) {}
 
 SqliteWriter::~SqliteWriter() { stop(); }
 
 Result<std::unique_ptr<SqliteWriter>> SqliteWriter::start(SqliteDatabase database,
+                                                          std::unique_ptr<SqliteLogCopier> copier,
                                                           const StoreLimits& limits) {
-    std::unique_ptr<SqliteWriter> writer(new SqliteWriter(std::move(database), limits));
+    std::unique_ptr<SqliteWriter> writer(
+        new SqliteWriter(std::move(database), std::move(copier), limits));
     if (Outcome outcome = writer->prepare(); !outcome) return outcome;
     writer->thread_ = std::thread([raw = writer.get()] { raw->run(); });
     pthread_setname_np(writer->thread_.native_handle(), "store-writer");
@@ -158,6 +164,7 @@ void SqliteWriter::run() {
             gathered_ = 0;
         }
         report(std::move(group));
+        copier_->after_commit(database_);
     }
 }
 

@@ -20,6 +20,7 @@
 
 #include "gateway/store/sqlite_archive_writer.h"
 #include "gateway/store/sqlite_database.h"
+#include "gateway/store/sqlite_log_copier.h"
 #include "gateway/store/store.h"
 
 namespace causeway {
@@ -28,6 +29,7 @@ class SqliteWriter {
 public:
     /// Prepares every statement, so that a damaged schema is found at start.
     static Result<std::unique_ptr<SqliteWriter>> start(SqliteDatabase database,
+                                                       std::unique_ptr<SqliteLogCopier> copier,
                                                        const StoreLimits& limits);
     SqliteWriter(const SqliteWriter&) = delete;
     SqliteWriter& operator=(const SqliteWriter&) = delete;
@@ -79,7 +81,8 @@ private:
         bool in_operation = false;
     };
 
-    SqliteWriter(SqliteDatabase database, const StoreLimits& limits);
+    SqliteWriter(SqliteDatabase database, std::unique_ptr<SqliteLogCopier> copier,
+                 const StoreLimits& limits);
     Outcome prepare();
     void run();
     [[nodiscard]] bool ready() const;
@@ -103,6 +106,7 @@ private:
 
     // Used by the thread alone once it runs.
     SqliteDatabase database_;
+    std::unique_ptr<SqliteLogCopier> copier_;
     SqliteArchiveWriter archive_;
     std::array<SqliteStatement, static_cast<std::size_t>(Statement::count)> statements_;
     std::map<std::string, std::int64_t, std::less<>> store_numbers_;

@@ -1,0 +1,89 @@
+#include "gateway/store/sqlite_log_copier.h"
+
+#include <pthread.h>
+
+#include <utility>
+
+#include "gateway/base/log.h"
+
+namespace causeway {
+
+SqliteLogCopier::SqliteLogCopier(SqliteDatabase database, const StoreLimits& limits)
+    : limits_(limits), database_(std::move(database)), next_pages_(limits.log_pages) {}
+
+Result<std::unique_ptr<SqliteLogCopier>> SqliteLogCopier::start(const std::string& path,
+                                                                const StoreLimits& limits) {
+    auto database = SqliteDatabase::open(path, SqliteDatabase::Access::read_only, limits);
+    if (!database) return database.error();
+    // It takes notice of the log with its first question.
+    if (const auto read = database->integer("PRAGMA schema_version"); !read) return read.error();
+    std::unique_ptr<SqliteLogCopier> copier(new SqliteLogCopier(std::move(*database), limits));
+    copier->thread_ = std::thread([raw = copier.get()] { raw->run(); });
+    pthread_setname_np(copier->thread_.native_handle(), "store-copier");
+    return copier;
+}
+
+SqliteLogCopier::~SqliteLogCopier() {
+    {
+        const std::lock_guard lock(mutex_);
+        thread_is_ = Thread::stopping;
+    }
+    wake_.notify_one();
+    thread_.join();
+}
+
+void SqliteLogCopier::run() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+        wake_.wait(lock, [this] { return thread_is_ != Thread::idle; });
+        if (thread_is_ == Thread::stopping) return;
+        lock.unlock();
+        const Result<SqliteLog> copied = database_.copy_log();
+        lock.lock();
+        note(copied);
+        // Who holds it up reads on for a while. What came meanwhile is the next thing to copy.
+        if (held_up_) next_pages_ = log_.pages + limits_.log_pages / 4;
+        if (thread_is_ == Thread::copying) thread_is_ = Thread::idle;
+        done_.notify_one();
+    }
+}
+
+void SqliteLogCopier::after_commit(SqliteDatabase& writer) {
+    const std::int64_t pages = writer.log_pages();
+    std::unique_lock lock(mutex_);
+    if (pages < log_.pages) {
+        log_.copied = 0;  // it began anew
+        next_pages_ = limits_.log_pages;
+    }
+    log_.pages = pages;
+    if (pages < next_pages_) return;
+    const bool too_long = pages >= limits_.longest_log_pages && !held_up_;
+    if (thread_is_ == Thread::copying) {
+        if (!too_long) return;
+        done_.wait(lock, [this] { return thread_is_ != Thread::copying; });
+    }
+    if (pages - log_.copied > limits_.log_rest_pages && !too_long) {
+        thread_is_ = Thread::copying;
+        wake_.notify_one();
+        return;
+    }
+    note(writer.copy_log());
+    next_pages_ = log_.pages + limits_.log_pages / 4;
+}
+
+/// One line when it begins to fail and one when it works again. Nothing is lost by it: the log
+/// grows.
+void SqliteLogCopier::note(const Result<SqliteLog>& copied) {
+    held_up_ = !copied || copied->copied < copied->pages;
+    if (copied) {
+        log_.copied = copied->copied;
+        if (failed_in_a_row_ == 0) return;
+        CAUSEWAY_LOG(info, "store.log_copied", {"failed", failed_in_a_row_});
+        failed_in_a_row_ = 0;
+    } else if (failed_in_a_row_++ == 0) {
+        CAUSEWAY_LOG(error, "store.log_not_copied", {"cause", to_string(copied.error().cause())},
+                     {"why", copied.error().why()});
+    }
+}
+
+}  // namespace causeway
