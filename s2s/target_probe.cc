@@ -184,7 +184,7 @@ void TargetProbe::look_at_certificate() {
                  : proof.why());
         return;
     }
-    proven_ = true;
+    reached_ = Reached::proven;
     const CertificatePointer certificate = tls->peer_certificate();
     const UnixMillis end = not_after(certificate.get());
     const UnixMillis left = end - hub_.clock().wall();
@@ -195,7 +195,7 @@ void TargetProbe::look_at_certificate() {
 }
 
 void TargetProbe::on_stream_opened(const StreamHeader& header) {
-    heard_ = true;
+    if (reached_ == Reached::nothing) reached_ = Reached::header;
     if (header.version.empty()) fail("it speaks no XMPP 1.0, and so cannot encrypt");
 }
 
@@ -205,7 +205,7 @@ void TargetProbe::on_element(Element& element, Arena& arena) {
         take_features(element, arena);
     } else if (element.ns == ns::stream && element.name == "error") {
         ended_by_error(element, arena);
-    } else if (element.ns == ns::tls && asked_for_tls_ && step_ == "tls" &&
+    } else if (element.ns == ns::tls && reached_ == Reached::asked_for_tls && step_ == "tls" &&
                element.name == "proceed") {
         stream_->start_tls({}, engine());
     } else if (element.ns == ns::tls && step_ == "tls") {
@@ -217,7 +217,7 @@ void TargetProbe::take_features(const Element& features, Arena& arena) {
     if (step_ == "tls") {
         if (features.child(ns::tls, "starttls") == nullptr) {
             fail("it offers no TLS");
-        } else if (std::exchange(asked_for_tls_, true)) {
+        } else if (std::exchange(reached_, Reached::asked_for_tls) == Reached::asked_for_tls) {
             // Each would have an answer, which nobody has to read.
             fail("it sent its features twice");
         } else {
@@ -249,7 +249,11 @@ void TargetProbe::judge(const std::vector<std::string_view>& offered) {
         fail("it offers no SASL EXTERNAL, and s2s.authentication asks for certificates");
         return;
     }
-    passed_ = proven_ || dialback_will_do;
+    if (reached_ == Reached::proven) {
+        reached_ = Reached::usable_and_proven;
+    } else if (dialback_will_do) {
+        reached_ = Reached::usable;
+    }
     finish();
 }
 
@@ -280,7 +284,7 @@ bool TargetProbe::sent_on(std::string_view text) {
 
 /// What a port of another kind looks like from here: records that name one are a common mistake.
 std::string_view TargetProbe::advice(std::string_view why) const {
-    if (step_ != "tls" || heard_) return {};
+    if (step_ != "tls" || reached_ >= Reached::header) return {};
     if (target_.direct_tls) return "; a port for STARTTLS belongs under _xmpp-server";
     if (why.starts_with(stream_error::invalid_namespace)) return "; it may be a port for clients";
     return "; a port for TLS from the first byte belongs under _xmpps-server";

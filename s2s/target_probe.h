@@ -44,13 +44,25 @@ public:
 
     [[nodiscard]] const std::vector<DomainFinding>& findings() const { return findings_; }
     /// A stream to it can be authenticated.
-    [[nodiscard]] bool passed() const { return passed_; }
-    /// And its certificate proves the domain.
-    [[nodiscard]] bool proven() const { return proven_; }
+    [[nodiscard]] bool passed() const { return reached_ >= Reached::usable; }
+    /// Its certificate proves the domain.
+    [[nodiscard]] bool proven() const {
+        return reached_ == Reached::proven || reached_ == Reached::usable_and_proven;
+    }
     /// It sent us there (see-other-host).
     [[nodiscard]] const std::optional<OtherHost>& other_host() const { return other_host_; }
 
 private:
+    /// How far it got. With TLS from the first byte the first header comes behind the certificate.
+    enum class Reached : unsigned char {
+        nothing,
+        header,  ///< it speaks XMPP
+        asked_for_tls,
+        proven,             ///< its certificate proves the domain
+        usable,             ///< a stream can be authenticated, by dialback alone
+        usable_and_proven,  ///< or by certificate
+    };
+
     // StreamHandler
     void on_stream_opened(const StreamHeader& header) override;
     void on_element(Element& element, Arena& arena) override;
@@ -84,10 +96,7 @@ private:
     std::unique_ptr<Connector> connector_;
     std::unique_ptr<XmppStream> stream_;
     TimePoint began_;
-    bool heard_ = false;  ///< of a stream header
-    bool asked_for_tls_ = false;
-    bool passed_ = false;
-    bool proven_ = false;
+    Reached reached_ = Reached::nothing;
     std::optional<OtherHost> other_host_;
     Timer timer_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
