@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "gateway/base/cut_text.h"
 #include "gateway/base/log.h"
 #include "gateway/base/number.h"
 #include "gateway/features/access/operations.h"
@@ -325,7 +326,7 @@ std::string requests_form(const Requests& requests) {
         options.push_back(
             {access::name_of(request),
              fmt::format("{} from {}{}{}", kind, request.from.bare(),
-                         request.text.empty() ? "" : ": ", request.text.substr(0, 200))});
+                         request.text.empty() ? "" : ": ", cut_text(request.text, 200))});
     }
     form.field({.name = "number",
                 .type = FieldType::list_single,

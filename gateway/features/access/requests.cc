@@ -52,8 +52,15 @@ public:
     void settled(std::uint32_t number) override {
         const auto open = rows_.find(number);
         if (open == rows_.end() || --open->second.times > 0) return;
-        erase_held(account_, open->second.row, [this, number](const Outcome&) {
-            rows_.erase(number);
+        const std::uint64_t row = open->second.row;
+        erase_held(account_, row, [this, number, row](const Outcome& outcome) {
+            if (outcome) {
+                rows_.erase(number);
+            } else {
+                // It stays one that was accepted; the ledger tries again.
+                const StoreKey key{held_store, std::string(account_.jid().bare())};
+                account_.hub().ledger.erase(key, row);
+            }
             account_.end_question();
         });
     }
@@ -108,7 +115,8 @@ void list_held(Account& account, std::function<void(Result<Requests>)> answer) {
                 const std::vector<std::uint64_t> since = accepted_rows(account);
                 for (const LogRow& row : *rows) {
                     if (std::ranges::find(before, row.id) != before.end() ||
-                        std::ranges::find(since, row.id) != since.end()) {
+                        std::ranges::find(since, row.id) != since.end() ||
+                        account.hub().ledger.in_flight(row.id)) {
                         continue;
                     }
                     const auto packet = Packet::from_bytes(row.body);
@@ -164,19 +172,51 @@ void deliver_held(Account& account, const Request& request) {
 struct Arriving final : SlotState {
     struct Message {
         PacketRef packet;
-        AcknowledgementTicket ticket;
+        std::vector<AcknowledgementTicket> tickets;  ///< of each copy that came
     };
     std::deque<Message> waiting;  ///< the first is being stored
 };
 constexpr Slot<Arriving> arriving_slot{"access-arriving"};
 
-void too_many(Account& account, const Packet& packet, AcknowledgementTicket ticket) {
-    account.hub().routing->bounce(
-        packet, {.condition = StanzaCondition::service_unavailable, .text = {}}, ticket);
+/// Whether another server sent the second as a copy of the first (gateway/session/seen_messages.h).
+bool comes_again(const RepeatKeys& first, const RepeatKeys& second) {
+    const std::uint64_t id = first.by_server_id & ~RepeatKeys::not_said;
+    if (second.by_server_id != 0 && second.by_server_id == id) return true;
+    return second.by_client_id != 0 && second.by_client_id == first.by_client_id &&
+           first.broke < second.broke;
+}
+
+/// One that was held before this process began is not remembered, and may come again all the same.
+bool is_held(const Account& account, const Packet& packet, const Requests& held) {
+    if (packet.repeat_keys().by_server_id == 0) return false;
+    return std::ranges::any_of(held, [&](const Request& other) {
+        bool same = false;
+        static_cast<void>(Packet::visit_bytes(other.body, [&](const Stanza& stanza) {
+            const RepeatKeys keys = SeenMessages::keys_of(account.hub().shared.secret, stanza);
+            same = keys.by_server_id != 0 && keys.by_server_id == packet.repeat_keys().by_server_id;
+        }));
+        return same;
+    });
+}
+
+const StanzaError not_stored{.condition = StanzaCondition::resource_constraint,
+                             .text = "The message could not be stored: try again later."};
+constexpr std::string_view came_before = "it came before, and is held already";
+
+void note(const Account& account, const Packet& packet, TraceVerdict verdict,
+          std::string_view why) {
+    account.hub().trace.note(packet, {TraceStage::account, verdict, "access_rules", why});
+}
+
+void bounce(Account& account, const Arriving::Message& message, const StanzaError& error) {
+    Hub& hub = account.hub();
+    hub.routing->bounce(*message.packet, error, message.tickets.front());
+    for (std::size_t i = 1; i < message.tickets.size(); ++i) hub.settle(message.tickets[i]);
 }
 
 void hold_next(Account& account);
 
+/// What becomes of the first of those that wait is known.
 void arrived(Account& account) {
     Arriving& arriving = *account.slots.get(arriving_slot);
     arriving.waiting.pop_front();
@@ -185,58 +225,108 @@ void arrived(Account& account) {
     account.end_question();
 }
 
-void store_held(Account& account, const Arriving::Message& message) {
+void first_is_held(Account& account) {
     Hub& hub = account.hub();
+    const Arriving::Message& first = account.slots.get(arriving_slot)->waiting.front();
+    // Another server that sends it again is told that it is here.
+    hub.seen.note(first.packet->repeat_keys(), hub.clock().now(), Ledger::nothing_open);
+    for (const AcknowledgementTicket& ticket : first.tickets) hub.settle(ticket);
+    arrived(account);
+}
+
+void first_is_refused(Account& account, const StanzaError& error) {
+    bounce(account, account.slots.get(arriving_slot)->waiting.front(), error);
+    arrived(account);
+}
+
+void store_first(Account& account) {
+    Hub& hub = account.hub();
+    const Packet& packet = *account.slots.get(arriving_slot)->waiting.front().packet;
     Batch batch;
     batch.log_append(held_store, account.jid().bare(),
                      {.id = hub.shared.ids.next_id(),
                       .at = hub.clock().wall(),
                       .expires = 0,
-                      .body = std::string(message.packet->bytes())});
-    hub.shared.store.commit(
-        std::move(batch), hub.shard, [&account, message](const Outcome& outcome) {
-            if (outcome) {
-                // Another server that sends it again is told that it is here.
-                Hub& here = account.hub();
-                here.seen.note(message.packet->repeat_keys(), here.clock().now(),
-                               Ledger::nothing_open);
-                account.hub().settle(message.ticket);
-            } else {
-                account.hub().routing->bounce(
-                    *message.packet,
-                    {.condition = StanzaCondition::resource_constraint,
-                     .text = "The message could not be stored: try again later."},
-                    message.ticket);
-            }
-            arrived(account);
-        });
+                      .body = std::string(packet.bytes())});
+    hub.shared.store.commit(std::move(batch), hub.shard, [&account](const Outcome& outcome) {
+        if (outcome) return first_is_held(account);
+        first_is_refused(account, {.condition = StanzaCondition::resource_constraint,
+                                   .text = "The message could not be stored: try again later."});
+    });
 }
 
 void hold_next(Account& account) {
     list_held(account, [&account](const Result<Requests>& held) {
-        const Arriving::Message message = account.slots.get(arriving_slot)->waiting.front();
-        if (held && held->size() < most_held(account)) {
-            store_held(account, message);
-        } else {
-            too_many(account, *message.packet, message.ticket);
-            arrived(account);
-        }
+        const PacketRef packet = account.slots.get(arriving_slot)->waiting.front().packet;
+        if (held && is_held(account, *packet, *held)) return first_is_held(account);
+        if (held && held->size() < most_held(account)) return store_first(account);
+        first_is_refused(account, {.condition = StanzaCondition::service_unavailable, .text = {}});
     });
 }
 
-/// Calls `act` with the request that `which` names, and all others; it tells `done`.
-void with_request(Account& account, std::string which, const Done& done,
-                  std::function<void(const Request&, const Requests&)> act) {
-    list_requests(account, [which = std::move(which), done,
-                            act = std::move(act)](const Result<Requests>& all) {
+/// What the owner decides about requests, one after the other: each looks at what the one before
+/// left, so that none is accepted twice, or accepted and refused.
+struct Deciding final : SlotState {
+    std::deque<std::function<void()>> waiting;  ///< the first is under way
+};
+constexpr Slot<Deciding> deciding_slot{"access-deciding"};
+constexpr std::size_t deciding_limit = 100;
+
+/// Does what the owner wants with a request, and tells `done`; the others wait as well.
+using Act = std::function<void(const Request&, const Requests& all, const Done& done)>;
+
+void decided(Account& account) {
+    Deciding& deciding = *account.slots.get(deciding_slot);
+    deciding.waiting.pop_front();
+    if (!deciding.waiting.empty()) {
+        const std::function<void()> next = deciding.waiting.front();
+        return next();
+    }
+    account.slots.drop(deciding_slot);
+    account.end_question();
+}
+
+/// The request of that name, if it still waits.
+void decide_named(Account& account, const std::string& name, const Act& act, const Done& done) {
+    list_requests(account, [name, act, done](const Result<Requests>& all) {
         if (!all) return done(all.error());
-        for (std::size_t i = 0; i < all->size(); ++i) {
-            if (which != std::to_string(i + 1) && which != name_of((*all)[i])) continue;
-            return act((*all)[i], *all);
-        }
-        done(Outcome::absent(
-            fmt::format("there is no request {}: {} are waiting", which, all->size())));
+        const auto named = std::ranges::find(*all, name, name_of);
+        if (named != all->end()) return act(*named, *all, done);
+        done(Outcome::absent("that request does not wait any more"));
     });
+}
+
+void decide_in_turn(Account& account, const std::string& name, const Act& act, const Done& done) {
+    Deciding& deciding = account.slots.make(deciding_slot);
+    if (deciding.waiting.size() >= deciding_limit) {
+        return done(Outcome::retry("too many requests are being answered"));
+    }
+    deciding.waiting.emplace_back([&account, name, act, done] {
+        decide_named(account, name, act, [&account, done](const Outcome& outcome) {
+            done(outcome);
+            decided(account);
+        });
+    });
+    if (deciding.waiting.size() > 1) return;
+    account.begin_question();  // until none is under way any more
+    const std::function<void()> first = deciding.waiting.front();
+    first();
+}
+
+/// A number means the request that has it now, whatever else is decided before this one.
+void with_request(Account& account, std::string which, const Done& done, const Act& act) {
+    list_requests(
+        account, [&account, which = std::move(which), done, act](const Result<Requests>& all) {
+            if (!all) return done(all.error());
+            for (std::size_t i = 0; i < all->size(); ++i) {
+                const std::string name = name_of((*all)[i]);
+                if (which == std::to_string(i + 1) || which == name) {
+                    return decide_in_turn(account, name, act, done);
+                }
+            }
+            done(Outcome::absent(
+                fmt::format("there is no request {}: {} are waiting", which, all->size())));
+        });
 }
 
 /// Behind the change that the answer made.
@@ -256,11 +346,15 @@ void when_answered(Account& account, const Jid& contact, bool approved, const Do
 void list_requests(Account& account, std::function<void(Result<Requests>)> answer) {
     account.begin_question();
     account.hub().ledger.when_readable([&account, answer = std::move(answer)] {
-        list_held(account, [&account, answer](Result<Requests> held) {
+        list_held(account, [&account, answer](const Result<Requests>& held) {
             if (!held) return answer(held.error());
-            Requests all = subscription_requests(account);
-            std::ranges::move(*held, std::back_inserter(all));
-            answer(std::move(all));
+            // What is being made of a subscription is known then.
+            account.in_order([&account, answer, held = *held](const Outcome& outcome) {
+                if (!outcome) return answer(outcome);
+                Requests all = subscription_requests(account);
+                std::ranges::copy(held, std::back_inserter(all));
+                answer(std::move(all));
+            });
         });
         account.end_question();
     });
@@ -273,10 +367,10 @@ std::string name_of(const Request& request) {
 
 void accept_request(Account& account, std::string which, Done done) {
     with_request(account, std::move(which), done,
-                 [&account, done](const Request& request, const Requests& all) {
+                 [&account](const Request& request, const Requests& all, const Done& accepted) {
                      if (request.kind == Request::Kind::subscription) {
                          answer_subscription(account, request.from, StanzaType::subscribed);
-                         when_answered(account, request.from, true, done);
+                         when_answered(account, request.from, true, accepted);
                          return;
                      }
                      for (const Request& other : all) {
@@ -284,29 +378,43 @@ void accept_request(Account& account, std::string which, Done done) {
                                            other.from.bare() == request.from.bare();
                          if (same) deliver_held(account, other);
                      }
-                     done({});
+                     accepted({});
                  });
 }
 
 void refuse_request(Account& account, std::string which, Done done) {
-    with_request(account, std::move(which), done,
-                 [&account, done](const Request& request, const Requests&) {
-                     if (request.kind == Request::Kind::subscription) {
-                         answer_subscription(account, request.from, StanzaType::unsubscribed);
-                         when_answered(account, request.from, false, done);
-                         return;
-                     }
-                     erase_held(account, request.row, done);
-                 });
+    with_request(
+        account, std::move(which), done,
+        [&account](const Request& request, const Requests&, const Done& refused) {
+            if (request.kind == Request::Kind::subscription) {
+                answer_subscription(account, request.from, StanzaType::unsubscribed);
+                when_answered(account, request.from, false, refused);
+                return;
+            }
+            const auto packet = Packet::from_bytes(request.body);
+            erase_held(account, request.row, [&account, packet, refused](const Outcome& outcome) {
+                if (outcome && packet) {
+                    note(account, **packet, TraceVerdict::dropped, "the account refused it");
+                }
+                refused(outcome);
+            });
+        });
 }
 
 void hold_message(Account& account, const PacketRef& packet, AcknowledgementTicket ticket) {
     Arriving& arriving = account.slots.make(arriving_slot);
-    if (arriving.waiting.size() >= most_held(account)) {
-        too_many(account, *packet, ticket);
+    for (Arriving::Message& other : arriving.waiting) {
+        if (!comes_again(other.packet->repeat_keys(), packet->repeat_keys())) continue;
+        note(account, *packet, TraceVerdict::repeated, came_before);
+        other.tickets.push_back(ticket);
         return;
     }
-    arriving.waiting.push_back({packet, ticket});
+    if (arriving.waiting.size() >= most_held(account)) {
+        account.hub().routing->bounce(
+            *packet, {.condition = StanzaCondition::service_unavailable, .text = {}}, ticket);
+        return;
+    }
+    arriving.waiting.push_back({packet, {ticket}});
     if (arriving.waiting.size() > 1) return;
     account.begin_question();  // until none arrives any more
     hold_next(account);
