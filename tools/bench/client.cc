@@ -1,6 +1,7 @@
 // The client's side of stream negotiation, and its steady state.
 #include "tools/bench/client.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <utility>
@@ -343,8 +344,13 @@ bool Client::answer_iq(std::string_view element) {
     const std::string_view from = attribute_of(element, "from");
     const std::string to = from.empty() ? std::string() : fmt::format(" to='{}'", from);
     if (!settings_.disco_info.empty() && element.find(disco_namespace) != std::string_view::npos) {
-        send_stanza(fmt::format("<iq type='result' id='{}'{}>{}</iq>", attribute_of(element, "id"),
-                                to, settings_.disco_info));
+        const std::string_view query =
+            element.substr(std::min(element.find("<query"), element.size()));
+        const std::string_view node = attribute_of(query, "node");
+        send_stanza(fmt::format("<iq type='result' id='{}'{}><query xmlns='{}'{}>{}</query></iq>",
+                                attribute_of(element, "id"), to, disco_namespace,
+                                node.empty() ? std::string() : fmt::format(" node='{}'", node),
+                                settings_.disco_info));
         return true;
     }
     const bool understood = element.find("jabber:iq:roster") != std::string_view::npos ||

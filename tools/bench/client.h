@@ -31,7 +31,8 @@ struct ClientSettings {
     Mechanism mechanism = Mechanism::scram_sha_1;
     bool direct_tls = false;         ///< XEP-0368 instead of STARTTLS
     bool stream_management = false;  ///< XEP-0198, with acknowledgements asked for once a turn
-    std::string disco_info;  ///< what the client answers of itself (XEP-0030); empty: an error
+    /// What the client answers of itself, about any node (XEP-0030 §3.1); empty: an error.
+    std::string disco_info;
     bool resumable = false;  ///< keeps what it needs for `Client::resume`
 };
 

@@ -1,16 +1,20 @@
 // Fan-out: one account's status changes, or its personal events (XEP-0163), delivered to many
 // subscribers, of whom some may be of another domain. Subscriptions are made over the protocol
-// (RFC 6121 §3.1) where an earlier run has not left them.
+// (RFC 6121 §3.1) where an earlier run has not left them. For events they go both ways: a server
+// may learn what a contact wants to be told from the presence that its user gets of it alone
+// (XEP-0163 §4.3), and Prosody and ejabberd do.
 #include <openssl/evp.h>
 
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -27,14 +31,16 @@ namespace {
 /// for one account, and says nothing of those that it does not keep.
 constexpr std::size_t requests_at_once = 200;
 
+/// Events until the server knows of every contact that it wants them: one each pause.
+constexpr Clock::duration pause_between_trials = std::chrono::milliseconds(200);
+
 constexpr std::string_view event_node = "http://jabber.org/protocol/tune";
 
 /// What a client that wants to be told of that node answers of itself (XEP-0030, XEP-0163 §4.3).
 std::string interested_disco_info() {
     return fmt::format(
-        "<query xmlns='http://jabber.org/protocol/disco#info'><identity category='client' "
-        "type='pc' name='causeway-bench'/><feature "
-        "var='http://jabber.org/protocol/disco#info'/><feature var='{}+notify'/></query>",
+        "<identity category='client' type='pc' name='causeway-bench'/><feature "
+        "var='http://jabber.org/protocol/disco#info'/><feature var='{}+notify'/>",
         event_node);
 }
 
@@ -77,16 +83,24 @@ public:
         pool_.client(0).send_stanza("<presence/>");
         for (std::size_t index = 1; index < pool_.size(); ++index) {
             pool_.client(index).send_stanza(available);
-            if (!subscribed_.contains(pool_.client(index).bare_jid())) to_ask_.push_back(index);
+            if (!subscribed_.contains(pool_.client(index).bare_jid())) {
+                to_ask_.push_back(index);
+            } else {
+                ask_in_return(pool_.client(index).bare_jid());
+            }
         }
         for (std::size_t i = 0; i < requests_at_once; ++i) ask_next();
         // Who has seen the presentity once is subscribed and known to be available.
         if (Failure failure = pool_.run_while_progressing(
-                [this] { return sighted_.size() == subscribers_.size(); },
-                [this] { return subscribed_.size() + sighted_.size(); }, "subscriptions")) {
+                [this] {
+                    return sighted_.size() == subscribers_.size() &&
+                           (!events() || contacts_.size() == subscribers_.size());
+                },
+                [this] { return subscribed_.size() + sighted_.size() + contacts_.size(); },
+                "subscriptions")) {
             return failure;
         }
-        return group();
+        return events() ? await_interest() : group();
     }
 
     /// Broadcasts this many status changes, `in_flight` at once, and waits for all notifications.
@@ -124,7 +138,45 @@ private:
         ++subscriptions_made_;
     }
 
+    /// The presentity asks back, unless it is subscribed to this subscriber already.
+    void ask_in_return(std::string_view subscriber) {
+        if (!events() || contacts_.contains(subscriber)) return;
+        pool_.client(0).send_stanza(
+            fmt::format("<presence to='{}' type='subscribe'/>", subscriber));
+        ++subscriptions_made_;
+    }
+
+    /// Until each subscriber has got an event. Servers ask clients what they want to be told, or do
+    /// not, as they know the answer of others that are alike; nothing says when they know.
+    Failure await_interest() {
+        const std::string trial = fmt::format("trial-{}", run_);
+        TimePoint progressed_at = Clock::now();
+        for (std::size_t before = 0; interested_.size() < subscribers_.size();) {
+            pool_.client(0).send_stanza(event(trial));
+            if (Failure failure = pool_.run_for(pause_between_trials)) return failure;
+            const TimePoint now = Clock::now();
+            if (std::exchange(before, interested_.size()) != interested_.size()) {
+                progressed_at = now;
+            } else if (now - progressed_at > std::chrono::duration<double>(options_.timeout)) {
+                return fmt::format("timed out waiting for the first event: {} of {} have one",
+                                   interested_.size(), subscribers_.size());
+            }
+        }
+        return {};
+    }
+
+    [[nodiscard]] static std::string event(std::string_view mark) {
+        return fmt::format(
+            "<iq type='set' id='publish'><pubsub xmlns='http://jabber.org/protocol/pubsub'>"
+            "<publish node='{0}'><item id='current'><tune xmlns='{0}'><title>{1}</title></tune>"
+            "</item></publish></pubsub></iq>",
+            event_node, mark);
+    }
+
     [[nodiscard]] bool events() const { return options_.scenario == Scenario::events; }
+    [[nodiscard]] static std::string_view bare(std::string_view jid) {
+        return jid.substr(0, jid.find('/'));
+    }
     [[nodiscard]] std::size_t locals() const { return subscribers_.size() - options_.remote; }
 
     /// Puts the subscribers into the groups of the presentity's roster that were asked for.
@@ -156,14 +208,9 @@ private:
         const auto now = std::chrono::nanoseconds(Clock::now().time_since_epoch()).count();
         const std::string mark = fmt::format("{}{}-{}", run_, sent_, now);
         pool_.client(0).send_stanza(
-            events()
-                ? fmt::format("<iq type='set' id='publish'><pubsub "
-                              "xmlns='http://jabber.org/protocol/pubsub'><publish node='{0}'><item "
-                              "id='current'><tune xmlns='{0}'><title>{1}</title></tune></item>"
-                              "</publish></pubsub></iq>",
-                              event_node, mark)
-                : fmt::format("<presence><show>{}</show><status>{}</status></presence>",
-                              sent_ % 2 == 0 ? "away" : "dnd", mark));
+            events() ? event(mark)
+                     : fmt::format("<presence><show>{}</show><status>{}</status></presence>",
+                                   sent_ % 2 == 0 ? "away" : "dnd", mark));
         sent_at_ = now;
         ++sent_;
     }
@@ -174,6 +221,7 @@ private:
         } else if (is_named(stanza, "presence")) {
             take_presence(client, stanza);
         } else if (is_named(stanza, "message") && events()) {
+            interested_.insert(client.index());
             take_mark(client, text_of(stanza, "title"));
         }
     }
@@ -182,15 +230,23 @@ private:
 
     void take_as_presentity(std::string_view stanza) {
         const std::string_view type = attribute_of(stanza, "type");
-        if (is_named(stanza, "presence") && type == "subscribe") {
-            pool_.client(0).send_stanza(
-                fmt::format("<presence to='{}' type='subscribed'/>", attribute_of(stanza, "from")));
+        if (is_named(stanza, "presence")) {
+            take_presence_of_subscriber(bare(attribute_of(stanza, "from")), type);
         } else if (is_named(stanza, "iq") && attribute_of(stanza, "id") == "roster") {
             take_roster(stanza);
         } else if (is_named(stanza, "iq") && type == "error") {
             pool_.fail(fmt::format("the server refuses what the presentity wants: {}", stanza));
         } else if (is_named(stanza, "iq") && attribute_of(stanza, "id") == "group") {
             ++grouped_;
+        }
+    }
+
+    void take_presence_of_subscriber(std::string_view from, std::string_view type) {
+        if (type == "subscribe") {
+            pool_.client(0).send_stanza(fmt::format("<presence to='{}' type='subscribed'/>", from));
+            ask_in_return(from);
+        } else if (type == "subscribed") {
+            contacts_.emplace(from);
         }
     }
 
@@ -206,6 +262,7 @@ private:
                 return;
             }
             subscribed_.emplace(jid);
+            if (state == "both") contacts_.emplace(jid);
             // The tag stands in the stanza, and its group behind it.
             const auto behind =
                 stanza.substr(static_cast<std::size_t>(item.data() - stanza.data()) + item.size());
@@ -221,9 +278,13 @@ private:
             if (subscribed_.insert(client.bare_jid()).second) ask_next();
             return;
         }
-        const std::string_view from = attribute_of(stanza, "from");
-        if (from.substr(0, from.find('/')) != presentity_jid_) {
+        if (bare(attribute_of(stanza, "from")) != presentity_jid_) {
             return;  // one's own
+        }
+        if (attribute_of(stanza, "type") == "subscribe") {
+            client.send_stanza(
+                fmt::format("<presence to='{}' type='subscribed'/>", presentity_jid_));
+            return;
         }
         if (attribute_of(stanza, "type").empty()) {
             sighted_.insert(client.index());
@@ -290,6 +351,8 @@ private:
     std::vector<std::uint64_t> subscribers_;  // changes that each has seen
     std::set<std::string, std::less<>> subscribed_;
     std::map<std::string, std::string, std::less<>> groups_;  // of subscribers in the roster
+    std::set<std::string, std::less<>> contacts_;  // subscribers that the presentity sees as well
+    std::set<std::size_t> interested_;             // subscribers that have got an event
     std::set<std::size_t> sighted_;  // subscribers that have seen the presentity available
     bool roster_known_ = false;
     std::deque<std::size_t> to_ask_;  // clients that are not subscribed yet, and have not asked
