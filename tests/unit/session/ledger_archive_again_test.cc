@@ -6,6 +6,13 @@ namespace {
 
 using Fixture = LedgerArchiveFixture;
 
+/// The archive has that many messages; none of them waits for a session, and nothing is open.
+void check_archived_alone(Fixture& f, std::size_t messages) {
+    CHECK(f.archive().size() == messages);
+    CHECK(f.rows().empty());
+    CHECK(f.ledger().open() == 0);
+}
+
 }  // namespace
 
 TEST_CASE("ledger: what an account sent is archived when the disk has room again") {
@@ -42,9 +49,7 @@ TEST_CASE(
     CHECK(f.rows().size() == 1);
     f.ledger().confirm(waiting);
     f.pass(Duration(2500));
-    CHECK(f.archive().size() == 2);
-    CHECK(f.rows().empty());
-    CHECK(f.ledger().open() == 0);
+    check_archived_alone(f, 2);
 }
 
 TEST_CASE("ledger: what comes behind a message that could not be stored does not overtake it") {
@@ -110,9 +115,7 @@ TEST_CASE("ledger: what its recipient has is archived also where that fails more
     f.settle();
     f.ledger().confirm(hold);
     f.pass(Duration(5500));
-    CHECK(f.archive().size() == 1);
-    CHECK(f.rows().empty());
-    CHECK(f.ledger().open() == 0);
+    check_archived_alone(f, 1);
 }
 
 TEST_CASE("ledger: a server that ends waits for what only archives are still to have") {
