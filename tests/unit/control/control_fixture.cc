@@ -239,6 +239,20 @@ void ControlFixture::on_control(const std::function<void()>& task) {
     done.get_future().wait();
 }
 
+void ControlFixture::hold() {
+    on_control([this] { operations.holding = true; });
+}
+
+void ControlFixture::await_held(std::size_t number) {
+    REQUIRE(eventually([&] { return operations.held.size() >= number; }));
+}
+
+int code_of(const json::value& reply) { return reply.at("error").at("code").to_number<int>(); }
+
+std::string message_of(const json::value& reply) {
+    return reply.at("error").at("message").as_string().c_str();
+}
+
 bool ControlFixture::eventually(const std::function<bool()>& condition) {
     const auto until =
         std::chrono::steady_clock::now() + std::chrono::milliseconds(patience_milliseconds);

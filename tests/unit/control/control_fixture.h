@@ -60,6 +60,10 @@ private:
     std::string input_;
 };
 
+/// Of an answer that is an error.
+int code_of(const boost::json::value& reply);
+std::string message_of(const boost::json::value& reply);
+
 class ControlFixture {
 public:
     explicit ControlFixture(ServerLimits limits = {});
@@ -71,6 +75,10 @@ public:
     void on_control(const std::function<void()>& task);
     /// Waits until `condition`, evaluated on the control thread, holds; false after ten seconds.
     bool eventually(const std::function<bool()>& condition);
+    /// From here on the server's state is told only when the test releases it.
+    void hold();
+    /// Waits until `number` requests are held.
+    void await_held(std::size_t number);
     /// Ends the control server, as the process would at its end.
     void stop();
 
