@@ -201,6 +201,14 @@ Result<SqliteLog> SqliteDatabase::copy_log() {
     return SqliteLog{pages, copied};
 }
 
+Outcome SqliteDatabase::flush_file() {
+    sqlite3_file* file = nullptr;
+    sqlite3_file_control(connection_.get(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    if (file == nullptr || file->pMethods == nullptr) return {};
+    if (file->pMethods->xSync(file, SQLITE_SYNC_NORMAL) == SQLITE_OK) return {};
+    return Outcome::retry("the store's file cannot be flushed: " + system_error_text());
+}
+
 Outcome SqliteDatabase::execute(const std::string& sql) {
     if (sqlite3_exec(connection_.get(), sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) {
         return failure("the database refused a statement");

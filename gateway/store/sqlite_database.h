@@ -96,9 +96,11 @@ public:
     Outcome use_write_ahead_log(const StoreLimits& limits);
     /// Pages of the log behind the latest commit of this connection, which called the former.
     [[nodiscard]] std::int64_t log_pages() const { return log_pages_ ? *log_pages_ : 0; }
-    /// Copies as much of the log into the file as no reader of an older state needs, and flushes
-    /// it. Others go on reading and writing.
+    /// Copies as much of the log into the file as no reader of an older state needs. Others go on
+    /// reading and writing. The file is flushed only if that was all of the log.
     Result<SqliteLog> copy_log();
+    /// Flushes the file, without its log.
+    Outcome flush_file();
 
     /// Runs statements that return nothing.
     Outcome execute(const std::string& sql);

@@ -32,6 +32,7 @@ private:
 
     SqliteLogCopier(SqliteDatabase database, const StoreLimits& limits);
     void run();
+    Result<SqliteLog> copy();
     void note(const Result<SqliteLog>& copied);
 
     const StoreLimits limits_;

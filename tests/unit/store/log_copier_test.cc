@@ -14,7 +14,7 @@ namespace {
 constexpr std::uintmax_t page_and_its_header = 4096 + 24;
 constexpr std::size_t body_bytes = 6'000;
 /// Of one commit, with room for the pages of its indexes.
-constexpr std::uintmax_t pages_of_a_row = 10;
+constexpr std::uintmax_t pages_of_a_row = 20;
 
 struct ShortLog {
     ShortLog() {
