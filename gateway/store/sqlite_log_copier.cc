@@ -47,10 +47,11 @@ void SqliteLogCopier::run() {
     for (;;) {
         wake_.wait(lock, [this] { return thread_is_ != Thread::idle; });
         if (thread_is_ == Thread::stopping) return;
+        const std::int64_t wanted = log_.pages;
         lock.unlock();
         const Result<SqliteLog> copied = copy();
         lock.lock();
-        note(copied);
+        note(copied, wanted);
         // Who holds it up reads on for a while. What came meanwhile is the next thing to copy.
         if (held_up_) next_pages_ = log_.pages + limits_.log_pages / 4;
         if (thread_is_ == Thread::copying) thread_is_ = Thread::idle;
@@ -85,16 +86,16 @@ void SqliteLogCopier::after_commit(SqliteDatabase& writer) {
         wake_.notify_one();
         return;
     }
-    note(writer.copy_log());
+    note(writer.copy_log(), pages);
     next_pages_ = log_.pages + limits_.log_pages / 4;
 }
 
-/// One line when it begins to fail and one when it works again. Nothing is lost by it: the log
-/// grows.
-void SqliteLogCopier::note(const Result<SqliteLog>& copied) {
-    held_up_ = !copied || copied->copied < copied->pages;
+/// `wanted`: pages that no transaction of the writer held any more. One line when it begins to fail
+/// and one when it works again. Nothing is lost by it: the log grows.
+void SqliteLogCopier::note(const Result<SqliteLog>& copied, std::int64_t wanted) {
+    held_up_ = !copied || copied->copied < wanted;
     if (copied) {
-        log_.copied = copied->copied;
+        log_.copied = log_.pages < wanted ? 0 : copied->copied;  // 0: it began anew meanwhile
         if (failed_in_a_row_ == 0) return;
         CAUSEWAY_LOG(info, "store.log_copied", {"failed", failed_in_a_row_});
         failed_in_a_row_ = 0;

@@ -33,7 +33,7 @@ private:
     SqliteLogCopier(SqliteDatabase database, const StoreLimits& limits);
     void run();
     Result<SqliteLog> copy();
-    void note(const Result<SqliteLog>& copied);
+    void note(const Result<SqliteLog>& copied, std::int64_t wanted);
 
     const StoreLimits limits_;
     SqliteDatabase database_;  ///< used by the thread alone once it runs
