@@ -211,13 +211,20 @@ void IncomingStream::on_timer(std::uint32_t which) {
     }
 }
 
-void IncomingStream::shut_down() {
-    say_goodbye();
-    stream_.fail(stream_error::system_shutdown, "the server is shutting down", from_peer_.rest());
+void IncomingStream::leave(Leaving why) {
+    leaving_ = std::max(leaving_, why);
+    // While the peer waits to hear what it has to send again, it has sent nothing.
+    const bool waits = stream_.usable() && resuming_ == Resuming::no && from_peer_.finish();
+    if (!waits) finished();
 }
 
-void IncomingStream::end_unused() {
+void IncomingStream::finished() {
     say_goodbye();
+    if (leaving_ == Leaving::process_ends) {
+        stream_.fail(stream_error::system_shutdown, "the server is shutting down",
+                     from_peer_.rest());
+        return;
+    }
     ask_about_the_rest();
     stream_.close(awaits_acknowledgement() ? XmppStream::Rest::is_heard : from_peer_.rest());
 }

@@ -70,12 +70,10 @@ public:
     /// Those who send on it go elsewhere.
     void end_way_back(const Outcome& why);
 
-    /// It is about to be closed: the peer hears what is safe.
-    void say_goodbye();
     /// The process is about to end.
-    void shut_down();
+    void shut_down() { leave(Leaving::process_ends); }
     /// It costs both sides; the peer opens a new one when there is something to say.
-    void end_unused();
+    void end_unused() { leave(Leaving::unused); }
     /// Continues what it moved for.
     void go_on(MovingServer moving);
 
@@ -102,6 +100,7 @@ private:
     void used() override { touch(); }
     void stanza_came() override;
     void on_safe() override;
+    void finished() override;
 
     // Stream management:
     void enable(const Element& element);
@@ -125,6 +124,10 @@ private:
     void end_verification(const Pair& pair);
     void proven(const Pair& pair, std::string_view how);
     void touch();
+    /// Why we end it: as soon as what came is safe, which the peer hears before.
+    enum class Leaving : unsigned char { unused, process_ends };
+    void leave(Leaving why);
+    void say_goodbye();
 
     ServerTable& table_;
     ServerLink* link_ = nullptr;
@@ -143,6 +146,7 @@ private:
     Timer way_back_timer_;  ///< until a peer that asks for nothing more is sent stanzas
     UnixMillis since_;
     Back back_ = Back::not_yet;
+    Leaving leaving_ = Leaving::unused;
     /// What is due before <resumed/> can be sent.
     enum class Resuming : unsigned char { no, looking, until_safe };
     Resuming resuming_ = Resuming::no;

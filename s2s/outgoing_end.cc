@@ -87,13 +87,17 @@ XmppStream::Rest OutgoingStream::rest() const {
 }
 
 void OutgoingStream::close() {
-    if (stream_ != nullptr && state_ == State::established) {
-        if (from_peer_ != nullptr) from_peer_->say_what_is_safe();
-        ask_about_the_rest();
-        stream_->close(rest());
-    } else {
+    if (stream_ == nullptr || state_ != State::established) {
         stop(Outcome::retry("the attempt was given up"));
+    } else if (from_peer_ == nullptr || !stream_->usable() || !from_peer_->finish()) {
+        finished();
     }
+}
+
+void OutgoingStream::finished() {
+    if (from_peer_ != nullptr) from_peer_->say_what_is_safe();
+    ask_about_the_rest();
+    stream_->close(rest());
 }
 
 void OutgoingStream::on_stream_closed(const Outcome& why) {

@@ -128,6 +128,7 @@ private:
     // PeerStanzas::Stream
     void stanza_came() override;
     void on_safe() override;
+    void finished() override;
     void on_skipped(const Element& start) override;
     bool take_from_peer(Element& element, Arena& arena);
     void refuse_key(const Element& element);

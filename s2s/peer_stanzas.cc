@@ -258,7 +258,12 @@ void PeerStanzas::on_safe() {
         stream_.stream().resume(XmppStream::Pause::progress);
     }
     answer_ready_pings();
-    stream_.on_safe();
+    if (!finishing_) {
+        stream_.on_safe();
+    } else if (receipts_->open() == 0) {
+        patience_.cancel();
+        stream_.finished();
+    }
 }
 
 void PeerStanzas::answer_ready_pings() {
@@ -294,6 +299,7 @@ void PeerStanzas::go_on(std::unique_ptr<Receipts> receipts) {
 std::unique_ptr<Receipts> PeerStanzas::release() {
     pings_.clear();
     following_ = false;
+    patience_.cancel();
     return std::exchange(receipts_, nullptr);
 }
 
@@ -306,6 +312,16 @@ void PeerStanzas::answer_request() {
     if (!managed()) return;
     if (const auto h = receipts_->take_answer()) send_h(*h);
 }
+
+bool PeerStanzas::finish() {
+    if (!managed()) return false;
+    finishing_ = true;
+    if (receipts_->open() == 0) return false;
+    if (!patience_.armed()) hub_.shard.timers().arm(patience_, last_word_within, *this);
+    return true;
+}
+
+void PeerStanzas::on_timer(std::uint32_t) { stream_.finished(); }
 
 void PeerStanzas::say_what_is_safe() {
     if (managed() && stream_.stream().usable()) send_h(receipts_->handled());

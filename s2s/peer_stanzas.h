@@ -4,7 +4,7 @@
 // A peer that sends us a ping behind its stanzas asks whether they are safe: from the first such
 // ping on, each message is followed until it is stored or delivered, and the ping is answered only
 // then. With stream management (XEP-0198) each is followed from the beginning, and acknowledged
-// only then. Owner: the stream.
+// only then. Before such a stream ends, what came is waited for. Owner: the stream.
 #pragma once
 
 #include <compare>
@@ -19,8 +19,12 @@
 
 namespace causeway {
 
-class PeerStanzas final : private Receipts::Stream {
+class PeerStanzas final : private Receipts::Stream, private TimerTarget {
 public:
+    /// How long the end of a stream waits until what came on it is safe: as long as a store takes
+    /// that has much to do. The peer sends the rest again, or tells its users that it was lost.
+    static constexpr Duration last_word_within{2000};
+
     /// The remote domain, and ours.
     struct Pair {
         std::string remote, local;
@@ -36,6 +40,8 @@ public:
         virtual void stanza_came() = 0;
         /// Something that was open is safe: an <a/> may be due.
         virtual void on_safe() = 0;
+        /// What finish() waited for: the stream can be ended.
+        virtual void finished() = 0;
 
     protected:
         ~Stream() = default;
@@ -67,6 +73,9 @@ public:
     [[nodiscard]] std::unique_ptr<Receipts> release();
     /// Sends the <a/> that is due, if one is.
     void answer_request();
+    /// Before the stream ends: where stanzas are counted no more are taken. True: some are not safe
+    /// yet, and Stream::finished() follows, in a moment.
+    [[nodiscard]] bool finish();
     /// Sends an <a/> before the stream is closed.
     void say_what_is_safe();
     /// What becomes of stanzas that cross our end of the stream (RFC 6120 §4.4). Where they are
@@ -75,14 +84,15 @@ public:
         return managed() || pairs_.empty() ? XmppStream::Rest::is_lost : XmppStream::Rest::is_heard;
     }
 
-    /// False: our end is written, and what comes behind it is lost; see rest().
+    /// False: our end is written, or about to be, and what comes now is lost; see rest().
     [[nodiscard]] bool takes() const {
-        return stream_.stream().usable() || rest() == XmppStream::Rest::is_heard;
+        return (stream_.stream().usable() && !finishing_) || rest() == XmppStream::Rest::is_heard;
     }
 
 private:
     // Receipts::Stream
     void on_safe() override;
+    void on_timer(std::uint32_t which) override;
 
     void stanza_in(Element& element, Arena& arena);
     void refuse_forged(const Element& element, StanzaKind kind, const Jid& from, const Jid& to);
@@ -104,6 +114,8 @@ private:
     std::map<Pair, std::string_view> pairs_;
     std::unique_ptr<Receipts> receipts_;
     bool following_ = false;         ///< the peer waits to hear when its messages are safe
+    bool finishing_ = false;         ///< nothing more is counted: the stream is about to end
+    Timer patience_;                 ///< until it does
     std::deque<WaitingPing> pings_;  ///< until what came before them is safe
 };
 
