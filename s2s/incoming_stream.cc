@@ -220,7 +220,7 @@ void IncomingStream::leave(Leaving why) {
 
 void IncomingStream::finished() {
     say_goodbye();
-    if (leaving_ == Leaving::process_ends) {
+    if (leaving_ == Leaving::process_ends && stream_.usable()) {
         stream_.fail(stream_error::system_shutdown, "the server is shutting down",
                      from_peer_.rest());
         return;

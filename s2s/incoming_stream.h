@@ -92,6 +92,9 @@ private:
         if (from_peer_.takes()) from_peer_.skipped(start);
     }
     void on_stream_secured() override;
+    [[nodiscard]] bool on_peer_end() override {
+        return resuming_ == Resuming::no && from_peer_.finish_for_peer();
+    }
     [[nodiscard]] std::string_view own_name() const override { return some_domain(); }
     void on_stream_closed(const Outcome& why) override;
     void on_timer(std::uint32_t which) override;

@@ -101,6 +101,9 @@ private:
     void on_stream_opened(const StreamHeader& header) override;
     void on_element(Element& element, Arena& arena) override;
     void on_stream_secured() override;
+    [[nodiscard]] bool on_peer_end() override {
+        return from_peer_ != nullptr && from_peer_->finish_for_peer();
+    }
     void on_stream_closed(const Outcome& why) override;
     void on_stream_drained() override;
     void on_timer(std::uint32_t which) override;

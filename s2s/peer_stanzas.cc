@@ -304,6 +304,7 @@ std::unique_ptr<Receipts> PeerStanzas::release() {
 }
 
 void PeerStanzas::send_h(std::uint32_t h) {
+    told_ = h;
     stream_.stream().send(
         XmlBuilder().open("a", ns::stream_management).attribute("h", fmt::format("{}", h)).take());
 }
@@ -321,10 +322,16 @@ bool PeerStanzas::finish() {
     return true;
 }
 
+bool PeerStanzas::finish_for_peer() {
+    if (finish()) return true;
+    if (managed() && receipts_->handled() != told_.value_or(0)) say_what_is_safe();
+    return false;
+}
+
 void PeerStanzas::on_timer(std::uint32_t) { stream_.finished(); }
 
 void PeerStanzas::say_what_is_safe() {
-    if (managed() && stream_.stream().usable()) send_h(receipts_->handled());
+    if (managed() && stream_.stream().takes_output()) send_h(receipts_->handled());
 }
 
 }  // namespace causeway

@@ -11,6 +11,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -78,6 +79,8 @@ public:
     [[nodiscard]] bool finish();
     /// Sends an <a/> before the stream is closed.
     void say_what_is_safe();
+    /// The same where the peer ends it. True: as with finish().
+    [[nodiscard]] bool finish_for_peer();
     /// What becomes of stanzas that cross our end of the stream (RFC 6120 §4.4). Where they are
     /// counted the peer knows that those beyond the last <a/> did not arrive.
     [[nodiscard]] XmppStream::Rest rest() const {
@@ -113,10 +116,11 @@ private:
     Stream& stream_;
     std::map<Pair, std::string_view> pairs_;
     std::unique_ptr<Receipts> receipts_;
-    bool following_ = false;         ///< the peer waits to hear when its messages are safe
-    bool finishing_ = false;         ///< nothing more is counted: the stream is about to end
-    Timer patience_;                 ///< until it does
-    std::deque<WaitingPing> pings_;  ///< until what came before them is safe
+    bool following_ = false;             ///< the peer waits to hear when its messages are safe
+    std::optional<std::uint32_t> told_;  ///< the last `h`
+    bool finishing_ = false;             ///< nothing more is counted: the stream is about to end
+    Timer patience_;                     ///< until it does
+    std::deque<WaitingPing> pings_;      ///< until what came before them is safe
 };
 
 }  // namespace causeway

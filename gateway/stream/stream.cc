@@ -218,6 +218,9 @@ void XmppStream::handle(XmlEvent event) {
         case XmlEvent::closed:
             if (framed()) {
                 fail(stream_error::not_well_formed, "an end tag without its start");
+            } else if (state_ == State::open && handler_->on_peer_end()) {
+                take(XmppStreamEvent::peer_ends);
+                hold();
             } else {
                 close();
             }
@@ -308,7 +311,7 @@ void XmppStream::send_header(const OwnHeader& header) {
 }
 
 void XmppStream::send(std::string_view xml) {
-    if (!usable()) return;
+    if (!takes_output()) return;
     if (!framed()) {
         channel_->write(xml);
         return;

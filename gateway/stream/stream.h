@@ -41,6 +41,8 @@ public:
     virtual void on_skipped(const Element&) {}
     /// TLS is up; a new header is due.
     virtual void on_stream_secured() = 0;
+    /// The peer has ended its side in good order. True: ours is ended later, by close().
+    [[nodiscard]] virtual bool on_peer_end() { return false; }
     /// What the peer sent ended the stream: by its end tag, or by a fault. Nothing more is read or
     /// written; on_stream_closed() follows when the transport is closed as well.
     virtual void on_stream_ending() {}
@@ -125,7 +127,9 @@ public:
     }
     /// It is not ending.
     [[nodiscard]] bool usable() const { return state_ < State::hearing; }
-    /// Our end is written, and the connection is still there.
+    /// What is sent goes out: also before our end, when the peer has ended its side.
+    [[nodiscard]] bool takes_output() const { return usable() || state_ == State::ended; }
+    /// One side has ended it, and the connection is still there.
     [[nodiscard]] bool is_ending() const { return !usable() && state_ != State::closed; }
     [[nodiscard]] Channel& channel() { return *channel_; }
     [[nodiscard]] const Channel& channel() const { return *channel_; }

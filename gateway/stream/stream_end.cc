@@ -72,7 +72,7 @@ void XmppStream::on_timer(std::uint32_t which) {
 }
 
 void XmppStream::on_channel_closed(const Outcome& why) {
-    const bool orderly = state_ == State::hearing || state_ == State::closing;
+    const bool orderly = state_ >= State::hearing && state_ != State::closed;
     rate_.timer.cancel();
     take(XmppStreamEvent::is_gone);
     if (orderly) {

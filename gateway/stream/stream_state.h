@@ -9,6 +9,7 @@ enum class XmppStreamState : unsigned char {
     header_came,      ///< the peer's is here, ours is due
     open,
     hearing,  ///< our end is written; what the peer sends before it has heard of that is taken
+    ended,    ///< the peer's end is here, ours is due; a last word of ours may come before it
     closing,  ///< our end is written, and nothing is taken any more
     closed,
 };
@@ -20,6 +21,7 @@ enum class XmppStreamEvent : unsigned char {
     goes_on,       ///< what was open elsewhere is open here
     ends,          ///< by us, or the peer ended its side
     ends_hearing,  ///< by us, and the peer's rest is to be heard
+    peer_ends,     ///< and ours comes later
     is_gone,       ///< the connection is over, or elsewhere
 };
 
@@ -36,7 +38,8 @@ constexpr XmppStreamState next(XmppStreamState state, XmppStreamEvent event) {
         case XmppStreamEvent::goes_on: return usable ? open : state;
         case XmppStreamEvent::ends: return state == closed ? closed : closing;
         case XmppStreamEvent::ends_hearing:
-            return state == open ? hearing : usable ? closing : state;
+            return state == open ? hearing : usable || state == ended ? closing : state;
+        case XmppStreamEvent::peer_ends: return state == open ? ended : state;
         case XmppStreamEvent::is_gone: return closed;
     }
     return state;
@@ -48,7 +51,8 @@ constexpr bool header_is_due(XmppStreamState state) {
 }
 /// Ours stands before what we write.
 constexpr bool header_is_written(XmppStreamState state) {
-    return state == XmppStreamState::header_sent || state == XmppStreamState::open;
+    return state == XmppStreamState::header_sent || state == XmppStreamState::open ||
+           state == XmppStreamState::ended;
 }
 /// The peer's elements are taken.
 constexpr bool hears(XmppStreamState state) {

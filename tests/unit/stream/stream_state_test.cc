@@ -30,6 +30,17 @@ TEST_CASE("stream state: the rest is heard of a stream that was open, and the en
     }
 }
 
+TEST_CASE("stream state: where the peer has ended it our last word may come before our end") {
+    CHECK(next(open, XmppStreamEvent::peer_ends) == ended);
+    CHECK(next(hearing, XmppStreamEvent::peer_ends) == hearing);
+    CHECK(next(ended, XmppStreamEvent::ends) == closing);
+    CHECK(next(ended, XmppStreamEvent::ends_hearing) == closing);
+    CHECK(next(ended, XmppStreamEvent::is_gone) == closed);
+    CHECK(next(ended, XmppStreamEvent::restarts) == ended);
+    CHECK(header_is_written(ended));
+    CHECK(!hears(ended));
+}
+
 TEST_CASE("stream state: what each means for what is written and taken") {
     CHECK(header_is_due(awaiting_header));
     CHECK(header_is_due(header_sent));
