@@ -1,10 +1,13 @@
 #include "gateway/features/personal_events/notify.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "gateway/base/clock.h"
 #include "gateway/base/random.h"
+#include "gateway/base/stable_hash.h"
 #include "gateway/features/personal_events/access.h"
 #include "gateway/features/personal_events/config_form.h"
 #include "gateway/features/personal_events/interests.h"
@@ -21,6 +24,13 @@ StanzaType type_of(const NodeConfig& config) {
 
 std::string event_about(std::string_view what, std::string_view name) {
     return XmlBuilder().open("event", ns::pubsub_event).open(what).attribute("node", name).take();
+}
+
+/// By which it is known of an error to which node the notification belonged.
+std::string mark_of(std::string_view name) {
+    StableHash hash;
+    hash.add(name);
+    return fmt::format("-{:016x}", hash.value());
 }
 
 /// A normal message would be stored for somebody who is away, and archived.
@@ -81,6 +91,12 @@ bool subscribed_as_bare(const std::vector<Jid>& subscribers, const Jid& contact)
 
 // ---- what is told ----
 
+std::string notification_id(std::string_view name) { return random_token(9) + mark_of(name); }
+
+bool is_notification_id(std::string_view id, std::string_view name) {
+    return id.ends_with(mark_of(name));
+}
+
 void append_item(XmlBuilder& xml, const Item& item, bool with_payload) {
     xml.open("item").attribute("id", item.id).attribute_if("publisher", item.publisher);
     if (with_payload) xml.raw(item.payload);
@@ -124,7 +140,7 @@ Moment notify(AccountNodes& nodes, const std::string& name, const Node& node,
     Account& account = nodes.account();
     Hub& hub = account.hub();
     const PacketRef packet = Packet::make(StanzaKind::message, type_of(config), account.jid(), {},
-                                          random_token(9), content_of(config, event));
+                                          notification_id(name), content_of(config, event));
     const std::vector<Jid> subscribers = subscribers_of(account, node);
     Audience audience(hub);
     if (!subscribed_as_bare(subscribers, account.jid())) audience.add(account.jid());
@@ -197,7 +213,7 @@ void send_last(AccountNodes& nodes, const std::string& name, const Jid& to,
                                     .take();
                        nodes.hub().routing->route(Packet::make(StanzaKind::message, type_of(config),
                                                                nodes.account().jid(), to,
-                                                               random_token(9), inner));
+                                                               notification_id(name), inner));
                    }
                    then();
                });

@@ -11,6 +11,11 @@
 
 namespace causeway::personal_events {
 
+/// The id of a stanza that tells of that node, and whether one is; where it comes back as an error,
+/// nothing else may say what it was about.
+std::string notification_id(std::string_view name);
+bool is_notification_id(std::string_view id, std::string_view name);
+
 /// What stands in `<event/>`.
 std::string items_event(std::string_view name, const Item& item, bool with_payload);
 std::string retract_event(std::string_view name, const std::string& id);

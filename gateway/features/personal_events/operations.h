@@ -32,6 +32,9 @@ void set_subscriptions(AccountNodes& nodes, const RequestRef& request);
 /// A message of a client of the account that answers a request to subscribe (XEP-0060 §8.6).
 Verdict take_authorization(FromClient& from);
 
+/// An error that answers a notification: who is not there any more has no subscription.
+Verdict take_bounce(AtAccount& at);
+
 // ---- what several of them do ----
 
 /// Answers and ends. Somebody who may not know that the account exists is told what it would be

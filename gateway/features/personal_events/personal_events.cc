@@ -255,6 +255,7 @@ constexpr std::array sources{
 constexpr std::array from_client{FromClientHook{Phase::check, take_authorization},
                                  FromClientHook{Phase::copy, note_announced}};
 constexpr std::array from_server{FromServerHook{Phase::copy, note_remote}};
+constexpr std::array at_account{AtAccountHook{StanzaKind::message, Phase::copy, take_bounce}};
 constexpr std::array life{LifeHook{LifeEvent::presence_changed, presence_changed},
                           LifeHook{LifeEvent::session_resumed, session_resumed},
                           LifeHook{LifeEvent::link_down, link_down},
@@ -301,6 +302,7 @@ const Feature personal_events_feature{.name = "personal_events",
                                       .disco = personal_events::sources,
                                       .points = {.from_client = personal_events::from_client,
                                                  .from_server = personal_events::from_server,
+                                                 .at_account = personal_events::at_account,
                                                  .life = personal_events::life},
                                       .stores = personal_events::stores,
                                       .account_data = personal_events::data,
