@@ -4,11 +4,13 @@
 //
 // A change makes a pass, in which the picture that is there now is put into the other place, if
 // that has another one. What this conversion puts there makes none, so that nothing goes in circles
-// and nobody is told twice; nor does a change of the card that leaves its photo as it was. A
-// picture that is no base64, is not of the hash that it is published under, or is larger than the
-// other place takes, changes nothing there; nor does an avatar that not all contacts may see, since
-// they see the card. A card whose photo is a link keeps that, and it is no avatar. Only the
-// metadata say that there is no avatar any more: clients publish the picture before them.
+// and nobody is told twice; nor does a change of the card that leaves its photo as it was. An
+// avatar that is no base64, is not of the hash that it is published under, or is larger than a card
+// may be, changes no card; nor does an avatar that not all contacts may see, since they see the
+// card. A card whose photo is a link keeps that. Only the metadata say that there is no avatar any
+// more: clients publish the picture before them. A photo that can be no avatar (a link, no base64,
+// no known kind of picture, too large) puts away the one that it replaced, as one that is taken out
+// does: contacts would see the old picture for good.
 #include <array>
 #include <utility>
 
@@ -90,6 +92,15 @@ void metadata_to_card(Account& account, const Passes::Done& done) {
     copy_to_card(account, true, done);
 }
 
+/// The avatar that was the photo before goes; `reason`: why the photo of now is none.
+void put_away(Account& account, const Result<Avatar>& old_photo, const Outcome& reason,
+              const Passes::Done& done) {
+    if (!old_photo || old_photo->base64.empty()) return done(reason);
+    personal_events::withdraw_avatar(account, *old_photo, [reason, done](const Outcome& outcome) {
+        done(outcome ? reason : outcome);
+    });
+}
+
 void to_avatar(Account& account, const Passes::Done& done) {
     read_card(account, [&account, done](const Result<std::string>& card) {
         const Former* was = account.slots.get(former);
@@ -106,16 +117,16 @@ void to_avatar(Account& account, const Passes::Done& done) {
             done(outcome);
         };
         account.slots.drop(former);
-        if (!photo) {
-            done(photo.error());
-        } else if (old_photo && old_photo->base64 == photo->base64) {
+        if (photo && old_photo && old_photo->base64 == photo->base64) {
             done({});
-        } else if (!photo->base64.empty()) {
-            personal_events::publish_avatar(account, *photo, end);
-        } else if (old_photo) {
-            personal_events::withdraw_avatar(account, *old_photo, end);
+        } else if (photo && !photo->base64.empty()) {
+            const auto published = [&account, old_photo, end](const Outcome& outcome) {
+                if (outcome || outcome.cause() == Cause::retry) return end(outcome);
+                put_away(account, old_photo, outcome, end);
+            };
+            personal_events::publish_avatar(account, *photo, published);
         } else {
-            done({});
+            put_away(account, old_photo, photo ? Outcome{} : photo.error(), end);
         }
     });
 }
