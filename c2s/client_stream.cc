@@ -13,6 +13,16 @@
 
 namespace causeway {
 
+namespace {
+
+/// By its client, once it is proven.
+unsigned reached_by(const Hub& hub, const Jid& account) {
+    return stream_bits::authenticated |
+           (is_anonymous_account(hub, account) ? stream_bits::anonymous : 0U);
+}
+
+}  // namespace
+
 ClientStream::ClientStream(Hub& hub, ClientTable& table, std::unique_ptr<Channel> channel)
     : Negotiation(hub, StreamSide::client),
       table_(table),
@@ -33,7 +43,7 @@ ClientStream::ClientStream(Hub& hub, ClientTable& table, std::unique_ptr<Channel
     account_ = moving.account;
     mechanism_ = moving.mechanism;
     since_ = moving.since;
-    gain(stream_bits::secure | stream_bits::authenticated);
+    gain(stream_bits::secure | reached_by(hub, account_));
     raise_limits();
 }
 
@@ -90,7 +100,7 @@ void ClientStream::authenticated(const Jid& identity, std::string_view mechanism
                                  std::string_view success) {
     account_ = identity;
     mechanism_ = mechanism;
-    gain(stream_bits::authenticated);
+    gain(reached_by(hub_, account_));
     table_.authenticated(*this);
     stream_.send(success);
     stream_.restart();

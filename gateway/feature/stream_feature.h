@@ -22,6 +22,7 @@ inline constexpr unsigned external_tried = 128;   ///< our certificate was shown
 inline constexpr unsigned external_refused = 16;  ///< the peer does not take our certificate
 inline constexpr unsigned dialback_errors = 32;   ///< the peer goes on after a refused key
 inline constexpr unsigned only_asks = 64;  ///< a stream that verifies a key and proves nothing
+inline constexpr unsigned anonymous = 512;  ///< of an account that is gone with its session
 }  // namespace stream_bits
 
 /// Which streams a step is for.

@@ -1,7 +1,8 @@
 // XEP-0175 Anonymous accounts, where domain.anonymous says so (SASL ANONYMOUS, RFC 4505). Such an
 // account has a random name and a password that nobody knows; its client may chat, and ask to see
 // somebody's presence (RFC 2779 §5.1.3), but changes nothing else that would be kept, and reaches
-// no other domain unless anonymous.other_domains says so. It is removed with everything of it when
+// no other domain unless anonymous.other_domains says so. Service discovery tells it of what works
+// so, in its account and of its domain. It is removed with everything of it when
 // its last session ends. One whose client never bound a session is removed within minutes, one that
 // a crash left behind at the next start.
 //
@@ -252,6 +253,50 @@ void started(const Life& life) {
     if (&life.hub == life.hub.shared.hubs.front()) remove_leftovers(life.hub, {});
 }
 
+// ---- service discovery ----
+
+/// Behind what the other features tell: only what works where nothing is kept. What features of a
+/// later day tell does not.
+void leave_out(DiscoInfo& info, bool of_domain) {
+    constexpr std::array<std::string_view, 16> works{ns::archive,
+                                                     ns::archive_extended,
+                                                     ns::archive_groupchat_field,
+                                                     ns::capabilities,
+                                                     ns::carbons,
+                                                     ns::delay,
+                                                     ns::disco_info,
+                                                     ns::disco_items,
+                                                     ns::last_activity,
+                                                     ns::ping,
+                                                     ns::retraction,
+                                                     ns::retraction_tombstones,
+                                                     ns::stanza_ids,
+                                                     ns::time,
+                                                     ns::version,
+                                                     "msgoffline"};
+    std::erase_if(info.features, [&](const std::string& feature) {
+        // It may look at the cards of others.
+        const bool others = of_domain && feature == ns::vcard;
+        return !others && std::ranges::find(works, feature) == works.end();
+    });
+    std::erase_if(info.identities,
+                  [](const Identity& identity) { return identity.category == "pubsub"; });
+}
+
+void tell_info(const DiscoQuery& query, DiscoInfo& info) {
+    const bool of_domain = query.account == nullptr;
+    if (!is_anonymous(query.hub, of_domain ? query.from : query.to)) return;
+    if (query.node.empty()) leave_out(info, of_domain);
+}
+
+/// It cannot carry out any command here (is_change()).
+void tell_items(const DiscoQuery& query, DiscoItems& items) {
+    if (query.node == ns::ad_hoc && is_anonymous(query.hub, query.from)) items.items.clear();
+}
+
+constexpr std::array sources{
+    DiscoSource{.of = DiscoSource::Of::account, .info = tell_info, .items = tell_items},
+    DiscoSource{.of = DiscoSource::Of::server, .info = tell_info, .items = tell_items}};
 constexpr std::array from_client{FromClientHook{Phase::check, restrict_clients}};
 constexpr std::array life{LifeHook{LifeEvent::session_gone, session_gone},
                           LifeHook{LifeEvent::tick, sweep}, LifeHook{LifeEvent::started, started}};
@@ -270,5 +315,9 @@ const Feature anonymous_accounts{
     .points = {.from_client = anonymous::from_client, .life = anonymous::life},
     .stores = anonymous::stores,
     .options = anonymous::options};
+
+// The last to tell anything.
+extern const Feature anonymous_discovery;
+const Feature anonymous_discovery{.name = "anonymous_discovery", .disco = anonymous::sources};
 
 }  // namespace causeway

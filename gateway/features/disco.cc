@@ -79,7 +79,9 @@ bool is_capabilities(const IqRequest& request, std::string_view node) {
 void answer_info(const IqRequest& request, DiscoSource::Of of) {
     const std::string_view node = request.payload.attribute("node");
     const bool itself = of == DiscoSource::Of::server && is_capabilities(request, node);
-    const DiscoQuery query{request.hub, request.account, request.stanza.to, request.stanza.from,
+    // What a hash is told for is the same for everybody.
+    const Jid& from = itself ? request.stanza.to : request.stanza.from;
+    const DiscoQuery query{request.hub, request.account, request.stanza.to, from,
                            itself ? std::string_view{} : node};
     const DiscoInfo info = request.hub.shared.features.info(of, query);
     if (info.found) {
@@ -157,8 +159,11 @@ constexpr std::array handlers{
 };
 constexpr std::array server_features{ns::capabilities, ns::disco_info, ns::disco_items};
 constexpr std::array account_features{ns::disco_info, ns::disco_items};
-constexpr std::array stream_features{StreamFeature{
-    .side = StreamSide::client, .needs = stream_bits::authenticated, .offer = offer_capabilities}};
+// Fewer of them work for an anonymous account.
+constexpr std::array stream_features{StreamFeature{.side = StreamSide::client,
+                                                   .needs = stream_bits::authenticated,
+                                                   .forbids = stream_bits::anonymous,
+                                                   .offer = offer_capabilities}};
 constexpr std::array sources{
     DiscoSource{.of = DiscoSource::Of::server, .info = server_identity},
     DiscoSource{.of = DiscoSource::Of::account, .info = account_identity},

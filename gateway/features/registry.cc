@@ -43,7 +43,8 @@ extern const Feature bookmark_conversion;      // XEP-0402, XEP-0411
 extern const Feature message_retraction;       // XEP-0424
 extern const Feature stream_limits;            // XEP-0478
 extern const Feature displayed;                // XEP-0490
-extern const Feature service_profiles;         // last: it leaves out what others announce
+extern const Feature service_profiles;         // these are last: they leave out
+extern const Feature anonymous_discovery;      // what others announce
 
 std::span<const Feature* const> all_features() {
     // This is also the order within <stream:features/>.
@@ -85,6 +86,7 @@ std::span<const Feature* const> all_features() {
         &stream_limits,
         &displayed,
         &service_profiles,
+        &anonymous_discovery,
     };
     return all;
 }
