@@ -179,6 +179,18 @@ bool AccessSubject::names(const AccessAsker& asker) const {
     return false;
 }
 
+bool AccessSubject::covers(const AccessSubject& other) const {
+    if (kind_ == Kind::anyone || *this == other) return true;
+    const bool of_domain = kind_ == Kind::domain_tree &&
+                           (other.kind_ == Kind::domain || other.kind_ == Kind::domain_tree);
+    const bool of_address =
+        other.kind_ == Kind::jid &&
+        (kind_ == Kind::jid || kind_ == Kind::domain || kind_ == Kind::domain_tree);
+    if (!of_domain && !of_address) return false;
+    const Result<Jid> jid = Jid::parse(other.name_);
+    return jid && names({*jid, nullptr, false});
+}
+
 std::uint32_t AccessSubject::tag() const {
     return kind_ == Kind::anonymous || kind_ == Kind::anyone ? 0 : tag_of(kind_, name_);
 }
@@ -300,6 +312,14 @@ const AccessRule* AccessRules::find(const AccessAsker& asker, AccessAct act, Whi
 
 bool AccessRules::about(AccessAct act) const {
     return (acts_ & (1U << static_cast<unsigned>(act))) != 0;
+}
+
+const AccessRule* AccessRules::deciding_before(const AccessRule& rule) const {
+    for (const AccessRule& other : rules_) {
+        const bool earlier = other.waived == rule.waived ? &other < &rule : rule.waived;
+        if (earlier && other.act == rule.act && other.subject.covers(rule.subject)) return &other;
+    }
+    return nullptr;
 }
 
 void AccessRules::insert(AccessRule rule, std::size_t at) {

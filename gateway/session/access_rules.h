@@ -75,6 +75,9 @@ public:
     static Result<AccessSubject> parse(std::string_view text);
 
     [[nodiscard]] bool names(const AccessAsker& asker) const;
+    /// Whoever the other names is named by this one as well. False also where that depends on the
+    /// roster.
+    [[nodiscard]] bool covers(const AccessSubject& other) const;
     /// A number that two subjects have in common if they are the same, and seldom otherwise; 0 if
     /// the subject is not told by a name.
     [[nodiscard]] std::uint32_t tag() const;
@@ -141,6 +144,9 @@ public:
     [[nodiscard]] std::size_t number_of(const AccessRule& rule) const {
         return static_cast<std::size_t>(&rule - rules_.data()) + 1;
     }
+
+    /// The first that decides before that one of all(), whoever asks; nullptr: none does.
+    [[nodiscard]] const AccessRule* deciding_before(const AccessRule& rule) const;
 
     /// `at`: its place from 1; beyond the end: the last.
     void insert(AccessRule rule, std::size_t at);

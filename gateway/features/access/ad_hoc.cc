@@ -30,14 +30,18 @@ constexpr std::array<std::string_view, 3> extents{"all", "show", "nothing"};
 Account& account_of(const AdHocCall& call) { return *call.caller.account; }
 
 /// What a change gives back to the client.
-access::Done finish(const AdHocCall& call, std::string text) {
-    return [answer = call.answer, text = std::move(text)](const Outcome& outcome) {
+access::Done finish(std::function<void(AdHocAnswer)> tell, std::string text) {
+    return [answer = std::move(tell), text = std::move(text)](const Outcome& outcome) {
         if (outcome) return answer(AdHocAnswer::done(text));
         const bool of_the_form =
             outcome.cause() == Cause::malformed || outcome.cause() == Cause::absent;
         answer(of_the_form ? AdHocAnswer::invalid(outcome.why())
                            : AdHocAnswer::failed(outcome.why()));
     };
+}
+
+access::Done finish(const AdHocCall& call, std::string text) {
+    return finish(call.answer, std::move(text));
 }
 
 FormField action_field(std::vector<FormOption> options) {
@@ -176,8 +180,15 @@ void add_rule(const AdHocCall& call, const FormReader& form) {
     if (!place) return call.answer(AdHocAnswer::invalid("The place is a number."));
     const auto rule = AccessRule::parse(*subject, *act, *answer);
     if (!rule) return call.answer(AdHocAnswer::invalid(rule.error().why()));
-    access::add_rule(account_of(call), *rule, *place,
-                     finish(call, "Added: " + rule->sentence() + "."));
+    Account& account = account_of(call);
+    const auto added = [answer = call.answer, &account, place = *place,
+                        sentence = rule->sentence()](const Outcome& outcome) {
+        const std::string earlier = outcome ? access::told_before(account, place) : std::string{};
+        finish(answer, earlier.empty()
+                           ? fmt::format("Added: {}.", sentence)
+                           : fmt::format("Added: {}. But {}.", sentence, earlier))(outcome);
+    };
+    access::add_rule(account, *rule, *place, added);
 }
 
 void remove_rule(const AdHocCall& call, const FormReader& form) {

@@ -123,6 +123,56 @@ void list(const CommandRequest& request) {
                 });
 }
 
+/// What is said of a rule that another one leaves without effect.
+json::object with_earlier(json::object result, const std::string& earlier) {
+    if (!earlier.empty()) result.emplace("earlier", utf8(earlier));
+    return result;
+}
+
+void add_to_domain(const CommandRequest& request, const Jid& domain, AccessRule rule,
+                   const json::object& result) {
+    if (Outcome outcome = access::check_domain_rule(rule); !outcome) {
+        return request.reply(outcome);
+    }
+    rule.since = request.host.shared->clock.wall();
+    const std::size_t at = request.number("at").value_or(0);
+    const Answer answer = answer_from_shard(request);
+    const auto earlier = std::make_shared<std::string>();
+    with_domain(request, domain, answer,
+                [rule, at, answer, result, earlier](Hub& hub, const std::string& name) {
+                    access::change_domain(
+                        hub, name,
+                        [rule, at, earlier, name](AccessRules& rules, std::size_t most) {
+                            const Outcome outcome = access::insert_rule(rules, rule, at, most);
+                            if (outcome) *earlier = access::told_before(rules, at, name);
+                            return outcome;
+                        },
+                        fmt::format("An administrator added the access rule of {}: {}.", name,
+                                    rule.sentence()),
+                        [answer, result, earlier](const Outcome& outcome) {
+                            answer_done(answer, with_earlier(result, *earlier))(outcome);
+                        });
+                });
+}
+
+void add_to_account(const CommandRequest& request, const Jid& jid, const AccessRule& rule,
+                    const json::object& result) {
+    if (rule.waived) {
+        return request.reply(Outcome::malformed("only a rule of a domain can be waived"));
+    }
+    const std::size_t at = request.number("at").value_or(0);
+    const Answer answer = answer_from_shard(request);
+    with_account(request, jid, answer, [rule, at, answer, result](Account& account) {
+        access::add_rule(
+            account, rule, at, [&account, at, answer, result, rule](const Outcome& outcome) {
+                if (!outcome) return answer(outcome);
+                tell_owner(account,
+                           "An administrator added the access rule: " + rule.sentence() + ".");
+                answer(json::value(with_earlier(result, access::told_before(account, at))));
+            });
+    });
+}
+
 void add(const CommandRequest& request) {
     const auto subject = subject_of(request);
     if (!subject) return;
@@ -130,40 +180,13 @@ void add(const CommandRequest& request) {
         AccessRule::parse(request.text("subject"), request.text("act"), request.text("answer"));
     if (!rule) return request.reply(rule.error());
     rule->waived = request.flag("waive");
-    const std::size_t at = request.number("at").value_or(0);
-    const Answer answer = answer_from_shard(request);
     json::object result = request.naming("jid");
     result.emplace("sentence", utf8(rule->sentence()));
     if (subject->is_domain()) {
-        if (Outcome outcome = access::check_domain_rule(*rule); !outcome) {
-            return request.reply(outcome);
-        }
-        rule->since = request.host.shared->clock.wall();
-        change_domain(
-            request, subject->jid, answer,
-            [rule = *rule, at](AccessRules& rules, std::size_t most) {
-                return access::insert_rule(rules, rule, at, most);
-            },
-            fmt::format("An administrator added the access rule of {}: {}.", subject->jid.domain(),
-                        rule->sentence()),
-            std::move(result));
-        return;
+        add_to_domain(request, subject->jid, *rule, result);
+    } else {
+        add_to_account(request, subject->jid, *rule, result);
     }
-    if (rule->waived) {
-        return request.reply(Outcome::malformed("only a rule of a domain can be waived"));
-    }
-    with_account(request, subject->jid, answer,
-                 [rule = *rule, at, answer, result = std::move(result)](Account& account) {
-                     access::add_rule(
-                         account, rule, at,
-                         [&account, answer, result, rule](const Outcome& outcome) {
-                             if (outcome) {
-                                 tell_owner(account, "An administrator added the access rule: " +
-                                                         rule.sentence() + ".");
-                             }
-                             answer_done(answer, result)(outcome);
-                         });
-                 });
 }
 
 void remove(const CommandRequest& request) {
@@ -295,7 +318,7 @@ extern constinit const std::array<control::Command, 5> access_commands{
                      .doc = "adds an access rule",
                      .mutates = true,
                      .run = add,
-                     .view = {.sentence = "{jid}: {sentence}"}},
+                     .view = {.sentence = "{jid}: {sentence}[ ({earlier})]"}},
     control::Command{.name = "access.remove",
                      .params = remove_params,
                      .doc = "removes an access rule",

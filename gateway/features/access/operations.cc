@@ -143,9 +143,41 @@ void begin_change(Hub& hub, DomainChanges& changes) {
     });
 }
 
+/// The one that was put there; a place of 0 or beyond the end is the last.
+const AccessRule* rule_at(const AccessRules& rules, std::size_t at) {
+    const std::size_t count = rules.all().size();
+    if (count == 0) return nullptr;
+    return &rules.all()[(at == 0 || at > count ? count : at) - 1];
+}
+
+std::string words_before(const AccessRules& rules, const AccessRule& earlier,
+                         std::string_view domain) {
+    return fmt::format("rule {}{}{} decides before this one: {}", rules.number_of(earlier),
+                       domain.empty() ? "" : " of ", domain, earlier.sentence());
+}
+
 }  // namespace
 
 // ---- an account's own ----
+
+std::string told_before(const AccessRules& rules, std::size_t at, std::string_view domain) {
+    const AccessRule* const rule = rule_at(rules, at);
+    const AccessRule* const earlier = rule == nullptr ? nullptr : rules.deciding_before(*rule);
+    return earlier == nullptr ? std::string{} : words_before(rules, *earlier, domain);
+}
+
+std::string told_before(const Account& account, std::size_t at) {
+    const AccessRule* const rule = rule_at(account.access().state().rules, at);
+    const std::string_view domain = account.jid().domain();
+    const AccessRules& of_domain = account.hub().domain_access.rules(domain);
+    for (const AccessRule& earlier : of_domain.all()) {
+        if (rule != nullptr && !earlier.waived && earlier.act == rule->act &&
+            earlier.subject.covers(rule->subject)) {
+            return words_before(of_domain, earlier, domain);
+        }
+    }
+    return told_before(account.access().state().rules, at, {});
+}
 
 Outcome insert_rule(AccessRules& rules, AccessRule rule, std::size_t at, std::size_t limit) {
     if (rules.all().size() >= limit) {

@@ -24,6 +24,11 @@ extern const FeatureOption held_limit;
 
 /// `at`: the place of the rule, from 1; 0 or beyond the end: the last.
 void add_rule(Account& account, AccessRule rule, std::size_t at, Done done);
+/// Of the rule at that place in an account's list: which one decides before it whoever asks, and so
+/// leaves it without effect; empty: none.
+std::string told_before(const Account& account, std::size_t at);
+/// The same of a list of that domain.
+std::string told_before(const AccessRules& rules, std::size_t at, std::string_view domain);
 void remove_rule(Account& account, std::size_t number, Done done);
 void clear_rules(Account& account, Done done);
 void set_view(Account& account, PresenceView view, Done done);

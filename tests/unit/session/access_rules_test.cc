@@ -129,6 +129,47 @@ TEST_CASE("access rules: a long list is answered as if each rule were looked at"
     }
 }
 
+TEST_CASE("access rules: which rule leaves another one without effect, whoever asks") {
+    const auto covers = [](std::string_view wide, std::string_view narrow) {
+        return AccessSubject::parse(wide)->covers(*AccessSubject::parse(narrow));
+    };
+    CHECK(covers("anyone", "subscription:none"));
+    CHECK(covers("group:Friends", "group:Friends"));
+    CHECK(covers("jid:romeo@b.test", "jid:romeo@b.test/x"));
+    CHECK(covers("domain:b.test", "jid:romeo@b.test/x"));
+    CHECK(covers("domain:*.b.test", "jid:romeo@a.b.test"));
+    CHECK(covers("domain:*.b.test", "domain:b.test"));
+    CHECK(covers("domain:*.b.test", "domain:*.a.b.test"));
+    CHECK_FALSE(covers("jid:romeo@b.test/x", "jid:romeo@b.test"));
+    CHECK_FALSE(covers("jid:b.test", "domain:b.test"));
+    CHECK_FALSE(covers("domain:b.test", "domain:*.b.test"));
+    CHECK_FALSE(covers("domain:*.a.b.test", "domain:*.b.test"));
+    CHECK_FALSE(covers("subscription:none", "jid:romeo@b.test"));
+    CHECK_FALSE(covers("group:Friends", "subscription:both"));
+    CHECK_FALSE(covers("jid:romeo@b.test", "anyone"));
+
+    AccessRules rules;
+    const auto add = [&](std::string_view subject, std::string_view act, bool waived) {
+        AccessRule rule = *AccessRule::parse(subject, act, "allow");
+        rule.waived = waived;
+        rules.insert(std::move(rule), 1000);
+    };
+    add("anyone", "write", true);
+    add("domain:b.test", "write", false);
+    add("jid:romeo@b.test", "write", false);
+    add("jid:romeo@b.test", "publish", false);
+    add("jid:romeo@c.test", "write", true);
+    const auto before = [&](std::size_t number) -> std::size_t {
+        const AccessRule* found = rules.deciding_before(rules.all()[number - 1]);
+        return found == nullptr ? 0 : rules.number_of(*found);
+    };
+    CHECK(before(1) == 0);  // others decide before it for some
+    CHECK(before(2) == 0);  // what is waived is looked at later
+    CHECK(before(3) == 2);
+    CHECK(before(4) == 0);
+    CHECK(before(5) == 1);
+}
+
 TEST_CASE("access rules: what is written is read again, and damage is noticed") {
     AccessRules rules;
     AccessRule waived = rule("domain:*.b.test", "see", "nothing");
@@ -148,7 +189,9 @@ TEST_CASE("access rules: what is written is read again, and damage is noticed") 
     }
 }
 
-TEST_CASE("access rules: 500 rules of others concern nobody else, and what walking them costs is printed") {
+TEST_CASE(
+    "access rules: 500 rules of others concern nobody else, and what walking them costs is "
+    "printed") {
     AccessRules rules;
     for (int i = 0; i < 500; ++i) {
         rules.insert(rule(fmt::format("jid:person{}@b.test", i), "write", "deny"), 1000);
