@@ -61,10 +61,10 @@ def _managed(row):
 CHAT_10 = _chat("chat10", 10, 1 / 5)
 CHAT_1 = _chat("chat1", 1, 1 / 4)
 PRESENCE = Row("presence", "presence to 500 subscribers", "CPU-s per 100,000 notifications",
-               ("presence", "--subscribers", "500", "--count", "100"), ("--count", "30"), _cpu,
+               ("presence", "--subscribers", "500", "--count", "400"), ("--count", "30"), _cpu,
                501, reach=1 / 4)
 EVENTS = Row("events", "personal events to 500 contacts", "CPU-s per 100,000 notifications",
-             ("events", "--subscribers", "500", "--count", "100"), ("--count", "30"), _cpu,
+             ("events", "--subscribers", "500", "--count", "400"), ("--count", "30"), _cpu,
              501, reach=1 / 5)
 S2S = _s2s("s2s", 1 / 5)
 LOGIN = Row("login", "login, SCRAM-SHA-1", "CPU ms",
