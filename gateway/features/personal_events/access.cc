@@ -60,4 +60,12 @@ Access may(const Account& account, const Node& node, const Jid& who, Act act) {
     return node.subscription(who) == SubscriptionState::subscribed ? read : Access::forbidden;
 }
 
+Access may_hear(const Account& account, const Node& node, const RosterItem& contact) {
+    const bool by_presence_alone = node.config().access == AccessModel::presence &&
+                                   contact.state.from && account.exists() &&
+                                   node.affiliation(contact.jid) == Affiliation::none;
+    if (!by_presence_alone) return may(account, node, contact.jid, Act::hear);
+    return account.access().view_for(contact.jid).hides_all() ? Access::forbidden : Access::granted;
+}
+
 }  // namespace causeway::personal_events

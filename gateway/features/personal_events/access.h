@@ -6,6 +6,7 @@
 
 namespace causeway {
 class Account;
+struct RosterItem;
 }
 
 namespace causeway::personal_events {
@@ -30,5 +31,8 @@ enum class Access : unsigned char {
 
 /// `who` may have a resource. The account is loaded.
 Access may(const Account& account, const Node& node, const Jid& who, Act act);
+
+/// Act::hear of somebody in the account's roster, who need not be looked up there again.
+Access may_hear(const Account& account, const Node& node, const RosterItem& contact);
 
 }  // namespace causeway::personal_events

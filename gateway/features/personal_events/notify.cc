@@ -148,7 +148,7 @@ Moment notify(AccountNodes& nodes, const std::string& name, const Node& node,
     const bool shown = account.takes_part();
     for (const auto& [key, item] : account.roster().items().items()) {
         if (shown && item.state.from && !subscribed_as_bare(subscribers, item.jid) &&
-            may(account, node, item.jid, Act::hear) == Access::granted) {
+            may_hear(account, node, item) == Access::granted) {
             audience.add(item.jid);
         }
     }
