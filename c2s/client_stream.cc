@@ -138,10 +138,6 @@ void ClientStream::move_home() {
 }
 
 void ClientStream::bind(std::string_view resource, std::string_view iq_id) {
-    if (looking_ == Looking::now) {
-        stream_.fail(stream_error::policy_violation, "wait for the answer to your <resume/>");
-        return;
-    }
     std::string prepared = random_token(9);
     const auto refuse = [&](StanzaCondition condition, std::string text) {
         std::string inner;
@@ -204,9 +200,7 @@ void ClientStream::refuse_management(std::string_view condition, std::string_vie
 }
 
 void ClientStream::manage(const Element& element) {
-    if (looking_ == Looking::now) {
-        stream_.fail(stream_error::policy_violation, "wait for the answer to your <resume/>");
-    } else if (element.name == "resume" && session_ == nullptr) {
+    if (element.name == "resume" && session_ == nullptr) {
         resume(element);
     } else if (has(stream_bits::bound) && session_ != nullptr && element.name != "resume") {
         session_->manage(element);
@@ -225,10 +219,20 @@ void ClientStream::resume(const Element& element) {
     ClientSession* session = table_.find_resumable(account_, element.attribute("previd"));
     if (session == nullptr) {
         look_for_kept(std::string(element.attribute("previd")), *h);
-        return;
+    } else {
+        resume(*session, *h);
     }
-    session_ = session;
-    if (!session->resume(*this, *h)) session_ = nullptr;
+}
+
+void ClientStream::resume(ClientSession& session, std::uint32_t h) {
+    session_ = &session;
+    if (!session.resume(*this, h)) session_ = nullptr;
+}
+
+void ClientStream::refuse_resumption(std::string_view condition, std::string_view text,
+                                     std::optional<std::uint32_t> h) {
+    refuse_management(condition, text, h);
+    stream_.let_go();
 }
 
 void ClientStream::resumed() {

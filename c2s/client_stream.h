@@ -52,6 +52,10 @@ public:
     void refuse_management(std::string_view condition, std::string_view text,
                            std::optional<std::uint32_t> h = {});
 
+    /// The same in answer to <resume/>; what the client sent behind that is read now.
+    void refuse_resumption(std::string_view condition, std::string_view text,
+                           std::optional<std::uint32_t> h = {});
+
     void authenticated(const Jid& identity, std::string_view mechanism,
                        std::string_view success) override;
     void bind(std::string_view resource, std::string_view iq_id) override;
@@ -77,6 +81,7 @@ private:
     void bound(ClientSession& session);
     void give_up_session(bool orderly);
     void resume(const Element& element);
+    void resume(ClientSession& session, std::uint32_t h);
 
     // A session of an earlier process (kept_session.cc)
     void look_for_kept(std::string token, std::uint32_t h);
@@ -91,9 +96,7 @@ private:
     std::string mechanism_;
     UnixMillis since_;
     bool moving_ = false;
-    /// For a session of an earlier process, which a stream does once.
-    enum class Looking : unsigned char { not_yet, now, over };
-    Looking looking_ = Looking::not_yet;
+    bool looked_ = false;  ///< for a session of an earlier process, which a stream does once
 };
 
 }  // namespace causeway

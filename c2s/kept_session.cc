@@ -185,18 +185,18 @@ bool ClientSession::repeats(const Stanza& stanza, std::uint32_t number) {
 
 void ClientStream::none_to_resume(std::string_view token) {
     const EndedSessions* ended = hub_.slots.get(ended_sessions_slot);
-    refuse_management("item-not-found", "there is no such session to resume",
+    refuse_resumption("item-not-found", "there is no such session to resume",
                       ended == nullptr ? std::nullopt : ended->handled(account_.bare(), token));
 }
 
 void ClientStream::look_for_kept(std::string token, std::uint32_t h) {
     if (hub_.limits().kept_streams_per_account == 0 || hub_.limits().resume_seconds.count() == 0 ||
-        looking_ != Looking::not_yet || token.size() > longest_token) {
+        looked_ || token.size() > longest_token) {
         none_to_resume(token);
         return;
     }
-    looking_ = Looking::now;
-    stream_.pause(XmppStream::Pause::progress);
+    looked_ = true;
+    stream_.hold();
     const auto found = [this, alive = handle(), token, h](
                            const Result<std::vector<MapEntry>>& all,
                            const std::vector<std::uint64_t>& starts) {
@@ -204,8 +204,6 @@ void ClientStream::look_for_kept(std::string token, std::uint32_t h) {
         auto kept = all ? find_kept_stream(*all, token) : std::nullopt;
         if (kept) hub_.accounts->get(account_.bare()).inbox().awaits(*all);
         if (!kept) {
-            looking_ = Looking::over;
-            stream_.resume(XmppStream::Pause::progress);
             none_to_resume(token);
             return;
         }
@@ -215,8 +213,6 @@ void ClientStream::look_for_kept(std::string token, std::uint32_t h) {
         hub_.accounts->get(account_.bare())
             .when_loaded([this, alive, kept = *kept, token, h](const Outcome&) {
                 if (alive.expired() || !stream_.usable()) return;
-                looking_ = Looking::over;
-                stream_.resume(XmppStream::Pause::progress);
                 found_kept(kept, token, h);
             });
     };
@@ -236,8 +232,7 @@ void ClientStream::look_for_kept(std::string token, std::uint32_t h) {
 void ClientStream::found_kept(const KeptStream& kept, std::string_view token, std::uint32_t h) {
     // Another connection may have been faster, with the same client behind it.
     if (ClientSession* session = table_.find_resumable(account_, token)) {
-        session_ = session;
-        if (!session->resume(*this, h)) session_ = nullptr;
+        resume(*session, h);
         return;
     }
     Account& user = hub_.accounts->get(account_.bare());
@@ -245,7 +240,7 @@ void ClientStream::found_kept(const KeptStream& kept, std::string_view token, st
                           user.sessions().find(kept.state.resource) == nullptr &&
                           user.sessions().size() < hub_.limits().sessions_per_account;
     if (!possible) {
-        refuse_management("item-not-found", "there is no such session to resume", kept.handled);
+        refuse_resumption("item-not-found", "there is no such session to resume", kept.handled);
         return;
     }
     ClientSession& session = table_.create(account_.with_resource(kept.state.resource));

@@ -151,6 +151,8 @@ bool ClientSession::resume(ClientStream& stream, std::uint32_t h) {
     management_->interrupted();
     session_trace::acknowledged(hub_, jid(), done);
     for (const StreamManagement::Sent& stanza : done) hub_.ledger.confirm(stanza.hold);
+    // What the client sent behind its request is for the session, or for none: it waits.
+    stream.stream().hold();
     resuming_ = &stream;
     if (record_ != nullptr) {
         hub_.stream_records.acknowledged(holder_id_, h);
@@ -195,6 +197,7 @@ void ClientSession::finish_resumption() {
     room_made();
     watch_silence();
     hub_.shard.mark_dirty(*this);
+    stream_->stream().let_go();
 }
 
 /// What came before is not safe, and may never be: the client sends it again in a new session, and
@@ -204,7 +207,7 @@ void ClientSession::give_up_resumption() {
     enter(State::detached);
     if (stream == nullptr) return;
     stream->leave_session();
-    stream->refuse_management("resource-constraint",
+    stream->refuse_resumption("resource-constraint",
                               "what was sent before could not be stored in time",
                               management_->handled());
 }
