@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <deque>
-#include <map>
 #include <memory>
 #include <set>
 #include <utility>
@@ -130,17 +129,26 @@ private:
         return ends;
     }
 
+    /// What is known of the addresses is true of these.
+    [[nodiscard]] bool fits(const Ends& ends) const {
+        return (ends_.first.empty() || bare_of(ends_.first) == bare_of(ends.first)) &&
+               (ends_.second.empty() || bare_of(ends_.second) == bare_of(ends.second));
+    }
+
     /// Of several stanzas with that id the one of which something was heard last.
-    void choose(const std::vector<TraceLine>& lines) {
+    void choose(std::vector<TraceLine>& lines) {
         ends_ = {asked_.from, asked_.to};
-        error_itself_ = std::ranges::all_of(
-            lines, [](const TraceLine& line) { return line.type == StanzaType::error; });
+        const auto is_error = [](const TraceLine& line) { return line.type == StanzaType::error; };
+        // For the sake of answers the trace takes either address for the sender.
+        std::erase_if(lines, [&](const TraceLine& line) {
+            return !is_error(line) && !fits({line.from, line.to});
+        });
+        error_itself_ = std::ranges::all_of(lines, is_error);
         std::set<Ends> known;
         for (const TraceLine& line : lines) {
-            if (line.type == StanzaType::error && !error_itself_) continue;
-            const Ends ends = ends_of(line);
-            known.insert(bare(ends));
-            ends_ = ends;
+            if (is_error(line) && !error_itself_) continue;
+            ends_ = ends_of(line);
+            known.insert(bare(ends_));
         }
         result_.others = known.empty() ? 0 : known.size() - 1;
     }
@@ -324,11 +332,7 @@ private:
                                 numbers_.contains(number_of(child->attribute("id"))));
             }
             const Ends ends{std::string(stanza.from.full()), std::string(stanza.to.full())};
-            const auto fits = [](const std::string& wanted, const std::string& is) {
-                return wanted.empty() || bare_of(wanted) == bare_of(is);
-            };
-            same = same || (ids_.contains(std::string(stanza.id())) &&
-                            fits(ends_.first, ends.first) && fits(ends_.second, ends.second));
+            same = same || (ids_.contains(std::string(stanza.id())) && fits(ends));
             if (!same) return;
             ends_ = ends;
             result_.id = stanza.id();

@@ -332,10 +332,10 @@ std::vector<std::string> SceneServer::administered() {
                                   : *administered_;
 }
 
-std::string SceneServer::explanation(const std::string& id) {
+std::string SceneServer::explanation(const std::string& id, const std::string& from) {
     const auto answer =
         world_.ask<WhyAnswer>([&](Executor& to, std::function<void(Result<WhyAnswer>)> give) {
-            why(up().shared(), to, {.id = id, .from = {}, .to = {}}, std::move(give));
+            why(up().shared(), to, {.id = id, .from = from, .to = {}}, std::move(give));
         });
     return answer ? answer->sentence : answer.error().why();
 }

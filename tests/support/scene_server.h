@@ -121,7 +121,7 @@ public:
     /// What that answered; blocks until it has.
     std::vector<std::string> administered();
     /// What `causewayctl why` says of a message: its explanation, or why there is none.
-    std::string explanation(const std::string& id);
+    std::string explanation(const std::string& id, const std::string& from = {});
 
 private:
     [[nodiscard]] std::shared_ptr<const Config> configuration() const;

@@ -331,11 +331,12 @@ void Stage::tries_again(const Step&, const Words& words) {
 void Stage::server_explains(const Step& step, const Words& words) {
     SceneServer& server = server_of(words[0]);
     const std::string id = filled(words[1]);
+    const std::string from = words.size() > 2 ? filled(words[2]) : std::string();
     std::string wanted = step.block;
     std::ranges::replace(wanted, '\n', ' ');
     std::string came;
     const bool right = world_.wait_until([&] {
-        came = server.explanation(id);
+        came = server.explanation(id, from);
         return fits(came, wanted);
     });
     if (!right) throw SceneFailure(step, fmt::format("  it explains: {}", came));

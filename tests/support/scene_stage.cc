@@ -46,6 +46,7 @@ const std::vector<Stage::Rule>& Stage::rules() {
         {"the administrator of <domain> begins <verb...>", &Stage::administrator_begins},
         {"the administrator of <domain> is told", &Stage::administrator_is_told},
         {"server <domain> explains <id>", &Stage::server_explains},
+        {"server <domain> explains <id> from <sender>", &Stage::server_explains},
         {"server <domain> is unreachable", &Stage::server_unreachable, simulation},
         {"server <domain> is reachable", &Stage::server_reachable, simulation},
         {"the store of <domain> fails the next <n> commits", &Stage::store_fails, simulation},
