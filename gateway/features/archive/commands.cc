@@ -379,7 +379,7 @@ extern constinit const std::array<Command, 4> archive_commands{
             .doc = "how long an account's archive is kept, instead of what its domain says",
             .mutates = true,
             .run = keep_archive,
-            .view = {.sentence = "messages of {jid} are kept {age}, {size}; what is more goes "
+            .view = {.sentence = "messages of {jid} are kept {age}, {size}: what is more goes "
                                  "within an hour"}},
 };
 

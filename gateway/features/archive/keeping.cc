@@ -15,9 +15,8 @@ namespace {
 namespace json = boost::json;
 
 json::object answer_of(json::object answer, const ArchiveKeeping& keeping) {
-    constexpr std::string_view of_domain = "as its domain's options say";
-    std::string age(of_domain);
-    std::string size(of_domain);
+    std::string age = "for as long as its domain's options say";
+    std::string size = "as many bytes as its domain's options say";
     if (keeping.days) {
         answer.emplace("days", *keeping.days);
         age = *keeping.days == 0 ? "for ever" : fmt::format("for {} days", *keeping.days);

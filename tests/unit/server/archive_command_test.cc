@@ -146,14 +146,17 @@ TEST_CASE_FIXTURE(ArchiveCommands, "archive keep: shown, decided, in part, and t
         return recorded.answer->ok() ? json::serialize(**recorded.answer)
                                      : recorded.answer->error().why();
     };
-    const std::string of_domain = "as its domain's options say";
+    const std::string age_of_domain = "for as long as its domain's options say";
+    const std::string size_of_domain = "as many bytes as its domain's options say";
     Batch account;
     account.map_set("accounts", "juliet@a.test", "credentials", "x");
     commit(std::move(account));
-    CHECK(answer(R"({"jid":"juliet@a.test"})") ==
-          R"({"jid":"juliet@a.test","age":")" + of_domain + R"(","size":")" + of_domain + R"("})");
+    CHECK(answer(R"({"jid":"juliet@a.test"})") == R"({"jid":"juliet@a.test","age":")" +
+                                                      age_of_domain + R"(","size":")" +
+                                                      size_of_domain + R"("})");
     CHECK(answer(R"({"jid":"juliet@a.test","days":30})") ==
-          R"({"jid":"juliet@a.test","days":30,"age":"for 30 days","size":")" + of_domain + R"("})");
+          R"({"jid":"juliet@a.test","days":30,"age":"for 30 days","size":")" + size_of_domain +
+              R"("})");
     const std::string both =
         R"({"jid":"juliet@a.test","days":30,"bytes":0,"age":"for 30 days","size":"of any size"})";
     CHECK(answer(R"({"jid":"juliet@a.test","bytes":0})") == both);
