@@ -4,6 +4,7 @@
 // so that a client that knows the hash need not ask.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "gateway/features/anonymous.h"
@@ -120,7 +121,28 @@ void server_info(const IqRequest& request) { answer_info(request, DiscoSource::O
 void server_items(const IqRequest& request) {
     answer_items(request, DiscoSource::Of::server, true);
 }
-void account_info(const IqRequest& request) { answer_info(request, DiscoSource::Of::account); }
+
+/// Whether the node asked for is among those that the sender is told of.
+bool is_listed(const IqRequest& request) {
+    const std::string_view node = request.payload.attribute("node");
+    if (node.empty()) return false;
+    const DiscoItems listed = request.hub.shared.features.items(
+        DiscoSource::Of::account,
+        {request.hub, request.account, request.stanza.to, request.stanza.from, {}});
+    return std::ranges::any_of(listed.items,
+                               [node](const DiscoItem& item) { return item.node == node; });
+}
+
+/// XEP-0030 §8: of an account somebody hears who may see its presence; anybody else of those of its
+/// nodes that are for everybody (XEP-0060 §5.3), and of all else what there is where nobody is.
+void account_info(const IqRequest& request) {
+    const Account& account = *request.account;
+    if (account.exists() && (account.may_be_asked_by(request.stanza.from) || is_listed(request))) {
+        answer_info(request, DiscoSource::Of::account);
+    } else {
+        IqReturn(request).error({.condition = StanzaCondition::service_unavailable, .text = {}});
+    }
+}
 
 /// XEP-0030 §8: those that may not know of an account are told of nothing there but what is for
 /// everybody; where that is nothing, in the same words as where there is no account.
@@ -148,12 +170,11 @@ void account_identity(const DiscoQuery& query, DiscoInfo& info) {
     info.identities.push_back({"account", anonymous ? "anonymous" : "registered", {}});
 }
 
-// XEP-0030 §8: an account is told of only to those that may see its presence.
 constexpr std::array handlers{
     IqHandler{StanzaType::get, ns::disco_info, "query", IqTarget::server, server_info},
     IqHandler{StanzaType::get, ns::disco_items, "query", IqTarget::server, server_items},
     IqHandler{StanzaType::get, ns::disco_info, "query", IqTarget::account, account_info,
-              IqAudience::presence_subscribers},
+              IqAudience::handler_decides},
     IqHandler{StanzaType::get, ns::disco_items, "query", IqTarget::account, account_items,
               IqAudience::handler_decides},
 };

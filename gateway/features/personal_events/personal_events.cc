@@ -105,6 +105,12 @@ void tell_server(const DiscoQuery& query, DiscoInfo& info) {
     if (query.node.empty()) info.identities.push_back({"pubsub", "pep", {}});
 }
 
+/// Whether somebody is told of the node: who may read it, and who may ask its owner.
+bool is_told_of(const DiscoQuery& query, const Node& node) {
+    return may(*query.account, node, query.from, Act::retrieve) == Access::granted ||
+           may(*query.account, node, query.from, Act::subscribe) == Access::ask_owner;
+}
+
 void tell_account(const DiscoQuery& query, DiscoInfo& info) {
     if (query.node.empty()) {
         info.identities.push_back({"pubsub", "pep", {}});
@@ -112,10 +118,7 @@ void tell_account(const DiscoQuery& query, DiscoInfo& info) {
     }
     const AccountNodes* nodes = AccountNodes::of(*query.account);
     const Node* node = nodes == nullptr ? nullptr : nodes->find(query.node);
-    if (node == nullptr ||
-        may(*query.account, *node, query.from, Act::retrieve) != Access::granted) {
-        return;
-    }
+    if (node == nullptr || !is_told_of(query, *node)) return;
     info.found = true;
     info.identities.push_back({"pubsub", "leaf", {}});
     info.features.emplace_back(ns::pubsub);
@@ -128,10 +131,7 @@ void tell_items(const DiscoQuery& query, DiscoItems& items) {
     for (const auto& [name, node] : nodes->all()) {
         const bool asked = query.node == name;
         if (!query.node.empty() && !asked) continue;
-        if (may(*query.account, node, query.from, Act::retrieve) != Access::granted &&
-            may(*query.account, node, query.from, Act::subscribe) != Access::ask_owner) {
-            continue;
-        }
+        if (!is_told_of(query, node)) continue;
         if (asked) {
             items.found = true;
         } else {
