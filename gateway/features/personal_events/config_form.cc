@@ -37,6 +37,8 @@ constexpr std::array flags{
          &NodeConfig::notify_config},
     Flag{"pubsub#notify_delete", "Notify when the node is deleted", &NodeConfig::notify_delete},
     Flag{"pubsub#notify_retract", "Notify when items are removed", &NodeConfig::notify_retract},
+    Flag{"pubsub#notify_sub", "Tell the owner who subscribes and unsubscribes",
+         &NodeConfig::notify_sub},
     Flag{"pubsub#persist_items", "Keep the items", &NodeConfig::persist_items},
 };
 
@@ -78,7 +80,6 @@ constexpr std::array fixed{
     Fixed{"pubsub#subscribe", "1"},
     Fixed{"pubsub#presence_based_delivery", "0"},
     Fixed{"pubsub#purge_offline", "0"},
-    Fixed{"pubsub#notify_sub", "0"},
     Fixed{"pubsub#tempsub", "0"},
     Fixed{"pubsub#collection", ""},
 };

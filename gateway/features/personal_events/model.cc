@@ -86,6 +86,7 @@ constexpr std::array flags{
     Flag{"notify-config", &NodeConfig::notify_config},
     Flag{"notify-delete", &NodeConfig::notify_delete},
     Flag{"notify-retract", &NodeConfig::notify_retract},
+    Flag{"notify-sub", &NodeConfig::notify_sub},
     Flag{"headlines", &NodeConfig::headlines},
 };
 

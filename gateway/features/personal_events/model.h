@@ -50,7 +50,8 @@ struct NodeConfig {
     bool notify_config = false;
     bool notify_delete = true;
     bool notify_retract = true;
-    bool headlines = true;  ///< the type of notifications; else they are normal messages
+    bool notify_sub = false;  ///< the account itself hears of who subscribes and who does no more
+    bool headlines = true;    ///< the type of notifications; else they are normal messages
     std::string title, description, type;
     std::vector<std::string> groups;  ///< of AccessModel::roster
 

@@ -33,6 +33,13 @@ std::string mark_of(std::string_view name) {
     return fmt::format("-{:016x}", hash.value());
 }
 
+std::string subscription_event(std::string_view name, const Jid& who, SubscriptionState state) {
+    XmlBuilder xml;
+    xml.open("event", ns::pubsub_event);
+    append_subscription(xml, name, who, state);
+    return xml.take();
+}
+
 /// A normal message would be stored for somebody who is away, and archived.
 std::string content_of(const NodeConfig& config, std::string_view event) {
     std::string inner(event);
@@ -174,11 +181,18 @@ void notify_pending(const Account& account, const Node& node, const std::string&
 void tell_subscription(const Account& account, const std::string& name, const Jid& to,
                        SubscriptionState state) {
     XmlBuilder xml;
-    xml.open("pubsub", ns::pubsub);
-    append_subscription(xml, name, to, state);
-    xml.close().empty("no-store", ns::hints);
+    xml.raw(subscription_event(name, to, state)).empty("no-store", ns::hints);
     account.hub().routing->route(Packet::make(StanzaKind::message, StanzaType::normal,
                                               account.jid(), to, random_token(9), xml.take()));
+}
+
+void tell_owner_of_subscription(const AccountNodes& nodes, const std::string& name, const Jid& who,
+                                SubscriptionState state) {
+    const Node* node = nodes.find(name);
+    if (node == nullptr || !node->config().notify_sub) return;
+    const Jid& owner = nodes.account().jid();
+    nodes.hub().routing->route(Packet::make(StanzaKind::message, StanzaType::headline, owner, owner,
+                                            random_token(9), subscription_event(name, who, state)));
 }
 
 void append_subscription(XmlBuilder& xml, std::string_view name, const Jid& who,

@@ -44,9 +44,14 @@ void send_last_items(const Hub& from, const Jid& owner, const Jid& to,
                      std::shared_ptr<const Interests> wanted,
                      std::shared_ptr<const Interests> known, Moment since = no_moment);
 
-/// Tells `to` what has become of its subscription (XEP-0060 §8.6, §8.8.4).
+/// Tells `to` what has become of its subscription (XEP-0060 §8.6, §8.8.4, §12.14).
 void tell_subscription(const Account& account, const std::string& name, const Jid& to,
                        SubscriptionState state);
+
+/// Tells the account's own clients what has become of the subscription of `who`, if the node is
+/// configured so (notify_sub). The node need not be there any more.
+void tell_owner_of_subscription(const AccountNodes& nodes, const std::string& name, const Jid& who,
+                                SubscriptionState state);
 
 /// `<subscription/>` as in the answer to a request.
 void append_subscription(XmlBuilder& xml, std::string_view name, const Jid& who,

@@ -208,7 +208,7 @@ constexpr std::array handlers{
     IqHandler{StanzaType::get, ns::pubsub_owner, "pubsub", IqTarget::account, answer},
     IqHandler{StanzaType::set, ns::pubsub_owner, "pubsub", IqTarget::account, answer},
 };
-constexpr std::array<std::string_view, 37> disco_features{
+constexpr std::array<std::string_view, 38> disco_features{
     ns::pubsub,
     "http://jabber.org/protocol/pubsub#access-authorize",
     "http://jabber.org/protocol/pubsub#access-open",
@@ -246,6 +246,7 @@ constexpr std::array<std::string_view, 37> disco_features{
     "http://jabber.org/protocol/pubsub#retrieve-subscriptions",
     "http://jabber.org/protocol/pubsub#rsm",
     "http://jabber.org/protocol/pubsub#subscribe",
+    "http://jabber.org/protocol/pubsub#subscription-notifications",
 };
 constexpr std::array server_features{std::string_view{"http://jabber.org/protocol/pubsub#publish"},
                                      ns::pubsub_publish_options};

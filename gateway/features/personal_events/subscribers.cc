@@ -207,6 +207,7 @@ void tell_changes(AccountNodes& nodes, const std::string& name, const Subscripti
                            node->config().send_last != SendLast::never;
     std::vector<Jid> added;
     for (const auto& [who, state] : changes) {
+        tell_owner_of_subscription(nodes, name, who, state);
         // Who is shown nothing, or is blocked, is not told that it lost something (XEP-0163
         // §4.3.3).
         if (nodes.account().access().view_for(who).hides_all()) continue;

@@ -178,6 +178,7 @@ void subscribe(AccountNodes& nodes, const RequestRef& request) {
     }
     store_settings(nodes, request, node, [&nodes, request, state, telling] {
         if (state == SubscriptionState::subscribed) {
+            tell_owner_of_subscription(nodes, request->node, request->subscriber, state);
             subscribed(nodes, request);
             return;
         }
@@ -202,7 +203,11 @@ void unsubscribe(AccountNodes& nodes, const RequestRef& request) {
     }
     Node node = *known;
     node.settings.subscriptions.erase(request->subscriber);
-    store_settings(nodes, request, node, [&nodes, request] { end_answered(nodes, *request); });
+    store_settings(nodes, request, node, [&nodes, request] {
+        tell_owner_of_subscription(nodes, request->node, request->subscriber,
+                                   SubscriptionState::none);
+        end_answered(nodes, *request);
+    });
 }
 
 void tell_own_list(AccountNodes& nodes, const RequestRef& request) {
