@@ -245,6 +245,16 @@ Fault read_owner(bool get, const Element& what, Arena& arena, Request& request) 
     return Refusal{.condition = StanzaCondition::feature_not_implemented};
 }
 
+/// What is asked. What only goes with it may stand in front of it: Movim has the result set
+/// (§6.5.7) before the items that it wants.
+const Element* asked_in(const Element& pubsub) {
+    const Element* what = pubsub.first_element();
+    while (what != nullptr && (what->ns != pubsub.ns || what->name == "publish-options")) {
+        what = what->next_element();
+    }
+    return what;
+}
+
 }  // namespace
 
 Refusal refusal_of(Access access) {
@@ -278,8 +288,8 @@ Refusal refusal_of(Access access) {
 
 std::optional<Refusal> read(const IqRequest& iq, Request& request) {
     const Element& pubsub = iq.payload;
-    const Element* what = pubsub.first_element();
-    if (what == nullptr || what->ns != pubsub.ns) {
+    const Element* what = asked_in(pubsub);
+    if (what == nullptr) {
         return bad_request({}, "<pubsub/> holds nothing that is known here.");
     }
     Arena& arena = iq.stanza.arena;
