@@ -318,62 +318,6 @@ void AccountPresence::deliver(const PacketRef& packet) {
     });
 }
 
-void AccountPresence::probed(const PacketRef& packet) {
-    const Jid& prober = packet->from();
-    if (account_.presence_visible_to(prober)) {
-        send_current(prober);
-        return;
-    }
-    if (account_.known_to(prober)) {
-        account_.hub().routing->route(hidden(prober));
-        return;
-    }
-    // §4.3.2: a prober that is not subscribed learns that, and no more. A request that still waits
-    // for its answer must not be answered by a probe.
-    const RosterItem* item = account_.roster().items().find(prober.bare_jid());
-    if (item != nullptr && item->state.pending_in) return;
-    account_.hub().routing->route(Packet::make(StanzaKind::presence, StanzaType::unsubscribed,
-                                               account_.jid(), prober.bare_jid(), {}, {}));
-}
-
-/// The answer for who is shown nothing: that of an account that went away when the rule was made.
-PacketRef AccountPresence::hidden(const Jid& to) const {
-    const UnixMillis since = account_.access().hidden_since(to);
-    XmlBuilder inner;
-    if (since != 0) {
-        inner.open("delay", ns::delay)
-            .attribute("from", account_.jid().bare())
-            .attribute("stamp", format_date_time_exactly(since));
-    }
-    return Packet::make(StanzaKind::presence, StanzaType::unavailable, account_.jid(), to, {},
-                        inner.take());
-}
-
-void AccountPresence::send_current(const Jid& to) {
-    if (!account_.takes_part()) return;
-    bool any = false;
-    const PresenceView& view = account_.access().view_for(to);
-    if (view.hides_all()) {
-        account_.hub().routing->route(hidden(to));
-        return;
-    }
-    for (const Resource* session : account_.sessions().all()) {
-        if (!session->available()) continue;
-        any = true;
-        account_.hub().routing->route(view.apply(session->presence)->readdressed(to));
-    }
-    if (const PacketRef presence = published()) {
-        any = true;
-        account_.hub().routing->route(view.apply(presence)->readdressed(to));
-    }
-    if (!any && last_ != nullptr) {
-        account_.hub().routing->route(view.apply(last_)->readdressed(to));
-    } else if (!any) {
-        account_.hub().routing->route(Packet::make(StanzaKind::presence, StanzaType::unavailable,
-                                                   account_.jid(), to, {}, {}));
-    }
-}
-
 void AccountPresence::send_unavailable(const Jid& to) {
     if (!account_.takes_part()) return;
     for (const Resource* session : account_.sessions().all()) {
