@@ -9,7 +9,6 @@
 
 #include "gateway/base/random.h"
 #include "gateway/session/account.h"
-#include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
 
 namespace causeway {
