@@ -42,10 +42,6 @@ Failure run_chat(Workbench& bench, const Options& options, Report& report) {
     const ServerMeter servers(options.server_processes);
     SessionPool pool(bench);
     Conversations conversations(bench, pool, options);
-    conversations.add_sessions();
-    if (Failure failure = pool.log_in(options.pace)) {
-        return failure;
-    }
     if (Failure failure = conversations.begin()) {
         return failure;
     }

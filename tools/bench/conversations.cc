@@ -73,6 +73,10 @@ void Conversations::add_sessions() {
 }
 
 Failure Conversations::begin() {
+    add_sessions();
+    if (Failure failure = pool_.log_in(options_.pace)) {
+        return failure;
+    }
     pool_.set_listener(this);
     for (std::size_t index = 0; index < pairs_.size(); ++index) {
         Client& sender = pool_.client(2 * index);

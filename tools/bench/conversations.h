@@ -20,11 +20,9 @@ public:
     Conversations(Workbench& bench, SessionPool& pool, const Options& options);
     ~Conversations() override;
 
-    /// Adds the sessions to the pool, senders at even and receivers at odd indices.
-    void add_sessions();
-
-    /// Begins to listen to the sessions, which must be logged in, sends presence where wanted, and
-    /// has every pair exchange one message, so that routes and links between servers stand.
+    /// Adds the sessions to the pool and logs them in, begins to listen to them, sends presence
+    /// where wanted, and has every pair exchange one message, so that routes and links between
+    /// servers stand.
     [[nodiscard]] Failure begin();
 
     /// Sends the next message of a pair. `origin` is the time from which its latency counts.
@@ -57,6 +55,8 @@ private:
         std::uint64_t stanzas_before = 0;  // of the sender, when its messages began
     };
 
+    /// Senders at even and receivers at odd indices.
+    void add_sessions();
     void on_stanza(Client& client, std::string_view stanza) override;
     void on_acknowledged(Client& client, std::uint64_t count) override;
     void take_message(std::size_t index, std::string_view stanza);
