@@ -2,6 +2,7 @@
 // read from the store when the client has taken the one before.
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -135,28 +136,39 @@ void look_for_waiting(Account& account, const std::shared_ptr<const Question>& q
         });
 }
 
-void read_page(Account& account, const std::shared_ptr<const Question>& question,
-               ArchiveQuery query) {
+/// Asks the archive; `then` gets what it says, if it can be read and somebody still waits for it.
+void read_archive(Account& account, const std::shared_ptr<const Question>& question,
+                  const ArchiveQuery& query,
+                  std::function<void(Resource& session, ArchivePage page)> then) {
     account.begin_question();
     account.hub().shared.store.archive_page(
-        query, account.hub().shard, [&account, question, query](Result<ArchivePage> page) {
-            Resource* session = asker(account, question);
-            if (session == nullptr) {
-                // Nobody waits for it any more.
-            } else if (!page) {
+        query, account.hub().shard,
+        [&account, question, then = std::move(then)](Result<ArchivePage> page) {
+            Resource* const session = asker(account, question);
+            if (session != nullptr && page) {
+                then(*session, std::move(*page));
+            } else if (session != nullptr) {
                 refuse(account, *session, *question,
                        {StanzaCondition::internal_server_error,
                         "The archive cannot be read at the moment."});
-            } else if (page->rows.empty() && !page->complete && query.rows > 0) {
-                // Only a part was looked through; a client could not go on from an empty page.
-                ArchiveQuery rest = query;
-                (rest.from_end ? rest.before : rest.after) = page->reached;
-                read_page(account, question, std::move(rest));
-            } else {
-                look_for_waiting(account, question, std::move(*page));
             }
             account.end_question();
         });
+}
+
+void read_page(Account& account, const std::shared_ptr<const Question>& question,
+               const ArchiveQuery& query) {
+    read_archive(account, question, query,
+                 [&account, question, query](Resource&, ArchivePage page) {
+                     if (!page.rows.empty() || page.complete || query.rows == 0) {
+                         look_for_waiting(account, question, std::move(page));
+                         return;
+                     }
+                     // Only a part was looked through; a client could not go on from an empty page.
+                     ArchiveQuery rest = query;
+                     (rest.from_end ? rest.before : rest.after) = page.reached;
+                     read_page(account, question, rest);
+                 });
 }
 
 /// XEP-0313 §4.1.3, §4.3.2: what the question names must be there. `missing` is how many of those
@@ -167,26 +179,16 @@ void check_anchors(Account& account, const std::shared_ptr<const Question>& ques
         read_page(account, question, question->query);
         return;
     }
-    account.begin_question();
-    account.hub().shared.store.archive_page(
-        query, account.hub().shard,
-        [&account, question, query, missing](const Result<ArchivePage>& page) {
-            Resource* session = asker(account, question);
-            if (session == nullptr) {
-                // Nobody waits for it any more.
-            } else if (!page) {
-                refuse(account, *session, *question,
-                       {StanzaCondition::internal_server_error,
-                        "The archive cannot be read at the moment."});
-            } else if (page->complete && page->rows.size() < missing) {
-                refuse(account, *session, *question, not_found());
-            } else {
-                ArchiveQuery rest = query;
-                rest.after = page->reached;
-                check_anchors(account, question, rest, missing - page->rows.size());
-            }
-            account.end_question();
-        });
+    read_archive(account, question, query,
+                 [&account, question, query, missing](Resource& session, const ArchivePage& page) {
+                     if (page.complete && page.rows.size() < missing) {
+                         refuse(account, session, *question, not_found());
+                         return;
+                     }
+                     ArchiveQuery rest = query;
+                     rest.after = page.reached;
+                     check_anchors(account, question, rest, missing - page.rows.size());
+                 });
 }
 
 void begin_next(Account& account, Resource& session) {
