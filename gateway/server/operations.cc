@@ -37,4 +37,22 @@ void ServerOperations::if_account(const Jid& account, control::Done fail,
     control::if_account(server_.shared().store, home_, account, std::move(fail), std::move(then));
 }
 
+void ServerOperations::with_account_locked(
+    std::string_view jid, control::Done done,
+    std::function<void(const Jid& account, const control::Done& leave)> then) {
+    const auto account = control::account_of(jid);
+    if (!account) {
+        done(account.error());
+        return;
+    }
+    const std::string bare(account->bare());
+    const control::Done leave = [this, bare, done = std::move(done)](const Outcome& outcome) {
+        locks_.leave(bare);
+        done(outcome);
+    };
+    locks_.enter(bare, [this, account = *account, leave, then = std::move(then)] {
+        if_account(account, leave, [account, leave, then] { then(account, leave); });
+    });
+}
+
 }  // namespace causeway

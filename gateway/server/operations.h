@@ -85,6 +85,11 @@ private:
     [[nodiscard]] bool serves(std::string_view domain) const;
     /// Calls `then` if the account exists; `fail` hears why not.
     void if_account(const Jid& account, control::Done fail, std::function<void()> then);
+    /// The same for the account that `jid` names, while nobody else changes it: until `leave` is
+    /// called, which calls `done`.
+    void with_account_locked(
+        std::string_view jid, control::Done done,
+        std::function<void(const Jid& account, const control::Done& leave)> then);
 
     [[nodiscard]] std::vector<control::ListenerStatus> listeners() const;
     /// The rows that wait in the outbound store, by queue: one for each pair of domains.

@@ -260,58 +260,36 @@ void ServerOperations::set_password(NewAccount account, std::uint32_t iterations
 }
 
 void ServerOperations::remove_user(std::string jid, Done done) {
-    const auto account = control::account_of(jid);
-    if (!account) {
-        done(account.error());
-        return;
-    }
-    const std::string bare(account->bare());
-    const Done leave = [this, bare, done = std::move(done)](const Outcome& outcome) {
-        locks_.leave(bare);
-        done(outcome);
-    };
-    locks_.enter(bare, [this, account = *account, leave] {
-        if_account(account, leave, [this, account, leave] {
-            std::make_shared<Removal>(server_, home_, account, leave)->start();
-        });
+    with_account_locked(jid, std::move(done), [this](const Jid& account, const Done& leave) {
+        std::make_shared<Removal>(server_, home_, account, leave)->start();
     });
 }
 
 void ServerOperations::set_user_disabled(std::string jid, bool disabled, Done done) {
-    const auto account = control::account_of(jid);
-    if (!account) {
-        done(account.error());
-        return;
-    }
-    const std::string bare(account->bare());
-    const Done leave = [this, bare, done = std::move(done)](const Outcome& outcome) {
-        locks_.leave(bare);
-        done(outcome);
-    };
-    const auto commit = [this, bare, disabled, leave] {
-        Batch batch;
-        if (disabled) {
-            batch.map_set(account_store::store_name, bare, account_store::disabled_key, "1");
-        } else {
-            batch.map_erase(account_store::store_name, bare, account_store::disabled_key);
-        }
-        server_.shared().store.commit(std::move(batch), home_,
-                                      [this, bare, disabled, leave](const Outcome& outcome) {
-                                          if (!outcome) {
-                                              leave(outcome);
-                                              return;
-                                          }
-                                          ask<bool>(
-                                              server_.home_of(bare), home_,
-                                              [bare, disabled](Server::Part& part) {
-                                                  take_up(*part.hub, bare, disabled);
-                                                  return true;
-                                              },
-                                              [leave](bool) { leave({}); });
-                                      });
-    };
-    locks_.enter(bare,
-                 [this, account = *account, leave, commit] { if_account(account, leave, commit); });
+    with_account_locked(
+        jid, std::move(done), [this, disabled](const Jid& account, const Done& leave) {
+            const std::string bare(account.bare());
+            Batch batch;
+            if (disabled) {
+                batch.map_set(account_store::store_name, bare, account_store::disabled_key, "1");
+            } else {
+                batch.map_erase(account_store::store_name, bare, account_store::disabled_key);
+            }
+            server_.shared().store.commit(std::move(batch), home_,
+                                          [this, bare, disabled, leave](const Outcome& outcome) {
+                                              if (!outcome) {
+                                                  leave(outcome);
+                                                  return;
+                                              }
+                                              ask<bool>(
+                                                  server_.home_of(bare), home_,
+                                                  [bare, disabled](Server::Part& part) {
+                                                      take_up(*part.hub, bare, disabled);
+                                                      return true;
+                                                  },
+                                                  [leave](bool) { leave({}); });
+                                          });
+        });
 }
 
 // ---- views ----
