@@ -98,4 +98,11 @@ void list(Reply reply, typename Listing<Row>::Ask ask, Outcome if_empty = {}) {
     std::make_shared<Listing<Row>>(std::move(ask), std::move(reply), std::move(if_empty))->next();
 }
 
+/// Answers with a list that is there as a whole.
+template <class Row>
+void list_whole(Reply reply, Page<Row> page) {
+    list<Row>(std::move(reply),
+              [page = std::move(page)](const PageRequest&, const auto& answer) { answer(page); });
+}
+
 }  // namespace causeway::control

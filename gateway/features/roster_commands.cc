@@ -69,10 +69,7 @@ void show_roster(const CommandRequest& request) {
         for (const auto& [key, item] : roster.items()) {
             if (item.listed) page.rows.push_back({item});
         }
-        control::list<ContactRow>(
-            reply, [page = std::move(page)](
-                       const control::PageRequest&,
-                       const control::Answer<control::Page<ContactRow>>& answer) { answer(page); });
+        control::list_whole(reply, std::move(page));
     });
 }
 

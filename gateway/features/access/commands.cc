@@ -14,9 +14,11 @@ namespace causeway {
 namespace {
 
 namespace json = boost::json;
+using access::account_param;
 using access::Answer;
 using access::answer_done;
 using access::answer_from_shard;
+using access::number_param;
 using access::with_account;
 using access::with_named_account;
 using control::CommandRequest;
@@ -94,11 +96,7 @@ void list_rules(const Reply& reply, Executor& home, const AccessRules& rules) {
     for (const AccessRule& rule : rules.all()) {
         page.rows.push_back({rules.number_of(rule), rule});
     }
-    home.post([reply, page = std::move(page)] {
-        control::list<RuleRow>(
-            reply, [page](const control::PageRequest&,
-                          const control::Answer<control::Page<RuleRow>>& answer) { answer(page); });
-    });
+    access::list_from_shard(reply, home, std::move(page));
 }
 
 void list(const CommandRequest& request) {
@@ -269,11 +267,6 @@ void test(const CommandRequest& request) {
 
 constexpr auto account_or_domain =
     control::jid_param("an account, or a domain here for all of its accounts");
-constexpr auto account = control::jid_param("the account");
-constexpr Param number_param{.name = "number",
-                             .type = ParamType::integer,
-                             .doc = "its number in the list",
-                             .at_most = 100'000};
 constexpr std::array of_either{account_or_domain};
 constexpr std::array add_params{
     account_or_domain,
@@ -299,7 +292,7 @@ constexpr std::array add_params{
           .option = true}};
 constexpr std::array remove_params{account_or_domain, number_param};
 constexpr std::array test_params{
-    account, Param{.name = "who", .doc = "somebody's address", .at_most = control::jid_bytes},
+    account_param, Param{.name = "who", .doc = "somebody's address", .at_most = control::jid_bytes},
     Param{.name = "act", .doc = "subscribe, see, write, read-archive or publish", .at_most = 16}};
 constexpr std::array rule_fields{Field{"", "{number}"}, Field{"RULE", "{sentence}"},
                                  Field{"WRITTEN", "{subject} {act} {answer}[ {waived?--waive}]"}};

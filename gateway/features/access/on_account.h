@@ -7,6 +7,7 @@
 
 #include "gateway/control/accounts.h"
 #include "gateway/control/answers.h"
+#include "gateway/control/listing.h"
 #include "gateway/features/access/operations.h"
 #include "gateway/session/accounts.h"
 
@@ -25,6 +26,12 @@ inline Done answer_done(Answer answer, boost::json::object result) {
     return [answer = std::move(answer), result = std::move(result)](const Outcome& outcome) {
         answer(outcome ? Result<boost::json::value>(boost::json::value(result)) : outcome);
     };
+}
+
+/// Answers with a whole list, from any shard.
+template <class Row>
+void list_from_shard(const control::Reply& reply, Executor& home, control::Page<Row> page) {
+    home.post([reply, page = std::move(page)] { control::list_whole(reply, page); });
 }
 
 /// Runs `act` on the account's home shard, once it is loaded and known to exist.
@@ -54,5 +61,13 @@ inline void with_named_account(const control::CommandRequest& request, const Ans
     }
     with_account(request, *jid, answer, std::move(act));
 }
+
+// ---- what commands take ----
+
+inline constexpr auto account_param = control::jid_param("the account");
+inline constexpr control::Param number_param{.name = "number",
+                                             .type = control::ParamType::integer,
+                                             .doc = "its number in the list",
+                                             .at_most = 100'000};
 
 }  // namespace causeway::access

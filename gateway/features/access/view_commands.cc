@@ -3,16 +3,17 @@
 #include <string>
 #include <utility>
 
-#include "gateway/control/listing.h"
 #include "gateway/features/access/on_account.h"
 
 namespace causeway {
 namespace {
 
 namespace json = boost::json;
+using access::account_param;
 using access::Answer;
 using access::answer_done;
 using access::answer_from_shard;
+using access::number_param;
 using access::Request;
 using access::Requests;
 using access::with_named_account;
@@ -57,12 +58,7 @@ void list_views(const CommandRequest& request) {
                            for (const auto& [name, view] : account.access().state().views) {
                                page.rows.push_back({view});
                            }
-                           home->post([reply, page = std::move(page)] {
-                               control::list<ViewRow>(
-                                   reply, [page](const control::PageRequest&, const auto& answer) {
-                                       answer(page);
-                                   });
-                           });
+                           access::list_from_shard(reply, *home, std::move(page));
                        });
 }
 
@@ -95,21 +91,18 @@ json::object to_json(const RequestRow& row) {
 
 void list_requests(const CommandRequest& request) {
     const Answer answer = answer_from_shard(request);
-    with_named_account(
-        request, answer,
-        [answer, reply = request.reply, home = request.host.home](Account& account) {
-            access::list_requests(account, [answer, reply, home](Result<Requests> requests) {
-                if (!requests) return answer(requests.error());
-                control::Page<RequestRow> page;
-                for (Request& one : *requests) {
-                    page.rows.push_back({page.rows.size() + 1, std::move(one)});
-                }
-                home->post([reply, page = std::move(page)] {
-                    control::list<RequestRow>(reply, [page](const control::PageRequest&,
-                                                            const auto& rows) { rows(page); });
-                });
-            });
-        });
+    with_named_account(request, answer,
+                       [answer, reply = request.reply, home = request.host.home](Account& account) {
+                           access::list_requests(
+                               account, [answer, reply, home](Result<Requests> requests) {
+                                   if (!requests) return answer(requests.error());
+                                   control::Page<RequestRow> page;
+                                   for (Request& one : *requests) {
+                                       page.rows.push_back({page.rows.size() + 1, std::move(one)});
+                                   }
+                                   access::list_from_shard(reply, *home, std::move(page));
+                               });
+                       });
 }
 
 void decide_request(const CommandRequest& request,
@@ -132,14 +125,9 @@ void refuse_request(const CommandRequest& request) {
 
 // ---- the table ----
 
-constexpr auto account = control::jid_param("the account");
-constexpr Param number_param{.name = "number",
-                             .type = ParamType::integer,
-                             .doc = "its number in the list",
-                             .at_most = 100'000};
-constexpr std::array of_account{account};
+constexpr std::array of_account{account_param};
 constexpr Param view_name{.name = "name", .doc = "the name of the view", .at_most = 64};
-constexpr std::array view_params{account,
+constexpr std::array view_params{account_param,
                                  view_name,
                                  Param{.name = "show",
                                        .required = false,
@@ -161,8 +149,8 @@ constexpr std::array view_params{account,
                                        .required = false,
                                        .doc = "as if the account were away always",
                                        .option = true}};
-constexpr std::array view_of_account{account, view_name};
-constexpr std::array request_params{account, number_param};
+constexpr std::array view_of_account{account_param, view_name};
+constexpr std::array request_params{account_param, number_param};
 
 constexpr std::array view_fields{Field{"VIEW", "{name}"}, Field{"SHOWS", "{shows}"}};
 constexpr std::array request_fields{Field{"", "{number}"}, Field{"WHAT", "{kind}"},

@@ -101,8 +101,7 @@ private:
         if (left_ > 0 && !page->complete) return next();
         control::Page<Shown> all;
         all.rows.assign(newest_first_.rbegin(), newest_first_.rend());
-        control::list<Shown>(reply_, [all = std::move(all)](const control::PageRequest&,
-                                                            const auto& answer) { answer(all); });
+        control::list_whole(reply_, std::move(all));
     }
 
     Store& store_;
