@@ -97,7 +97,7 @@ void ClientSession::flush() {
         evict(stream_error::resource_constraint, cause_);
         return;
     }
-    if (record_ != nullptr && record_->presence_came) note_shown();
+    if (record_ != nullptr && record_->came != SessionRecord::Came::nothing) note_shown();
     if (management_ == nullptr || stream_ == nullptr || !management_->should_ask()) return;
     management_->asked();
     emit(XmlBuilder().empty("r", ns::stream_management).take());
@@ -284,8 +284,9 @@ void ClientSession::stanza_in(Element& element, Arena& arena) {
         *kind == StanzaKind::presence && *type == StanzaType::available && !stanza.to.empty();
     const AcknowledgementTicket ticket = take_ticket(*kind);
     if (record_ != nullptr && *kind == StanzaKind::presence) {
-        record_->presence_came = true;
-        record_->directed_came = record_->directed_came || !stanza.to.empty();
+        const auto came =
+            stanza.to.empty() ? SessionRecord::Came::undirected : SessionRecord::Came::directed;
+        record_->came = std::max(record_->came, came);
         hub_.shard.mark_dirty(*this);
     }
     if (record_ != nullptr && repeats(stanza, ticket.number)) {

@@ -77,8 +77,8 @@ void ClientSession::note_handled_now() {
 /// RFC 6121 §4.5.2: who has to hear that the session is gone, if it never goes on, stands in the
 /// record soon, also of a client that never asks what is handled.
 void ClientSession::note_shown() {
-    record_->presence_came = false;
-    const bool directed_came = std::exchange(record_->directed_came, false);
+    const bool directed_came =
+        std::exchange(record_->came, SessionRecord::Came::nothing) == SessionRecord::Came::directed;
     account_.in_order([account = &account_, address = jid(),
                        directed_came](const Outcome& outcome) {
         auto* session = static_cast<ClientSession*>(account->sessions().find(address.resource()));

@@ -13,6 +13,9 @@
 namespace causeway {
 
 struct SessionRecord {
+    /// Of presence, in this turn.
+    enum class Came : unsigned char { nothing, undirected, directed };
+
     /// Waits for its notes to be durable: the client must not have a message of which the next
     /// process does not know that it was sent.
     std::vector<std::string> output;  ///< an element each: WebSocket sends each in its own message
@@ -30,9 +33,8 @@ struct SessionRecord {
     std::uint32_t last_change = 0;
 
     // Who would have to be told that the session is gone.
-    bool shown = false;          ///< as it stands in the record, contacts saw it
-    bool presence_came = false;  ///< in this turn
-    bool directed_came = false;
+    bool shown = false;  ///< as it stands in the record, contacts saw it
+    Came came = Came::nothing;
 
     void drop_output() {
         output.clear();

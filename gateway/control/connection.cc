@@ -84,7 +84,7 @@ Connection::Connection(Socket socket, PeerCredentials peer, const CommandTable& 
       closed_(std::move(closed)) {}
 
 void Connection::close() {
-    if (std::exchange(over_, true)) {
+    if (std::exchange(state_, State::over) == State::over) {
         return;
     }
     closed_ = nullptr;
@@ -119,7 +119,7 @@ void Connection::give_way() {
 
 /// After the client's last line: the connection lives until everything is answered and written.
 void Connection::end_if_done() {
-    if (input_ended_ && requests_.empty() && writing_.empty() && pending_.empty() && !over_) {
+    if (state_ == State::input_ended && idle()) {
         end();
     }
 }
@@ -127,14 +127,14 @@ void Connection::end_if_done() {
 // ---- input ----
 
 void Connection::read() {
-    if (over_ || reading_ || input_ended_ || !writable()) {
+    if (state_ != State::open || reading_ || !writable()) {
         return;
     }
     reading_ = true;
     socket_.async_read_some(asio::buffer(chunk_),
                             [self = shared_from_this()](error_code error, std::size_t bytes) {
                                 self->reading_ = false;
-                                if (self->over_) {
+                                if (self->state_ == State::over) {
                                     return;
                                 }
                                 if (error == asio::error::eof) {
@@ -156,7 +156,7 @@ void Connection::take(std::size_t bytes) {
 
 /// The client sends no more, but may still read: `printf '…' | nc -U` is a fine client.
 void Connection::take_end() {
-    input_ended_ = true;
+    state_ = State::input_ended;
     if (!input_.empty()) {
         const WipingString last = std::exchange(input_, {});
         process(std::string_view(last.data(), last.size()));
@@ -167,18 +167,18 @@ void Connection::take_end() {
 
 /// A client that is gone, not only silent, must not keep a live view running.
 void Connection::watch_hang_up() {
-    if (over_) {
+    if (state_ == State::over) {
         return;
     }
     socket_.async_wait(Socket::wait_error, [self = shared_from_this()](error_code error) {
-        if (!error && !self->over_) {
+        if (!error && self->state_ != State::over) {
             self->end();
         }
     });
 }
 
 void Connection::process_lines() {
-    while (!over_ && writable()) {
+    while (state_ != State::over && writable()) {
         const std::size_t end = input_.find('\n', searched_);
         if (end == WipingString::npos) {
             searched_ = input_.size();
@@ -189,9 +189,9 @@ void Connection::process_lines() {
         searched_ = 0;
         process(std::string_view(line.data(), line.size()));
     }
-    if (!over_ && searched_ > limits_.line_bytes) {
+    if (state_ != State::over && searched_ > limits_.line_bytes) {
         input_.clear();
-        input_ended_ = true;
+        state_ = State::input_ended;
         send(write_error({}, {RpcCode::invalid_request,
                               "a line may have " + std::to_string(limits_.line_bytes) + " bytes"}));
         return;
@@ -295,7 +295,7 @@ void Connection::cancel(Request& request) {
 
 void Connection::finish(const RequestPointer& request, Result<json::value> result) {
     over(request);
-    if (over_ || request->cancelled || !request->id) {
+    if (state_ == State::over || request->cancelled || !request->id) {
         end_if_done();
         return;
     }
@@ -330,7 +330,7 @@ bool Connection::writable() const {
 }
 
 void Connection::send(std::string_view line) {
-    if (over_) {
+    if (state_ == State::over) {
         return;
     }
     pending_ += line;
@@ -344,7 +344,7 @@ void Connection::write() {
     writing_.swap(pending_);
     asio::async_write(socket_, asio::buffer(writing_),
                       [self = shared_from_this()](error_code error, std::size_t) {
-                          if (self->over_) {
+                          if (self->state_ == State::over) {
                               return;
                           }
                           self->writing_.clear();
@@ -372,7 +372,7 @@ void Connection::schedule_waiting() {
 
 /// One task a turn: each may fill the output again.
 void Connection::run_waiting() {
-    if (over_ || waiting_.empty() || !writable()) {
+    if (state_ == State::over || waiting_.empty() || !writable()) {
         return;
     }
     const Waiting next = std::move(waiting_.front());

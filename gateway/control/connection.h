@@ -65,6 +65,11 @@ private:
         std::function<void()> on_cancel;
     };
     using RequestPointer = std::shared_ptr<Request>;
+    enum class State : unsigned char {
+        open,
+        input_ended,  ///< no more is read; it ends when everything is answered and written
+        over,
+    };
     struct Waiting {
         RequestPointer request;
         std::function<void()> task;
@@ -104,7 +109,6 @@ private:
     WipingString input_;
     std::size_t searched_ = 0;  ///< bytes of input_ known to hold no end of line
     bool reading_ = false;
-    bool input_ended_ = false;
 
     std::string writing_;  ///< being written
     std::string pending_;  ///< to be written next
@@ -112,7 +116,7 @@ private:
     std::deque<Waiting> waiting_;
     bool waiting_scheduled_ = false;
     std::chrono::steady_clock::time_point last_active_ = std::chrono::steady_clock::now();
-    bool over_ = false;
+    State state_ = State::open;
 };
 
 }  // namespace causeway::control

@@ -29,14 +29,21 @@ constexpr std::string_view plain_name = "PLAIN";
 constexpr std::string_view external_name = "EXTERNAL";
 constexpr std::string_view anonymous_name = "ANONYMOUS";
 
+/// What the store says of the account that a client names.
+enum class Standing : unsigned char { unknown, active, disabled };
+
+Standing standing_of(const std::optional<account_store::Record>& found) {
+    if (!found) return Standing::unknown;
+    return found->disabled ? Standing::disabled : Standing::active;
+}
+
 /// One exchange, from <auth/> to its end.
 class SaslExchange final : public NegotiationState {
 public:
     std::string mechanism;
     std::optional<ScramServer> scram;
     Jid account;  ///< of the name that was given
-    bool exists = false;
-    bool disabled = false;
+    Standing standing = Standing::unknown;
     bool busy = false;     ///< an answer from store or workers is due; nothing may arrive meanwhile
     bool started = false;  ///< SCRAM: its first message came
     /// What answers later holds a weak reference: after an <abort/> another exchange may be in
@@ -163,9 +170,8 @@ void look_up(Negotiation& negotiation, const Jid& account,
                               "the account cannot be read at the moment"});
                 return;
             }
-            current.exists = found->has_value();
-            if (current.exists) {
-                current.disabled = (*found)->disabled;
+            current.standing = standing_of(*found);
+            if (*found) {
                 then(*still, **found);
             } else {
                 then(*still, {.credentials = fake_credentials(hub.shared.secret, account.bare())});
@@ -209,10 +215,10 @@ void scram_first(Negotiation& negotiation, std::string_view message) {
 void scram_final(Negotiation& negotiation, std::string_view message) {
     auto& exchange = static_cast<SaslExchange&>(*negotiation.state);
     auto proven = exchange.scram->finish(message);
-    if (!proven || !exchange.exists) {
+    if (!proven || exchange.standing == Standing::unknown) {
         fail(negotiation,
              proven ? SaslFailure{sasl_condition::not_authorized, {}} : proven.error());
-    } else if (exchange.disabled) {
+    } else if (exchange.standing == Standing::disabled) {
         fail(negotiation, {sasl_condition::account_disabled, "this account is disabled"});
     } else {
         succeed(negotiation, exchange.account, *proven);
@@ -236,9 +242,9 @@ struct PlainCheck {
 void plain_verified(Negotiation& negotiation, bool right) {
     auto& exchange = static_cast<SaslExchange&>(*negotiation.state);
     exchange.busy = false;
-    if (!right || !exchange.exists) {
+    if (!right || exchange.standing == Standing::unknown) {
         fail(negotiation, {sasl_condition::not_authorized, "name or password is wrong"});
-    } else if (exchange.disabled) {
+    } else if (exchange.standing == Standing::disabled) {
         fail(negotiation, {sasl_condition::account_disabled, "this account is disabled"});
     } else {
         succeed(negotiation, exchange.account, {});
@@ -285,12 +291,10 @@ void plain(Negotiation& negotiation, std::string_view message) {
                                               "the account cannot be read at the moment"});
                                 return;
                             }
-                            current.exists = found->has_value();
-                            current.disabled = current.exists && (*found)->disabled;
+                            current.standing = standing_of(*found);
                             check->credentials =
-                                current.exists
-                                    ? (*found)->credentials
-                                    : fake_credentials(hub.shared.secret, account.bare());
+                                *found ? (*found)->credentials
+                                       : fake_credentials(hub.shared.secret, account.bare());
                             plain_check(*still, check);
                         });
 }
