@@ -9,12 +9,12 @@
 
 #include "gateway/control/command.h"
 #include "gateway/control/operations.h"
+#include "gateway/xmpp/jid.h"
 
 namespace causeway::control {
 
-/// An address has at most three parts of 1023 bytes and two separators (RFC 7622 §3.1).
-inline constexpr std::uint64_t jid_bytes = 3071;
-inline constexpr std::uint64_t domain_bytes = 1023;
+inline constexpr std::uint64_t jid_bytes = Jid::max_size;
+inline constexpr std::uint64_t domain_bytes = Jid::max_part;
 
 constexpr Param jid_param(std::string_view doc, bool required = true) {
     return {"jid", ParamType::string, required, doc, jid_bytes};

@@ -7,6 +7,7 @@
 #include "gateway/control/commands.h"
 #include "gateway/control/listing.h"
 #include "gateway/control/rows.h"
+#include "gateway/sasl/scram_keys.h"
 
 namespace causeway::control {
 
@@ -14,9 +15,6 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr std::uint64_t password_bytes = 1023;
-/// Beyond this a login would take seconds of processor time.
-constexpr std::uint64_t most_iterations = 10'000'000;
 constexpr std::uint64_t accounts_per_request = 1000;
 
 NewAccount account_of(const CommandRequest& request) {
@@ -89,12 +87,12 @@ void kill_session(const CommandRequest& request) {
                                          answer_with(request.reply, request.naming("jid")));
 }
 
-constexpr Param password{"password", ParamType::password, true, "the password", password_bytes};
+constexpr Param password{"password", ParamType::password, true, "the password", max_new_password};
 constexpr Param iterations{.name = "iterations",
                            .type = ParamType::integer,
                            .required = false,
                            .doc = "iterations of the stored SCRAM keys; 0 or left out: 10000",
-                           .at_most = most_iterations,
+                           .at_most = maximum_scram_iterations,
                            .option = true};
 constexpr std::array new_account{jid_param("the new account"), password, iterations};
 constexpr std::array new_accounts{

@@ -33,6 +33,8 @@ inline constexpr std::uint32_t minimum_scram_iterations = 4096;
 inline constexpr std::uint32_t maximum_scram_iterations = 10'000'000;
 /// Longest password in bytes, before and after preparation.
 inline constexpr std::size_t max_password = 1024;
+/// Longest password that an account may get, in bytes.
+inline constexpr std::size_t max_new_password = 1023;
 
 struct ScramKeys {
     std::string salt;

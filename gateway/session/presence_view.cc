@@ -1,5 +1,7 @@
 #include "gateway/session/presence_view.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <boost/json.hpp>
@@ -11,8 +13,6 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t longest_name = 64;
-constexpr std::size_t longest_status = 1024;
 constexpr std::array<std::string_view, 5> shows{"", "away", "chat", "dnd", "xa"};
 
 /// Since when nobody has touched the client (XEP-0319, XEP-0256): it tells what `show` was.
@@ -77,7 +77,10 @@ PacketRef PresenceView::apply(const PacketRef& presence) const {
 Outcome PresenceView::check() const {
     const bool word = !name.empty() && name.size() <= longest_name &&
                       std::ranges::none_of(name, [](unsigned char c) { return c <= ' '; });
-    if (!word) return Outcome::malformed("the name of a view is one word of up to 64 bytes");
+    if (!word) {
+        return Outcome::malformed(
+            fmt::format("the name of a view is one word of up to {} bytes", longest_name));
+    }
     if (always_there(name)) {
         return Outcome::refused("the view \"" + name + "\" is always there, and stays as it is");
     }
@@ -85,7 +88,7 @@ Outcome PresenceView::check() const {
         return Outcome::malformed("the show of a view is away, chat, dnd, xa or available");
     }
     if (status && status->size() > longest_status) {
-        return Outcome::malformed("a status has at most 1024 bytes");
+        return Outcome::malformed(fmt::format("a status has at most {} bytes", longest_status));
     }
     if (hides_all() && (show || status)) {
         return Outcome::malformed("a view that shows nothing has no show and no status");

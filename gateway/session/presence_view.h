@@ -2,6 +2,7 @@
 // account's access rules (access_rules.h).
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +19,10 @@ struct PresenceView {
         show_only,  ///< show and priority
         nothing,    ///< it is as if no session were ever available
     };
+
+    static constexpr std::size_t longest_name = 64;
+    /// In bytes, as of what is published in an account's name.
+    static constexpr std::size_t longest_status = 1024;
 
     std::string name;
     Extent extent = Extent::all;

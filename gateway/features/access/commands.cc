@@ -278,7 +278,7 @@ constexpr std::array add_params{
     Param{.name = "answer",
           .doc = "subscribe: allow, ask, deny, polite; see: a view; write: allow, hold, deny; "
                  "read-archive and publish: allow, deny",
-          .at_most = 64},
+          .at_most = PresenceView::longest_name},
     Param{.name = "at",
           .type = ParamType::integer,
           .required = false,

@@ -94,7 +94,6 @@ struct DomainChanges final : SlotState {
 };
 constexpr Slot<DomainChanges> domain_changes_slot{"access-domain-changes"};
 constexpr std::size_t changes_limit = 100;
-constexpr std::size_t longest_status = 1024;
 
 void begin_change(Hub& hub, DomainChanges& changes);
 
@@ -256,9 +255,9 @@ void remove_view(Account& account, std::string name, Done done) {
 void publish(Account& account, PublishedPresence presence, Done done) {
     account.access().change(
         [presence = std::move(presence)](AccessState& next) -> Outcome {
-            if (presence.status.size() > longest_status) {
+            if (presence.status.size() > PresenceView::longest_status) {
                 return Outcome::malformed(
-                    fmt::format("A status has at most {} bytes.", longest_status));
+                    fmt::format("A status has at most {} bytes.", PresenceView::longest_status));
             }
             next.published = presence;
             return {};

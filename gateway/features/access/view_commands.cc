@@ -126,7 +126,8 @@ void refuse_request(const CommandRequest& request) {
 // ---- the table ----
 
 constexpr std::array of_account{account_param};
-constexpr Param view_name{.name = "name", .doc = "the name of the view", .at_most = 64};
+constexpr Param view_name{
+    .name = "name", .doc = "the name of the view", .at_most = PresenceView::longest_name};
 constexpr std::array view_params{account_param,
                                  view_name,
                                  Param{.name = "show",
@@ -137,7 +138,7 @@ constexpr std::array view_params{account_param,
                                  Param{.name = "status",
                                        .required = false,
                                        .doc = "always this text",
-                                       .at_most = 1024,
+                                       .at_most = PresenceView::longest_status,
                                        .option = true},
                                  Param{.name = "only-show",
                                        .type = ParamType::flag,

@@ -44,7 +44,6 @@ constexpr FeatureOption password_length_min{
 
 namespace {
 
-constexpr std::size_t password_bytes_max = 1023;
 constexpr Slot<AccountQueue> queue{"registration"};
 
 /// Code points of well-formed UTF-8.
@@ -61,9 +60,9 @@ Outcome check_password(const Hub& hub, std::string_view password) {
         return Outcome::malformed(
             fmt::format("A password has at least {} characters here.", least));
     }
-    if (password.size() > password_bytes_max) {
+    if (password.size() > max_new_password) {
         return Outcome::malformed(
-            fmt::format("A password has at most {} bytes.", password_bytes_max));
+            fmt::format("A password has at most {} bytes.", max_new_password));
     }
     return {};
 }
