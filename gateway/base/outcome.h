@@ -55,12 +55,13 @@ private:
     std::string why_;
 };
 
-/// A value, or the Outcome that says why there is none. Never holds an ok Outcome.
-template <class T>
+/// A value, or the Outcome that says why there is none. Never holds an ok Outcome. A layer with
+/// failures of its own kind names that instead.
+template <class T, class Failure = Outcome>
 class [[nodiscard]] Result {
 public:
     Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
-    Result(Outcome outcome) : state_(std::in_place_index<1>, std::move(outcome)) {}
+    Result(Failure failure) : state_(std::in_place_index<1>, std::move(failure)) {}
 
     [[nodiscard]] bool ok() const { return state_.index() == 0; }
     explicit operator bool() const { return ok(); }
@@ -72,10 +73,10 @@ public:
     T* operator->() { return &value(); }
     const T* operator->() const { return &value(); }
     /// Only when not ok().
-    [[nodiscard]] const Outcome& error() const { return *std::get_if<1>(&state_); }
+    [[nodiscard]] const Failure& error() const { return *std::get_if<1>(&state_); }
 
 private:
-    std::variant<T, Outcome> state_;
+    std::variant<T, Failure> state_;
 };
 
 }  // namespace causeway

@@ -6,8 +6,8 @@
 #include <array>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <variant>
+
+#include "gateway/base/outcome.h"
 
 namespace causeway {
 
@@ -54,25 +54,6 @@ struct SaslFailure {
 
 /// A value, or the failure that says why there is none.
 template <class T>
-class [[nodiscard]] SaslResult {
-public:
-    SaslResult(T value) : state_(std::in_place_index<0>, std::move(value)) {}
-    SaslResult(SaslFailure failure) : state_(std::in_place_index<1>, std::move(failure)) {}
-
-    [[nodiscard]] bool ok() const { return state_.index() == 0; }
-    explicit operator bool() const { return ok(); }
-    /// Only when ok().
-    [[nodiscard]] T& value() { return *std::get_if<0>(&state_); }
-    [[nodiscard]] const T& value() const { return *std::get_if<0>(&state_); }
-    T& operator*() { return value(); }
-    const T& operator*() const { return value(); }
-    T* operator->() { return &value(); }
-    const T* operator->() const { return &value(); }
-    /// Only when not ok().
-    [[nodiscard]] const SaslFailure& error() const { return *std::get_if<1>(&state_); }
-
-private:
-    std::variant<T, SaslFailure> state_;
-};
+using SaslResult = Result<T, SaslFailure>;
 
 }  // namespace causeway
