@@ -12,17 +12,20 @@ std::size_t cost_of(std::string_view message) { return message.size() + 64; }
 
 /// The connection's owner on its own shard. All of it runs there; it is counted because tasks of
 /// the other shard hold it, and shut() empties it on the right thread.
-class ChannelProxy::Anchor final : private ChannelHandler, private Flushable {
+class ChannelProxy::FarEnd final : private ChannelHandler, private Flushable {
 public:
-    Anchor(Shard& here, Shard& there, std::unique_ptr<Channel> channel,
-           std::shared_ptr<Mouth> mouth)
-        : here_(here), there_(there), channel_(std::move(channel)), mouth_(std::move(mouth)) {
+    FarEnd(Shard& here, Shard& there, std::unique_ptr<Channel> channel,
+           std::shared_ptr<WeakProxy> weak_proxy)
+        : here_(here),
+          there_(there),
+          channel_(std::move(channel)),
+          weak_proxy_(std::move(weak_proxy)) {
         channel_->pause_reading();
         channel_->set_handler(this);
     }
-    Anchor(const Anchor&) = delete;
-    Anchor& operator=(const Anchor&) = delete;
-    ~Anchor() = default;
+    FarEnd(const FarEnd&) = delete;
+    FarEnd& operator=(const FarEnd&) = delete;
+    ~FarEnd() = default;
 
     void start() {
         started_ = true;
@@ -73,15 +76,15 @@ private:
 
     template <class Call>
     void tell(Call call) {
-        there_.post([mouth = mouth_, call = std::move(call)]() mutable {
-            if (mouth->proxy != nullptr) call(*mouth->proxy);
+        there_.post([weak_proxy = weak_proxy_, call = std::move(call)]() mutable {
+            if (weak_proxy->proxy != nullptr) call(*weak_proxy->proxy);
         });
     }
 
     Shard& here_;
     Shard& there_;
     std::unique_ptr<Channel> channel_;
-    std::shared_ptr<Mouth> mouth_;
+    std::shared_ptr<WeakProxy> weak_proxy_;
     std::vector<std::string> arrived_;  ///< in this turn
     std::optional<Outcome> over_;
     std::size_t unconsumed_ = 0;
@@ -92,7 +95,7 @@ private:
     bool over_told_ = false;
 };
 
-void ChannelProxy::Anchor::flush() {
+void ChannelProxy::FarEnd::flush() {
     if (!started_ || channel_ == nullptr) return;
     if (!arrived_.empty()) {
         tell([messages = std::exchange(arrived_, {})](ChannelProxy& proxy) mutable {
@@ -114,27 +117,27 @@ void ChannelProxy::Anchor::flush() {
 ChannelProxy::ChannelProxy(Shard& from, std::unique_ptr<Channel> original, Shard& to)
     : far_(from),
       shard_(to),
-      mouth_(std::make_shared<Mouth>()),
+      weak_proxy_(std::make_shared<WeakProxy>()),
       remote_(original->remote()),
       kind_(original->kind()),
       framed_(original->framed()) {
-    mouth_->proxy = this;
+    weak_proxy_->proxy = this;
     if (const TlsEngine* tls = original->tls()) {
         tls_facts_ = TlsFacts{tls->version(), tls->cipher()};
     }
-    anchor_ = std::make_shared<Anchor>(from, to, std::move(original), mouth_);
+    far_end_ = std::make_shared<FarEnd>(from, to, std::move(original), weak_proxy_);
 }
 
 ChannelProxy::~ChannelProxy() {
-    mouth_->proxy = nullptr;
-    far_.post([anchor = std::move(anchor_)] { anchor->shut(); });
+    weak_proxy_->proxy = nullptr;
+    far_.post([far_end = std::move(far_end_)] { far_end->shut(); });
 }
 
 void ChannelProxy::set_handler(ChannelHandler* handler) {
     handler_ = handler;
     if (handler_ == nullptr) return;
-    // Not before somebody listens here: until then the anchor says nothing.
-    if (!std::exchange(started_, true)) far_.post([anchor = anchor_] { anchor->start(); });
+    // Not before somebody listens here: until then the far end says nothing.
+    if (!std::exchange(started_, true)) far_.post([far_end = far_end_] { far_end->start(); });
     if (!inbox_.empty() || over_) shard_.mark_dirty(*this);
 }
 
@@ -161,12 +164,12 @@ void ChannelProxy::start_tls(std::unique_ptr<TlsEngine>, TransportKind) {}
 void ChannelProxy::flush() {
     if (!outgoing_.empty()) {
         under_way_ += std::exchange(outgoing_bytes_, 0);
-        far_.post([anchor = anchor_, messages = std::exchange(outgoing_, {})] {
-            anchor->write(messages);
+        far_.post([far_end = far_end_, messages = std::exchange(outgoing_, {})] {
+            far_end->write(messages);
         });
     }
     if (state_ == State::closing && !std::exchange(close_sent_, true)) {
-        far_.post([anchor = anchor_] { anchor->close(); });
+        far_.post([far_end = far_end_] { far_end->close(); });
     }
     deliver();
 }
@@ -184,8 +187,9 @@ void ChannelProxy::deliver() {
         if (handler_ != nullptr && state_ == State::open) handler_->on_bytes(message);
     }
     if (consumed_ >= window / 4) {
-        far_.post(
-            [anchor = anchor_, bytes = std::exchange(consumed_, 0)] { anchor->consumed(bytes); });
+        far_.post([far_end = far_end_, bytes = std::exchange(consumed_, 0)] {
+            far_end->consumed(bytes);
+        });
     }
     if (!over_ || !inbox_.empty() || state_ == State::closed) return;
     state_ = State::closed;

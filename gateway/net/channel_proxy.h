@@ -1,7 +1,7 @@
 // ChannelProxy: a Channel on another shard than the connection itself, for connections that cannot
 // move (WebSocket: Beast's stream is bound to its event loop). The connection stays where it was
-// accepted, owned by an anchor there; proxy and anchor talk by Shard::post alone, in batches of a
-// turn, and neither looks at the other's memory. Bounded both ways: the anchor stops reading when
+// accepted, owned by a FarEnd there; proxy and far end talk by Shard::post alone, in batches of a
+// turn, and neither looks at the other's memory. Bounded both ways: the far end stops reading when
 // too much is unconsumed on the proxy's side, and queued() counts what is on its way. Owner: as of
 // any Channel. Both shards must outlive it.
 #pragma once
@@ -54,10 +54,10 @@ public:
     [[nodiscard]] std::unique_ptr<DetachedChannel> detach() override { return nullptr; }
 
 private:
-    class Anchor;
-    /// Where tasks from the anchor find the proxy, if it still is there. Touched on its shard
+    class FarEnd;
+    /// Where tasks from the far end find the proxy, if it still is there. Touched on its shard
     /// alone.
-    struct Mouth {
+    struct WeakProxy {
         ChannelProxy* proxy = nullptr;
     };
     enum class State : unsigned char { open, closing, closed };
@@ -74,15 +74,15 @@ private:
 
     Shard& far_;
     Shard& shard_;
-    std::shared_ptr<Mouth> mouth_;
-    std::shared_ptr<Anchor> anchor_;
+    std::shared_ptr<WeakProxy> weak_proxy_;
+    std::shared_ptr<FarEnd> far_end_;
     ChannelHandler* handler_ = nullptr;
     std::deque<std::string> inbox_;
     std::vector<std::string> outgoing_;  ///< written in this turn
     std::size_t outgoing_bytes_ = 0;
     std::size_t under_way_ = 0;   ///< posted, and not yet written over there
     std::size_t far_queued_ = 0;  ///< written over there, and not yet taken by the system
-    std::size_t consumed_ = 0;    ///< input delivered since the anchor was last told
+    std::size_t consumed_ = 0;    ///< input delivered since the far end was last told
     std::optional<Outcome> over_;
     std::optional<TlsFacts> tls_facts_;
     Endpoint remote_;

@@ -194,8 +194,8 @@ bool StreamChannel::receive_records(std::string_view records) {
     return false;
 }
 
-/// What TLS answers by itself while reading. A peer that provokes answers (KeyUpdate) and takes
-/// none would otherwise fill memory at its leisure.
+/// What TLS answers by itself while reading. Without the bound, a peer that provokes answers
+/// (KeyUpdate) and reads none of them could fill the memory.
 bool StreamChannel::send_protocol(std::string& bytes) {
     unread_answers_ = unsent_.empty() ? 0 : unread_answers_ + bytes.size();
     if (unread_answers_ > unread_answers_limit) {

@@ -64,7 +64,7 @@ using Answered = std::function<void(Result<DomainCheck::Report>)>;
 void begin(Hub& home, const std::string& domain, const Answered& answered) {
     auto& running = home.slots.make(slot).running;
     if (running.size() >= Checks::at_once) {
-        answered(Outcome::retry("as many domains are being looked at as is allowed; try again"));
+        answered(Outcome::retry("too many domains are being checked; try again later"));
         return;
     }
     // It is given its address before it can answer.

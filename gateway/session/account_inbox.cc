@@ -290,7 +290,7 @@ void AccountInbox::queue_behind(const PacketRef& packet, AcknowledgementTicket t
 }
 
 void AccountInbox::store_behind() {
-    for (const Behind& waiting : std::exchange(behind_, {})) {
+    for (const QueuedBehind& waiting : std::exchange(behind_, {})) {
         ++keeping_;
         account_.hub().ledger.release_to(waiting.hold,
                                          [this](const Result<std::uint64_t>& row) { kept(row); });
@@ -311,7 +311,7 @@ void AccountInbox::sessions_changed() {
 void AccountInbox::caught_up() {
     const AccountSessions::Some best = account_.sessions().best();
     if (best.empty()) store_behind();
-    for (const Behind& waiting : std::exchange(behind_, {})) {
+    for (const QueuedBehind& waiting : std::exchange(behind_, {})) {
         hand_over(waiting.packet, waiting.hold, best);
     }
 }

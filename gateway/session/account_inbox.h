@@ -84,7 +84,7 @@ private:
         AcknowledgementTicket ticket;
         Because because;
     };
-    struct Behind {
+    struct QueuedBehind {
         PacketRef packet;
         HoldId hold = 0;
     };
@@ -154,7 +154,7 @@ private:
     std::optional<std::size_t> stored_;  ///< rows in the store, while that is known
     Queue<Message> uncounted_;           ///< to be stored once it is
     std::size_t keeping_ = 0;            ///< messages on their way into the store
-    Queue<Behind> behind_;               ///< came while stored messages were on their way
+    Queue<QueuedBehind> behind_;         ///< came while stored messages were on their way
     std::uint64_t rows_after_ = 0;       ///< rows up to that id have been delivered
     std::uint64_t page_after_ = 0;       ///< where the page begins that is being read
     Reading reading_ = Reading::no;
