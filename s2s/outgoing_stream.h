@@ -21,6 +21,7 @@ namespace causeway {
 class OutgoingStream;
 class StreamChannel;
 
+/// Who owns an OutgoingStream, and hears of it.
 class OutgoingOwner : public StreamUser {
 public:
     /// An element that is not part of the negotiation.

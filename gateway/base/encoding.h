@@ -7,11 +7,13 @@
 
 namespace causeway {
 
+/// With padding, on one line.
 std::string base64_encode(std::string_view bytes);
 
 /// Strict: padding required, no white space, no bits left over; nullopt otherwise.
 std::optional<std::string> base64_decode(std::string_view text);
 
+/// In lower case.
 std::string hex_encode(std::string_view bytes);
 
 /// Equal, in a time that depends on the lengths alone; for proofs, keys and tokens.

@@ -32,6 +32,7 @@ struct OptionTarget {
     DomainConfig* domain = nullptr;
 };
 
+/// One row of the table of options: how it is read, and what the reference says of it.
 struct Option {
     enum class Kind : unsigned char { integer, text, list, boolean };
 

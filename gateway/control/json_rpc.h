@@ -63,6 +63,7 @@ private:
 /// Whether JSON-RPC allows `value` as an id.
 bool may_be_id(const boost::json::value& value);
 
+/// Bounds of one request.
 struct RpcLimits {
     static constexpr std::size_t depth = 16;  ///< nesting of one object
     static constexpr std::size_t method_bytes = 64;

@@ -44,6 +44,7 @@ struct Page {
 
 // ---- status ----
 
+/// A domain that is served here.
 struct DomainStatus {
     std::string name;
     UnixMillis certificate_expires = 0;  ///< 0: no certificate
@@ -51,11 +52,13 @@ struct DomainStatus {
     std::uint64_t sessions = 0;
 };
 
+/// An endpoint on which the server listens.
 struct ListenerStatus {
     std::string kind;     ///< the option that asked for it, such as "c2s.listen_tls"
     std::string address;  ///< "127.0.1.1:5223"
 };
 
+/// The state of the process, summed over its shards.
 struct Status {
     std::string version;
     std::int64_t process = 0;  ///< process id
@@ -80,6 +83,7 @@ struct Status {
 
 // ---- accounts ----
 
+/// An account to be added, or to get a new password.
 struct NewAccount {
     std::string jid;
     std::string password;
@@ -95,6 +99,7 @@ struct BulkResult {
     std::vector<Failure> failures;
 };
 
+/// One account of a listing.
 struct UserRow {
     std::string jid;
     bool disabled = false;
@@ -107,6 +112,7 @@ struct UserFact {
     std::string text;
 };
 
+/// All that is told of one account.
 struct UserDetail {
     UserRow user;
     std::vector<std::string> mechanisms;  ///< whose keys are stored, such as "SCRAM-SHA-256"
@@ -126,6 +132,7 @@ struct TlsInfo {
     std::string cipher;   ///< "TLS_AES_256_GCM_SHA384"
 };
 
+/// One session of a listing.
 struct SessionRow {
     std::string jid;  ///< bare
     std::string resource;
@@ -172,6 +179,7 @@ struct TargetRow {
     std::string last_error;
 };
 
+/// What waits for one remote domain.
 struct QueueRow {
     std::string domain;
     std::uint64_t stanzas = 0;
@@ -182,6 +190,7 @@ struct QueueRow {
     std::string last_error;
 };
 
+/// All that is told of one remote domain.
 struct PeerDetail {
     std::string domain;
     std::vector<PeerRow> links;

@@ -13,6 +13,7 @@ namespace causeway::control {
 
 struct CommandRequest;  // gateway/control/command.h
 
+/// What a parameter may be, and how causewayctl takes it.
 enum class ParamType : unsigned char {
     string,    ///< not empty
     integer,   ///< 0 to Param::at_most
@@ -22,6 +23,7 @@ enum class ParamType : unsigned char {
     accounts,  ///< an array of [jid, password], 1 to Param::at_most of them; for programs only
 };
 
+/// A parameter of a command.
 struct Param {
     std::string_view name;
     ParamType type = ParamType::string;

@@ -35,6 +35,7 @@ struct DiscoInfo {
     bool found = false;              ///< the node asked for exists
 };
 
+/// One item of the answer to disco#items.
 struct DiscoItem {
     std::string jid, node, name;
 };

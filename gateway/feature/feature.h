@@ -45,6 +45,7 @@ struct IqRequest {
     Account* account;  ///< the account that is asked, loaded; nullptr for IqTarget::server
 };
 
+/// Which iq requests a feature answers, and by which function.
 struct IqHandler {
     StanzaType type = StanzaType::get;
     std::string_view ns;

@@ -35,6 +35,7 @@ struct RosterItem;
 /// Order of the hooks of one point.
 enum class Phase : unsigned char { check, privacy, rewrite, archive, copy };
 
+/// What a hook decides about a stanza; any but `next` ends its point.
 enum class Verdict : unsigned char {
     next,     ///< go on
     taken,    ///< the hook took the stanza and its ticket over
@@ -102,6 +103,7 @@ struct Undelivered : PointContext {
     Reason reason;
 };
 
+/// What a hook of the point `to_client` decides.
 enum class ClientVerdict : unsigned char {
     now,   ///< write it
     held,  ///< the hook keeps it, with its hold, and writes it later (Resource::write)
@@ -128,6 +130,7 @@ struct ToServer : PointContext {
     const PacketRef& packet;
 };
 
+/// What features hear of sessions, accounts, links and the process.
 enum class LifeEvent : unsigned char {
     session_bound,
     session_resumed,
@@ -159,6 +162,7 @@ struct Life {
     const RosterItem* before = nullptr;
 };
 
+/// A function that a feature has at one point.
 template <class Context, class Answer>
 struct Hook {
     Phase phase = Phase::check;
@@ -178,6 +182,7 @@ using DeliveredHook = Hook<const Delivered, void>;
 using UndeliveredHook = Hook<Undelivered, Verdict>;
 using ToClientHook = Hook<const ToClient, ClientVerdict>;
 using ToServerHook = Hook<ToServer, Verdict>;
+/// A function that a feature has for one event.
 struct LifeHook {
     LifeEvent event;
     void (*run)(const Life& life) = nullptr;

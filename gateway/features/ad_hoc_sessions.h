@@ -14,6 +14,7 @@
 
 namespace causeway {
 
+/// One execution of a command, from its first step to its last.
 struct AdHocSession {
     enum class State : unsigned char {
         running,   ///< the command has not answered its last step yet
@@ -27,6 +28,7 @@ struct AdHocSession {
     TimePoint deadline{};
 };
 
+/// All executions on a shard that wait for their next step.
 class AdHocSessions final : public SlotState {
 public:
     static constexpr Duration lifetime{10 * 60'000};  ///< after the last step

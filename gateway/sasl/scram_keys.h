@@ -36,6 +36,7 @@ inline constexpr std::size_t max_password = 1024;
 /// Longest password that an account may get, in bytes.
 inline constexpr std::size_t max_new_password = 1023;
 
+/// What is stored of a password for one hash (RFC 5802 §3).
 struct ScramKeys {
     std::string salt;
     std::uint32_t iterations = 0;

@@ -22,6 +22,7 @@ enum class BindingFlag : unsigned char {
     used,         ///< "p=name"
 };
 
+/// client-first-message (RFC 5802 §7).
 struct ClientFirst {
     BindingFlag flag = BindingFlag::unsupported;
     std::string_view binding_name;  ///< when used
@@ -32,12 +33,14 @@ struct ClientFirst {
     std::string_view nonce;
 };
 
+/// server-first-message.
 struct ServerFirst {
     std::string_view nonce;
     std::string salt;  ///< decoded
     std::uint32_t iterations = 0;
 };
 
+/// client-final-message.
 struct ClientFinal {
     std::string channel_binding;  ///< decoded: GS2 header and binding data
     std::string_view nonce;

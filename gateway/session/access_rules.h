@@ -27,6 +27,7 @@ enum class AccessAct : unsigned char {
     publish,       ///< publish presence in its name
 };
 
+/// What a rule says; in brackets the act that can have that answer alone.
 enum class AccessAnswer : unsigned char {
     allow,
     ask,     ///< its owner is asked (subscribe)
@@ -36,6 +37,7 @@ enum class AccessAnswer : unsigned char {
     view,  ///< a named view is shown (see)
 };
 
+/// As people write it in a rule.
 std::string_view name_of(AccessAct act);
 std::string_view name_of(AccessAnswer answer);
 std::optional<AccessAct> read_act(std::string_view text);
@@ -93,6 +95,7 @@ private:
     std::string name_;
 };
 
+/// One rule: whom it is about, what is wanted, and the answer.
 struct AccessRule {
     AccessSubject subject;
     AccessAct act = AccessAct::subscribe;

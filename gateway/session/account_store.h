@@ -17,6 +17,7 @@ inline constexpr std::string_view credentials_key = "credentials";
 inline constexpr std::string_view disabled_key = "disabled";
 inline constexpr std::string_view created_key = "created";
 
+/// What the store has of an account.
 struct Record {
     Credentials credentials;
     bool disabled = false;

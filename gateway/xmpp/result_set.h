@@ -11,6 +11,7 @@
 
 namespace causeway {
 
+/// What a request says in `<set/>`.
 struct ResultSetRequest {
     std::optional<std::uint32_t> max;
     std::optional<std::string> after;   ///< not empty
@@ -21,12 +22,14 @@ struct ResultSetRequest {
 /// for the sender, for what XEP-0059 does not allow and for paging by index, which is not offered.
 Result<ResultSetRequest> read_result_set(const Element& request, Arena& arena);
 
+/// What an answer says in `<set/>`.
 struct ResultSetPage {
     std::string first, last;  ///< empty: the page is
     std::optional<std::uint64_t> index;
     std::optional<std::uint64_t> count;
 };
 
+/// Appends `<set/>`.
 void append_result_set(XmlBuilder& xml, const ResultSetPage& page);
 
 }  // namespace causeway

@@ -15,6 +15,7 @@
 
 namespace causeway {
 
+/// The three stanzas of RFC 6120 §8.2.
 enum class StanzaKind : unsigned char { message, presence, iq };
 inline constexpr std::size_t stanza_kinds = 3;
 
@@ -41,6 +42,7 @@ enum class StanzaType : unsigned char {
     error,
 };
 
+/// The element's name.
 std::string_view to_string(StanzaKind kind);
 /// The attribute's value; empty for `available`, which has none.
 std::string_view to_string(StanzaType type);

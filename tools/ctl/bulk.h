@@ -17,12 +17,14 @@
 
 namespace causeway::ctl {
 
+/// A line of the file that added no account.
 struct BulkFailure {
     std::uint64_t line = 0;
     std::string jid;  ///< empty where the line names none
     std::string reason;
 };
 
+/// How far it came.
 struct BulkReport {
     std::uint64_t added = 0;
     std::uint64_t failed = 0;

@@ -13,10 +13,11 @@
 
 namespace causeway::ctl {
 
+/// A parameter of a verb.
 struct Param {
     std::string name;
-    std::string
-        type;  ///< "string", "integer", "password", "path", "flag", or one that only programs can give
+    std::string type;  ///< "string", "integer", "password", "path", "flag", or one that only
+                       ///< programs can give
     std::string doc;
     bool required = true;
     bool option = false;  ///< "--name VALUE"
@@ -34,6 +35,7 @@ struct Line {
     std::string when;
 };
 
+/// A method of the control socket, as people type it.
 struct Verb {
     std::string method;
     std::vector<std::string> words;

@@ -11,6 +11,7 @@ struct RosterItem;
 
 namespace causeway::personal_events {
 
+/// What somebody wants to do with a node.
 enum class Act : unsigned char {
     retrieve,   ///< items, and to see that the node is there
     subscribe,  ///< by a request
@@ -19,6 +20,7 @@ enum class Act : unsigned char {
     own,  ///< configure, delete, purge, retract items of others, say who may do what
 };
 
+/// Whether it may, or the reason why not.
 enum class Access : unsigned char {
     granted,
     ask_owner,  ///< of Act::subscribe: the owner decides
