@@ -12,12 +12,6 @@
 #include "gateway/session/process_starts.h"
 
 namespace causeway {
-namespace {
-
-/// Ours are shorter.
-constexpr std::size_t longest_token = 64;
-
-}  // namespace
 
 // ---- the record ----
 
@@ -191,7 +185,7 @@ void ClientStream::none_to_resume(std::string_view token) {
 
 void ClientStream::look_for_kept(std::string token, std::uint32_t h) {
     if (hub_.limits().kept_streams_per_account == 0 || hub_.limits().resume_seconds.count() == 0 ||
-        looked_ || token.size() > longest_token) {
+        looked_ || token.size() > longest_stream_token) {
         none_to_resume(token);
         return;
     }

@@ -12,14 +12,12 @@
 namespace causeway {
 namespace {
 
-/// Ours are shorter.
-constexpr std::size_t longest_token = 64;
 /// What was sent before is safe within that time, or the peer sends it again.
 constexpr Duration final_within{5000};
 
-/// A peer whose stream is that old has not been killed within the time for which copies are looked
-/// for. One that is younger may have followed a stream of which the process before knew that it
-/// broke, and this one does not.
+/// Whether the stream is older than the time for which copies are looked for: its peer was not
+/// killed within that time. A younger one may have followed a stream that broke while an earlier
+/// process of ours ran, which this one cannot know.
 bool began_long_ago(const KeptStream& kept, UnixMillis now) {
     const UnixMillis began = began_at(kept);
     return began != 0 && now - began > SeenMessages::lately.count();
@@ -143,7 +141,7 @@ void IncomingStream::go_on_with(std::string token) {
         finish_resumption();
         return;
     }
-    if (hub_.limits().kept_streams_per_account == 0 || token.size() > longest_token) {
+    if (hub_.limits().kept_streams_per_account == 0 || token.size() > longest_stream_token) {
         refuse_management("item-not-found", std::nullopt);
         return;
     }
@@ -226,9 +224,8 @@ void IncomingStream::leave_receipts(bool broke) {
         link_->keep(std::move(receipts));
         return;
     }
-    // One that we ended ourselves may have been gone on with on another stream. A server that stops
-    // says so with an error: it may forget what its clients have not been told as one that is
-    // killed does.
+    // What we ended ourselves may go on on another stream already. A server that stops ends its
+    // streams with an error; like one that is killed, it may forget what its clients were not told.
     const bool ended_by_peer = broke ? stream_.failure().empty() : ending_ == End::peer_error;
     if (ended_by_peer && link_ != nullptr) link_->broke();
     if (resumable) receipts->forget();

@@ -3,8 +3,8 @@
 //
 // A session belongs to the full address that began it, on the shard where its requests arrive: the
 // account's home, or for a domain the home of whoever asks. It ends when the command does, when it
-// is canceled, when its requester logs out, or ten minutes after its last step. One
-// address has at most eight; the oldest makes room.
+// is canceled, when its requester logs out, or some minutes after its last step. The sessions of
+// one address are bounded (ad_hoc_sessions.h); the oldest makes room.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -2,6 +2,7 @@
 // so that its session can go on (XEP-0198 §5).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -15,6 +16,9 @@
 #include "gateway/xmpp/packet.h"
 
 namespace causeway {
+
+/// What is longer is no token that we gave: it is not looked for.
+inline constexpr std::size_t longest_stream_token = 64;
 
 /// What a session is, apart from what it sends and receives.
 struct StreamState {
