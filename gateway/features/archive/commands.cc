@@ -364,8 +364,8 @@ extern constinit const std::array<Command, 4> archive_commands{
             .doc = "writes an account's archive into a new file (XEP-0227)",
             .mutates = true,
             .run = export_archive,
-            .view = {.sentence = "{file} holds {messages:count} messages of {jid}, without "
-                                 "{damaged:count} that are damaged"}},
+            .view = {.sentence = "{file} holds {messages:count} messages of {jid}[, without "
+                                 "{damaged:count} that are damaged]"}},
     Command{.name = "archive.purge",
             .params = purge_params,
             .doc = "erases archived messages, offline ones among them",

@@ -149,7 +149,7 @@ private:
         query_.after = page->reached;
         if (!page->complete) return next();
         result_.emplace("messages", messages_);
-        result_.emplace("damaged", damaged_);
+        if (damaged_ > 0) result_.emplace("damaged", damaged_);
         reply_(json::value(result_));
     }
 

@@ -97,6 +97,7 @@ TEST_CASE_FIXTURE(ArchiveCommands, "archive export: one document, and no file wi
     const auto recorded = run_verb("archive.export", params);
     REQUIRE(recorded.answer->ok());
     CHECK(recorded.answer->value().at("messages") == 30);
+    CHECK_FALSE(recorded.answer->value().as_object().contains("damaged"));
     std::ifstream in(file);
     const std::string text{std::istreambuf_iterator<char>(in), {}};
     CHECK(text.find("<host jid='a.test'><user name='juliet'><archive") != std::string::npos);
