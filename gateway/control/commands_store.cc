@@ -10,6 +10,7 @@
 #include "gateway/session/account_store.h"
 #include "gateway/session/hub.h"
 #include "gateway/session/roster.h"
+#include "gateway/xmpp/packet.h"
 
 namespace causeway::control {
 
@@ -100,11 +101,17 @@ std::vector<std::string> stores_of_accounts(const FeatureRegistry& features) {
     return names;
 }
 
+/// Archives and logs hold stanzas and nothing else.
+bool is_readable(std::string_view body) {
+    return Packet::visit_bytes(body, [](const Stanza&) {}).ok();
+}
+
 void check(const CommandRequest& request) {
     Store* const store = store_for(request);
     if (store == nullptr) return;
     store->check({.accounts = std::string(account_store::store_name),
-                  .of_accounts = stores_of_accounts(request.host.shared->features)},
+                  .of_accounts = stores_of_accounts(request.host.shared->features),
+                  .readable = is_readable},
                  *request.host.home, job_for(request.reply),
                  [reply = request.reply](const Result<StoreReport>& report) {
                      if (report) {
@@ -138,10 +145,11 @@ constexpr std::array commands{
                                  "({damage}): keep it beside the one before, and see causewayctl "
                                  "store check]",
                      .fault = "damage"}},
-    Command{.name = "store.check",
-            .doc = "reads all of the store: damage, what belongs to nobody, sizes",
-            .run = check,
-            .view = {.fields = check_fields, .fault = "faults"}},
+    Command{
+        .name = "store.check",
+        .doc = "reads all of the store: damage, what cannot be read or belongs to nobody, sizes",
+        .run = check,
+        .view = {.fields = check_fields, .fault = "faults"}},
 };
 
 }  // namespace

@@ -61,6 +61,16 @@ constexpr std::string_view largest_owners =
     " UNION ALL SELECT owner, count(*), sum(length(body)) FROM logs GROUP BY store, owner)"
     " GROUP BY owner ORDER BY size DESC, owner LIMIT ?1";
 
+// Each with its store, if it is no archive.
+constexpr std::string_view archived =
+    "SELECT '', o.jid, a.id, a.body FROM archive AS a JOIN archive_owners AS o ON o.id = a.owner"
+    " WHERE o.jid IS NOT NULL";
+constexpr std::string_view stored =
+    "SELECT s.name, owner, logs.id, body FROM logs JOIN stores AS s ON s.id = store"
+    " WHERE length(body) > 0";
+/// Rows that are named.
+constexpr std::uint64_t most_named = 10;
+
 /// SQLite tells of several damages in lines, below a heading.
 std::string in_one_line(std::string_view text) {
     std::string line;
@@ -90,6 +100,7 @@ public:
             if (outcome) outcome = look_for(one.what, one.advice, one.sql, {});
         }
         if (outcome) outcome = look_for_strangers();
+        if (outcome && what_.readable) outcome = look_at_bodies();
         if (outcome) outcome = add_up();
         if (context_.cancelled()) return SqliteJobContext::cancellation();
         if (!outcome) return outcome;
@@ -98,7 +109,7 @@ public:
 
 private:
     [[nodiscard]] std::uint64_t steps() const {
-        return orphans.size() + 2 * what_.of_accounts.size() + 4;
+        return orphans.size() + 2 * what_.of_accounts.size() + (what_.readable ? 6 : 4);
     }
 
     /// Makes a step of it: false in `outcome` only if the rest cannot be looked at either.
@@ -166,6 +177,35 @@ private:
                                  statement.bind_text(1, what_.accounts).bind_text(2, store);
                              });
             }
+        }
+        return outcome;
+    }
+
+    Outcome look_at_bodies() {
+        Outcome outcome = look_for_unreadable(
+            archived, "archived messages",
+            "they are passed over, and left out of an export; make a backup and report it");
+        if (!outcome) return outcome;
+        return look_for_unreadable(stored, "stored stanzas",
+                                   "they are passed over; make a backup and report it");
+    }
+
+    Outcome look_for_unreadable(std::string_view sql, std::string_view what,
+                                std::string_view advice) {
+        std::uint64_t count = 0;
+        std::string named;
+        const Outcome outcome = each_row(
+            sql, [](SqliteStatement&) {},
+            [&](const SqliteStatement& row) {
+                if (what_.readable(row.bytes(3)) || ++count > most_named) return;
+                named += fmt::format("{}{} of {}", named.empty() ? "" : ", ", row.integer(2),
+                                     row.bytes(1));
+                if (!row.bytes(0).empty()) named += fmt::format(" in {}", row.bytes(0));
+            });
+        if (count > most_named) named += fmt::format(" and {} more", count - most_named);
+        if (count > 0) {
+            report_.faults.push_back(
+                {fmt::format("{} {} cannot be read: {}", count, what, named), std::string(advice)});
         }
         return outcome;
     }

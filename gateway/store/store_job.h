@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace causeway {
@@ -35,6 +36,9 @@ struct StoreCheck {
     std::string accounts;                  ///< the map store whose owners are the accounts
     std::vector<std::string> of_accounts;  ///< stores whose owners must be accounts
     std::size_t largest = 10;              ///< how many of the largest owners to name
+    /// Whether what stands in an archive or a log can be read; called on the thread of the job.
+    /// Empty: that is not looked at.
+    std::function<bool(std::string_view body)> readable = {};
 };
 
 /// Something that is wrong, and what to do about it.

@@ -49,13 +49,13 @@ TEST_CASE_FIXTURE(StoreCommands, "store check: what features keep for accounts t
     Batch batch;
     batch.map_set("accounts", "juliet@a.test", "credentials", "x");
     batch.map_set("roster", "juliet@a.test", "romeo@b.test", "x");
-    batch.archive_append("juliet@a.test", {.id = 5, .with = "romeo@b.test", .body = "hello"});
+    batch.archive_append("juliet@a.test", {.id = 5, .with = "romeo@b.test", .body = "<message/>"});
     store(std::move(batch));
     auto report = answer("store.check", "{}");
     REQUIRE(report.ok());
     CHECK(report->at("sound").as_bool());
     CHECK(report->at("largest").at(0).at("name") == "juliet@a.test");
-    CHECK(report->at("largest").at(0).at("bytes") == 5);
+    CHECK(report->at("largest").at(0).at("bytes") == 10);
 
     // The last activity is a feature's, which is known by its list of stores.
     Batch strays;
@@ -67,6 +67,30 @@ TEST_CASE_FIXTURE(StoreCommands, "store check: what features keep for accounts t
     CHECK_FALSE(report->at("sound").as_bool());
     CHECK(texts(*report).find("the first is nurse@a.test") != std::string::npos);
     CHECK(texts(*report).find("the first is peter@a.test") != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(StoreCommands, "store check: what cannot be read is counted and named") {
+    Batch batch;
+    batch.map_set("accounts", "juliet@a.test", "credentials", "x");
+    for (std::uint64_t id = 1; id <= 12; ++id) {
+        batch.archive_append(
+            "juliet@a.test",
+            {.id = id, .with = "romeo@b.test", .body = id == 1 ? "<message/>" : "<message>"});
+    }
+    batch.log_append("outbound", "b.test", {.id = 20, .at = 1, .expires = 0, .body = "\xff"});
+    batch.log_append("outbound", "b.test", {.id = 21, .at = 1, .expires = 0, .body = "<iq/>"});
+    // It refers to what is archived.
+    batch.log_append("offline", "juliet@a.test", {.id = 1, .at = 1, .expires = 0, .body = {}});
+    store(std::move(batch));
+    const auto report = answer("store.check", "{}");
+    REQUIRE(report.ok());
+    CHECK_FALSE(report->at("sound").as_bool());
+    CHECK(texts(*report) ==
+          "11 archived messages cannot be read: 2 of juliet@a.test, 3 of juliet@a.test, "
+          "4 of juliet@a.test, 5 of juliet@a.test, 6 of juliet@a.test, 7 of juliet@a.test, "
+          "8 of juliet@a.test, 9 of juliet@a.test, 10 of juliet@a.test, 11 of juliet@a.test "
+          "and 1 more; 2 stored stanzas cannot be read: 20 of b.test in outbound, "
+          "21 of b.test in outbound; ");
 }
 
 TEST_CASE_FIXTURE(StoreCommands, "backup: the file is named and measured, or the reason is told") {
