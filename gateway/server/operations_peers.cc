@@ -10,6 +10,7 @@
 #include "gateway/net/system_network.h"
 #include "gateway/server/operations.h"
 #include "gateway/server/operations_gather.h"
+#include "gateway/server/queue_drop.h"
 #include "gateway/server/queue_page.h"
 
 namespace causeway {
@@ -367,38 +368,14 @@ void ServerOperations::drop_queue(std::string domain, Answer<std::uint64_t> answ
         answer(remote.error());
         return;
     }
-    with_queues([this, remote = *remote, answer](const Result<std::vector<LogTotals>>& totals) {
+    with_queues([this, remote = *remote, answer](Result<std::vector<LogTotals>> totals) {
         if (!totals) {
             answer(totals.error());
             return;
         }
-        Batch batch;
-        std::uint64_t dropped = 0;
-        for (const LogTotals& total : *totals) {
-            if (remote_of(total.owner) != remote) continue;
-            batch.log_clear(RemotePair::store_name, total.owner);
-            dropped += total.rows;
-        }
-        if (dropped == 0) {
-            answer(Outcome::absent(fmt::format("nothing waits for {}", remote)));
-            return;
-        }
-        server_.shared().store.commit(std::move(batch), home_,
-                                      [this, remote, answer, dropped](const Outcome& outcome) {
-                                          if (!outcome) {
-                                              answer(outcome);
-                                              return;
-                                          }
-                                          ask<bool>(
-                                              server_.home_of(remote), home_,
-                                              [remote](Server::Part& part) {
-                                                  part.servers->each_pair([&](RemotePair& pair) {
-                                                      if (pair.remote() == remote) pair.dropped();
-                                                  });
-                                                  return true;
-                                              },
-                                              [answer, dropped](bool) { answer(dropped); });
-                                      });
+        std::erase_if(*totals,
+                      [&](const LogTotals& total) { return remote_of(total.owner) != remote; });
+        std::make_shared<QueueDrop>(server_, home_, remote, answer)->start(*totals);
     });
 }
 
