@@ -19,6 +19,7 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/base/outcome.h"
+#include "gateway/xmpp/jid.h"
 
 namespace causeway::control {
 
@@ -273,6 +274,9 @@ public:
     /// Answers when the drain has begun; the control server is to be destroyed last. nullopt: the
     /// configured time.
     virtual void shutdown(std::optional<std::uint32_t> drain_seconds, Done done) = 0;
+
+    /// That there is no such account, in words that name the domains here where its own is none.
+    [[nodiscard]] virtual Outcome no_account(const Jid& account) const = 0;
 };
 
 }  // namespace causeway::control

@@ -48,7 +48,8 @@ void with_roster(const CommandRequest& request, std::function<void(const Roster&
     Store& store = request.host.shared->store;
     Executor& home = *request.host.home;
     control::if_account(
-        store, home, *account, [reply = request.reply](const Outcome& absent) { reply(absent); },
+        request.host.operations, store, home, *account,
+        [reply = request.reply](const Outcome& absent) { reply(absent); },
         [&store, &home, reply = request.reply, bare = std::string(account->bare()),
          then = std::move(then)] {
             store.map_list(std::string(Roster::store_name), bare, home,

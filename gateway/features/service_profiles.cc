@@ -318,7 +318,8 @@ void set_profile(const CommandRequest& request) {
     boost::json::object result = request.naming("jid");
     result.emplace("services", wanted);
     control::if_account(
-        shared.store, home, *jid, [reply = request.reply](const Outcome& absent) { reply(absent); },
+        request.host.operations, shared.store, home, *jid,
+        [reply = request.reply](const Outcome& absent) { reply(absent); },
         [&shared, &home, reply = request.reply, bare = std::string(jid->bare()), wanted,
          profile = *profile, result = std::move(result)] {
             Batch batch;

@@ -22,9 +22,18 @@ ServerOperations::ServerOperations(Server& server, Executor& home,
 Result<Jid> ServerOperations::new_account_of(std::string_view text) const {
     auto jid = control::account_of(text);
     if (jid && !serves(jid->domain())) {
-        return Outcome::refused(fmt::format("the domain {} is not served here", jid->domain()));
+        return not_served(jid->domain(), Cause::refused);
     }
     return jid;
+}
+
+Outcome ServerOperations::not_served(std::string_view domain, Cause cause) const {
+    return {cause, fmt::format("the domain {} is not served here, only {}", domain,
+                               control::served_domains(*config_))};
+}
+
+Outcome ServerOperations::no_account(const Jid& account) const {
+    return control::no_account(*config_, account);
 }
 
 bool ServerOperations::serves(std::string_view domain) const {
@@ -34,7 +43,8 @@ bool ServerOperations::serves(std::string_view domain) const {
 
 void ServerOperations::if_account(const Jid& account, control::Done fail,
                                   std::function<void()> then) {
-    control::if_account(server_.shared().store, home_, account, std::move(fail), std::move(then));
+    control::if_account(*this, server_.shared().store, home_, account, std::move(fail),
+                        std::move(then));
 }
 
 void ServerOperations::with_account_locked(

@@ -78,12 +78,14 @@ public:
     void reload(control::Answer<std::vector<control::ReloadChange>> answer) override;
     void set_log_level(std::string level, control::Done done) override;
     void shutdown(std::optional<std::uint32_t> drain_seconds, control::Done done) override;
+    [[nodiscard]] Outcome no_account(const Jid& account) const override;
 
 private:
     /// The address of a new account, whose domain must be served.
     [[nodiscard]] Result<Jid> new_account_of(std::string_view text) const;
     [[nodiscard]] bool serves(std::string_view domain) const;
     /// Calls `then` if the account exists; `fail` hears why not.
+    [[nodiscard]] Outcome not_served(std::string_view domain, Cause cause) const;
     void if_account(const Jid& account, control::Done fail, std::function<void()> then);
     /// The same for the account that `jid` names, while nobody else changes it: until `leave` is
     /// called, which calls `done`.

@@ -300,7 +300,7 @@ void ServerOperations::list_users(std::string domain, PageRequest page,
     if (!domain.empty()) {
         const auto prepared = prepare_domain(domain);
         if (!prepared || !serves(*prepared)) {
-            answer(Outcome::absent(fmt::format("the domain {} is not served here", domain)));
+            answer(not_served(domain, Cause::absent));
             return;
         }
         suffix = "@" + *prepared;
@@ -351,12 +351,13 @@ void ServerOperations::show_user(std::string jid, Answer<UserDetail> answer) {
     };
     server_.shared().store.map_list(
         std::string(account_store::store_name), bare, home_,
-        [this, bare, answer, with_roster](const Result<std::vector<MapEntry>>& entries) {
+        [this, account = *account, bare, answer,
+         with_roster](const Result<std::vector<MapEntry>>& entries) {
             const auto found = entries
                                    ? account_store::from_entries(*entries)
                                    : Result<std::optional<account_store::Record>>(entries.error());
             if (!found || !found->has_value()) {
-                answer(found ? Outcome::absent(fmt::format("no account {}", bare)) : found.error());
+                answer(found ? no_account(account) : found.error());
                 return;
             }
             UserDetail detail;

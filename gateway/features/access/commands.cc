@@ -56,7 +56,8 @@ void with_domain(const CommandRequest& request, const Jid& domain, const Answer&
     Hub& hub = *request.host.shared->hubs.front();
     hub.shard.post([&hub, name = std::string(domain.domain()), answer, act = std::move(act)] {
         if (hub.serves(name)) return act(hub, name);
-        answer(Outcome::absent("no domain " + name + " is served here"));
+        answer(Outcome::absent(fmt::format("no domain {} is served here, only {}", name,
+                                           control::served_domains(*hub.config))));
     });
 }
 

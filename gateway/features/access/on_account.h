@@ -44,7 +44,7 @@ inline void with_account(const control::CommandRequest& request, const Jid& jid,
         account.when_loaded([&account, answer, act](const Outcome& loaded) {
             if (!loaded) return answer(loaded);
             if (!account.exists()) {
-                return answer(Outcome::absent("no account " + std::string(account.jid().bare())));
+                return answer(control::no_account(*account.hub().config, account.jid()));
             }
             act(account);
         });

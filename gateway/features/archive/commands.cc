@@ -2,6 +2,8 @@
 // leaves.
 #include "gateway/features/archive/commands.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <memory>
 #include <utility>
@@ -66,7 +68,8 @@ class Show : public std::enable_shared_from_this<Show> {
 public:
     /// `with`: a client, an account or a domain; empty: anybody.
     Show(const CommandRequest& request, std::string owner, const Jid& with)
-        : store_(request.host.shared->store),
+        : operations_(request.host.operations),
+          store_(request.host.shared->store),
           home_(*request.host.home),
           reply_(request.reply),
           left_(request.number("last").value_or(shown_by_default)) {
@@ -77,7 +80,7 @@ public:
     }
 
     void start() {
-        if_archive_owner(store_, home_, query_.owner, reply_,
+        if_archive_owner(operations_, store_, home_, query_.owner, reply_,
                          [self = shared_from_this()] { self->next(); });
     }
 
@@ -104,6 +107,7 @@ private:
         control::list_whole(reply_, std::move(all));
     }
 
+    const control::Operations& operations_;
     Store& store_;
     Executor& home_;
     const Reply reply_;
@@ -146,7 +150,8 @@ void export_archive(const CommandRequest& request) {
 class Purge : public std::enable_shared_from_this<Purge> {
 public:
     Purge(const CommandRequest& request, const Jid& target)
-        : store_(request.host.shared->store),
+        : operations_(request.host.operations),
+          store_(request.host.shared->store),
           home_(*request.host.home),
           reply_(request.reply),
           result_(request.naming("jid")),
@@ -161,7 +166,7 @@ public:
 
     void start() {
         if (!domain_.empty()) return find_owners();
-        if_archive_owner(store_, home_, owners_.back().owner, reply_,
+        if_archive_owner(operations_, store_, home_, owners_.back().owner, reply_,
                          [self = shared_from_this()] { self->count(); });
     }
 
@@ -258,10 +263,13 @@ private:
         // one that is served no more can be erased.
         first_.shard.post([self = shared_from_this(), &hub = first_] {
             const std::string name = self->domain_.substr(1);
-            self->home_.post([self, name, served = hub.serves(name)] {
+            self->home_.post([self, name, served = hub.serves(name),
+                              all = control::served_domains(*hub.config)] {
                 if (served) return self->succeed();
-                self->reply_(Outcome::absent("no domain " + name +
-                                             " is served here, and nothing of one is archived"));
+                self->reply_(Outcome::absent(
+                    fmt::format("no domain {} is served here, only {}; and nothing of one is "
+                                "archived",
+                                name, all)));
             });
         });
     }
@@ -281,6 +289,7 @@ private:
                       });
     }
 
+    const control::Operations& operations_;
     Store& store_;
     Executor& home_;
     const Reply reply_;

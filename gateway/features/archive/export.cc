@@ -85,7 +85,8 @@ std::string result_of(const ArchiveRow& row) {
 class Export : public std::enable_shared_from_this<Export> {
 public:
     Export(const std::string& owner, const control::CommandRequest& request)
-        : store_(request.host.shared->store),
+        : operations_(request.host.operations),
+          store_(request.host.shared->store),
           home_(*request.host.home),
           reply_(request.reply),
           result_({{"jid", control::utf8(owner)}, {"file", control::utf8(request.text("file"))}}),
@@ -96,7 +97,7 @@ public:
 
     void start() {
         if (!file_.open()) return reply_(file_.failure());
-        if_archive_owner(store_, home_, query_.owner, reply_,
+        if_archive_owner(operations_, store_, home_, query_.owner, reply_,
                          [self = shared_from_this()] { self->begin(); });
     }
 
@@ -153,6 +154,7 @@ private:
         reply_(json::value(result_));
     }
 
+    const control::Operations& operations_;
     Store& store_;
     Executor& home_;
     const control::Reply reply_;
@@ -165,18 +167,20 @@ private:
 
 }  // namespace
 
-void if_archive_owner(Store& store, Executor& home, const std::string& owner,
-                      const control::Reply& reply, std::function<void()> then) {
-    store.archive_total(
-        owner, home,
-        [&store, &home, owner, reply, then = std::move(then)](const Result<ArchiveTotals>& total) {
-            if (!total) return reply(total.error());
-            if (total->rows > 0) return then();
-            const auto account = control::account_of(owner);
-            if (!account) return reply(account.error());
-            control::if_account(
-                store, home, *account, [reply](const Outcome& absent) { reply(absent); }, then);
-        });
+void if_archive_owner(const control::Operations& operations, Store& store, Executor& home,
+                      const std::string& owner, const control::Reply& reply,
+                      std::function<void()> then) {
+    store.archive_total(owner, home,
+                        [&operations, &store, &home, owner, reply,
+                         then = std::move(then)](const Result<ArchiveTotals>& total) {
+                            if (!total) return reply(total.error());
+                            if (total->rows > 0) return then();
+                            const auto account = control::account_of(owner);
+                            if (!account) return reply(account.error());
+                            control::if_account(
+                                operations, store, home, *account,
+                                [reply](const Outcome& absent) { reply(absent); }, then);
+                        });
 }
 
 void start_archive_export(const std::string& owner, const control::CommandRequest& request) {

@@ -11,8 +11,9 @@ namespace causeway {
 
 /// Calls `then` if there is something of `owner`, a bare address: messages, or at least the
 /// account. Else `reply` hears that there is none. Both on `home`.
-void if_archive_owner(Store& store, Executor& home, const std::string& owner,
-                      const control::Reply& reply, std::function<void()> then);
+void if_archive_owner(const control::Operations& operations, Store& store, Executor& home,
+                      const std::string& owner, const control::Reply& reply,
+                      std::function<void()> then);
 
 /// Writes the archive of `owner` into the new file that the request names (mode 0600), page by
 /// page, and answers how many messages. One XML document as in XEP-0227 §Archived messages, each

@@ -89,7 +89,7 @@ void keep_archive(const control::CommandRequest& request) {
     };
     const bool asks = !request.has("days") && !request.has("bytes") && !request.flag("default");
     control::if_account(
-        keep.store, keep.home, *account,
+        request.host.operations, keep.store, keep.home, *account,
         [reply = keep.reply](const Outcome& absent) { reply(absent); },
         [keep, change, asks] {
             keep.store.map_get(

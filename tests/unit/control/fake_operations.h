@@ -205,6 +205,10 @@ public:
         }
     }
 
+    [[nodiscard]] Outcome no_account(const Jid& account) const override {
+        return no_account(std::string(account.bare()));
+    }
+
 private:
     static Outcome no_account(const std::string& jid) {
         return Outcome::absent("no account " + jid);
