@@ -4,13 +4,36 @@
 #include "c2s/client_session.h"
 #include "c2s/client_table.h"
 #include "c2s/session_trace.h"
+#include "gateway/base/clock.h"
 #include "gateway/base/encoding.h"
 #include "gateway/base/log.h"
 #include "gateway/base/random.h"
+#include "gateway/store/ids.h"
 #include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
 
 namespace causeway {
+namespace {
+
+/// A message that is shown so much later than it came says when it came.
+constexpr UnixMillis shown_late{5'000};
+
+/// XEP-0203: sent for the first time or once more, the client sees it now.
+PacketRef with_its_time(const PacketRef& packet, std::string_view domain, UnixMillis now) {
+    if (packet->kind() != StanzaKind::message || packet->stanza_id() == 0) return packet;
+    const UnixMillis came = time_of_id(packet->stanza_id());
+    if (now - came < shown_late) return packet;
+    // From the store or the archive it has one.
+    const std::string ours = fmt::format("<delay xmlns='{}' from='{}'", ns::delay, domain);
+    if (packet->bytes().find(ours) != std::string_view::npos) return packet;
+    return packet->with_child(XmlBuilder()
+                                  .open("delay", ns::delay)
+                                  .attribute("from", domain)
+                                  .attribute("stamp", format_date_time(came))
+                                  .take());
+}
+
+}  // namespace
 
 AcknowledgementTicket ClientSession::take_ticket(StanzaKind kind) {
     if (management_ == nullptr) return {};
@@ -184,10 +207,12 @@ void ClientSession::finish_resumption() {
              .attribute("h", fmt::format("{}", management_->handled()))
              .attribute("previd", management_->token())
              .take());
+    const UnixMillis now = hub_.clock().wall();
     for (const StreamManagement::Sent& left : management_->unacknowledged()) {
-        progress_.written += left.packet->bytes().size();
-        session_trace::sent_again(hub_, jid(), *left.packet);
-        emit(left.packet->bytes());
+        const PacketRef packet = with_its_time(left.packet, jid().domain(), now);
+        progress_.written += packet->bytes().size();
+        session_trace::sent_again(hub_, jid(), *packet);
+        emit(packet->bytes());
     }
     CAUSEWAY_LOG(info, "c2s.resumed", {"jid", jid().full()}, {"sent_again", unacked()});
     after_output();
