@@ -55,17 +55,16 @@ bool has_log(const std::string& path) {
 Result<std::string> check_sqlite(const std::string& path, std::span<const Migration> migrations) {
     struct stat status {};
     if (::stat(path.c_str(), &status) != 0) {
-        return errno == ENOENT ? check_absent(path) : not_usable(path);
+        if (errno != ENOENT) return not_usable(path);
+        if (Outcome outcome = check_log_of(path); !outcome) return outcome;
+        return check_absent(path);
     }
     if (!S_ISREG(status.st_mode)) {
         return Outcome::refused(fmt::format("{} is not a regular file", path));
     }
     if (::access(path.c_str(), R_OK | W_OK) != 0) return not_usable(path);
-    if (status.st_size == 0) {
-        return std::string(has_log(path) ? "is there, all of it in its log"
-                                         : "is empty, will be set up");
-    }
     if (Outcome outcome = check_log_of(path); !outcome) return outcome;
+    if (status.st_size == 0) return std::string("is empty, will be set up");
     Result<SqliteDatabase> database = SqliteDatabase::open_immutable(path);
     if (!database) return named(path, database.error());
     const Result<std::int64_t> steps = schema_of(*database);

@@ -333,10 +333,20 @@ Outcome check_log_of(const std::string& path) {
     struct stat status {};
     if (::stat(log.c_str(), &status) != 0 || status.st_size == 0) return {};
     const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    struct stat about {};
+    const bool gone =
+        file.get() < 0 ? errno == ENOENT : ::fstat(file.get(), &about) == 0 && about.st_size == 0;
+    if (gone) {
+        return Outcome::refused(
+            fmt::format("{0} is gone or empty, and its log {1} is not; put the file back, or a "
+                        "backup in its place and remove {1} and {0}-shm; without {1} the server "
+                        "starts with an empty store",
+                        path, log));
+    }
     std::array<char, 2> versions{};
     if (file.get() < 0 || ::pread(file.get(), versions.data(), versions.size(), file_versions_at) !=
                               ssize_t{versions.size()}) {
-        return {};  // it is empty, or what is wrong with it shows when it is opened
+        return {};  // what is wrong with it shows when it is opened
     }
     if (versions != version_without_log) return {};
     return Outcome::refused(

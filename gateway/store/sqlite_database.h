@@ -164,7 +164,8 @@ inline constexpr int file_versions_at = 18;
 inline constexpr std::array<char, 2> version_without_log{1, 1};
 
 /// Refuses a database beside which stands the log of another: a backup that was put in the place of
-/// one, whose log was left there. SQLite would write that into it and destroy it.
+/// one, whose log was left there. SQLite would write that into it and destroy it. Likewise one that
+/// is gone or empty: SQLite would erase the log.
 Outcome check_log_of(const std::string& path);
 
 }  // namespace causeway

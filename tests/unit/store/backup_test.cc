@@ -156,6 +156,42 @@ TEST_CASE("backup: put in the place of a store whose log was left there, it is n
     CHECK(caller.log_list("q", "a", 0, 10)->size() == 2);
 }
 
+TEST_CASE("a store of which the log alone is left is not begun anew") {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("a.db");
+    const std::string log = path + "-wal";
+    {
+        const auto store = open(path);
+        Caller caller(*store);
+        REQUIRE(caller.commit(numbered(1)).ok());
+        std::filesystem::copy_file(log, folder.file("log"));
+    }
+    std::filesystem::copy_file(path, folder.file("file"));
+    std::filesystem::copy_file(folder.file("log"), log);
+    const auto is_refused = [&] {
+        CHECK_FALSE(check_sqlite(path).ok());
+        const auto refused = open_sqlite(path);
+        return !refused.ok() && refused.error().why().find("is gone or empty") != std::string::npos;
+    };
+    std::filesystem::resize_file(path, 0);
+    CHECK(is_refused());
+    std::filesystem::remove(path);
+    CHECK(is_refused());
+    CHECK(std::filesystem::file_size(log) > 0);
+    // With the file it is whole again; without the log it is a new store.
+    std::filesystem::copy_file(folder.file("file"), path,
+                               std::filesystem::copy_options::overwrite_existing);
+    {
+        const auto store = open(path);
+        Caller caller(*store);
+        CHECK(caller.log_list("q", "a", 0, 10)->size() == 1);
+    }
+    std::filesystem::remove(log);
+    std::filesystem::resize_file(path, 0);
+    CHECK(check_sqlite(path).ok());
+    CHECK(open_sqlite(path).ok());
+}
+
 TEST_CASE("backup: what others count on at the moment is left out") {
     const TemporaryFolder folder;
     {
