@@ -112,6 +112,21 @@ bool append_own(XmlBuilder& xml, const AccountNodes& nodes, const Request& reque
     return any;
 }
 
+/// Whether a client of the account gives the question back without an answer (§8.6): the request
+/// waits on.
+bool is_question_given_back(const Stanza& message) {
+    const Element* form = message.element.child(ns::data_forms, "x");
+    if (form == nullptr || form->attribute("type") != "cancel") return false;
+    for (const Element* field = form->first_element(); field != nullptr;
+         field = field->next_element()) {
+        const Element* value = field->child(ns::data_forms, "value");
+        if (field->attribute("var") == "FORM_TYPE" && value != nullptr) {
+            return value->text(message.arena) == subscribe_authorization;
+        }
+    }
+    return false;
+}
+
 /// The answer of a client of the account; nullopt if the message is none.
 std::optional<Request> authorization_in(const Stanza& message, Request::Told told) {
     const Element* form = message.element.child(ns::data_forms, "x");
@@ -238,6 +253,10 @@ void tell_own_list(AccountNodes& nodes, const RequestRef& request) {
 Verdict take_authorization(FromClient& from) {
     const Stanza& stanza = from.stanza;
     if (stanza.kind != StanzaKind::message || stanza.to != from.account.jid()) return Verdict::next;
+    if (is_question_given_back(stanza)) {
+        from.hub.settle(from.ticket);
+        return Verdict::taken;
+    }
     auto request = authorization_in(stanza, [](const std::optional<Refusal>&) {});
     if (!request) return Verdict::next;
     Account& account = from.account;
