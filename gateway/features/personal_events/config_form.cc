@@ -76,25 +76,24 @@ struct Fixed {
     std::string_view field, value;
 };
 constexpr std::array fixed{
-    Fixed{"pubsub#node_type", "leaf"},
-    Fixed{"pubsub#subscribe", "1"},
-    Fixed{"pubsub#presence_based_delivery", "0"},
-    Fixed{"pubsub#purge_offline", "0"},
-    Fixed{"pubsub#tempsub", "0"},
+    Fixed{"pubsub#node_type", "leaf"},  Fixed{"pubsub#subscribe", "1"},
+    Fixed{"pubsub#purge_offline", "0"}, Fixed{"pubsub#tempsub", "0"},
     Fixed{"pubsub#collection", ""},
 };
 
 /// What a node has no use for here: it may stand in a form, as it does in those that libraries fill
-/// in for themselves, and says something to people or to collections of nodes only.
-constexpr std::array<std::string_view, 9> passed_over{"pubsub#contact",
-                                                      "pubsub#language",
-                                                      "pubsub#body_xslt",
-                                                      "pubsub#dataform_xslt",
-                                                      "pubsub#itemreply",
-                                                      "pubsub#children",
-                                                      "pubsub#children_max",
-                                                      "pubsub#children_association_policy",
-                                                      "pubsub#children_association_whitelist"};
+/// in for themselves, and says something to people or to collections of nodes only. Notifications
+/// reach those alone who are online whatever is said of that: they are headlines, or not stored.
+constexpr std::array<std::string_view, 10> passed_over{"pubsub#contact",
+                                                       "pubsub#presence_based_delivery",
+                                                       "pubsub#language",
+                                                       "pubsub#body_xslt",
+                                                       "pubsub#dataform_xslt",
+                                                       "pubsub#itemreply",
+                                                       "pubsub#children",
+                                                       "pubsub#children_max",
+                                                       "pubsub#children_association_policy",
+                                                       "pubsub#children_association_whitelist"};
 
 /// XEP-0060 §7.1.2.4 and, by the other name, §7.1.3.4: what becomes of items when a node is full.
 constexpr std::array<std::string_view, 2> full_node{"pubsub#publish_node_full",
