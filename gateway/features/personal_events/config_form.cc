@@ -84,16 +84,15 @@ constexpr std::array fixed{
 /// What a node has no use for here: it may stand in a form, as it does in those that libraries fill
 /// in for themselves, and says something to people or to collections of nodes only. Notifications
 /// reach those alone who are online whatever is said of that: they are headlines, or not stored.
-constexpr std::array<std::string_view, 10> passed_over{"pubsub#contact",
-                                                       "pubsub#presence_based_delivery",
-                                                       "pubsub#language",
-                                                       "pubsub#body_xslt",
-                                                       "pubsub#dataform_xslt",
-                                                       "pubsub#itemreply",
-                                                       "pubsub#children",
-                                                       "pubsub#children_max",
-                                                       "pubsub#children_association_policy",
-                                                       "pubsub#children_association_whitelist"};
+constexpr std::array<std::string_view, 9> passed_over{"pubsub#contact",
+                                                      "pubsub#presence_based_delivery",
+                                                      "pubsub#language",
+                                                      "pubsub#body_xslt",
+                                                      "pubsub#dataform_xslt",
+                                                      "pubsub#children",
+                                                      "pubsub#children_max",
+                                                      "pubsub#children_association_policy",
+                                                      "pubsub#children_association_whitelist"};
 
 /// XEP-0060 §7.1.2.4 and, by the other name, §7.1.3.4: what becomes of items when a node is full.
 constexpr std::array<std::string_view, 2> full_node{"pubsub#publish_node_full",
@@ -141,6 +140,17 @@ Fault read_max_items(const Values& values, std::uint64_t most, NodeConfig& confi
     std::uint64_t number = 0;
     if (auto fault = read_number("pubsub#max_items", values, most, number)) return fault;
     config.max_items = static_cast<std::uint32_t>(number);
+    return {};
+}
+
+/// XEP-0060 §12.16: whether items name their publisher. Who is not the account itself is named in
+/// any case.
+Fault read_item_reply(const Values& values, NodeConfig& config) {
+    const std::string_view value = single(values);
+    if (!value.empty() && value != "publisher" && value != "owner" && value != "none") {
+        return bad("pubsub#itemreply", "publisher, owner or none");
+    }
+    config.name_publisher = value == "publisher";
     return {};
 }
 
@@ -196,6 +206,7 @@ Fault read_field(std::string_view field, const Values& values, std::uint64_t mos
         config.headlines = single(values) == "headline";
         return {};
     }
+    if (field == "pubsub#itemreply") return read_item_reply(values, config);
     if (field == "pubsub#roster_groups_allowed") {
         const bool long_one = std::ranges::any_of(
             values, [](const std::string& group) { return group.size() > longest_text; });
@@ -226,6 +237,19 @@ void add_choice(XmlBuilder& xml, std::string_view field, std::string_view label,
     xml.element("value", to_string(value));
     for (const Value option : known) {
         xml.open("option").element("value", to_string(option)).close();
+    }
+    xml.close();
+}
+
+void add_either(XmlBuilder& xml, std::string_view field, std::string_view label,
+                std::string_view value, std::array<std::string_view, 2> options) {
+    xml.open("field")
+        .attribute("var", field)
+        .attribute("type", "list-single")
+        .attribute("label", label);
+    xml.element("value", value);
+    for (const std::string_view option : options) {
+        xml.open("option").element("value", option).close();
     }
     xml.close();
 }
@@ -290,15 +314,11 @@ void append_config_form(XmlBuilder& xml, std::string_view type, const NodeConfig
     }
     add_choice(xml, "pubsub#send_last_published_item", "When the last item is sent",
                send_last_values, config.send_last);
-    xml.open("field")
-        .attribute("var", "pubsub#notification_type")
-        .attribute("type", "list-single")
-        .attribute("label", "Type of the notifications");
-    xml.element("value", config.headlines ? "headline" : "normal");
-    for (const std::string_view option : {"headline", "normal"}) {
-        xml.open("option").element("value", option).close();
-    }
-    xml.close().close();
+    add_either(xml, "pubsub#itemreply", "Whom items name, where the account published them",
+               config.name_publisher ? "publisher" : "none", {"publisher", "none"});
+    add_either(xml, "pubsub#notification_type", "Type of the notifications",
+               config.headlines ? "headline" : "normal", {"headline", "normal"});
+    xml.close();
 }
 
 std::string metadata_form(const Node& node, std::string_view owner) {

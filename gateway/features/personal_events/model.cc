@@ -87,6 +87,7 @@ constexpr std::array flags{
     Flag{"notify-delete", &NodeConfig::notify_delete},
     Flag{"notify-retract", &NodeConfig::notify_retract},
     Flag{"notify-sub", &NodeConfig::notify_sub},
+    Flag{"name-publisher", &NodeConfig::name_publisher},
     Flag{"headlines", &NodeConfig::headlines},
 };
 

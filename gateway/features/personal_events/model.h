@@ -51,7 +51,8 @@ struct NodeConfig {
     bool notify_delete = true;
     bool notify_retract = true;
     bool notify_sub = false;  ///< the account itself hears of who subscribes and who does no more
-    bool headlines = true;    ///< the type of notifications; else they are normal messages
+    bool name_publisher = false;  ///< items name the account itself too where it published them
+    bool headlines = true;        ///< the type of notifications; else they are normal messages
     std::string title, description, type;
     std::vector<std::string> groups;  ///< of AccessModel::roster
 

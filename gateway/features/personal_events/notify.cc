@@ -104,16 +104,23 @@ bool is_notification_id(std::string_view id, std::string_view name) {
     return id.ends_with(mark_of(name));
 }
 
-void append_item(XmlBuilder& xml, const Item& item, bool with_payload) {
-    xml.open("item").attribute("id", item.id).attribute_if("publisher", item.publisher);
+void append_item(XmlBuilder& xml, const Item& item, std::string_view publisher, bool with_payload) {
+    xml.open("item").attribute("id", item.id).attribute_if("publisher", publisher);
     if (with_payload) xml.raw(item.payload);
     xml.close();
 }
 
-std::string items_event(std::string_view name, const Item& item, bool with_payload) {
+std::string_view publisher_of(const AccountNodes& nodes, const NodeConfig& config,
+                              const Item& item) {
+    if (!item.publisher.empty() || !config.name_publisher) return item.publisher;
+    return nodes.account().jid().bare();
+}
+
+std::string items_event(std::string_view name, const Item& item, std::string_view publisher,
+                        bool with_payload) {
     XmlBuilder xml;
     xml.open("event", ns::pubsub_event).open("items").attribute("node", name);
-    append_item(xml, item, with_payload);
+    append_item(xml, item, publisher, with_payload);
     return xml.take();
 }
 
@@ -218,8 +225,9 @@ void send_last(AccountNodes& nodes, const std::string& name, const Jid& to,
                    if (items && !items->empty() &&
                        !is_over(config, items->front().number, nodes.hub().clock().wall())) {
                        const Item& item = items->front();
-                       std::string inner =
-                           content_of(config, items_event(name, item, config.deliver_payloads));
+                       std::string inner = content_of(
+                           config, items_event(name, item, publisher_of(nodes, config, item),
+                                               config.deliver_payloads));
                        inner += XmlBuilder()
                                     .open("delay", ns::delay)
                                     .attribute("from", nodes.account().jid().full())

@@ -17,7 +17,8 @@ std::string notification_id(std::string_view name);
 bool is_notification_id(std::string_view id, std::string_view name);
 
 /// What stands in `<event/>`.
-std::string items_event(std::string_view name, const Item& item, bool with_payload);
+std::string items_event(std::string_view name, const Item& item, std::string_view publisher,
+                        bool with_payload);
 std::string retract_event(std::string_view name, const std::string& id);
 std::string purge_event(std::string_view name);
 std::string delete_event(std::string_view name);
@@ -57,6 +58,9 @@ void tell_owner_of_subscription(const AccountNodes& nodes, const std::string& na
 void append_subscription(XmlBuilder& xml, std::string_view name, const Jid& who,
                          SubscriptionState state);
 /// `<item/>` as in a result and an event.
-void append_item(XmlBuilder& xml, const Item& item, bool with_payload);
+void append_item(XmlBuilder& xml, const Item& item, std::string_view publisher, bool with_payload);
+/// Who stands in it as its publisher; empty: nobody.
+std::string_view publisher_of(const AccountNodes& nodes, const NodeConfig& config,
+                              const Item& item);
 
 }  // namespace causeway::personal_events

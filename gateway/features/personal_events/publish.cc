@@ -105,7 +105,8 @@ void published_now(AccountNodes& nodes, const Publication& publication) {
     const NodeConfig& config = publication.node.config();
     std::string event;
     if (request.has_item) {
-        event = items_event(request.node, publication.item, config.deliver_payloads);
+        event = items_event(request.node, publication.item,
+                            publisher_of(nodes, config, publication.item), config.deliver_payloads);
     } else {
         event = XmlBuilder()
                     .open("event", ns::pubsub_event)

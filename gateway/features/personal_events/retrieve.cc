@@ -59,10 +59,14 @@ std::optional<Range> range_of(const std::vector<Item>& items, const Request& req
     return range;
 }
 
-std::string answer_of(const Request& request, const std::vector<Item>& items, Range range) {
+std::string answer_of(const AccountNodes& nodes, const Request& request,
+                      const std::vector<Item>& items, Range range) {
+    const Node* node = nodes.find(request.node);
     XmlBuilder xml;
     xml.open("pubsub", ns::pubsub).open("items").attribute("node", request.node);
-    for (std::size_t i = range.begin; i < range.end; ++i) append_item(xml, items[i], true);
+    for (std::size_t i = range.begin; i < range.end; ++i) {
+        append_item(xml, items[i], publisher_of(nodes, node->config(), items[i]), true);
+    }
     xml.close();
     if (request.paged || range.end - range.begin < items.size()) {
         ResultSetPage page{.first = {}, .last = {}, .index = {}, .count = items.size()};
@@ -88,7 +92,7 @@ void tell_all(AccountNodes& nodes, const RequestRef& request) {
         if (request->most && items->size() > *request->most) items->resize(*request->most);
         const auto range = range_of(*items, *request);
         if (range) {
-            end_answered(nodes, *request, answer_of(*request, *items, *range));
+            end_answered(nodes, *request, answer_of(nodes, *request, *items, *range));
         } else {
             end_refused(
                 nodes, *request,
@@ -113,7 +117,7 @@ void tell_some(AccountNodes& nodes, const RequestRef& request) {
             return;
         }
         // §6.5.9: an empty list says that none of them is there.
-        end_answered(nodes, *request, answer_of(*request, *items, {0, items->size()}));
+        end_answered(nodes, *request, answer_of(nodes, *request, *items, {0, items->size()}));
     });
 }
 

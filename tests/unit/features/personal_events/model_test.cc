@@ -15,6 +15,7 @@ TEST_CASE("events: settings are the same after the store") {
     settings.config.notify_config = true;
     settings.config.headlines = false;
     settings.config.notify_sub = true;
+    settings.config.name_publisher = true;
     settings.config.title = "A title\nof two lines, with a \\n in it";
     settings.config.groups = {"Friends", "Friends of\nfriends"};
     settings.affiliations[*Jid::parse("romeo@b.test")] = Affiliation::outcast;
