@@ -143,7 +143,7 @@ Fault read_max_items(const Values& values, std::uint64_t most, NodeConfig& confi
     return {};
 }
 
-/// XEP-0060 §12.16: whether items name their publisher. Who is not the account itself is named in
+/// XEP-0060 §13.17: whether items name their publisher. Who is not the account itself is named in
 /// any case.
 Fault read_item_reply(const Values& values, NodeConfig& config) {
     const std::string_view value = single(values);

@@ -45,7 +45,7 @@ void send_last_items(const Hub& from, const Jid& owner, const Jid& to,
                      std::shared_ptr<const Interests> wanted,
                      std::shared_ptr<const Interests> known, Moment since = no_moment);
 
-/// Tells `to` what has become of its subscription (XEP-0060 §8.6, §8.8.4, §12.14).
+/// Tells `to` what has become of its subscription (XEP-0060 §8.6, §8.8.4, §13.14).
 void tell_subscription(const Account& account, const std::string& name, const Jid& to,
                        SubscriptionState state);
 
