@@ -54,6 +54,8 @@ public:
     ~OutgoingStream() override;
 
     void start();
+    /// Holds `list` for as long as it is there (ServerTable::opened).
+    void is_counted_by(std::shared_ptr<const void> list) { counted_by_ = std::move(list); }
     /// Before start(): goes on with what an earlier stream left, if the peer does. `received`: what
     /// it has of the peer's stanzas, if it was bidirectional.
     void resume(LinkResumption resumption, std::unique_ptr<Receipts> received);
@@ -204,7 +206,8 @@ private:
     std::string stream_id_;
     std::string authentication_;
     Outcome last_failure_;  ///< of the target tried before
-    Outcome end_;           ///< why the stream is being ended, if we know better than the transport
+    std::shared_ptr<const void> counted_by_;
+    Outcome end_;  ///< why the stream is being ended, if we know better than the transport
     Timer timer_;
     Timer total_;       ///< from start() until it is established
     Timer safe_timer_;  ///< until the peer hears what of its stanzas is safe, and sends the rest

@@ -282,10 +282,16 @@ void RemotePair::open_stream() {
                                 joining_late);
         return;
     }
+    if (const Outcome room = link_.room_for_stream(); !room) {
+        note_error(room);
+        fail_for_now(room);
+        return;
+    }
     become(State::connecting);
     own_stream_ =
         std::make_unique<OutgoingStream>(hub_, local_, remote_, OutgoingStream::Purpose::stanzas,
                                          static_cast<OutgoingOwner&>(*this));
+    own_stream_->is_counted_by(link_.opened());
     stream_ = own_stream_.get();
     if (interruption_ != nullptr && interruption_->of_our_stream()) {
         own_stream_->resume(interruption_->resumption(), interruption_->take_received());

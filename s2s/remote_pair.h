@@ -124,6 +124,15 @@ public:
                                                                        : nullptr;
     }
     [[nodiscard]] bool is_shared() const { return own_stream_ != nullptr && own_stream_->shared(); }
+    /// It has, or is opening, a stream of its own, which is not being closed.
+    [[nodiscard]] bool has_own_stream() const {
+        return own_stream_ != nullptr && (state_ == State::connecting || established());
+    }
+    /// That stream is of no use at the moment: it can be closed, and opened again when it is.
+    [[nodiscard]] bool may_rest() const {
+        return own_stream_ != nullptr && established() && written_.empty() && memory_.empty() &&
+               !is_shared();
+    }
     /// Something was written that the peer has not confirmed yet and will confirm.
     [[nodiscard]] bool awaits_answer() const {
         return state_ == State::up && written_.answer_is_due();

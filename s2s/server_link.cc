@@ -27,6 +27,10 @@ ServerLink::~ServerLink() {
 
 bool ServerLink::closing() const { return table_.closing(); }
 
+Outcome ServerLink::room_for_stream() const { return table_.room_for_stream(); }
+
+std::shared_ptr<const void> ServerLink::opened() const { return table_.opened(); }
+
 // ---- what we say to it ----
 
 RemotePair* ServerLink::find(std::string_view local) const {

@@ -61,6 +61,9 @@ public:
     /// A pair's first stream is there.
     void reached(const std::string& account);
     [[nodiscard]] bool closing() const;
+    /// See ServerTable.
+    [[nodiscard]] Outcome room_for_stream() const;
+    [[nodiscard]] std::shared_ptr<const void> opened() const;
 
     // Whether it is within reach, told to the features (LifeEvent::link_up, link_down):
     /// A stream in either direction was proven. `presence_lost`: presence for contacts there was

@@ -16,7 +16,7 @@ constexpr Duration remembered{600'000};
 constexpr std::size_t stored_domains = 100'000;
 }  // namespace
 
-ServerTable::ServerTable(Hub& hub) : hub_(hub) {
+ServerTable::ServerTable(Hub& hub) : hub_(hub), opened_(std::make_shared<const bool>()) {
     hub.remote = this;
     hub.shard.timers().arm(forget_timer_, forget_interval, *this, forget_due);
 }
@@ -234,26 +234,7 @@ void ServerTable::proven(IncomingStream& stream, const std::string& remote) {
     if (!node) return;
     ++incoming_;
     link(remote).adopt(std::move(node.mapped()));
-    // Each shard grants its part of the limit of the process.
-    if (incoming_ > hub_.limits().server_streams / hub_.shared.shards.count()) end_most_silent();
-}
-
-/// Several at once, so that not all have to be looked at for each new one.
-void ServerTable::end_most_silent() {
-    const std::size_t most = hub_.limits().server_streams / hub_.shared.shards.count();
-    std::vector<IncomingStream*> all;
-    for (auto& [remote, its] : links_) {
-        its->each_incoming([&](IncomingStream& stream) {
-            if (stream.stream().usable()) all.push_back(&stream);
-        });
-    }
-    if (all.size() <= most) return;  // those beyond are being closed
-    const auto ending = static_cast<std::ptrdiff_t>(all.size() - most + most / 100);
-    std::ranges::nth_element(all, all.begin() + ending - 1, {},
-                             [](IncomingStream* stream) { return stream->stream().heard(); });
-    all.resize(static_cast<std::size_t>(ending));
-    CAUSEWAY_LOG(warn, "s2s.too_many_streams", {"streams", most}, {"ended", all.size()});
-    for (IncomingStream* stream : all) stream->end_unused();
+    if (incoming_ > most_streams()) end_most_silent();
 }
 
 void ServerTable::remove(IncomingStream& stream, bool broke) {

@@ -53,6 +53,11 @@ public:
     /// It is over; freed at the end of the turn. `broke`: it did not end in good order.
     void remove(IncomingStream& stream, bool broke = false);
     [[nodiscard]] Admission& admission() { return admission_; }
+    /// A stream of ours is about to be opened: others end for it if there are many. Not ok: they
+    /// are all in use.
+    [[nodiscard]] Outcome room_for_stream();
+    /// Held by each of them for as long as it is there.
+    [[nodiscard]] std::shared_ptr<const void> opened() const { return opened_; }
     /// A domain that the account wrote to first is reached, or forgotten.
     void reached(const std::string& account);
 
@@ -75,7 +80,9 @@ private:
     RemotePair& pair(const std::string& remote, const std::string& local, std::string asked_by);
     void adopt(MovingServer moving);
     bool admit(std::unique_ptr<IncomingStream> stream);
+    [[nodiscard]] std::size_t most_streams() const;
     void end_most_silent();
+    void end_longest_unused(std::size_t most);
     [[nodiscard]] Outcome room_for_one_more(const std::string& account);
     void forget_some();
     void on_timer(std::uint32_t which) override;
@@ -85,8 +92,9 @@ private:
     std::unordered_map<std::string, std::unique_ptr<ServerLink>, StringHash, std::equal_to<>>
         links_;  ///< by remote domain
     std::unordered_map<IncomingStream*, std::unique_ptr<IncomingStream>> unproven_;
-    std::size_t pairs_ = 0;                                      ///< of all links
-    std::size_t incoming_ = 0;                                   ///< streams of all links
+    std::size_t pairs_ = 0;                     ///< of all links
+    std::size_t incoming_ = 0;                  ///< streams of all links
+    const std::shared_ptr<const bool> opened_;  ///< what opened() gives; its count is theirs
     std::unordered_map<std::string, std::size_t> unreached_of_;  ///< by account
     TimePoint forgotten_at_{};
     Timer forget_timer_;
