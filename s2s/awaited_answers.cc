@@ -41,6 +41,7 @@ void AwaitedAnswers::written(const PacketRef& packet) {
     // The same id once more: the next answer is for both.
     if (const auto same = find(packet->from(), packet->to(), packet->id());
         same != requests_.end()) {
+        if (same->state == State::told) owner_.asked_again(*packet);
         forget(same);
     }
     requests_.push_back({.packet = packet});

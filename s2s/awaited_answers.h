@@ -27,6 +27,8 @@ public:
     class Owner {
     public:
         virtual void no_answer(const Packet& request) = 0;
+        /// It is sent once more, under the same id.
+        virtual void asked_again(const Packet&) {}
         /// Whether the stream that ended may yet go on, with what was sent on it.
         [[nodiscard]] virtual bool stream_may_go_on() const = 0;
 

@@ -208,14 +208,17 @@ bool PeerStanzas::note_answer(const Stanza& stanza) {
                         (stanza.type == StanzaType::result || stanza.type == StanzaType::error);
     if (!answer) return true;
     Hub& home = hub_.home_of(stanza.from.domain());
-    if (&home != &hub_) {
+    bool in_time = false;
+    if (&home == &hub_) {
+        in_time =
+            static_cast<ServerTable&>(*home.remote).answered(stanza.from, stanza.to, stanza.id());
+    } else {
+        in_time = !static_cast<ServerTable&>(*hub_.remote)
+                       .answer_is_late(stanza.from, stanza.to, stanza.id());
         hub_.at(home, [&home, from = stanza.from, to = stanza.to, id = std::string(stanza.id())] {
             static_cast<ServerTable&>(*home.remote).answered(from, to, id);
         });
-        return true;
     }
-    const bool in_time =
-        static_cast<ServerTable&>(*home.remote).answered(stanza.from, stanza.to, stanza.id());
     if (!in_time) {
         hub_.trace.note(stanza,
                         {TraceStage::from_server, TraceVerdict::dropped, stream_.peer_domain(),

@@ -210,6 +210,7 @@ private:
     void peer_cannot_answer() override;
     // AwaitedAnswers::Owner
     void no_answer(const Packet& request) override;
+    void asked_again(const Packet& request) override;
     [[nodiscard]] bool stream_may_go_on() const override;
     // Interruption::Visitor
     void has(const Confirmations::Written& written) override;

@@ -205,10 +205,13 @@ void RemotePair::fail_for_good(const Outcome& why) {
 }
 
 void RemotePair::no_answer(const Packet& request) {
+    link_.no_answer(request);
     bounce(request, Outcome::retry(fmt::format("The stream to {} ended before it answered, and no "
                                                "answer has come since.",
                                                remote_)));
 }
+
+void RemotePair::asked_again(const Packet& request) { link_.asked_again(request); }
 
 /// While the next one is on its way. What need not be sent again is forgotten if none comes.
 bool RemotePair::stream_may_go_on() const {

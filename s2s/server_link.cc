@@ -31,6 +31,10 @@ Outcome ServerLink::room_for_stream() const { return table_.room_for_stream(); }
 
 std::shared_ptr<const void> ServerLink::opened() const { return table_.opened(); }
 
+void ServerLink::no_answer(const Packet& request) { table_.no_answer(request); }
+
+void ServerLink::asked_again(const Packet& request) { table_.asked_again(request); }
+
 // ---- what we say to it ----
 
 RemotePair* ServerLink::find(std::string_view local) const {

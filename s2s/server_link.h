@@ -64,6 +64,8 @@ public:
     /// See ServerTable.
     [[nodiscard]] Outcome room_for_stream() const;
     [[nodiscard]] std::shared_ptr<const void> opened() const;
+    void no_answer(const Packet& request);
+    void asked_again(const Packet& request);
 
     // Whether it is within reach, told to the features (LifeEvent::link_up, link_down):
     /// A stream in either direction was proven. `presence_lost`: presence for contacts there was

@@ -16,7 +16,8 @@ constexpr Duration remembered{600'000};
 constexpr std::size_t stored_domains = 100'000;
 }  // namespace
 
-ServerTable::ServerTable(Hub& hub) : hub_(hub), opened_(std::make_shared<const bool>()) {
+ServerTable::ServerTable(Hub& hub)
+    : hub_(hub), late_(hub.clock()), opened_(std::make_shared<const bool>()) {
     hub.remote = this;
     hub.shard.timers().arm(forget_timer_, forget_interval, *this, forget_due);
 }
@@ -137,6 +138,26 @@ bool ServerTable::answered(const Jid& from, const Jid& to, std::string_view id) 
     const ServerLink* known = find(from.domain());
     RemotePair* asking = known == nullptr ? nullptr : known->find(to.domain());
     return asking == nullptr || asking->answered(from, to, id);
+}
+
+void ServerTable::no_answer(const Packet& request) {
+    for (Hub* other : hub_.shared.hubs) {
+        if (other == &hub_) continue;
+        hub_.at(*other,
+                [other, from = request.from(), to = request.to(), id = std::string(request.id())] {
+                    static_cast<ServerTable&>(*other->remote).late_.told(from, to, id);
+                });
+    }
+}
+
+void ServerTable::asked_again(const Packet& request) {
+    for (Hub* other : hub_.shared.hubs) {
+        if (other == &hub_) continue;
+        hub_.at(*other,
+                [other, from = request.from(), to = request.to(), id = std::string(request.id())] {
+                    (void)static_cast<ServerTable&>(*other->remote).late_.take(from, to, id);
+                });
+    }
 }
 
 void ServerTable::resume_stored() {

@@ -14,6 +14,7 @@
 #include "gateway/session/hub.h"
 #include "s2s/admission.h"
 #include "s2s/incoming_stream.h"
+#include "s2s/late_answers.h"
 #include "s2s/server_link.h"
 
 namespace causeway {
@@ -41,6 +42,13 @@ public:
     /// On the home shard of the sender's domain: a request of ours to it is answered. False: too
     /// late, who asked has been told that there is no answer.
     bool answered(const Jid& from, const Jid& to, std::string_view id);
+    /// Where that is not at home: whether it is known to be too late.
+    [[nodiscard]] bool answer_is_late(const Jid& from, const Jid& to, std::string_view id) {
+        return late_.take(to, from, id);
+    }
+    /// The other shards know of it, for streams that bring answers there.
+    void no_answer(const Packet& request);
+    void asked_again(const Packet& request);
     /// Finds what earlier runs left in the store, for domains at home here, and tries to send it.
     void resume_stored();
 
@@ -92,8 +100,9 @@ private:
     std::unordered_map<std::string, std::unique_ptr<ServerLink>, StringHash, std::equal_to<>>
         links_;  ///< by remote domain
     std::unordered_map<IncomingStream*, std::unique_ptr<IncomingStream>> unproven_;
-    std::size_t pairs_ = 0;                     ///< of all links
-    std::size_t incoming_ = 0;                  ///< streams of all links
+    std::size_t pairs_ = 0;     ///< of all links
+    std::size_t incoming_ = 0;  ///< streams of all links
+    LateAnswers late_;
     const std::shared_ptr<const bool> opened_;  ///< what opened() gives; its count is theirs
     std::unordered_map<std::string, std::size_t> unreached_of_;  ///< by account
     TimePoint forgotten_at_{};
