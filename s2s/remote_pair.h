@@ -256,6 +256,7 @@ private:
         return !stored_.empty() || !memory_.empty() || !written_.empty();
     }
     [[nodiscard]] bool presence_wanted() const;
+    [[nodiscard]] bool may_take_us_again() const;
     [[nodiscard]] bool stream_wanted() const;
     [[nodiscard]] bool last_word_is_due() const;
     void note_error(const Outcome& why);

@@ -83,6 +83,12 @@ bool RemotePair::presence_wanted() const {
            hub_.clock().now() - attempts_.presence_at < millis(hub_.limits().remote_queue_seconds);
 }
 
+/// The domain exists: it was within reach, or its server refused us. That it was there before our
+/// restart, as a rule, is not known any more; what has no server is not looked for again and again.
+bool RemotePair::may_take_us_again() const {
+    return link_.was_there() || verdict_.cause() != Cause::absent;
+}
+
 /// Or the peer has something for us and no other way to us than our stream.
 bool RemotePair::stream_wanted() const {
     return presence_wanted() ||
@@ -199,7 +205,7 @@ void RemotePair::fail_for_good(const Outcome& why) {
     memory_bytes_ = 0;
     stored_.fail(why);
     // A certificate, say, may be renewed; those who saw each other shall see each other again.
-    if (presence_wanted() && link_.was_there() && !link_.closing()) {
+    if (presence_wanted() && may_take_us_again() && !link_.closing()) {
         attempt_after(millis(hub_.limits().remote_retry_max_seconds));
     }
 }
@@ -244,7 +250,7 @@ void RemotePair::presence_dropped() {
     if (timer_.armed() || link_.closing() || !presence_wanted()) return;
     if (state_ == State::waiting) {
         schedule_retry();
-    } else if (state_ == State::idle && !verdict_.ok() && link_.was_there()) {
+    } else if (state_ == State::idle && !verdict_.ok() && may_take_us_again()) {
         attempt_after(millis(hub_.limits().remote_retry_max_seconds));
     }
 }
