@@ -98,6 +98,10 @@ void ClientSession::flush() {
         return;
     }
     if (record_ != nullptr && record_->came != SessionRecord::Came::nothing) note_shown();
+    if (state_ == State::resuming) {
+        go_on_resuming();
+        return;
+    }
     if (management_ == nullptr || stream_ == nullptr || !management_->should_ask()) return;
     management_->asked();
     emit(XmlBuilder().empty("r", ns::stream_management).take());

@@ -158,6 +158,7 @@ private:
     void answer_request();
     void finish_resumption();
     void go_on_resuming();
+    void go_on_resuming_soon();
     void give_up_resumption();
     void fail_count(XmppStream& stream, std::uint32_t h);
 

@@ -139,7 +139,7 @@ void ClientSession::written(bool durable) {
             serial_distance(record_->last_change, record_->h) > 0 ? record_->h + 1 : 0;
         management_->note_up_to(record_->h);
         answer_request();
-        if (state_ == State::resuming) go_on_resuming();
+        go_on_resuming_soon();
     }
 }
 

@@ -57,7 +57,7 @@ void ClientSession::settled(std::uint32_t settled_number) {
         stream_->stream().resume(XmppStream::Pause::progress);
     }
     answer_request();
-    if (state_ == State::resuming) go_on_resuming();
+    go_on_resuming_soon();
 }
 
 void ClientSession::expect_again(std::uint32_t number) {
@@ -185,6 +185,12 @@ bool ClientSession::resume(ClientStream& stream, std::uint32_t h) {
     enter(State::resuming);
     go_on_resuming();
     return true;
+}
+
+/// When the turn is over: what the client sent behind its request is then read, and may put an end
+/// to the very message that is being settled.
+void ClientSession::go_on_resuming_soon() {
+    if (state_ == State::resuming) hub_.shard.mark_dirty(*this);
 }
 
 /// The `h` of <resumed/> has to be final, and in the record.
