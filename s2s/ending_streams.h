@@ -1,6 +1,7 @@
-// EndingStreams: streams that we opened, have ended in good order, and whose domains have gone on
-// to another one. What the other server sends on such a stream before it has heard of the end still
-// arrives (RFC 6120 §4.4). Each is there for a few seconds. Owner: a ServerLink.
+// EndingStreams: streams that we opened, that were ended in good order, and whose domains have gone
+// on to another one. What the other server sends before it has heard of our end still arrives
+// (RFC 6120 §4.4), and one that ended it hears what is safe (XEP-0198). Each is there for a few
+// seconds. Owner: a ServerLink.
 #pragma once
 
 #include <memory>
@@ -17,7 +18,8 @@ public:
     EndingStreams& operator=(const EndingStreams&) = delete;
     ~EndingStreams();
 
-    /// True: it was taken, and is ended if it was not already. False: nothing more can come on it.
+    /// True: it was taken, and is ended if it was not already. False: nothing more is to come or go
+    /// on it.
     bool take(std::unique_ptr<OutgoingStream>& stream);
     [[nodiscard]] std::size_t size() const { return streams_.size(); }
 

@@ -158,13 +158,15 @@ Outcome OutgoingStream::why_given_up() const {
 }
 
 bool OutgoingStream::end_for(OutgoingOwner& heir) {
-    if (state_ != State::established || from_peer_ == nullptr ||
-        from_peer_->rest() == XmppStream::Rest::is_lost) {
-        return false;
-    }
+    if (state_ != State::established || from_peer_ == nullptr) return false;
+    // The peer has ended its side, and is to hear what of it is safe before we end ours.
+    const bool last_word_is_due = stream_->state() == XmppStream::State::ended;
+    if (!last_word_is_due && from_peer_->rest() == XmppStream::Rest::is_lost) return false;
     const Outcome why = why_given_up();
-    close();
-    if (stream_->state() != XmppStream::State::hearing) return false;
+    if (!last_word_is_due) {
+        close();
+        if (stream_->state() != XmppStream::State::hearing) return false;
+    }
     owner_ = &heir;
     stop_sharers(why);
     return true;

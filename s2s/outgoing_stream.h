@@ -65,8 +65,9 @@ public:
     [[nodiscard]] bool bidirectional() const { return from_peer_ != nullptr; }
     /// Ends it in good order; on_stopped follows.
     void close();
-    /// The owner goes on elsewhere: what the peer has on its way for us is left to `heir`, which
-    /// hears of the end. Ends the stream if it is not ending. False: nothing more can come.
+    /// The owner goes on elsewhere: what the peer has on its way for us, or is to hear from us yet,
+    /// is left to `heir`, which hears of the end. Ends the stream if it is not ending. False: there
+    /// is nothing more.
     [[nodiscard]] bool end_for(OutgoingOwner& heir);
     /// The owner goes away: no further calls. Then hand it to Shard::condemn.
     void disown();
