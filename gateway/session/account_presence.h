@@ -79,7 +79,7 @@ private:
     void send_directed(const PacketRef& packet);
     [[nodiscard]] bool subscribed(const Jid& who) const;
     void probed(const PacketRef& packet);
-    [[nodiscard]] bool answered_as_directed(const Packet& probe) const;
+    [[nodiscard]] bool answered_as_directed(const Packet& probe);
     void deliver(const PacketRef& packet);
     void refuse(Resource& session, const Stanza& stanza, std::string text);
 

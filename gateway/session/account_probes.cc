@@ -37,16 +37,18 @@ void AccountPresence::probed(const PacketRef& packet) {
 }
 
 /// Somebody without a subscription to whom a session sent its presence may ask whether that is
-/// still there, as rooms do, and learns that and nothing of what it shows (§4.6.6).
-bool AccountPresence::answered_as_directed(const Packet& probe) const {
+/// still there, as rooms do, and learns that and nothing of what it shows (§4.6.6), but for what a
+/// rule shows instead.
+bool AccountPresence::answered_as_directed(const Packet& probe) {
     const Jid& prober = probe.from();
     if (!account_.takes_part() || account_.access().view_for(prober).hides_all()) return false;
     bool any = false;
     for (const Resource* session : account_.sessions().all()) {
         if (probe.to().has_resource() && session->jid() != probe.to()) continue;
         if (!had_directed(*session, prober)) continue;
-        account_.hub().routing->route(Packet::make(StanzaKind::presence, StanzaType::available,
-                                                   session->jid(), prober, {}, {}));
+        send_view(Packet::make(StanzaKind::presence, StanzaType::available, session->jid(), prober,
+                               {}, {}),
+                  prober);
         any = true;
     }
     return any;
