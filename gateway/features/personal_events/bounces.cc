@@ -52,7 +52,10 @@ void end_subscription(AccountNodes& nodes, const Packet& packet, StanzaCondition
     CAUSEWAY_LOG(info, "events.subscriber_gone", {"jid", nodes.account().jid().bare()},
                  {"node", *name}, {"subscriber", packet.from().full()},
                  {"condition", name_of(condition)});
-    nodes.store({}, *name, node, true, [&nodes](bool) { nodes.done(); });
+    nodes.store({}, *name, node, true, [&nodes, name = *name, who = packet.from()](bool stored) {
+        if (stored) tell_owner_of_subscription(nodes, name, who, SubscriptionState::none);
+        nodes.done();
+    });
 }
 
 }  // namespace
