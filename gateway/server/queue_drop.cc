@@ -11,7 +11,7 @@
 namespace causeway {
 namespace {
 
-constexpr std::size_t page_rows = 500;
+constexpr std::size_t page_rows = 100;
 
 }  // namespace
 
