@@ -19,7 +19,7 @@ constexpr Duration interval = std::chrono::hours(1);
 constexpr Duration settled_after{60'000};
 /// Owners that are looked at with one question, and rows that one step removes.
 constexpr std::size_t owners_at_once = 100;
-constexpr std::size_t rows_at_once = 25;
+constexpr std::size_t rows_at_once = 12;
 /// The pause after a step, as a multiple of what the step took: on a server of one core the
 /// writer's thread has a small part of it.
 constexpr int pause_for_step = 4;
