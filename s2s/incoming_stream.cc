@@ -214,7 +214,7 @@ void IncomingStream::on_timer(std::uint32_t which) {
 void IncomingStream::leave(Leaving why) {
     leaving_ = std::max(leaving_, why);
     // While the peer waits to hear what it has to send again, it has sent nothing.
-    const bool waits = stream_.usable() && resuming_ == Resuming::no && from_peer_.finish();
+    const bool waits = stream_.takes_output() && resuming_ == Resuming::no && from_peer_.finish();
     if (!waits) finished();
 }
 

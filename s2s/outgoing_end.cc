@@ -89,7 +89,7 @@ XmppStream::Rest OutgoingStream::rest() const {
 void OutgoingStream::close() {
     if (stream_ == nullptr || state_ != State::established) {
         stop(Outcome::retry("the attempt was given up"));
-    } else if (from_peer_ == nullptr || !stream_->usable() || !from_peer_->finish()) {
+    } else if (from_peer_ == nullptr || !stream_->takes_output() || !from_peer_->finish()) {
         finished();
     }
 }

@@ -27,7 +27,7 @@ void XmppStream::fail(std::string_view condition, std::string_view text, std::st
 
 void XmppStream::end_with(std::string_view condition, std::string_view text, std::string_view extra,
                           Rest rest) {
-    if (state_ == State::hearing) close(rest);
+    if (state_ == State::hearing || state_ == State::ended) close(rest);
     if (!usable()) return;
     failure_ = fmt::format("{}: {}", condition, text);
     // RFC 6120 §4.9.1.1: an error before our header still needs the header.
