@@ -74,7 +74,8 @@ void ClientSession::transmit(const PacketRef& packet, std::string_view bytes, Ho
         return;
     }
     if (management_ != nullptr) {
-        management_->sent({refusal == nullptr ? packet : refusal, hold, answer});
+        management_->sent(
+            {refusal == nullptr ? packet : refusal, hold, answer, hub_.clock().wall()});
         if (record_ != nullptr) note_sent(*packet, hold);
         // First on the list, so that our <r/> leaves in the same record.
         if (stream_ != nullptr) hub_.shard.mark_dirty(*this);

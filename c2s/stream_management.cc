@@ -18,14 +18,28 @@ namespace {
 /// A message that is shown so much later than it came says when it came.
 constexpr UnixMillis shown_late{5'000};
 
+/// A message with a number came when that says; another that a person reads, such as what is said
+/// in a room, when it was given to the session. 0: it does not matter when.
+UnixMillis came_at(const StreamManagement::Sent& sent) {
+    const Packet& packet = *sent.packet;
+    if (packet.kind() != StanzaKind::message) return 0;
+    if (packet.stanza_id() != 0) return time_of_id(packet.stanza_id());
+    const MessageTraits& traits = packet.traits();
+    const bool said_in_room = packet.type() == StanzaType::groupchat && !traits.only_chat_state;
+    return said_in_room || traits.has_body || packet.type() == StanzaType::error ? sent.at : 0;
+}
+
 /// XEP-0203: sent for the first time or once more, the client sees it now.
-PacketRef with_its_time(const PacketRef& packet, std::string_view domain, UnixMillis now) {
-    if (packet->kind() != StanzaKind::message || packet->stanza_id() == 0) return packet;
-    const UnixMillis came = time_of_id(packet->stanza_id());
-    if (now - came < shown_late) return packet;
-    // From the store or the archive it has one.
-    const std::string ours = fmt::format("<delay xmlns='{}' from='{}'", ns::delay, domain);
-    if (packet->bytes().find(ours) != std::string_view::npos) return packet;
+PacketRef with_its_time(const StreamManagement::Sent& sent, std::string_view domain,
+                        UnixMillis now) {
+    const PacketRef& packet = sent.packet;
+    const UnixMillis came = came_at(sent);
+    if (came == 0 || now - came < shown_late) return packet;
+    // From the store or the archive it has one. A room says itself when what it repeats was said.
+    const std::string known = packet->stanza_id() != 0
+                                  ? fmt::format("<delay xmlns='{}' from='{}'", ns::delay, domain)
+                                  : fmt::format("<delay xmlns='{}'", ns::delay);
+    if (packet->bytes().find(known) != std::string_view::npos) return packet;
     return packet->with_child(XmlBuilder()
                                   .open("delay", ns::delay)
                                   .attribute("from", domain)
@@ -215,7 +229,7 @@ void ClientSession::finish_resumption() {
              .take());
     const UnixMillis now = hub_.clock().wall();
     for (const StreamManagement::Sent& left : management_->unacknowledged()) {
-        const PacketRef packet = with_its_time(left.packet, jid().domain(), now);
+        const PacketRef packet = with_its_time(left, jid().domain(), now);
         progress_.written += packet->bytes().size();
         session_trace::sent_again(hub_, jid(), *packet);
         emit(packet->bytes());

@@ -28,6 +28,7 @@ public:
         HoldId hold = 0;
         /// It answers a request of the peer; see answer_bytes().
         bool answer = false;
+        UnixMillis at = 0;  ///< when it was given to the session; 0: it does not matter
     };
     /// What an `h` of the peer says.
     enum class Acknowledged : unsigned char {
