@@ -35,8 +35,10 @@ StoreKey StoredQueue::key() const {
 Outcome StoredQueue::keep(const PacketRef& packet, AcknowledgementTicket ticket,
                           StoredAs stored_as) {
     const std::size_t size = packet->bytes().size();
-    if (rows_ >= hub_.limits().remote_queue_stanzas ||
-        bytes_ + size > hub_.limits().remote_queue_bytes) {
+    // How many errors there are the other server alone decides: half of the room is for others.
+    const std::size_t part = packet->type() == StanzaType::error ? 2 : 1;
+    if (rows_ >= hub_.limits().remote_queue_stanzas / part ||
+        bytes_ + size > hub_.limits().remote_queue_bytes / part) {
         return Outcome::policy("too much is waiting for that domain");
     }
     ++rows_;
