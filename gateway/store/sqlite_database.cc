@@ -209,6 +209,10 @@ Outcome SqliteDatabase::flush_file() {
     return Outcome::retry("the store's file cannot be flushed: " + system_error_text());
 }
 
+void SqliteDatabase::leave_log() {
+    sqlite3_db_config(connection_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+}
+
 Outcome SqliteDatabase::execute(const std::string& sql) {
     if (sqlite3_exec(connection_.get(), sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) {
         return failure("the database refused a statement");

@@ -101,6 +101,8 @@ public:
     Result<SqliteLog> copy_log();
     /// Flushes the file, without its log.
     Outcome flush_file();
+    /// The log is not copied when this connection closes, and its file stays.
+    void leave_log();
 
     /// Runs statements that return nothing.
     Outcome execute(const std::string& sql);

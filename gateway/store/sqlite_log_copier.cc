@@ -31,13 +31,16 @@ Result<std::unique_ptr<SqliteLogCopier>> SqliteLogCopier::start(const std::strin
     return copier;
 }
 
-SqliteLogCopier::~SqliteLogCopier() {
+SqliteLogCopier::~SqliteLogCopier() { static_cast<void>(stop()); }
+
+bool SqliteLogCopier::stop() {
     {
         const std::lock_guard lock(mutex_);
         thread_is_ = Thread::stopping;
     }
     wake_.notify_one();
-    thread_.join();
+    if (thread_.joinable()) thread_.join();
+    return !log_stays_;
 }
 
 void SqliteLogCopier::run() {
@@ -49,22 +52,18 @@ void SqliteLogCopier::run() {
         if (thread_is_ == Thread::stopping) return;
         const std::int64_t wanted = log_.pages;
         lock.unlock();
-        const Result<SqliteLog> copied = copy();
+        const Result<SqliteLog> copied = database_.copy_log();
+        // What it leaves to the disk now is not to be flushed by the writer, with the rest.
+        const bool part = copied && copied->copied < copied->pages;
+        const Outcome flushed = part ? database_.flush_file() : Outcome{};
         lock.lock();
         note(copied, wanted);
+        note_flush(flushed);
         // Who holds it up reads on for a while. What came meanwhile is the next thing to copy.
         if (held_up_) next_pages_ = log_.pages + limits_.log_pages / 4;
         if (thread_is_ == Thread::copying) thread_is_ = Thread::idle;
         done_.notify_one();
     }
-}
-
-/// What it leaves to the disk now is not to be flushed by the writer, with the rest.
-Result<SqliteLog> SqliteLogCopier::copy() {
-    const Result<SqliteLog> copied = database_.copy_log();
-    if (!copied) return copied;
-    if (Outcome flushed = database_.flush_file(); !flushed) return flushed;
-    return copied;
 }
 
 void SqliteLogCopier::after_commit(SqliteDatabase& writer) {
@@ -75,11 +74,12 @@ void SqliteLogCopier::after_commit(SqliteDatabase& writer) {
         next_pages_ = limits_.log_pages;
     }
     log_.pages = pages;
-    if (pages < next_pages_) return;
+    if (pages < next_pages_ || log_stays_) return;
     const bool too_long = pages >= limits_.longest_log_pages && !held_up_;
     if (thread_is_ == Thread::copying) {
         if (!too_long) return;
         done_.wait(lock, [this] { return thread_is_ != Thread::copying; });
+        if (log_stays_) return;
     }
     if (pages - log_.copied > limits_.log_rest_pages && !too_long) {
         thread_is_ = Thread::copying;
@@ -88,6 +88,13 @@ void SqliteLogCopier::after_commit(SqliteDatabase& writer) {
     }
     note(writer.copy_log(), pages);
     next_pages_ = log_.pages + limits_.log_pages / 4;
+}
+
+void SqliteLogCopier::note_flush(const Outcome& flushed) {
+    if (flushed || std::exchange(log_stays_, true)) return;
+    CAUSEWAY_LOG(error, "store.log_stays", {"cause", to_string(flushed.cause())},
+                 {"why", flushed.why() + "; nothing is lost, but the log grows until the server is "
+                                         "started again: see to the disk, then do that"});
 }
 
 /// `wanted`: pages that no transaction of the writer held any more. One line when it begins to fail

@@ -65,7 +65,10 @@ SqliteWriter::SqliteWriter(SqliteDatabase database, std::unique_ptr<SqliteLogCop
       copier_(std::move(copier)),
       archive_(database_) {}
 
-SqliteWriter::~SqliteWriter() { stop(); }
+SqliteWriter::~SqliteWriter() {
+    stop();
+    if (!copier_->stop()) database_.leave_log();
+}
 
 Result<std::unique_ptr<SqliteWriter>> SqliteWriter::start(SqliteDatabase database,
                                                           std::unique_ptr<SqliteLogCopier> copier,

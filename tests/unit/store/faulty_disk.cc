@@ -17,6 +17,7 @@ constexpr auto no_end = std::numeric_limits<std::int64_t>::max();
 // SQLite's interface knows functions only, so what they decide by is shared.
 std::atomic<std::int64_t> writes_left{no_end};
 std::atomic<std::int64_t> flushes_left{no_end};
+std::atomic<bool> databases_flush{true};
 std::atomic<std::int64_t> failures{0};
 
 sqlite3_vfs* real_disk = nullptr;
@@ -47,7 +48,9 @@ int write(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 offset)
 }
 
 int flush(sqlite3_file* file, int flags) {
-    if (flushes_left.fetch_sub(1) <= 0) {
+    // What is no database has no memory that is shared.
+    const bool refused = !databases_flush && real_of(file)->xShmMap != nullptr;
+    if (refused || flushes_left.fetch_sub(1) <= 0) {
         ++failures;
         return SQLITE_IOERR_FSYNC;
     }
@@ -94,7 +97,10 @@ void FaultyDisk::fill_after(std::int64_t writes) { writes_left = writes; }
 
 void FaultyDisk::fail_flushes_after(std::int64_t flushes) { flushes_left = flushes; }
 
+void FaultyDisk::fail_flushes_of_databases() { databases_flush = false; }
+
 void FaultyDisk::heal() {
+    databases_flush = true;
     writes_left = no_end;
     flushes_left = no_end;
     failures = 0;

@@ -18,6 +18,8 @@ public:
     void fill_after(std::int64_t writes);
     /// Every flush after the next `flushes` fails, until heal().
     void fail_flushes_after(std::int64_t flushes);
+    /// Every flush of a database file fails, and none of its log, until heal().
+    void fail_flushes_of_databases();
     void heal();
     /// Operations that failed since the last heal().
     [[nodiscard]] std::int64_t failed() const;

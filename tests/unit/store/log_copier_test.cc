@@ -107,9 +107,42 @@ TEST_CASE("sqlite: a disk that fails while the log is copied loses nothing") {
         if (good % 10 == 9) test.open();
     }
     CHECK(failed >= 60);
+    test.open();  // the log may have stayed until now
     test.add(200);
     CHECK(test.log_bytes() <= test.longest());
     CHECK(test.found() == acknowledged + 200);
+}
+
+TEST_CASE(
+    "sqlite: what was copied and could not be flushed stays in the log until the next start") {
+    FaultyDisk disk;
+    ShortLog test;
+    std::uintmax_t before = 0;
+    {
+        // Behind a reader a part of the log alone can be copied.
+        auto reader =
+            SqliteDatabase::open(test.path, SqliteDatabase::Access::read_only, test.limits);
+        REQUIRE(reader.ok());
+        REQUIRE(reader->execute("BEGIN").ok());
+        test.add(5);
+        REQUIRE(reader->integer("SELECT count(*) FROM logs").ok());
+        disk.fail_flushes_of_databases();
+        for (int i = 0; i < 1'000 && disk.failed() == 0; ++i) test.add(1);
+        REQUIRE(disk.failed() > 0);
+        disk.heal();
+        before = test.log_bytes();
+    }
+    test.add(1'000);
+    CHECK(test.log_bytes() > before + 1'000 * page_and_its_header);
+    const std::size_t all = test.found();
+    test.store.reset();
+    CHECK(test.log_bytes() > before + 1'000 * page_and_its_header);
+    test.open();
+    CHECK(test.found() == all);
+    test.open();
+    test.add(200);
+    CHECK(test.log_bytes() <= test.longest());
+    CHECK(test.found() == all + 200);
 }
 
 }  // namespace
