@@ -47,7 +47,7 @@ Outcome named(const std::string& path, const Outcome& outcome) {
 /// Whether there is a log whose content the file lacks.
 bool has_log(const std::string& path) {
     struct stat status {};
-    return ::stat((path + "-wal").c_str(), &status) == 0 && status.st_size > 0;
+    return ::stat((behind_links(path) + "-wal").c_str(), &status) == 0 && status.st_size > 0;
 }
 
 }  // namespace

@@ -306,6 +306,12 @@ int SqliteCopy::total() const {
     return copy_ == nullptr ? 0 : sqlite3_backup_pagecount(copy_.get());
 }
 
+std::string behind_links(const std::string& path) {
+    std::error_code failed;
+    const std::filesystem::path file = std::filesystem::canonical(path, failed);
+    return failed ? path : file.string();
+}
+
 Outcome create_database_file(const std::string& path) {
     const Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     struct stat status {};
@@ -322,7 +328,7 @@ Outcome create_database_file(const std::string& path) {
         return Outcome::refused(fmt::format(
             "others may read {}, and its mode cannot be changed: {}", path, system_error_text()));
     }
-    std::filesystem::path folder = std::filesystem::path(path).parent_path();
+    std::filesystem::path folder = std::filesystem::path(behind_links(path)).parent_path();
     if (folder.empty()) folder = ".";
     const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (directory.get() < 0 || ::fsync(directory.get()) != 0) {
@@ -332,7 +338,8 @@ Outcome create_database_file(const std::string& path) {
     return {};
 }
 
-Outcome check_log_of(const std::string& path) {
+Outcome check_log_of(const std::string& name) {
+    const std::string path = behind_links(name);
     const std::string log = path + "-wal";
     struct stat status {};
     if (::stat(log.c_str(), &status) != 0 || status.st_size == 0) return {};

@@ -157,6 +157,9 @@ private:
     std::unique_ptr<sqlite3_backup, Finish> copy_;
 };
 
+/// The file to which symbolic links lead, if it is there: SQLite keeps the log beside that.
+std::string behind_links(const std::string& path);
+
 /// Creates the file with mode 0600 and makes its name durable, or narrows the mode of the file that
 /// is there; SQLite gives the same mode to its log and index beside it.
 Outcome create_database_file(const std::string& path);
@@ -168,6 +171,6 @@ inline constexpr std::array<char, 2> version_without_log{1, 1};
 /// Refuses a database beside which stands the log of another: a backup that was put in the place of
 /// one, whose log was left there. SQLite would write that into it and destroy it. Likewise one that
 /// is gone or empty: SQLite would erase the log.
-Outcome check_log_of(const std::string& path);
+Outcome check_log_of(const std::string& name);
 
 }  // namespace causeway

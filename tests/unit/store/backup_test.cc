@@ -192,6 +192,32 @@ TEST_CASE("a store of which the log alone is left is not begun anew") {
     CHECK(open_sqlite(path).ok());
 }
 
+TEST_CASE("backup: the log that was left is found where a link leads to the store") {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("a.db");
+    const std::string link = folder.file("link");
+    std::filesystem::create_symlink(path, link);
+    const std::string log = path + "-wal";
+    {
+        const auto store = open(link);
+        Caller caller(*store);
+        REQUIRE(caller.commit(numbered(1)).ok());
+        REQUIRE(caller.backup(folder.file("backup")).ok());
+        REQUIRE(caller.commit(numbered(2)).ok());
+        std::filesystem::copy_file(log, folder.file("log"));
+    }
+    std::filesystem::copy_file(folder.file("log"), log);
+    const auto is_refused = [&] { return !check_sqlite(link).ok() && !open_sqlite(link).ok(); };
+    std::filesystem::copy_file(folder.file("backup"), path,
+                               std::filesystem::copy_options::overwrite_existing);
+    CHECK(is_refused());
+    std::filesystem::resize_file(path, 0);
+    CHECK(is_refused());
+    CHECK(std::filesystem::file_size(log) > 0);
+    std::filesystem::remove(log);
+    CHECK(open_sqlite(link).ok());
+}
+
 TEST_CASE("backup: what others count on at the moment is left out") {
     const TemporaryFolder folder;
     {
