@@ -6,6 +6,7 @@
 
 #include "gateway/features/access/ad_hoc.h"
 #include "gateway/features/access/commands.h"
+#include "gateway/features/access/held.h"
 #include "gateway/features/access/operations.h"
 #include "gateway/route/router.h"
 
@@ -60,6 +61,7 @@ constexpr std::array stores{OwnedStore{AccountAccess::store_name, OwnedStore::Sh
 
 void load(Account& account, const std::vector<MapEntry>& entries) {
     account.access().load(entries);
+    held_anew(account);
 }
 constexpr std::array account_data{AccountData{AccountAccess::store_name, load}};
 

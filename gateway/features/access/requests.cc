@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "gateway/base/clock.h"
+#include "gateway/features/access/held.h"
 #include "gateway/features/access/operations.h"
 #include "gateway/xml/builder.h"
 #include "gateway/xml/ns.h"
@@ -20,11 +21,13 @@ void erase_held(Account& account, std::uint64_t row, Done done) {
     Batch batch;
     batch.log_erase(held_store, account.jid().bare(), row);
     account.begin_question();
-    account.hub().shared.store.commit(std::move(batch), account.hub().shard,
-                                      [&account, done = std::move(done)](const Outcome& outcome) {
-                                          done(outcome);
-                                          account.end_question();
-                                      });
+    account.hub().shared.store.commit(
+        std::move(batch), account.hub().shard,
+        [&account, row, done = std::move(done)](const Outcome& outcome) {
+            if (outcome) no_longer_held(account, row);
+            done(outcome);
+            account.end_question();
+        });
 }
 
 /// Messages that the owner accepted: those that have not passed the rules yet, and the rows of
@@ -83,10 +86,6 @@ private:
 };
 constexpr Slot<Accepted> accepted_slot{"access-accepted"};
 
-std::size_t most_held(const Account& account) {
-    return static_cast<std::size_t>(held_limit.integer(*account.hub().config));
-}
-
 std::string said_in(std::string_view bytes, std::string_view element) {
     std::string text;
     static_cast<void>(Packet::visit_bytes(bytes, [&](Stanza& stanza) {
@@ -100,40 +99,6 @@ std::vector<std::uint64_t> accepted_rows(const Account& account) {
     std::vector<std::uint64_t> rows;
     if (const Accepted* accepted = account.slots.get(accepted_slot)) accepted->add_rows(rows);
     return rows;
-}
-
-void list_held(Account& account, std::function<void(Result<Requests>)> answer) {
-    account.begin_question();
-    account.hub().shared.store.log_list(
-        std::string(held_store), std::string(account.jid().bare()), 0, most_held(account),
-        account.hub().shard,
-        // What was accepted before it was asked for may be read all the same, and be erased by now.
-        [&account, answer = std::move(answer),
-         before = accepted_rows(account)](const Result<std::vector<LogRow>>& rows) {
-            Requests held;
-            if (rows) {
-                const std::vector<std::uint64_t> since = accepted_rows(account);
-                for (const LogRow& row : *rows) {
-                    if (std::ranges::find(before, row.id) != before.end() ||
-                        std::ranges::find(since, row.id) != since.end() ||
-                        account.hub().ledger.in_flight(row.id)) {
-                        continue;
-                    }
-                    const auto packet = Packet::from_bytes(row.body);
-                    if (!packet) continue;
-                    held.push_back({.kind = Request::Kind::message,
-                                    .from = (*packet)->from(),
-                                    .text = said_in(row.body, "body"),
-                                    .at = row.at,
-                                    .row = row.id,
-                                    .body = row.body});
-                }
-                answer(std::move(held));
-            } else {
-                answer(rows.error());
-            }
-            account.end_question();
-        });
 }
 
 Requests subscription_requests(const Account& account) {
@@ -164,104 +129,8 @@ void deliver_held(Account& account, const Request& request) {
                                   .attribute("from", account.jid().domain())
                                   .attribute("stamp", format_date_time(request.at))
                                   .take());
+    no_longer_held(account, request.row);
     account.slots.make(accepted_slot, account).deliver(stamped, request.row);
-}
-
-/// Messages that are to be held, one after the other: how many there are already is known only once
-/// the one before is stored.
-struct Arriving final : SlotState {
-    struct Message {
-        PacketRef packet;
-        std::vector<AcknowledgementTicket> tickets;  ///< of each copy that came
-    };
-    std::deque<Message> waiting;  ///< the first is being stored
-};
-constexpr Slot<Arriving> arriving_slot{"access-arriving"};
-
-/// Whether another server sent the second as a copy of the first (gateway/session/seen_messages.h).
-bool comes_again(const RepeatKeys& first, const RepeatKeys& second) {
-    const std::uint64_t id = first.by_server_id & ~RepeatKeys::not_said;
-    if (second.by_server_id != 0 && second.by_server_id == id) return true;
-    return second.by_client_id != 0 && second.by_client_id == first.by_client_id &&
-           first.broke < second.broke;
-}
-
-/// One that was held before this process began is not remembered, and may come again all the same.
-bool is_held(const Account& account, const Packet& packet, const Requests& held) {
-    if (packet.repeat_keys().by_server_id == 0) return false;
-    return std::ranges::any_of(held, [&](const Request& other) {
-        bool same = false;
-        static_cast<void>(Packet::visit_bytes(other.body, [&](const Stanza& stanza) {
-            const RepeatKeys keys = SeenMessages::keys_of(account.hub().shared.secret, stanza);
-            same = keys.by_server_id != 0 && keys.by_server_id == packet.repeat_keys().by_server_id;
-        }));
-        return same;
-    });
-}
-
-const StanzaError not_stored{.condition = StanzaCondition::resource_constraint,
-                             .text = "The message could not be stored: try again later."};
-constexpr std::string_view came_before = "it came before, and is held already";
-
-void note(const Account& account, const Packet& packet, TraceVerdict verdict,
-          std::string_view why) {
-    account.hub().trace.note(packet, {TraceStage::account, verdict, "access_rules", why});
-}
-
-void bounce(Account& account, const Arriving::Message& message, const StanzaError& error) {
-    Hub& hub = account.hub();
-    hub.routing->bounce(*message.packet, error, message.tickets.front());
-    for (std::size_t i = 1; i < message.tickets.size(); ++i) hub.settle(message.tickets[i]);
-}
-
-void hold_next(Account& account);
-
-/// What becomes of the first of those that wait is known.
-void arrived(Account& account) {
-    Arriving& arriving = *account.slots.get(arriving_slot);
-    arriving.waiting.pop_front();
-    if (!arriving.waiting.empty()) return hold_next(account);
-    account.slots.drop(arriving_slot);
-    account.end_question();
-}
-
-void first_is_held(Account& account) {
-    Hub& hub = account.hub();
-    const Arriving::Message& first = account.slots.get(arriving_slot)->waiting.front();
-    // Another server that sends it again is told that it is here.
-    hub.seen.note(first.packet->repeat_keys(), hub.clock().now(), Ledger::nothing_open);
-    for (const AcknowledgementTicket& ticket : first.tickets) hub.settle(ticket);
-    arrived(account);
-}
-
-void first_is_refused(Account& account, const StanzaError& error) {
-    bounce(account, account.slots.get(arriving_slot)->waiting.front(), error);
-    arrived(account);
-}
-
-void store_first(Account& account) {
-    Hub& hub = account.hub();
-    const Packet& packet = *account.slots.get(arriving_slot)->waiting.front().packet;
-    Batch batch;
-    batch.log_append(held_store, account.jid().bare(),
-                     {.id = hub.shared.ids.next_id(),
-                      .at = hub.clock().wall(),
-                      .expires = 0,
-                      .body = std::string(packet.bytes())});
-    hub.shared.store.commit(std::move(batch), hub.shard, [&account](const Outcome& outcome) {
-        if (outcome) return first_is_held(account);
-        first_is_refused(account, {.condition = StanzaCondition::resource_constraint,
-                                   .text = "The message could not be stored: try again later."});
-    });
-}
-
-void hold_next(Account& account) {
-    list_held(account, [&account](const Result<Requests>& held) {
-        const PacketRef packet = account.slots.get(arriving_slot)->waiting.front().packet;
-        if (held && is_held(account, *packet, *held)) return first_is_held(account);
-        if (held && held->size() < most_held(account)) return store_first(account);
-        first_is_refused(account, {.condition = StanzaCondition::service_unavailable, .text = {}});
-    });
 }
 
 /// What the owner decides about requests, one after the other: each looks at what the one before
@@ -343,6 +212,40 @@ void when_answered(Account& account, const Jid& contact, bool approved, const Do
 
 }  // namespace
 
+void list_held(Account& account, std::function<void(Result<Requests>)> answer) {
+    account.begin_question();
+    account.hub().shared.store.log_list(
+        std::string(held_store), std::string(account.jid().bare()), 0, most_held(account),
+        account.hub().shard,
+        // What was accepted before it was asked for may be read all the same, and be erased by now.
+        [&account, answer = std::move(answer),
+         before = accepted_rows(account)](const Result<std::vector<LogRow>>& rows) {
+            Requests held;
+            if (rows) {
+                const std::vector<std::uint64_t> since = accepted_rows(account);
+                for (const LogRow& row : *rows) {
+                    if (std::ranges::find(before, row.id) != before.end() ||
+                        std::ranges::find(since, row.id) != since.end() ||
+                        account.hub().ledger.in_flight(row.id)) {
+                        continue;
+                    }
+                    const auto packet = Packet::from_bytes(row.body);
+                    if (!packet) continue;
+                    held.push_back({.kind = Request::Kind::message,
+                                    .from = (*packet)->from(),
+                                    .text = said_in(row.body, "body"),
+                                    .at = row.at,
+                                    .row = row.id,
+                                    .body = row.body});
+                }
+                answer(std::move(held));
+            } else {
+                answer(rows.error());
+            }
+            account.end_question();
+        });
+}
+
 void list_requests(Account& account, std::function<void(Result<Requests>)> answer) {
     account.begin_question();
     account.hub().ledger.when_readable([&account, answer = std::move(answer)] {
@@ -394,30 +297,11 @@ void refuse_request(Account& account, std::string which, Done done) {
             const auto packet = Packet::from_bytes(request.body);
             erase_held(account, request.row, [&account, packet, refused](const Outcome& outcome) {
                 if (outcome && packet) {
-                    note(account, **packet, TraceVerdict::dropped, "the account refused it");
+                    note_rules(account, **packet, TraceVerdict::dropped, "the account refused it");
                 }
                 refused(outcome);
             });
         });
-}
-
-void hold_message(Account& account, const PacketRef& packet, AcknowledgementTicket ticket) {
-    Arriving& arriving = account.slots.make(arriving_slot);
-    for (Arriving::Message& other : arriving.waiting) {
-        if (!comes_again(other.packet->repeat_keys(), packet->repeat_keys())) continue;
-        note(account, *packet, TraceVerdict::repeated, came_before);
-        other.tickets.push_back(ticket);
-        return;
-    }
-    if (arriving.waiting.size() >= most_held(account)) {
-        account.hub().routing->bounce(
-            *packet, {.condition = StanzaCondition::service_unavailable, .text = {}}, ticket);
-        return;
-    }
-    arriving.waiting.push_back({packet, {ticket}});
-    if (arriving.waiting.size() > 1) return;
-    account.begin_question();  // until none arrives any more
-    hold_next(account);
 }
 
 bool was_accepted(Account& account, const PacketRef& packet) {
