@@ -155,6 +155,13 @@ std::string words_before(const AccessRules& rules, const AccessRule& earlier,
                        domain.empty() ? "" : " of ", domain, earlier.sentence());
 }
 
+/// The same of a list in which this one might stand elsewhere.
+std::string words_before_in_list(const AccessRules& rules, const AccessRule& earlier,
+                                 std::string_view domain) {
+    return fmt::format("{}; add this one at {} to let it decide",
+                       words_before(rules, earlier, domain), rules.number_of(earlier));
+}
+
 }  // namespace
 
 // ---- an account's own ----
@@ -162,7 +169,7 @@ std::string words_before(const AccessRules& rules, const AccessRule& earlier,
 std::string told_before(const AccessRules& rules, std::size_t at, std::string_view domain) {
     const AccessRule* const rule = rule_at(rules, at);
     const AccessRule* const earlier = rule == nullptr ? nullptr : rules.deciding_before(*rule);
-    return earlier == nullptr ? std::string{} : words_before(rules, *earlier, domain);
+    return earlier == nullptr ? std::string{} : words_before_in_list(rules, *earlier, domain);
 }
 
 std::string told_before(const Account& account, std::size_t at) {
@@ -172,7 +179,8 @@ std::string told_before(const Account& account, std::size_t at) {
     for (const AccessRule& earlier : of_domain.all()) {
         if (rule != nullptr && !earlier.waived && earlier.act == rule->act &&
             earlier.subject.covers(rule->subject)) {
-            return words_before(of_domain, earlier, domain);
+            return words_before(of_domain, earlier, domain) +
+                   "; rules of a domain come first unless they are waived";
         }
     }
     return told_before(account.access().state().rules, at, {});

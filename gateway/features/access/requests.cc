@@ -155,20 +155,33 @@ void decided(Account& account) {
     account.end_question();
 }
 
+Outcome not_any_more() {
+    return Outcome::absent("that request does not wait any more: look at the list again");
+}
+
+/// There is none of that number; a name is one that a client was shown before.
+Outcome no_request(std::string_view which, std::size_t count) {
+    if (which.find(':') != std::string_view::npos) return not_any_more();
+    const std::string which_are = count == 0   ? "none waits"
+                                  : count == 1 ? "the only one that waits is 1"
+                                               : fmt::format("those that wait are 1 to {}", count);
+    return Outcome::absent(fmt::format("there is no request {}: {}", which, which_are));
+}
+
 /// The request of that name, if it still waits.
 void decide_named(Account& account, const std::string& name, const Act& act, const Done& done) {
     list_requests(account, [name, act, done](const Result<Requests>& all) {
         if (!all) return done(all.error());
         const auto named = std::ranges::find(*all, name, name_of);
         if (named != all->end()) return act(*named, *all, done);
-        done(Outcome::absent("that request does not wait any more"));
+        done(not_any_more());
     });
 }
 
 void decide_in_turn(Account& account, const std::string& name, const Act& act, const Done& done) {
     Deciding& deciding = account.slots.make(deciding_slot);
     if (deciding.waiting.size() >= deciding_limit) {
-        return done(Outcome::retry("too many requests are being answered"));
+        return done(Outcome::retry("too many requests are being answered; try again"));
     }
     deciding.waiting.emplace_back([&account, name, act, done] {
         decide_named(account, name, act, [&account, done](const Outcome& outcome) {
@@ -184,18 +197,17 @@ void decide_in_turn(Account& account, const std::string& name, const Act& act, c
 
 /// A number means the request that has it now, whatever else is decided before this one.
 void with_request(Account& account, std::string which, const Done& done, const Act& act) {
-    list_requests(
-        account, [&account, which = std::move(which), done, act](const Result<Requests>& all) {
-            if (!all) return done(all.error());
-            for (std::size_t i = 0; i < all->size(); ++i) {
-                const std::string name = name_of((*all)[i]);
-                if (which == std::to_string(i + 1) || which == name) {
-                    return decide_in_turn(account, name, act, done);
-                }
-            }
-            done(Outcome::absent(
-                fmt::format("there is no request {}: {} are waiting", which, all->size())));
-        });
+    list_requests(account,
+                  [&account, which = std::move(which), done, act](const Result<Requests>& all) {
+                      if (!all) return done(all.error());
+                      for (std::size_t i = 0; i < all->size(); ++i) {
+                          const std::string name = name_of((*all)[i]);
+                          if (which == std::to_string(i + 1) || which == name) {
+                              return decide_in_turn(account, name, act, done);
+                          }
+                      }
+                      done(no_request(which, all->size()));
+                  });
 }
 
 /// Behind the change that the answer made.
