@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <string_view>
 
 #include "gateway/base/log.h"
 #include "s2s/server_table.h"
@@ -17,6 +18,12 @@ constexpr std::size_t parts = 3;
 std::size_t descriptors() {
     rlimit limit{};
     return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : RLIM_INFINITY;
+}
+
+/// What bounds them, for who reads the log: that is to be raised, if so many are wanted.
+std::string_view bound_of(const Limits& limits) {
+    return descriptors() / parts < limits.server_streams ? "a third of the open files"
+                                                         : "limits.server_streams";
 }
 
 }  // namespace
@@ -41,7 +48,8 @@ void ServerTable::end_most_silent() {
     std::ranges::nth_element(all, all.begin() + ending - 1, {},
                              [](IncomingStream* stream) { return stream->stream().heard(); });
     all.resize(static_cast<std::size_t>(ending));
-    CAUSEWAY_LOG(warn, "s2s.too_many_streams", {"streams", most}, {"ended", all.size()});
+    CAUSEWAY_LOG(warn, "s2s.too_many_streams", {"streams", most}, {"ended", all.size()},
+                 {"bound", bound_of(hub_.limits())});
     for (IncomingStream* stream : all) stream->end_unused();
 }
 
@@ -70,7 +78,8 @@ void ServerTable::end_longest_unused(std::size_t most) {
     std::ranges::nth_element(unused, unused.begin() + ending - 1, {},
                              [](const RemotePair* pair) { return pair->last_used(); });
     unused.resize(static_cast<std::size_t>(ending));
-    CAUSEWAY_LOG(warn, "s2s.too_many_own_streams", {"streams", most}, {"ended", unused.size()});
+    CAUSEWAY_LOG(warn, "s2s.too_many_own_streams", {"streams", most}, {"ended", unused.size()},
+                 {"bound", bound_of(hub_.limits())});
     for (RemotePair* pair : unused) (void)pair->close();
 }
 

@@ -161,7 +161,7 @@ std::vector<Option> peer_limits() {
         limit("limits.server_streams", &L::server_streams, {4, 1'000'000}, live,
               "Streams on which other servers speak to this one, in all, and as many on which this "
               "one speaks to them; for one more, those end that have been silent, or unused, for "
-              "longest. Each is a third of the files that the process may open at most."),
+              "longest. Each is at most a third of the files that the process may open."),
         limit("limits.dialback_pairs", &L::dialback_pairs, {1, 10000}, new_streams,
               "Pairs of domains on one stream between servers."),
         limit("limits.targets", &L::targets, {1, 100}, live,
