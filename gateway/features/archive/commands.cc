@@ -373,8 +373,8 @@ extern constinit const std::array<Command, 4> archive_commands{
             .doc = "writes an account's archive into a new file (XEP-0227)",
             .mutates = true,
             .run = export_archive,
-            .view = {.sentence = "{file} holds {messages:count} messages of {jid}[, without "
-                                 "{damaged:count} that are damaged]"}},
+            .view = {.sentence = "{file} holds {messages:count} messages of {jid}[; left out as "
+                                 "damaged: {damaged:count}, which store check names]"}},
     Command{.name = "archive.purge",
             .params = purge_params,
             .doc = "erases archived messages, offline ones among them",

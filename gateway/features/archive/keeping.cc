@@ -15,8 +15,8 @@ namespace {
 namespace json = boost::json;
 
 json::object answer_of(json::object answer, const ArchiveKeeping& keeping) {
-    std::string age = "for as long as its domain's options say";
-    std::string size = "as many bytes as its domain's options say";
+    std::string age = "for as long as archive.keep_days says";
+    std::string size = "as many bytes as archive.bytes_per_account says";
     if (keeping.days) {
         answer.emplace("days", *keeping.days);
         age = *keeping.days == 0 ? "for ever" : fmt::format("for {} days", *keeping.days);

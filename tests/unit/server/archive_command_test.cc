@@ -147,8 +147,8 @@ TEST_CASE_FIXTURE(ArchiveCommands, "archive keep: shown, decided, in part, and t
         return recorded.answer->ok() ? json::serialize(**recorded.answer)
                                      : recorded.answer->error().why();
     };
-    const std::string age_of_domain = "for as long as its domain's options say";
-    const std::string size_of_domain = "as many bytes as its domain's options say";
+    const std::string age_of_domain = "for as long as archive.keep_days says";
+    const std::string size_of_domain = "as many bytes as archive.bytes_per_account says";
     Batch account;
     account.map_set("accounts", "juliet@a.test", "credentials", "x");
     commit(std::move(account));
