@@ -413,9 +413,14 @@ std::string describe_socket_error(int error) {
 }
 
 std::string to_string(const Endpoint& endpoint) {
-    const std::string address = endpoint.address().to_string();
+    boost::asio::ip::address address = endpoint.address();
+    // Somebody who came by IPv4 to a listener for both families.
+    if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+        address = boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, address.to_v6());
+    }
     const std::string port = std::to_string(endpoint.port());
-    return endpoint.address().is_v6() ? "[" + address + "]:" + port : address + ":" + port;
+    return address.is_v6() ? "[" + address.to_string() + "]:" + port
+                           : address.to_string() + ":" + port;
 }
 
 }  // namespace causeway

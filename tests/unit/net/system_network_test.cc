@@ -394,6 +394,16 @@ struct Scarcity {
 
 }  // namespace
 
+TEST_CASE("an address of IPv4 is told as such, whatever listener it came to") {
+    const auto told = [](const char* address) {
+        return to_string(Endpoint(boost::asio::ip::make_address(address), 5222));
+    };
+    CHECK(told("192.0.2.1") == "192.0.2.1:5222");
+    CHECK(told("::ffff:192.0.2.1") == "192.0.2.1:5222");
+    CHECK(told("2001:db8::1") == "[2001:db8::1]:5222");
+    CHECK(told("::") == "[::]:5222");
+}
+
 TEST_CASE("without descriptors an acceptor turns callers away and recovers" *
           doctest::skip(causeway::test::sanitized)) {
     Scarcity f;
