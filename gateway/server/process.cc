@@ -294,6 +294,7 @@ Outcome Process::make_control() {
 
 /// For --check: a look at everything that changes nothing.
 int Process::report() const {
+    for (const std::string& warning : warnings_) log::tell("causeway: " + warning);
     std::string text;
     for (const DomainTls* domain : tls_->all()) {
         text += fmt::format("{}: certificate valid until {}\n", domain->domain,
@@ -382,11 +383,13 @@ int Process::run(const std::string& path, bool check) {
     prepare_signals();
     umask(0077);
     if (Outcome loaded = load(path); !loaded) return fail(2, loaded);
-    for (const std::string& warning : warnings_) log::tell("causeway: " + warning);
     if (check) return report();
     if (Outcome opened = open_store(); !opened) return fail(1, opened);
     raise_descriptor_limit();
     log::configure(config_->log.level, config_->log.json);
+    for (const std::string& warning : warnings_) {
+        CAUSEWAY_LOG(warn, "config.warning", {"why", warning});
+    }
     Outcome made = make_server();
     if (made) made = make_control();
     if (made) made = check_endpoints(*config_);
