@@ -53,9 +53,9 @@ void SqliteLogCopier::run() {
         const std::int64_t wanted = log_.pages;
         lock.unlock();
         const Result<SqliteLog> copied = database_.copy_log();
-        // What it leaves to the disk now is not to be flushed by the writer, with the rest.
-        const bool part = copied && copied->copied < copied->pages;
-        const Outcome flushed = part ? database_.flush_file() : Outcome{};
+        // SQLite has not flushed it if the writer wrote meanwhile; and the writer is not to flush
+        // all of it with the rest.
+        const Outcome flushed = copied ? database_.flush_file() : Outcome{};
         lock.lock();
         note(copied, wanted);
         note_flush(flushed);

@@ -13,8 +13,6 @@ namespace {
 
 constexpr std::uintmax_t page_and_its_header = 4096 + 24;
 constexpr std::size_t body_bytes = 6'000;
-/// Of one commit, with room for the pages of its indexes.
-constexpr std::uintmax_t pages_of_a_row = 20;
 
 struct ShortLog {
     ShortLog() {
@@ -45,9 +43,9 @@ struct ShortLog {
         REQUIRE(rows.ok());
         return rows->size();
     }
+    /// With room for what is written while a pass meets a transaction under way.
     [[nodiscard]] std::uintmax_t longest() const {
-        return (static_cast<std::uintmax_t>(limits.longest_log_pages) + pages_of_a_row) *
-               page_and_its_header;
+        return 2 * static_cast<std::uintmax_t>(limits.longest_log_pages) * page_and_its_header;
     }
     [[nodiscard]] std::uintmax_t log_bytes() const {
         return std::filesystem::file_size(path + "-wal");
