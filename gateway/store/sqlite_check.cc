@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 
 #include "gateway/store/sqlite_database.h"
@@ -44,11 +45,18 @@ Outcome named(const std::string& path, const Outcome& outcome) {
     return {outcome.cause(), fmt::format("{}: {}", path, outcome.why())};
 }
 
-/// Whether there is a log whose content the file lacks.
-bool has_log(const std::string& path) {
+bool stands_beside(const std::string& path, std::string_view end) {
     struct stat status {};
-    return ::stat((behind_links(path) + "-wal").c_str(), &status) == 0 && status.st_size > 0;
+    const std::string beside = behind_links(path).append(end);
+    return ::stat(beside.c_str(), &status) == 0 && status.st_size > 0;
 }
+
+/// Whether there is a log whose content the file lacks.
+bool has_log(const std::string& path) { return stands_beside(path, "-wal"); }
+
+/// Whether it was killed while its schema was changed, which stands in part in the file: SQLite
+/// takes that back when it opens the file.
+bool is_half_changed(const std::string& path) { return stands_beside(path, "-journal"); }
 
 }  // namespace
 
@@ -64,6 +72,9 @@ Result<std::string> check_sqlite(const std::string& path, std::span<const Migrat
     }
     if (::access(path.c_str(), R_OK | W_OK) != 0) return not_usable(path);
     if (Outcome outcome = check_log_of(path); !outcome) return outcome;
+    if (is_half_changed(path)) {
+        return std::string("is there, in the middle of a change, which a start takes back first");
+    }
     if (status.st_size == 0) return std::string("is empty, will be set up");
     Result<SqliteDatabase> database = SqliteDatabase::open_immutable(path);
     if (!database) return named(path, database.error());

@@ -53,6 +53,29 @@ TEST_CASE("a check of a store says what opening it would do") {
     }
 }
 
+TEST_CASE("a check of a store that was killed while it was set up") {
+    const TestDirectory files;
+    const std::string path = files.path_of("a.db");
+    const std::string half = files.path_of("half.db");
+    {
+        REQUIRE(create_database_file(path).ok());
+        auto database = SqliteDatabase::open(path, SqliteDatabase::Access::write, {});
+        REQUIRE(database.ok());
+        // More than the cache holds, so that a part stands in the file already.
+        REQUIRE(database
+                    ->execute("PRAGMA cache_size=5; BEGIN; CREATE TABLE t (x);"
+                              " WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c"
+                              " WHERE n < 200) INSERT INTO t SELECT zeroblob(3000) FROM c")
+                    .ok());
+        fs::copy_file(path, half);
+        fs::copy_file(path + "-journal", half + "-journal");
+    }
+    REQUIRE(fs::file_size(half) > 0);
+    CHECK(told(half) == "is there, in the middle of a change, which a start takes back first");
+    CHECK(open_sqlite(half).ok());
+    CHECK(told(half) == "is there, schema " + std::to_string(sqlite_migrations().size()));
+}
+
 TEST_CASE("a check of a store refuses what cannot become one") {
     const TestDirectory files;
     CHECK(told(files.path_of("")).find("is not a regular file") != std::string::npos);
