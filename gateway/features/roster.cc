@@ -277,8 +277,11 @@ void set(const IqRequest& request) {
 }
 
 // RFC 6121 §2.6.1 and §3.4.1: informational.
-void offer(Negotiation&, std::string& out) {
-    out += XmlBuilder().empty("ver", ns::roster_versioning).empty("sub", ns::pre_approval).take();
+void offer_versions(Negotiation&, std::string& out) {
+    out += XmlBuilder().empty("ver", ns::roster_versioning).take();
+}
+void offer_pre_approval(Negotiation&, std::string& out) {
+    out += XmlBuilder().empty("sub", ns::pre_approval).take();
 }
 
 constexpr std::array handlers{
@@ -291,7 +294,13 @@ constexpr std::array handlers{
               .changes_roster = true},
 };
 constexpr std::array stream_features{
-    StreamFeature{.side = StreamSide::client, .needs = stream_bits::authenticated, .offer = offer},
+    StreamFeature{
+        .side = StreamSide::client, .needs = stream_bits::authenticated, .offer = offer_versions},
+    // An anonymous account approves nothing.
+    StreamFeature{.side = StreamSide::client,
+                  .needs = stream_bits::authenticated,
+                  .forbids = stream_bits::anonymous,
+                  .offer = offer_pre_approval},
 };
 constexpr std::array disco_features{ns::roster};
 constexpr std::array from_client{FromClientHook{Phase::check, refuse_clients}};
