@@ -15,7 +15,7 @@ std::optional<StanzaCondition> condition_of(const Packet& packet) {
     std::optional<StanzaCondition> found;
     static_cast<void>(Packet::visit_bytes(packet.bytes(), [&](const Stanza& stanza) {
         const Element* error = stanza.element.child(ns::client, "error");
-        if (error == nullptr) return;
+        if (error == nullptr || error->attribute("type") == "wait") return;
         for (const StanzaCondition condition :
              {StanzaCondition::gone, StanzaCondition::item_not_found,
               StanzaCondition::service_unavailable}) {
@@ -25,11 +25,12 @@ std::optional<StanzaCondition> condition_of(const Packet& packet) {
     return found;
 }
 
-/// Somebody whose account takes no headlines, or a client that is gone. A normal message to an
-/// account comes back in the same words where its clients are away (RFC 6121 §8.5.2.2.1).
-bool is_gone(StanzaCondition condition, const Jid& subscriber, const Node& node) {
+/// A client that is gone, or an account here that takes no headlines. Other servers answer in the
+/// same words where only the clients of an account are away (MongooseIM does so to headlines), or a
+/// component is.
+bool is_gone(const Hub& hub, StanzaCondition condition, const Jid& subscriber, const Node& node) {
     return condition != StanzaCondition::service_unavailable || subscriber.has_resource() ||
-           node.config().headlines;
+           (node.config().headlines && hub.serves(subscriber.domain()));
 }
 
 /// The node that the notification was about, if that subscriber is to lose its subscription.
@@ -38,7 +39,7 @@ const std::string* lost_node(const AccountNodes& nodes, const Packet& packet,
     for (const auto& [name, node] : nodes.all()) {
         if (node.settings.subscriptions.contains(packet.from()) &&
             is_notification_id(packet.id(), name)) {
-            return is_gone(condition, packet.from(), node) ? &name : nullptr;
+            return is_gone(nodes.hub(), condition, packet.from(), node) ? &name : nullptr;
         }
     }
     return nullptr;
