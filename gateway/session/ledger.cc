@@ -7,6 +7,15 @@
 #include "gateway/session/hub.h"
 
 namespace causeway {
+namespace {
+
+/// The error to a message of an account here (decision 0023): nobody waits for an acknowledgement
+/// of it, and nobody would send it again.
+bool tells_sender(const Packet& packet) {
+    return packet.type() == StanzaType::error && packet.storable();
+}
+
+}  // namespace
 
 Ledger::Ledger(Hub& hub) : hub_(hub) {}
 
@@ -30,7 +39,7 @@ HoldId Ledger::hold(PacketRef packet, AcknowledgementTicket ticket, StoreKey sto
                        .first->second;
     if (entry.packet->archived()) {
         send_unlisted(id, entry);
-    } else if (ticket.owed()) {
+    } else if (ticket.owed() || tells_sender(*entry.packet)) {
         wait(id, entry);
     }
     return id;
@@ -216,7 +225,9 @@ std::uint64_t Ledger::row(HoldId id) const {
     const auto found = entries_.find(id);
     if (found == entries_.end()) return 0;
     const Entry& entry = found->second;
-    return entry.packet->archived() || entry.state == LedgerState::listed ? entry.row : 0;
+    if (entry.packet->archived() || entry.state == LedgerState::listed) return entry.row;
+    // It gets that row if its recipient does not say soon that it has it.
+    return tells_sender(*entry.packet) ? entry.number : 0;
 }
 
 PacketRef Ledger::packet(HoldId id) const {
