@@ -255,12 +255,12 @@ std::string CommandRequest::text(std::string_view name) const {
     return {string.data(), string.size()};
 }
 
-std::optional<std::uint32_t> CommandRequest::number(std::string_view name) const {
+std::optional<std::int64_t> CommandRequest::integer(std::string_view name) const {
     const json::value* value = params.if_contains(view(name));
     if (value == nullptr) {
         return std::nullopt;
     }
-    return static_cast<std::uint32_t>(value->get_int64());
+    return value->get_int64();
 }
 
 bool CommandRequest::flag(std::string_view name) const {

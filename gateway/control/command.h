@@ -90,10 +90,17 @@ struct CommandRequest {
     [[nodiscard]] std::string text(std::string_view name) const;
     /// A flag; false if it was left out.
     [[nodiscard]] bool flag(std::string_view name) const;
-    /// An integer parameter.
-    [[nodiscard]] std::optional<std::uint32_t> number(std::string_view name) const;
+    /// An integer parameter. One whose bound is beyond 32 bits needs a wider Number.
+    template <class Number = std::uint32_t>
+    [[nodiscard]] std::optional<Number> number(std::string_view name) const {
+        const std::optional<std::int64_t> value = integer(name);
+        return value ? std::optional(static_cast<Number>(*value)) : std::nullopt;
+    }
     /// A result that names what was asked about: `{name: its parameter}`.
     [[nodiscard]] boost::json::object naming(std::string_view name) const;
+
+private:
+    [[nodiscard]] std::optional<std::int64_t> integer(std::string_view name) const;
 };
 
 class CommandTable {

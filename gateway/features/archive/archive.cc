@@ -49,7 +49,7 @@ constexpr FeatureOption bytes_per_account{
         "Bytes of messages that one account's archive may hold, without indexes; the oldest go "
         "first. 0: no limit.",
     .minimum = 0,
-    .maximum = std::int64_t{1} << 50U,
+    .maximum = ArchiveKeeping::most_bytes,
     .fallback = std::int64_t{1} << 30U,
     .per_domain = true};
 constexpr std::array options{&enabled, &keep_days, &bytes_per_account};

@@ -58,12 +58,12 @@ ArchiveKeeping ArchiveKeeping::read(std::string_view stored) {
     const std::size_t space = stored.find(' ');
     if (space == std::string_view::npos) return keeping;
     keeping.days = read_number<std::uint32_t>(stored.substr(0, space));
-    keeping.bytes = read_number<std::uint32_t>(stored.substr(space + 1));
+    keeping.bytes = read_number<std::uint64_t>(stored.substr(space + 1));
     return keeping;
 }
 
 std::string ArchiveKeeping::text() const {
-    const auto word = [](const std::optional<std::uint32_t>& number) {
+    const auto word = [](const auto& number) {
         return number ? std::to_string(*number) : std::string("-");
     };
     return word(days) + " " + word(bytes);
@@ -81,7 +81,8 @@ void keep_archive(const control::CommandRequest& request) {
                     .reply = request.reply,
                     .naming = request.naming("jid"),
                     .owner = std::string(account->bare())};
-    const auto change = [days = request.number("days"), bytes = request.number("bytes"),
+    const auto change = [days = request.number("days"),
+                         bytes = request.number<std::uint64_t>("bytes"),
                          none = request.flag("default")](const ArchiveKeeping& now) {
         return none ? ArchiveKeeping{}
                     : ArchiveKeeping{.days = days ? days : now.days,

@@ -95,7 +95,7 @@ private:
             const std::string_view domain = owner ? owner->domain() : std::string_view{};
             const ArchiveKeeping decided = decided_of(total.owner);
             const std::int64_t most = decided.bytes
-                                          ? std::int64_t{*decided.bytes}
+                                          ? static_cast<std::int64_t>(*decided.bytes)
                                           : bytes_per_account.integer(*hub_.config, domain);
             const std::uint64_t over =
                 cutoff(decided.days ? std::int64_t{*decided.days}

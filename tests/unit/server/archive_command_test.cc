@@ -162,6 +162,9 @@ TEST_CASE_FIXTURE(ArchiveCommands, "archive keep: shown, decided, in part, and t
         R"({"jid":"juliet@a.test","days":30,"bytes":0,"age":"for 30 days","size":"of any size"})";
     CHECK(answer(R"({"jid":"juliet@a.test","bytes":0})") == both);
     CHECK(answer(R"({"jid":"juliet@a.test"})") == both);
+    const std::string large = answer(R"({"jid":"juliet@a.test","bytes":5000000000})");
+    CHECK(large.find(R"("bytes":5000000000,)") != std::string::npos);
+    CHECK(answer(R"({"jid":"juliet@a.test"})") == large);
     CHECK(answer(R"({"jid":"juliet@a.test","default":true,"days":1})") ==
           "--default stands alone: it takes back what was decided");
     CHECK(answer(R"({"jid":"juliet@a.test","default":true})").find("days\"") == std::string::npos);
