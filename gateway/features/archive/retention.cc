@@ -88,6 +88,14 @@ private:
         return std::max<UnixMillis>(hub_.clock().wall() - settled_after.count(), 1);
     }
 
+    /// No more of them than come to the bytes that are too many, if each had as many as the others:
+    /// what fits stays.
+    [[nodiscard]] static std::size_t rows_over(const ArchiveTotals& total, std::uint64_t most) {
+        const std::uint64_t each =
+            std::max<std::uint64_t>(total.bytes / std::max<std::uint64_t>(total.rows, 1), 1);
+        return std::clamp<std::uint64_t>((total.bytes - most) / each, 1, rows_at_once);
+    }
+
     void next_owner() {
         while (!owners_.empty()) {
             const ArchiveTotals& total = owners_.back();
@@ -103,10 +111,12 @@ private:
             const bool too_old = total.oldest != 0 && total.oldest < over;
             const bool too_large = most > 0 && total.bytes > static_cast<std::uint64_t>(most);
             // What is on its way and not listed yet has its body in the archive alone.
-            const std::uint64_t before = std::min(too_large ? ArchiveQuery::last : over,
-                                                  id_distance(Duration{settled_at()}));
+            const std::uint64_t before =
+                std::min(too_old ? over : ArchiveQuery::last, id_distance(Duration{settled_at()}));
             if ((too_old || too_large) && total.oldest < before) {
-                trim_step(total.owner, before);
+                trim_step(
+                    total.owner, before,
+                    too_old ? rows_at_once : rows_over(total, static_cast<std::uint64_t>(most)));
                 return;
             }
             owners_.pop_back();
@@ -115,9 +125,9 @@ private:
     }
 
     /// Removes a few of the oldest rows, and looks again.
-    void trim_step(const std::string& owner, std::uint64_t before) {
+    void trim_step(const std::string& owner, std::uint64_t before, std::size_t rows) {
         Batch batch;
-        batch.archive_trim(owner, before, rows_at_once);
+        batch.archive_trim(owner, before, rows);
         step_began_ = hub_.clock().now();
         hub_.shared.store.commit(
             std::move(batch), hub_.shard, [self = shared_from_this()](const Outcome& trimmed) {
