@@ -136,7 +136,12 @@ std::string retract_event(std::string_view name, const std::string& id) {
 
 std::string purge_event(std::string_view name) { return event_about("purge", name); }
 
-std::string delete_event(std::string_view name) { return event_about("delete", name); }
+std::string delete_event(std::string_view name, std::string_view redirect) {
+    if (redirect.empty()) return event_about("delete", name);
+    XmlBuilder xml;
+    xml.open("event", ns::pubsub_event).open("delete").attribute("node", name);
+    return xml.open("redirect").attribute("uri", redirect).take();
+}
 
 std::string configuration_event(std::string_view name, const NodeConfig& config) {
     XmlBuilder xml;

@@ -21,7 +21,8 @@ std::string items_event(std::string_view name, const Item& item, std::string_vie
                         bool with_payload);
 std::string retract_event(std::string_view name, const std::string& id);
 std::string purge_event(std::string_view name);
-std::string delete_event(std::string_view name);
+/// `redirect`: where it is now (XEP-0060 §8.4.2); empty: nowhere.
+std::string delete_event(std::string_view name, std::string_view redirect);
 std::string configuration_event(std::string_view name, const NodeConfig& config);
 
 /// Tells everybody who hears of the node: explicit subscribers, and those clients of the account

@@ -218,7 +218,7 @@ void delete_node(AccountNodes& nodes, const RequestRef& request) {
             }
             tell(*request, {});
             if (node.config().notify_delete) {
-                const std::string event = delete_event(request->node);
+                const std::string event = delete_event(request->node, request->redirect);
                 notify(nodes, request->node, node, event);
                 notify_pending(nodes.account(), node, event);
             }

@@ -240,6 +240,8 @@ Fault read_owner(bool get, const Element& what, Arena& arena, Request& request) 
     }
     if (!get && (what.name == "delete" || what.name == "purge")) {
         request.verb = what.name == "delete" ? Verb::delete_node : Verb::purge;
+        const Element* redirect = what.child(what.ns, "redirect");
+        if (redirect != nullptr) request.redirect = std::string(redirect->attribute("uri"));
         return {};
     }
     return Refusal{.condition = StanzaCondition::feature_not_implemented};

@@ -76,6 +76,7 @@ struct Request {
     bool paged = false;
     Jid subscriber;
     std::vector<AddressRow> rows;
+    std::string redirect;  ///< where a node that is deleted is now; empty: nowhere
 
     explicit Request(IqReturn where) : back(where), asker(std::move(where.to)) {}
     Request(Jid who, Told told) : back(std::move(told)), asker(std::move(who)) {}
