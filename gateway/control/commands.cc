@@ -54,6 +54,9 @@ constexpr std::array status_fields{
     Field{.title = "log",
           .text = "{log_dropped:count} events dropped: standard error is slow",
           .when = "log_dropped"},
+    Field{.title = "store",
+          .text = "the last commit FAILED: {store_failure};{store_failed:count} since the start",
+          .when = "store_failure"},
     Field{"sessions",
           "{sessions:count};detached {sessions_detached:count};"
           "negotiating {connections_negotiating:count}"},

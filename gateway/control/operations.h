@@ -80,6 +80,8 @@ struct Status {
     std::uint64_t queued_bytes = 0;
     std::uint64_t resident_bytes = 0;  ///< of the process
     std::uint64_t log_dropped = 0;     ///< log events that standard error did not take
+    std::string store_failure;         ///< why the last commit failed; empty: it did not
+    std::uint64_t store_failed = 0;    ///< commits that failed since the start
 };
 
 // ---- accounts ----

@@ -83,7 +83,9 @@ json::object to_json(const Status& status) {
             {"queued_stanzas", status.queued_stanzas},
             {"queued_bytes", status.queued_bytes},
             {"resident_bytes", status.resident_bytes},
-            {"log_dropped", status.log_dropped}};
+            {"log_dropped", status.log_dropped},
+            {"store_failure", utf8(status.store_failure)},
+            {"store_failed", status.store_failed}};
 }
 
 json::object to_json(const BulkResult& result) {

@@ -68,6 +68,10 @@ constexpr StatusMetric of_status[] = {
      member_of<&Status::resident_bytes>},
     {{"log_dropped", Kind::counter, "Log events that standard error did not take."},
      member_of<&Status::log_dropped>},
+    {{"store_failing", Kind::gauge, "1 while the last commit of the store failed."},
+     [](const Status& status) { return status.store_failure.empty() ? 0.0 : 1.0; }},
+    {{"store_failed", Kind::counter, "Commits of the store that failed."},
+     member_of<&Status::store_failed>},
 };
 
 void put(prometheus::Registry& registry, const MetricSample& sample) {

@@ -167,6 +167,9 @@ void ServerOperations::status(Answer<Status> answer) {
     status.listeners = listeners();
     status.resident_bytes = resident_bytes();
     status.log_dropped = log::dropped();
+    StoreHealth health = shared.store.health();
+    status.store_failure = std::move(health.failure);
+    status.store_failed = health.failed;
     for (const DomainTls* domain : tls_->all()) {
         status.domains.push_back({.name = domain->domain,
                                   .certificate_expires = domain->expires,

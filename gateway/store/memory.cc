@@ -113,6 +113,11 @@ void MemoryStore::stop() {
     state_ = State::stopped;
 }
 
+StoreHealth MemoryStore::health() const {
+    const std::lock_guard lock(mutex_);
+    return health_;
+}
+
 void MemoryStore::commit(Batch batch, Executor& home, Committed committed) {
     Outcome outcome = check_batch(batch, limits_);
     const std::lock_guard lock(mutex_);
@@ -147,9 +152,12 @@ void MemoryStore::release() {
 Outcome MemoryStore::apply(const Batch& batch) {
     if (failing_commits_ > 0) {
         --failing_commits_;
+        health_.failure = commit_failure_.why();
+        ++health_.failed;
         return commit_failure_;
     }
     if (Outcome outcome = check_appends(batch); !outcome) return outcome;
+    health_.failure.clear();
     for (const Batch::Operation& operation : batch.operations()) apply(operation);
     ++commits_;
     return {};

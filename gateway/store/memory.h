@@ -83,6 +83,7 @@ public:
     [[nodiscard]] std::uint64_t id_floor() const override;
     /// Releases held commits first.
     void stop() override;
+    [[nodiscard]] StoreHealth health() const override;
 
 private:
     using MapKey = std::tuple<std::string, std::string, std::string>;    // store, owner, key
@@ -119,6 +120,7 @@ private:
     std::deque<std::pair<Executor*, std::function<void()>>> held_answers_;
     std::size_t held_bytes_ = 0;
     std::uint64_t commits_ = 0;
+    StoreHealth health_;
     std::size_t failing_commits_ = 0;
     std::size_t doubtful_commits_ = 0;
     std::size_t failing_reads_ = 0;

@@ -155,6 +155,8 @@ public:
         readers_->stop();
     }
 
+    [[nodiscard]] StoreHealth health() const override { return writer_->health(); }
+
 private:
     /// An answer on its way through another thread. What it holds belongs to the asker's thread,
     /// and may end there alone: so it is taken along from here, and no copy of it stays behind.

@@ -370,10 +370,22 @@ void SqliteWriter::note_health(const Outcome& outcome) {
         if (failed_in_a_row_ == 0) return;
         CAUSEWAY_LOG(info, "store.recovered", {"failed", failed_in_a_row_});
         failed_in_a_row_ = 0;
-    } else if (failed_in_a_row_++ == 0) {
+        const std::lock_guard lock(mutex_);
+        health_.failure.clear();
+        return;
+    }
+    if (failed_in_a_row_++ == 0) {
         CAUSEWAY_LOG(error, "store.failed", {"cause", to_string(outcome.cause())},
                      {"why", outcome.why()});
     }
+    const std::lock_guard lock(mutex_);
+    health_.failure = outcome.why();
+    ++health_.failed;
+}
+
+StoreHealth SqliteWriter::health() const {
+    const std::lock_guard lock(mutex_);
+    return health_;
 }
 
 /// One post for each executor, so that a transaction wakes a shard once. The batches go home with

@@ -48,6 +48,9 @@ public:
     /// The ceiling of row ids as it was when the file was opened.
     [[nodiscard]] std::uint64_t id_floor() const { return id_floor_; }
 
+    /// From any thread.
+    [[nodiscard]] StoreHealth health() const;
+
     /// Commits what is queued and ends the thread. Not from two threads at once.
     void stop();
 
@@ -116,7 +119,7 @@ private:
     std::uint64_t id_floor_ = 0;
 
     // Shared, under mutex_.
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::condition_variable wake_;
     std::deque<Pending> queue_;
     std::size_t queued_bytes_ = 0;
@@ -124,6 +127,7 @@ private:
     std::size_t gathered_ = 0;  ///< batches of the group under way that could wait
     bool waiting_ = false;
     bool stopping_ = false;
+    StoreHealth health_;
 
     std::thread thread_;
 };

@@ -155,6 +155,12 @@ struct LogTotals {
     UnixMillis oldest = 0;
 };
 
+/// What became of the commits so far.
+struct StoreHealth {
+    std::string failure;       ///< why the last one failed; empty: it did not
+    std::uint64_t failed = 0;  ///< transactions that failed since the store was opened
+};
+
 /// The interface that backends implement. Thread-safe.
 class Store {
 public:
@@ -237,6 +243,9 @@ public:
 
     /// Finishes what is queued, then stops; later requests answer Cause::retry.
     virtual void stop() = 0;
+
+    /// Whether it stores what it is given. A batch that is itself at fault says nothing of that.
+    [[nodiscard]] virtual StoreHealth health() const = 0;
 };
 
 }  // namespace causeway

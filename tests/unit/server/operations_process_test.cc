@@ -9,6 +9,7 @@
 #include "gateway/config/diff.h"
 #include "gateway/config/load.h"
 #include "gateway/config/options.h"
+#include "gateway/server/metrics.h"
 #include "tests/unit/server/operations_fixture.h"
 
 namespace causeway::test {
@@ -81,6 +82,27 @@ TEST_CASE_FIXTURE(Fixture, "the status counts what all shards have") {
     CHECK(listens("c2s.listen", "[::]:5222"));
     CHECK(listens("s2s.listen_tls", "[::]:5270"));
     CHECK(found.listeners.size() == 4);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a store that takes nothing is told, with the reason, until it does") {
+    CHECK(status().store_failure.empty());
+    store.fail_next_commits(2);
+    const auto metric = [&](std::string_view name) {
+        const control::Status found = status();
+        for (const MetricSample& sample : samples_of(found)) {
+            if (sample.metric->name == name) return sample.number;
+        }
+        return -1.0;
+    };
+    CHECK_FALSE(add("tybalt@b.test").ok());
+    CHECK_FALSE(add("paris@b.test").ok());
+    CHECK(status().store_failure == "the disk is full");
+    CHECK(metric("store_failing") == 1);
+    CHECK(metric("store_failed") == 2);
+    REQUIRE(add("benvolio@b.test").ok());
+    CHECK(status().store_failure.empty());
+    CHECK(metric("store_failing") == 0);
+    CHECK(metric("store_failed") == 2);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a scrape has the status, and what features counted on all shards") {

@@ -392,8 +392,11 @@ TEST_CASE("sqlite: a flush that fails is a commit that failed") {
     CHECK(outcome.cause() == Cause::retry);
     CHECK(disk.failed() >= 1);
     CHECK(rows_of(caller, "a") == 1);
+    CHECK(store->health().failure == outcome.why());
     disk.heal();
     CHECK(caller.commit(append("q", "a", row(2))).ok());
+    CHECK(store->health().failure.empty());
+    CHECK(store->health().failed >= 1);
     CHECK(rows_of(caller, "a") == 2);
 }
 
