@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,7 +22,7 @@ using access::Requests;
 
 constexpr std::array<std::string_view, 4> rule_actions{"add", "remove", "test", "clear"};
 constexpr std::array<std::string_view, 2> view_actions{"set", "remove"};
-constexpr std::array<std::string_view, 2> request_actions{"accept", "refuse"};
+constexpr std::array<std::string_view, 3> request_actions{"accept", "refuse", "report"};
 constexpr std::array<std::string_view, 5> shows{"", "chat", "away", "xa", "dnd"};
 constexpr std::array<std::string_view, 3> extents{"all", "show", "nothing"};
 
@@ -345,7 +344,8 @@ std::string requests_form(const Requests& requests) {
                 .values = {options.front().value},
                 .options = std::move(options),
                 .required = true});
-    form.field(action_field({{"accept", "Accept"}, {"refuse", "Refuse"}}));
+    form.field(
+        action_field({{"accept", "Accept"}, {"refuse", "Refuse"}, {"report", "Block and report"}}));
     return form.take();
 }
 
@@ -370,6 +370,8 @@ void run_requests(const AdHocCall& call) {
     }
     if (*action == "accept") {
         access::accept_request(account_of(call), *number, finish(call, "Accepted."));
+    } else if (*action == "report") {
+        access::report_request(account_of(call), *number, finish(call, "Blocked and reported."));
     } else {
         access::refuse_request(account_of(call), *number, finish(call, "Refused."));
     }

@@ -173,25 +173,14 @@ void block(const IqRequest& request) {
         return;
     }
     Account& account = *request.account;
-    const auto limit = static_cast<std::size_t>(access::blocked_limit.integer(*request.hub.config));
-    account.access().change(
-        [addresses = *addresses, limit, now = request.hub.clock().wall()](AccessState& next) {
-            for (const std::string& address : addresses) next.blocked.emplace(address, now);
-            return next.blocked.size() <= limit
-                       ? Outcome{}
-                       : Outcome::policy("Too many addresses are blocked.");
-        },
-        [&account, back, addresses = *addresses,
-         reports = reports_in(request)](const Outcome& outcome) {
-            answer(back, outcome);
-            if (!outcome) return;
-            account.inbox().recount();
-            push(account, "block", addresses);
-            for (const Report& report : reports) {
-                CAUSEWAY_LOG(warn, "blocking.reported", {"by", account.jid().bare()},
-                             {"jid", report.jid}, {"reason", report.reason}, {"text", report.text});
-            }
-        });
+    access::block(account, std::move(*addresses),
+                  [&account, back, reports = reports_in(request)](const Outcome& outcome) {
+                      answer(back, outcome);
+                      if (!outcome) return;
+                      for (const Report& report : reports) {
+                          access::note_report(account, report.jid, report.reason, report.text);
+                      }
+                  });
 }
 
 /// Contacts, and who waits for leave to subscribe, that are blocked now.
@@ -306,6 +295,33 @@ constexpr std::array at_account{AtAccountHook{StanzaKind::presence, Phase::priva
 constexpr std::array from_client{FromClientHook{Phase::privacy, refuse_own}};
 
 }  // namespace
+
+namespace access {
+
+void block(Account& account, std::vector<std::string> addresses, Done done) {
+    const auto limit = static_cast<std::size_t>(blocked_limit.integer(*account.hub().config));
+    account.access().change(
+        [addresses, limit, now = account.hub().clock().wall()](AccessState& next) {
+            for (const std::string& address : addresses) next.blocked.emplace(address, now);
+            return next.blocked.size() <= limit
+                       ? Outcome{}
+                       : Outcome::policy("Too many addresses are blocked.");
+        },
+        [&account, addresses, done = std::move(done)](const Outcome& outcome) {
+            done(outcome);
+            if (!outcome) return;
+            account.inbox().recount();
+            push(account, "block", addresses);
+        });
+}
+
+void note_report(const Account& account, std::string_view jid, std::string_view reason,
+                 std::string_view text) {
+    CAUSEWAY_LOG(warn, "blocking.reported", {"by", account.jid().bare()}, {"jid", jid},
+                 {"reason", reason}, {"text", text});
+}
+
+}  // namespace access
 
 extern const Feature blocking;
 const Feature blocking{.name = "blocking",

@@ -35,6 +35,12 @@ void set_view(Account& account, PresenceView view, Done done);
 /// Refused while a rule names it.
 void remove_view(Account& account, std::string name, Done done);
 
+/// Blocks addresses (XEP-0191), and tells the clients that know of the list; policy: too many.
+void block(Account& account, std::vector<std::string> addresses, Done done);
+/// What the account says of somebody (XEP-0377), for whoever watches over the server.
+void note_report(const Account& account, std::string_view jid, std::string_view reason,
+                 std::string_view text);
+
 /// Presence that the account has whether or not a session is there; empty: none any more.
 void publish(Account& account, PublishedPresence presence, Done done);
 
@@ -85,6 +91,8 @@ std::string name_of(const Request& request);
 /// that sender are delivered, all that are held.
 void accept_request(Account& account, std::string which, Done done);
 void refuse_request(Account& account, std::string which, Done done);
+/// Whoever sent it is blocked and reported, and all that waits of it is refused.
+void report_request(Account& account, std::string which, Done done);
 /// Keeps a message until its owner accepts it; an error to its sender if too many are held.
 void hold_message(Account& account, const PacketRef& packet, AcknowledgementTicket ticket);
 /// Whether the owner accepted that message; true once.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "gateway/base/clock.h"
+#include "gateway/base/cut_text.h"
 #include "gateway/features/access/held.h"
 #include "gateway/features/access/operations.h"
 #include "gateway/xml/builder.h"
@@ -16,15 +17,23 @@
 namespace causeway::access {
 namespace {
 
-/// It is not listed any more; `done` hears when that is durable.
-void erase_held(Account& account, std::uint64_t row, Done done) {
+/// Of a report, which says no more than that it was not wanted (XEP-0377 §3).
+constexpr std::string_view spam = "urn:xmpp:reporting:spam";
+constexpr std::size_t longest_report = 500;
+
+/// They are not listed any more; `done` hears when that is durable.
+void erase_held(Account& account, const std::vector<std::uint64_t>& rows, Done done) {
     Batch batch;
-    batch.log_erase(held_store, account.jid().bare(), row);
+    for (const std::uint64_t row : rows) {
+        batch.log_erase(held_store, account.jid().bare(), row);
+    }
     account.begin_question();
     account.hub().shared.store.commit(
         std::move(batch), account.hub().shard,
-        [&account, row, done = std::move(done)](const Outcome& outcome) {
-            if (outcome) no_longer_held(account, row);
+        [&account, rows, done = std::move(done)](const Outcome& outcome) {
+            for (const std::uint64_t row : rows) {
+                if (outcome) no_longer_held(account, row);
+            }
             done(outcome);
             account.end_question();
         });
@@ -56,7 +65,7 @@ public:
         const auto open = rows_.find(number);
         if (open == rows_.end() || --open->second.times > 0) return;
         const std::uint64_t row = open->second.row;
-        erase_held(account_, row, [this, number, row](const Outcome& outcome) {
+        erase_held(account_, {row}, [this, number, row](const Outcome& outcome) {
             if (outcome) {
                 rows_.erase(number);
             } else {
@@ -222,6 +231,32 @@ void when_answered(Account& account, const Jid& contact, bool approved, const Do
     });
 }
 
+/// All of one sender.
+void refuse_all(Account& account, const Requests& requests, const Done& done) {
+    std::vector<std::uint64_t> rows;
+    bool subscription = false;
+    for (const Request& request : requests) {
+        if (request.kind == Request::Kind::message) {
+            rows.push_back(request.row);
+        } else {
+            subscription = true;
+            answer_subscription(account, request.from, StanzaType::unsubscribed);
+        }
+    }
+    const auto erased = [&account, requests, subscription, done](const Outcome& outcome) {
+        if (!outcome) return done(outcome);
+        for (const Request& request : requests) {
+            const auto packet = Packet::from_bytes(request.body);
+            if (request.kind != Request::Kind::message || !packet) continue;
+            note_rules(account, **packet, TraceVerdict::dropped,
+                       "the account refused it and blocked its sender");
+        }
+        if (!subscription) return done({});
+        when_answered(account, requests.front().from.bare_jid(), false, done);
+    };
+    rows.empty() ? erased({}) : erase_held(account, rows, erased);
+}
+
 }  // namespace
 
 void list_held(Account& account, std::function<void(Result<Requests>)> answer) {
@@ -307,13 +342,32 @@ void refuse_request(Account& account, std::string which, Done done) {
                 return;
             }
             const auto packet = Packet::from_bytes(request.body);
-            erase_held(account, request.row, [&account, packet, refused](const Outcome& outcome) {
+            erase_held(account, {request.row}, [&account, packet, refused](const Outcome& outcome) {
                 if (outcome && packet) {
                     note_rules(account, **packet, TraceVerdict::dropped, "the account refused it");
                 }
                 refused(outcome);
             });
         });
+}
+
+void report_request(Account& account, std::string which, Done done) {
+    with_request(account, std::move(which), done,
+                 [&account](const Request& request, const Requests& all, const Done& reported) {
+                     Requests of_sender;
+                     std::ranges::copy_if(all, std::back_inserter(of_sender),
+                                          [&](const Request& other) {
+                                              return other.from.bare() == request.from.bare();
+                                          });
+                     const auto blocked = [&account, of_sender, text = request.text,
+                                           reported](const Outcome& outcome) {
+                         if (!outcome) return reported(outcome);
+                         note_report(account, of_sender.front().from.bare(), spam,
+                                     cut_text(text, longest_report));
+                         refuse_all(account, of_sender, reported);
+                     };
+                     block(account, {std::string(request.from.bare())}, blocked);
+                 });
 }
 
 bool was_accepted(Account& account, const PacketRef& packet) {

@@ -122,6 +122,9 @@ void accept_request(const CommandRequest& request) {
 void refuse_request(const CommandRequest& request) {
     decide_request(request, access::refuse_request);
 }
+void report_request(const CommandRequest& request) {
+    decide_request(request, access::report_request);
+}
 
 // ---- the table ----
 
@@ -194,6 +197,13 @@ constexpr std::array commands{
                      .mutates = true,
                      .run = refuse_request,
                      .view = {.sentence = "request {number} of {jid} is refused"}},
+    control::Command{.name = "requests.report",
+                     .params = request_params,
+                     .doc = "blocks and reports a sender, and refuses all that waits of it",
+                     .mutates = true,
+                     .run = report_request,
+                     .view = {.sentence = "request {number} of {jid} is refused and reported, and "
+                                          "its sender blocked"}},
 };
 
 }  // namespace
