@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "gateway/base/random.h"
@@ -32,10 +33,32 @@ Refusal precondition_not_met(std::string text) {
             .text = std::move(text)};
 }
 
-/// XEP-0060 §7.1.5: what the publisher expects of the node, or how it is to be made.
-std::optional<Refusal> check_options(const Hub& hub, Publication& publication) {
+/// Nodes that tell, as presence does, what somebody is doing: mood, activity, place, and what is
+/// heard, seen, read or played (XEP-0107, 0108, 0080, 0118, 0194 to 0197). Keys, avatars and what
+/// clients keep for themselves are others.
+constexpr std::array<std::string_view, 8> beside_presence{"http://jabber.org/protocol/mood",
+                                                          "http://jabber.org/protocol/activity",
+                                                          "http://jabber.org/protocol/geoloc",
+                                                          "http://jabber.org/protocol/tune",
+                                                          "urn:xmpp:chatting:0",
+                                                          "urn:xmpp:browsing:0",
+                                                          "urn:xmpp:gaming:0",
+                                                          "urn:xmpp:viewing:0"};
+
+/// Whoever may publish presence in the account's name may publish what goes with it, but for whom
+/// the node itself shuts out.
+bool acts_for_account(const AccountNodes& nodes, const Request& request) {
+    if (std::ranges::find(beside_presence, request.node) == beside_presence.end()) return false;
+    const Node* node = nodes.find(request.node);
+    if (node != nullptr && node->affiliation(request.from()) == Affiliation::outcast) return false;
+    return nodes.account().access().decide(request.from(), AccessAct::publish).allowed();
+}
+
+/// XEP-0060 §7.1.5: what the publisher expects of the node, or how it is to be made by its owner.
+std::optional<Refusal> check_options(const AccountNodes& nodes, Publication& publication) {
     const Request& request = *publication.request;
     if (!request.form) return {};
+    const Hub& hub = nodes.hub();
     NodeConfig wanted = publication.node.config();
     if (const auto fault = apply(*request.form, limit(hub, items_per_node), wanted)) {
         if (publication.made && fault->kind != FormFault::Kind::unknown_field) {
@@ -43,7 +66,7 @@ std::optional<Refusal> check_options(const Hub& hub, Publication& publication) {
         }
         return precondition_not_met(fault->text);
     }
-    if (publication.made) {
+    if (publication.made && is_owner(nodes, request)) {
         publication.node.settings.config = std::move(wanted);
     } else if (wanted != publication.node.config()) {
         return precondition_not_met("The node is configured in another way.");
@@ -77,13 +100,15 @@ std::optional<Refusal> check_item(const Hub& hub, const Publication& publication
 
 std::optional<Refusal> begin(AccountNodes& nodes, Publication& publication) {
     const Request& request = *publication.request;
-    const Node* known = known_node(nodes, request, Act::publish);
+    const bool for_account = acts_for_account(nodes, request);
+    const Node* known =
+        for_account ? nodes.find(request.node) : known_node(nodes, request, Act::publish);
     if (known != nullptr) {
         const Access access = may(nodes.account(), *known, request.from(), Act::publish);
-        if (access != Access::granted) return refusal_of(access);
+        if (!for_account && access != Access::granted) return refusal_of(access);
         publication.node = *known;
     } else {
-        if (!is_owner(nodes, request)) {
+        if (!for_account && !is_owner(nodes, request)) {
             return Refusal{.condition = StanzaCondition::item_not_found,
                            .text = "There is no such node."};
         }
@@ -91,7 +116,7 @@ std::optional<Refusal> begin(AccountNodes& nodes, Publication& publication) {
         publication.made = true;
         publication.node.settings.config = first_config(request.node);
     }
-    if (auto refusal = check_options(nodes.hub(), publication)) return refusal;
+    if (auto refusal = check_options(nodes, publication)) return refusal;
     return check_item(nodes.hub(), publication);
 }
 
