@@ -137,7 +137,7 @@ TEST_CASE("metrics: every line is one that OpenMetrics knows, and every family s
         }
     }
     CHECK(last == "# EOF");
-    CHECK(families.size() == 18);
+    CHECK(families.size() == 20);
     const std::string text = metrics_text(samples);
     CHECK(text.find("causeway_balls_total{colour=\"blue\"} 4\n") != std::string::npos);
     CHECK(text.find("causeway_resident_memory_bytes 123456789012\n") != std::string::npos);
