@@ -34,6 +34,12 @@ std::optional<std::uint64_t> ArchiveMark::advance(unsigned shard, std::uint64_t 
     return std::nullopt;
 }
 
+void ArchiveMark::stored(std::uint64_t mark) {
+    // Commits of several shards are answered in any order.
+    const std::lock_guard lock(moving_);
+    if (mark > stored_.load()) stored_.store(mark);
+}
+
 void UnlistedMessages::add(const Message& message) {
     messages_.push_back(message);
     note(message.row);
@@ -44,6 +50,7 @@ void ArchiveMark::recovered(std::uint64_t mark) {
     {
         const std::lock_guard lock(moving_);
         mark_.store(mark);
+        stored_.store(mark);
         recovering_ = false;
         waiting.swap(waiting_);
     }

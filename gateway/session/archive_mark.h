@@ -46,6 +46,10 @@ public:
         const std::lock_guard lock(moving_);
         return mark_;
     }
+    /// A commit has written it to the store.
+    void stored(std::uint64_t mark);
+    /// Up to there the next start lists nothing; behind mark() by the commit under way.
+    [[nodiscard]] std::uint64_t stored() const { return stored_.load(std::memory_order_relaxed); }
     /// What the run before left above the mark is listed (archive_recovery.h), and the store has
     /// the mark at `mark`, which is not above any id of this run: from now on it may move.
     void recovered(std::uint64_t mark);
@@ -61,6 +65,7 @@ private:
     std::vector<std::atomic<std::uint64_t>> lowest_;
     /// As the store has it. Until that is known nothing is above it.
     std::atomic<std::uint64_t> mark_{none};
+    std::atomic<std::uint64_t> stored_{0};
     std::atomic<bool> recovering_{true};
     mutable std::mutex moving_;
     std::vector<std::pair<Executor*, std::function<void()>>> waiting_;  ///< guarded by moving_

@@ -181,7 +181,7 @@ private:
     /// What goes with a batch beside messages, and again where that failed.
     struct Extras {
         std::vector<Erasure> erased;
-        bool mark = false;  ///< where the archive mark stands
+        std::optional<std::uint64_t> mark;  ///< where the archive mark stands
     };
     /// What is given to the store together.
     struct Part {

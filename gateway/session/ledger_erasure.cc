@@ -40,22 +40,25 @@ void Ledger::erase_now() {
 
 void Ledger::take_extras(Part& part) {
     part.extras.erased = std::exchange(erasures_.due, {});
-    part.extras.mark = mark_due_ == MarkDue::now;
+    if (mark_due_ == MarkDue::now) {
+        mark_due_ = MarkDue::no;
+        part.extras.mark = hub_.shared.archive_mark.mark();
+    }
     part.waited_for = part.waited_for || !part.extras.erased.empty() || part.extras.mark;
     for (const Erasure& one : part.extras.erased) {
         part.batch.log_erase(one.store, one.owner, one.row);
         if (one.archived) part.batch.archive_erase(one.owner, one.row);
     }
     if (part.extras.mark) {
-        mark_due_ = MarkDue::no;
         part.batch.map_set(ArchiveMark::store, {}, ArchiveMark::key,
-                           std::to_string(hub_.shared.archive_mark.mark()));
+                           std::to_string(*part.extras.mark));
     }
 }
 
 /// A row that is not erased would be delivered once more, to the next session or after a restart;
 /// so would be what stands above a mark that is not moved, after a crash.
 void Ledger::ended(Extras extras, const Outcome& outcome) {
+    if (outcome && extras.mark) hub_.shared.archive_mark.stored(*extras.mark);
     if (!outcome && extras.mark && mark_due_ == MarkDue::no) mark_due_ = MarkDue::later;
     std::size_t forgotten = 0;
     for (Erasure& one : extras.erased) {

@@ -14,8 +14,8 @@
 namespace causeway {
 namespace {
 
-/// How long what a client acknowledged stays noted: the archive mark may still be below it, and
-/// then the next start lists it as waiting.
+/// How long what a client acknowledged stays noted where the archive mark is not moved, because the
+/// store takes nothing, or there are no archives.
 constexpr UnixMillis noted_for = 5000;
 
 }  // namespace
@@ -181,10 +181,13 @@ void StreamRecords::mark(std::uint64_t stream, Record& record) {
     dirty_.push_back(stream);
 }
 
+/// What the client acknowledged stays noted while the archive mark is below it: the next start
+/// lists it as waiting.
 bool StreamRecords::past(const Record& record, const Chunk& chunk) const {
+    const bool not_listed = chunk.row <= hub_.shared.archive_mark.stored() ||
+                            time_of_id(chunk.row) + noted_for < hub_.clock().wall();
     const bool sent_is_past =
-        chunk.row == 0 || (serial_distance(record.acknowledged, chunk.sent) >= 0 &&
-                           time_of_id(chunk.row) + noted_for < hub_.clock().wall());
+        chunk.row == 0 || (serial_distance(record.acknowledged, chunk.sent) >= 0 && not_listed);
     return chunk.written && sent_is_past && serial_distance(record.handled, chunk.done) >= 0;
 }
 

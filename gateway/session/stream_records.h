@@ -51,7 +51,7 @@ public:
     static constexpr std::size_t chunk_notes = 64;
     /// Chunks of one stream on one shard: the oldest is given up for a new one. What is noted there
     /// may come twice after a restart.
-    static constexpr std::size_t chunks_at_most = 64;
+    static constexpr std::size_t chunks_at_most = 256;
 
     explicit StreamRecords(Hub& hub) : hub_(hub) {}
 

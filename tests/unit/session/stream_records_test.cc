@@ -174,6 +174,26 @@ TEST_CASE_FIXTURE(Fixture, "chunks whose notes are past are erased, and the last
     CHECK(read()->handled == 5 * StreamRecords::chunk_notes);
 }
 
+TEST_CASE_FIXTURE(Fixture,
+                  "what was sent and acknowledged stays noted until the next start would "
+                  "not list it any more") {
+    write_state();
+    archive_mark.recovered(0);
+    const std::uint64_t now = hub->shared.ids.next_id();
+    constexpr std::uint32_t last = 4 * StreamRecords::chunk_notes;
+    const auto send = [&](std::uint32_t number) {
+        records().sent(stream, number, now + number);
+        settle();
+        records().acknowledged(stream, number);
+    };
+    for (std::uint32_t number = 1; number <= last; ++number) send(number);
+    CHECK(read()->sent.size() == last);
+    archive_mark.stored(now + last / 2);
+    send(last + 1);
+    send(last + 2);
+    CHECK(read()->sent.size() == last / 2 + 2);
+}
+
 TEST_CASE_FIXTURE(Fixture, "of a stream that nothing is acknowledged of only so much is kept") {
     for (std::uint32_t number = 1;
          number <= (StreamRecords::chunks_at_most + 3) * StreamRecords::chunk_notes; ++number) {
