@@ -16,11 +16,13 @@ struct Account::Loading {
     std::optional<Result<std::vector<MapEntry>>> roster;
     std::vector<std::optional<Result<std::vector<MapEntry>>>> of_features;  ///< as account_data()
     std::optional<Outcome> domain_rules;
-    /// If it cannot be read, a message may be shown twice: no reason to be without the account.
-    std::optional<Result<ArchivePage>> seen_before;
+    /// What came before a start is noted. If it cannot be read, a message may be shown twice: no
+    /// reason to be without the account.
+    bool seen_noted = false;
+    unsigned seen_pages = 0;  ///< that were read for that
 
     [[nodiscard]] bool complete() const {
-        return record && roster && domain_rules && seen_before &&
+        return record && roster && domain_rules && seen_noted &&
                std::ranges::all_of(of_features,
                                    [](const auto& entries) { return entries.has_value(); });
     }
@@ -142,15 +144,7 @@ void Account::load() {
         parts->domain_rules = known;
         loaded_part(parts);
     });
-    if (auto query = SeenMessages::before_start(hub_.shared, jid_.bare())) {
-        hub_.shared.store.archive_page(std::move(*query), hub_.shard,
-                                       [this, parts](Result<ArchivePage> page) {
-                                           parts->seen_before = std::move(page);
-                                           loaded_part(parts);
-                                       });
-    } else {
-        parts->seen_before = ArchivePage{};
-    }
+    note_seen(parts, SeenMessages::before_start(hub_.shared, jid_.bare()));
     list(
         Roster::store_name, [](Loading & all) -> auto& { return all.roster; });
     const std::span<const AccountData> data = hub_.shared.features.account_data();
@@ -161,6 +155,20 @@ void Account::load() {
     }
 }
 
+void Account::note_seen(const std::shared_ptr<Loading>& parts, std::optional<ArchiveQuery> query) {
+    if (!query || parts->seen_pages == SeenMessages::pages_before_start) {
+        parts->seen_noted = true;
+        loaded_part(parts);
+        return;
+    }
+    ++parts->seen_pages;
+    hub_.shared.store.archive_page(
+        *query, hub_.shard, [this, parts, asked = *query](const Result<ArchivePage>& page) {
+            if (page) hub_.seen.note(hub_, *page);
+            note_seen(parts, page ? SeenMessages::before_page(asked, *page) : std::nullopt);
+        });
+}
+
 void Account::loaded_part(const std::shared_ptr<Loading>& parts) {
     if (!parts->complete()) return;
     const Outcome failure = parts->failure();
@@ -169,7 +177,6 @@ void Account::loaded_part(const std::shared_ptr<Loading>& parts) {
     } else if (!**parts->record) {
         finish_loading({}, State::absent);
     } else {
-        if (*parts->seen_before) hub_.seen.note(hub_, **parts->seen_before);
         const State found = (**parts->record)->disabled ? State::disabled : State::active;
         if (state_ != State::loading_outdated) {
             roster_.load(Roster::from_store(jid_.bare(), **parts->roster));

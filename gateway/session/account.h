@@ -135,6 +135,7 @@ private:
     struct Loading;
 
     void load();
+    void note_seen(const std::shared_ptr<Loading>& parts, std::optional<ArchiveQuery> query);
     void loaded_part(const std::shared_ptr<Loading>& parts);
     void finish_loading(const Outcome& outcome, State found);
     void receive_message(PacketRef packet, AcknowledgementTicket ticket);

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t longest_id = 128;
 
-// Of the archive of one account: what came in the minutes before a start.
+// Of the archive of one account: what came to it in the minutes before a start.
 constexpr Duration before_a_start{600'000};
 constexpr std::size_t rows_before_a_start = 2000;
 
@@ -103,8 +103,16 @@ std::optional<ArchiveQuery> SeenMessages::before_start(const Shared& shared,
     return ArchiveQuery{.owner = std::string(owner),
                         .above = shared.first_id > span ? shared.first_id - span : 0,
                         .below = shared.first_id,
+                        .incoming = true,
                         .from_end = true,
                         .rows = rows_before_a_start};
+}
+
+std::optional<ArchiveQuery> SeenMessages::before_page(ArchiveQuery asked, const ArchivePage& page) {
+    if (page.complete || page.rows.size() >= asked.rows) return std::nullopt;
+    asked.rows -= page.rows.size();
+    asked.before = page.reached;
+    return asked;
 }
 
 void SeenMessages::note(const Hub& hub, const ArchivePage& page) {
@@ -116,7 +124,7 @@ void SeenMessages::note(const Hub& hub, const ArchivePage& page) {
     const std::uint64_t last = shared.store.id_floor();
     for (const ArchiveRow& row : page.rows) {
         const auto sender = Jid::parse(row.with);
-        if (!row.incoming || !sender || hub.serves(sender->domain())) continue;
+        if (!sender || hub.serves(sender->domain())) continue;
         // One that cannot be read is the archive's trouble, not that of the account.
         (void)Packet::visit_bytes(row.body, [&](const Stanza& message) {
             RepeatKeys keys = keys_of(shared.secret, message);

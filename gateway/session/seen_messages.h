@@ -52,9 +52,15 @@ public:
 
     // What a process that was killed had seen stands in the archives of its accounts.
 
+    /// How many pages of an account's archive are asked for.
+    static constexpr unsigned pages_before_start = 5;
+
     /// What to ask the archive of an account that is loaded soon after a start; nullopt later.
     [[nodiscard]] static std::optional<ArchiveQuery> before_start(const Shared& shared,
                                                                   std::string_view owner);
+    /// What to ask behind the answer to `asked`; nullopt: that was enough.
+    [[nodiscard]] static std::optional<ArchiveQuery> before_page(ArchiveQuery asked,
+                                                                 const ArchivePage& page);
     /// Notes what the archive answered.
     void note(const Hub& hub, const ArchivePage& page);
 

@@ -41,8 +41,8 @@ struct ArchiveRow {
 /// Which messages of one owner. All conditions hold together.
 struct ArchiveQuery {
     static constexpr std::uint64_t last = std::numeric_limits<std::int64_t>::max();
-    /// How many rows, or ids, one question looks at that asks for a resource or for ids: they are
-    /// not found by an index. Then the page ends, and the caller goes on from ArchivePage::reached.
+    /// How many rows, or ids, one question looks at that asks for a resource, for ids or for what
+    /// came in: they are not found by an index. Then the page ends, and the caller goes on from ArchivePage::reached.
     static constexpr std::size_t looked_at = 5000;
 
     std::string owner = {};
@@ -51,6 +51,7 @@ struct ArchiveQuery {
     std::string with = {};       ///< bare JID of the other side; empty: anybody
     /// With `with`: the other side's resource.
     std::optional<std::string> resource = {};
+    bool incoming = false;  ///< only what came to the owner
     /// If not empty: only these, in any order.
     std::vector<std::uint64_t> ids = {};
     /// The newest that match, instead of the oldest. They are answered in rising order either way.
@@ -73,7 +74,7 @@ struct ArchivePage {
     /// The next page is asked for with this as `after`; from the end, as `before`.
     std::uint64_t reached = 0;
     /// All that match, and how many of them stand before the page's first row; not known if there
-    /// are more than `count_up_to`, or with a resource, or with ids.
+    /// are more than `count_up_to`, or with a resource, with ids, or of what came in.
     std::optional<std::uint64_t> count = {};
     std::optional<std::uint64_t> index = {};
 };

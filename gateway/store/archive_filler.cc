@@ -9,7 +9,7 @@ ArchiveFiller::ArchiveFiller(const ArchiveQuery& query) : query_(query) {
 }
 
 bool ArchiveFiller::enough() {
-    const bool by_chance = !query_.ids.empty() || query_.resource.has_value();
+    const bool by_chance = !query_.ids.empty() || query_.resource.has_value() || query_.incoming;
     if (!by_chance || looked_at_ < ArchiveQuery::looked_at) {
         ++looked_at_;
         return false;
@@ -18,20 +18,24 @@ bool ArchiveFiller::enough() {
     return true;
 }
 
-ArchiveFiller::Verdict ArchiveFiller::look(std::uint64_t id, std::string_view resource,
-                                           std::size_t body_bytes) {
+bool ArchiveFiller::asked_for(const Row& row) const {
+    if (query_.incoming && !row.incoming) return false;
+    return query_.with.empty() || !query_.resource || *query_.resource == row.resource;
+}
+
+ArchiveFiller::Verdict ArchiveFiller::look(const Row& row) {
     if (enough()) return Verdict::end;
-    if (!query_.with.empty() && query_.resource && *query_.resource != resource) {
-        page_.reached = id;
+    if (!asked_for(row)) {
+        page_.reached = row.id;
         return Verdict::pass;
     }
-    const bool room = page_.rows.empty() || bytes_ + body_bytes <= query_.bytes;
+    const bool room = page_.rows.empty() || bytes_ + row.body_bytes <= query_.bytes;
     if (page_.rows.size() >= query_.rows || !room) {
         page_.complete = false;
         return Verdict::end;
     }
-    bytes_ += body_bytes;
-    page_.reached = id;
+    bytes_ += row.body_bytes;
+    page_.reached = row.id;
     return Verdict::take;
 }
 
@@ -58,7 +62,7 @@ ArchiveRange range_before(const ArchiveQuery& query, const ArchivePage& page) {
 }
 
 bool counts(const ArchiveQuery& query) {
-    return query.count_up_to > 0 && query.ids.empty() && !query.resource;
+    return query.count_up_to > 0 && query.ids.empty() && !query.resource && !query.incoming;
 }
 
 std::vector<std::uint64_t> ids_in_order(const ArchiveQuery& query) {

@@ -23,8 +23,14 @@ public:
     explicit ArchiveFiller(const ArchiveQuery& query);
 
     /// What becomes of the next row of the walk (with rising ids, or falling ones from the end).
-    /// The walk has seen to owner, `with` and range; the resource is looked at here.
-    Verdict look(std::uint64_t id, std::string_view resource, std::size_t body_bytes);
+    /// The walk has seen to owner, `with` and range; the rest is looked at here.
+    struct Row {
+        std::uint64_t id;
+        std::string_view resource;
+        bool incoming;
+        std::size_t body_bytes;
+    };
+    Verdict look(const Row& row);
     /// The walk looked for this id and found no row. False: enough was looked at.
     bool look_in_vain(std::uint64_t id);
     void add(ArchiveRow row) { page_.rows.push_back(std::move(row)); }
@@ -34,6 +40,7 @@ public:
 
 private:
     [[nodiscard]] bool enough();
+    [[nodiscard]] bool asked_for(const Row& row) const;
 
     const ArchiveQuery& query_;
     ArchivePage page_;

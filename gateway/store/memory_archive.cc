@@ -15,7 +15,10 @@ bool matches(const ArchiveQuery& query, const ArchiveRow& row) {
 /// Gives the row to the page; false when the page ends with it.
 bool give(const ArchiveQuery& query, const ArchiveRow& row, ArchiveFiller& filler) {
     if (!matches(query, row)) return true;
-    switch (filler.look(row.id, row.resource, row.body.size())) {
+    switch (filler.look({.id = row.id,
+                         .resource = row.resource,
+                         .incoming = row.incoming,
+                         .body_bytes = row.body.size()})) {
         case ArchiveFiller::Verdict::take: filler.add(row); return true;
         case ArchiveFiller::Verdict::pass: return true;
         case ArchiveFiller::Verdict::end: break;

@@ -68,7 +68,10 @@ ArchiveRow read_row(const SqliteStatement& row) {
 
 /// Gives the row to the page.
 Verdict give(const SqliteStatement& row, ArchiveFiller& filler) {
-    const Verdict verdict = filler.look(id_of(row), row.bytes(2), row.bytes(3).size());
+    const Verdict verdict = filler.look({.id = id_of(row),
+                                         .resource = row.bytes(2),
+                                         .incoming = row.integer(1) != 0,
+                                         .body_bytes = row.bytes(3).size()});
     if (verdict == Verdict::take) filler.add(read_row(row));
     return verdict;
 }

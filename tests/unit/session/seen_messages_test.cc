@@ -202,6 +202,28 @@ TEST_CASE_FIXTURE(ArchivedFixture,
 }
 
 TEST_CASE_FIXTURE(ArchivedFixture,
+                  "seen messages: what an account wrote itself hides nothing that came before it") {
+    add_account("romeo@a.test");
+    const std::uint64_t last = id_distance(Duration{1'000'000});
+    const auto archive = [&](std::uint64_t row, std::string_view with, bool incoming) {
+        Batch batch;
+        const std::string body = message(row, fmt::format("{}", row));
+        batch.archive_append(
+            "romeo@a.test",
+            {.id = row, .with = with, .resource = "x", .incoming = incoming, .body = body});
+        commit(std::move(batch));
+    };
+    const std::uint64_t first = last - ArchiveQuery::looked_at - 10;
+    archive(first, "nurse@b.test", true);
+    for (std::uint64_t row = first + 1; row <= last; ++row) archive(row, "nurse@b.test", false);
+    shared.first_id = last + 1;
+    shared.started = clock.now();
+    account("romeo@a.test").when_loaded([](const Outcome&) {});
+    settle();
+    CHECK(known(hub->seen, first));
+}
+
+TEST_CASE_FIXTURE(ArchivedFixture,
                   "seen messages: what its server gave no id is known by its client's, once") {
     const std::string body =
         "<message to='romeo@a.test' from='nurse@b.test/x' id='c1' type='chat'><body>x</body>"

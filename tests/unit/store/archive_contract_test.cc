@@ -72,6 +72,27 @@ TEST_CASE_TEMPLATE("archive: filters hold together", Backend, MemoryBackend, Sql
     CHECK(archive.page({.with = juliet}) == "complete");
 }
 
+TEST_CASE_TEMPLATE("archive: only what came in", Backend, MemoryBackend, SqliteBackend) {
+    Backend backend;
+    Caller caller(*backend.store);
+    Batch batch;
+    for (std::uint64_t id = 1; id <= 9; ++id) {
+        ArchiveRow row = archived(id, romeo);
+        row.incoming = id % 3 == 0;
+        batch.archive_append(juliet, row.view());
+    }
+    REQUIRE(caller.commit(std::move(batch)).ok());
+    const auto page = [&](ArchiveQuery query) {
+        query.owner = juliet;
+        query.incoming = true;
+        return text(caller.archive_page(query));
+    };
+    CHECK(page({}) == "3 6 9 complete");
+    CHECK(page({.rows = 2, .count_up_to = 10}) == "3 6 up to 8");
+    CHECK(page({.with = romeo, .from_end = true, .before = 9, .rows = 1}) == "6 up to 4");
+    CHECK(page({.ids = {2, 3, 4}}) == "3 complete");
+}
+
 TEST_CASE_TEMPLATE("archive: only these ids", Backend, MemoryBackend, SqliteBackend) {
     History<Backend> archive;
     CHECK(archive.page({.ids = {50, 11, 20, 50, 999}}) == "20 50 complete");
