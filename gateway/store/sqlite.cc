@@ -247,7 +247,8 @@ Result<std::unique_ptr<Store>> open_sqlite(const std::string& path, const StoreL
     Outcome outcome = migrate(*database, migrations, SystemClock().wall());
     if (outcome) outcome = database->use_write_ahead_log(limits);
     if (!outcome) return named(path, outcome);
-    Result<std::unique_ptr<SqliteLogCopier>> copier = SqliteLogCopier::start(path, limits);
+    Result<std::unique_ptr<SqliteLogCopier>> copier =
+        SqliteLogCopier::start(path, lock->descriptor(), limits);
     if (!copier) return named(path, copier.error());
     Result<std::unique_ptr<SqliteWriter>> writer =
         SqliteWriter::start(std::move(*database), std::move(*copier), limits);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "gateway/base/log.h"
+#include "gateway/store/write_back.h"
 
 namespace causeway {
 namespace {
@@ -16,16 +17,17 @@ constexpr int politeness = 10;
 
 }  // namespace
 
-SqliteLogCopier::SqliteLogCopier(SqliteDatabase database, const StoreLimits& limits)
-    : limits_(limits), database_(std::move(database)), next_pages_(limits.log_pages) {}
+SqliteLogCopier::SqliteLogCopier(SqliteDatabase database, int file, const StoreLimits& limits)
+    : limits_(limits), file_(file), database_(std::move(database)), next_pages_(limits.log_pages) {}
 
-Result<std::unique_ptr<SqliteLogCopier>> SqliteLogCopier::start(const std::string& path,
+Result<std::unique_ptr<SqliteLogCopier>> SqliteLogCopier::start(const std::string& path, int file,
                                                                 const StoreLimits& limits) {
     auto database = SqliteDatabase::open(path, SqliteDatabase::Access::read_only, limits);
     if (!database) return database.error();
     // It takes notice of the log with its first question.
     if (const auto read = database->integer("PRAGMA schema_version"); !read) return read.error();
-    std::unique_ptr<SqliteLogCopier> copier(new SqliteLogCopier(std::move(*database), limits));
+    std::unique_ptr<SqliteLogCopier> copier(
+        new SqliteLogCopier(std::move(*database), file, limits));
     copier->thread_ = std::thread([raw = copier.get()] { raw->run(); });
     pthread_setname_np(copier->thread_.native_handle(), "store-copier");
     return copier;
@@ -55,6 +57,7 @@ void SqliteLogCopier::run() {
         const Result<SqliteLog> copied = database_.copy_log();
         // SQLite has not flushed it if the writer wrote meanwhile; and the writer is not to flush
         // all of it with the rest.
+        if (copied) write_back_gently(file_, [this] { return has_time(); });
         const Outcome flushed = copied ? database_.flush_file() : Outcome{};
         lock.lock();
         note(copied, wanted);
@@ -64,6 +67,12 @@ void SqliteLogCopier::run() {
         if (thread_is_ == Thread::copying) thread_is_ = Thread::idle;
         done_.notify_one();
     }
+}
+
+/// Before the writer has to wait for it.
+bool SqliteLogCopier::has_time() {
+    const std::lock_guard lock(mutex_);
+    return thread_is_ != Thread::stopping && log_.pages < limits_.longest_log_pages / 2;
 }
 
 void SqliteLogCopier::after_commit(SqliteDatabase& writer) {

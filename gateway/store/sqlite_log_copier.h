@@ -20,8 +20,9 @@ namespace causeway {
 
 class SqliteLogCopier {
 public:
-    /// Opens a connection of its own to the file, which keeps a log already.
-    static Result<std::unique_ptr<SqliteLogCopier>> start(const std::string& path,
+    /// Opens a connection of its own to the file, which keeps a log already. `file`: the same, open
+    /// for as long as this lives.
+    static Result<std::unique_ptr<SqliteLogCopier>> start(const std::string& path, int file,
                                                           const StoreLimits& limits);
     SqliteLogCopier(const SqliteLogCopier&) = delete;
     SqliteLogCopier& operator=(const SqliteLogCopier&) = delete;
@@ -37,12 +38,14 @@ public:
 private:
     enum class Thread : unsigned char { idle, copying, stopping };
 
-    SqliteLogCopier(SqliteDatabase database, const StoreLimits& limits);
+    SqliteLogCopier(SqliteDatabase database, int file, const StoreLimits& limits);
     void run();
+    [[nodiscard]] bool has_time();
     void note_flush(const Outcome& flushed);
     void note(const Result<SqliteLog>& copied, std::int64_t wanted);
 
     const StoreLimits limits_;
+    const int file_;
     SqliteDatabase database_;  ///< used by the thread alone once it runs
 
     // Shared, under mutex_.

@@ -23,6 +23,9 @@ public:
     StoreLock& operator=(const StoreLock&) = delete;
     ~StoreLock();
 
+    /// The database file, open for reading, for as long as this lives.
+    [[nodiscard]] int descriptor() const { return descriptor_; }
+
 private:
     explicit StoreLock(int descriptor) : descriptor_(descriptor) {}
 
