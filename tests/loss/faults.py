@@ -18,12 +18,17 @@ LONGEST_DELAY_SECONDS = 0.05
 LONGEST_DOWN_SECONDS = 0.3
 LONGEST_STOP_SECONDS = 2.0
 LONGEST_FULL_SECONDS = 3.0
+# While more cuts of links than that are due, what goes across waits: each is to hit some traffic.
+LINKS_DUE = 4
 
 
 class Faults:
-    """`counts`: how many of each kind, by the name of the method that does it."""
+    """`counts`: how many of each kind, by the name of the method that does it. `total`: messages in
+    all, `across`: of them between servers, which say when a link is cut. `on_link()` is called when
+    across_waits() may have changed."""
 
-    def __init__(self, servers, clients, total, seed, counts, journal):
+    def __init__(self, servers, clients, total, across, seed, counts, journal,
+                 on_link=lambda: None):
         self._servers = servers
         self._clients = clients
         self._random = random.Random(seed)
@@ -36,23 +41,36 @@ class Faults:
         self.done = {}
         kinds = [kind for kind, count in counts.items() for _ in range(count)]
         self._random.shuffle(kinds)
-        # Not before the first messages are on their way, nor after the last.
-        self._plan = sorted((self._random.randint(total // 50, total * 49 // 50), number, kind)
-                            for number, kind in enumerate(kinds))
-        self._plan.reverse()
+        self._on_link = on_link
+        self._links_due = 0
+        self._link_is_there = True
+        link_kinds = [kind for kind in kinds if kind == "link"]
+        self._plan = self._moments(total, [kind for kind in kinds if kind != "link"])
+        self._link_plan = self._moments(across, link_kinds)
 
-    def sent(self, total):
-        """So many messages have been sent."""
-        while self._plan and self._plan[-1][0] <= total:
-            kind = self._plan.pop()[2]
-            self._tasks.append(asyncio.create_task(getattr(self, "_" + kind)()))
+    def _moments(self, total, kinds):
+        """The last one first. Not before the first messages are on their way, nor after the last."""
+        return sorted(((self._random.randint(total // 50, total * 49 // 50), number, kind)
+                       for number, kind in enumerate(kinds)), reverse=True)
+
+    def sent(self, total, across):
+        """So many messages have been sent, and so many of them between servers."""
+        for plan, count in ((self._plan, total), (self._link_plan, across)):
+            while plan and plan[-1][0] <= count:
+                kind = plan.pop()[2]
+                self._links_due += kind == "link"
+                self._tasks.append(asyncio.create_task(getattr(self, "_" + kind)()))
+
+    def across_waits(self):
+        """Whether messages across are to wait until links have been cut."""
+        return self._links_due > LINKS_DUE and self._link_is_there
 
     def over(self):
         """Raises what went wrong in the harness itself."""
         for task in self._tasks:
             if task.done():
                 task.result()
-        return not self._plan and all(task.done() for task in self._tasks)
+        return not self._plan and not self._link_plan and all(task.done() for task in self._tasks)
 
     async def stop(self):
         for task in self._tasks:
@@ -123,15 +141,27 @@ class Faults:
         self._count("cuts of clients")
 
     async def _link(self):
+        await self._cut_link()
+        self._links_due -= 1
+        self._on_link()
+
+    async def _cut_link(self):
         moment = self._random.uniform(0, LONGEST_DELAY_SECONDS)
         which = self._random.random()
         async with self._link_lock:
             await asyncio.sleep(moment)
+            # Traffic brings one that is not there.
+            self._link_changed(there=False)
             links = await until(established_links, "link between the servers", THERE_SECONDS)
+            self._link_changed(there=True)
             local, peer = links[int(which * len(links))]
             self._journal(f"link {local} to {peer}: cut")
             await reset_connection(local, peer)
         self._count("cuts of links")
+
+    def _link_changed(self, there):
+        self._link_is_there = there
+        self._on_link()
 
 
 def limit_files(server, size):

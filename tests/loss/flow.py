@@ -44,6 +44,7 @@ class Flow:
         self.count = count
         self.in_flight = in_flight
         self.allowed = count  # how many it may have sent by now
+        self.waits = lambda: False  # whether it is to send nothing for now
         self._began = began
         self.progress = progress
         self.fates = []
@@ -56,7 +57,8 @@ class Flow:
 
     def pump(self):
         """Sends as much as may be on its way."""
-        while self.open < self.in_flight and len(self.fates) < self.allowed:
+        while (self.open < self.in_flight and len(self.fates) < self.allowed
+               and not self.waits()):
             fate = Fate(self, len(self.fates))
             self.fates.append(fate)
             self.open += 1

@@ -165,7 +165,7 @@ class ProsodyFaults(Faults):
         links = arguments.cuts // 2
         super().__init__([self._theirs],
                          [client for client in run.clients if client.server is self._ours],
-                         arguments.messages, run.seed,
+                         arguments.messages, arguments.messages, run.seed,
                          {"kill": arguments.kills, "own_kill": arguments.own_kills,
                           "cut": arguments.cuts - links, "link": links, "stop": arguments.stop},
                          run.journal)
@@ -188,7 +188,7 @@ class ProsodyFaults(Faults):
         self.own_kills.append((began, self._run.clock()))
         self._run.trace.start()
 
-    async def _link(self):
+    async def _cut_link(self):
         moment, which, share, seconds = (self._random.random() for _ in range(4))
         how = self._random.choice(("at once", "within", "hold"))
         forth = self._random.random() < 0.5

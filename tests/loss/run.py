@@ -238,12 +238,15 @@ class Run:
     def _sent_or_read(self):
         self.changes += 1
         if self.faults:
-            self.faults.sent(sum(len(flow.fates) for flow in self.flows))
+            self.faults.sent(sum(len(flow.fates) for flow in self.flows),
+                             sum(len(flow.fates) for flow in self.flows if flow.across))
 
     async def _exchange(self):
         """Until everything has its outcome, or nothing happens any more."""
         self.faults = self._plan_faults()
         for flow in self.flows:
+            if flow.across:
+                flow.waits = self.faults.across_waits
             flow.pump()
         await self._until_quiet(lambda: self.faults.over() and all(
             flow.over() for flow in self.flows))
@@ -259,8 +262,13 @@ class Run:
         links = arguments.cuts // 4 if any(flow.across for flow in self.flows) else 0
         counts = {"kill": arguments.kills, "cut": arguments.cuts - links, "link": links,
                   "stop": arguments.stop, "full": arguments.full}
-        return Faults(self.servers, self.clients, arguments.messages, self.seed, counts,
-                      self.journal)
+        across = [flow for flow in self.flows if flow.across]
+
+        def on_link():
+            for flow in across:
+                flow.pump()
+        return Faults(self.servers, self.clients, arguments.messages,
+                      sum(flow.count for flow in across), self.seed, counts, self.journal, on_link)
 
     async def _until_quiet(self, condition):
         while True:
