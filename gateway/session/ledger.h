@@ -39,6 +39,7 @@
 #include "gateway/session/acknowledgement_pace.h"
 #include "gateway/session/archive_mark.h"
 #include "gateway/session/commit_order.h"
+#include "gateway/session/done_rows.h"
 #include "gateway/session/ledger_state.h"
 #include "gateway/shard/shard.h"
 #include "gateway/store/store.h"
@@ -138,9 +139,11 @@ public:
     /// Gives the store what is due, what is to be listed and what is to be erased; for when the
     /// shard's thread has ended.
     void finish();
-    /// Whether that row is on its way to somebody, or done with and about to be erased: not to be
-    /// sent again.
-    [[nodiscard]] bool in_flight(std::uint64_t row) const { return rows_.contains(row); }
+    /// Whether that row is on its way to somebody, or done with, and about to be erased or erased a
+    /// moment ago: not to be sent again.
+    [[nodiscard]] bool in_flight(std::uint64_t row) const {
+        return rows_.contains(row) || done_rows_.contains(row);
+    }
     /// Whether that row is being given to the store: a reader may see it before its `kept` has been
     /// called, and must not pass it by.
     [[nodiscard]] bool arriving(std::uint64_t row) const;
@@ -278,6 +281,7 @@ private:
     CommitOrder commits_;
     TimePoint timer_at_{};  ///< when timer_ is due, while armed
     std::pmr::unordered_map<std::uint64_t, HoldId> rows_{&pool_};
+    DoneRows done_rows_;
     Part recorded_;  ///< of senders, for the end of this turn
     std::vector<ArchiveAgain> again_;
     UnlistedMessages unlisted_;

@@ -66,7 +66,11 @@ void Ledger::ended(Extras extras, const Outcome& outcome) {
             erasures_.again.push_back(std::move(one));
             continue;
         }
-        if (!outcome) ++forgotten;
+        if (outcome) {
+            done_rows_.add(one.row, hub_.clock().now());
+        } else {
+            ++forgotten;
+        }
         if (one.known) rows_.erase(one.row);
         if (one.counted) --erasures_.open;
     }
