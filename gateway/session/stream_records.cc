@@ -6,6 +6,7 @@
 #include <iterator>
 #include <utility>
 
+#include "gateway/base/number.h"
 #include "gateway/base/serial_number.h"
 #include "gateway/base/stable_hash.h"
 #include "gateway/session/hub.h"
@@ -16,7 +17,7 @@ namespace {
 
 /// How long what a client acknowledged stays noted where the archive mark is not moved, because the
 /// store takes nothing, or there are no archives.
-constexpr UnixMillis noted_for = 5000;
+constexpr Duration noted_for{5000};
 
 }  // namespace
 
@@ -111,6 +112,7 @@ StreamRecords::Round StreamRecords::sent(std::uint64_t stream, std::uint32_t num
         note(stream, found->second, fmt::format("{} {} {}\n", copy ? 'c' : 's', number, row));
     chunk.sent = number;
     chunk.row = std::max(chunk.row, row);
+    chunk.noted = hub_.clock().now();
     urgent_ = true;
     hub_.ledger.commit_now();
     return next_;
@@ -181,14 +183,28 @@ void StreamRecords::mark(std::uint64_t stream, Record& record) {
     dirty_.push_back(stream);
 }
 
-/// What the client acknowledged stays noted while the archive mark is below it: the next start
-/// lists it as waiting.
 bool StreamRecords::past(const Record& record, const Chunk& chunk) const {
-    const bool not_listed = chunk.row <= hub_.shared.archive_mark.stored() ||
-                            time_of_id(chunk.row) + noted_for < hub_.clock().wall();
-    const bool sent_is_past =
-        chunk.row == 0 || (serial_distance(record.acknowledged, chunk.sent) >= 0 && not_listed);
-    return chunk.written && sent_is_past && serial_distance(record.handled, chunk.done) >= 0;
+    if (!chunk.written || serial_distance(record.handled, chunk.done) < 0) return false;
+    return chunk.row == 0 ||
+           (serial_distance(record.acknowledged, chunk.sent) >= 0 && !may_wait_again(chunk));
+}
+
+/// What the client acknowledged stays noted while the next start would find it waiting: it is above
+/// the archive mark, and would be listed, or the row that lists it is not erased yet.
+bool StreamRecords::may_wait_again(const Chunk& chunk) const {
+    if (chunk.row > hub_.shared.archive_mark.stored() &&
+        hub_.clock().now() - chunk.noted < noted_for) {
+        return true;
+    }
+    for (std::string_view left = chunk.notes; !left.empty();) {
+        const std::size_t end = std::min(left.find('\n'), left.size() - 1);
+        const std::string_view note = left.substr(0, end);
+        left.remove_prefix(end + 1);
+        if (!note.starts_with("s ")) continue;
+        const auto row = read_number<std::uint64_t>(note.substr(note.rfind(' ') + 1));
+        if (row && hub_.ledger.in_flight(*row)) return true;
+    }
+    return false;
 }
 
 /// The last chunk stays: it has the latest `h`.

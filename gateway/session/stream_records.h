@@ -122,6 +122,7 @@ private:
         std::size_t count = 0;
         std::uint32_t sent = 0;  ///< the highest of `s` and `c`
         std::uint64_t row = 0;   ///< likewise
+        TimePoint noted{};       ///< the last of them
         std::uint32_t done = 0;  ///< the highest of `d`
         bool written = true;     ///< the store has it as it is
     };
@@ -157,6 +158,7 @@ private:
     void mark(std::uint64_t stream, Record& record);
     void erase_past(std::uint64_t stream, Record& record);
     [[nodiscard]] bool past(const Record& record, const Chunk& chunk) const;
+    [[nodiscard]] bool may_wait_again(const Chunk& chunk) const;
     void drop(std::uint64_t stream);
     [[nodiscard]] std::string chunk_key(std::uint64_t stream, std::uint64_t chunk) const;
 

@@ -194,6 +194,54 @@ TEST_CASE_FIXTURE(Fixture,
     CHECK(read()->sent.size() == last / 2 + 2);
 }
 
+TEST_CASE_FIXTURE(Fixture, "and while the row by which it waits is not erased") {
+    write_state();
+    const auto failed = Packet::from_bytes(
+        "<message from='romeo@a.test/x' to='juliet@b.test' type='chat' id='m1'>"
+        "<body>x</body></message>");
+    const PacketRef error = Packet::error_reply(
+        **failed, {.condition = StanzaCondition::service_unavailable, .text = {}});
+    const HoldId hold = ledger().hold(error, {}, store_key("romeo@a.test"));
+    const std::uint64_t row = ledger().row(hold);
+    records().sent(stream, 1, row);
+    settle();
+    store.hold_commits();
+    pass_patience();  // it is being listed
+    ledger().confirm(hold);
+    records().acknowledged(stream, 1);
+    archive_mark.stored(row);
+    std::uint32_t number = 0;
+    const auto fill = [&] {
+        for (std::size_t i = 0; i < 2 * StreamRecords::chunk_notes; ++i) {
+            records().handled(stream, ++number);
+            settle();
+        }
+    };
+    fill();
+    store.release_commits();
+    settle();
+    REQUIRE(rows("romeo@a.test").size() == 1);
+    CHECK(read()->sent.size() == 1);
+    pass_erasure();
+    REQUIRE(rows("romeo@a.test").empty());
+    fill();
+    CHECK(read()->sent.empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "nor does it go because the wall clock was set") {
+    write_state();
+    const std::uint64_t row = hub->shared.ids.next_id();
+    records().sent(stream, 1, row);
+    settle();
+    records().acknowledged(stream, 1);
+    clock.set_wall(clock.wall() + 3'600'000);
+    for (std::uint32_t number = 1; number <= 2 * StreamRecords::chunk_notes; ++number) {
+        records().handled(stream, number);
+        settle();
+    }
+    CHECK(read()->sent.size() == 1);
+}
+
 TEST_CASE_FIXTURE(Fixture, "of a stream that nothing is acknowledged of only so much is kept") {
     for (std::uint32_t number = 1;
          number <= (StreamRecords::chunks_at_most + 3) * StreamRecords::chunk_notes; ++number) {
