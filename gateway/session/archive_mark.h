@@ -46,6 +46,13 @@ public:
         const std::lock_guard lock(moving_);
         return mark_;
     }
+    /// Calls `give` with where it stands, to give that to the store. One shard at a time does so:
+    /// of two that move it, the store would else end with the lower one where that comes second.
+    template <class Give>
+    void write(Give give) {
+        const std::lock_guard lock(writing_);
+        give(mark());
+    }
     /// A commit has written it to the store.
     void stored(std::uint64_t mark);
     /// Up to there the next start lists nothing; behind mark() by the commit under way.
@@ -69,6 +76,7 @@ private:
     std::atomic<bool> recovering_{true};
     mutable std::mutex moving_;
     std::vector<std::pair<Executor*, std::function<void()>>> waiting_;  ///< guarded by moving_
+    std::mutex writing_;
 };
 
 /// Archived messages of one shard that are on their way and not listed.

@@ -362,11 +362,8 @@ void Ledger::add_due(Part& part, HoldId id, Entry& entry) {
     happened(id, entry, LedgerEvent::commit);  // and the entry may be gone
 }
 
-void Ledger::commit_part(Part part) {
-    StreamRecords& records = hub_.stream_records;
-    const bool notes = records.urgent() || (records.pending() && !part.batch.empty());
-    const StreamRecords::Round round = notes ? records.write(part.batch) : 0;
-    if (part.batch.empty() && !notes) return;
+void Ledger::commit(Part part, bool notes) {
+    const StreamRecords::Round round = notes ? hub_.stream_records.write(part.batch) : 0;
     if (!part.waited_for && !notes) part.batch.let_wait();
     commit(std::exchange(part.batch, {}),
            [this, round, messages = std::move(part.messages), senders = std::move(part.senders),

@@ -184,7 +184,8 @@ private:
     /// What goes with a batch beside messages, and again where that failed.
     struct Extras {
         std::vector<Erasure> erased;
-        std::optional<std::uint64_t> mark;  ///< where the archive mark stands
+        bool with_mark = false;
+        std::uint64_t mark = 0;  ///< where the archive mark stands, if it goes with the batch
     };
     /// What is given to the store together.
     struct Part {
@@ -238,6 +239,7 @@ private:
     [[nodiscard]] bool stands_behind(const Entry& entry) const;
     void add_due(Part& part, HoldId id, Entry& entry);
     void commit_part(Part part);
+    void commit(Part part, bool notes);
     void take_extras(Part& part);
     void committed(Part part, const Outcome& outcome);
     void ended(Extras extras, const Outcome& outcome);

@@ -42,24 +42,33 @@ void Ledger::take_extras(Part& part) {
     part.extras.erased = std::exchange(erasures_.due, {});
     if (mark_due_ == MarkDue::now) {
         mark_due_ = MarkDue::no;
-        part.extras.mark = hub_.shared.archive_mark.mark();
+        part.extras.with_mark = true;
     }
-    part.waited_for = part.waited_for || !part.extras.erased.empty() || part.extras.mark;
+    part.waited_for = part.waited_for || !part.extras.erased.empty() || part.extras.with_mark;
     for (const Erasure& one : part.extras.erased) {
         part.batch.log_erase(one.store, one.owner, one.row);
         if (one.archived) part.batch.archive_erase(one.owner, one.row);
     }
-    if (part.extras.mark) {
-        part.batch.map_set(ArchiveMark::store, {}, ArchiveMark::key,
-                           std::to_string(*part.extras.mark));
-    }
+}
+
+void Ledger::commit_part(Part part) {
+    StreamRecords& records = hub_.stream_records;
+    const bool any = !part.batch.empty() || part.extras.with_mark;
+    const bool notes = records.urgent() || (records.pending() && any);
+    if (!any && !notes) return;
+    if (!part.extras.with_mark) return commit(std::move(part), notes);
+    hub_.shared.archive_mark.write([&](std::uint64_t mark) {
+        part.extras.mark = mark;
+        part.batch.map_set(ArchiveMark::store, {}, ArchiveMark::key, std::to_string(mark));
+        commit(std::move(part), notes);
+    });
 }
 
 /// A row that is not erased would be delivered once more, to the next session or after a restart;
 /// so would be what stands above a mark that is not moved, after a crash.
 void Ledger::ended(Extras extras, const Outcome& outcome) {
-    if (outcome && extras.mark) hub_.shared.archive_mark.stored(*extras.mark);
-    if (!outcome && extras.mark && mark_due_ == MarkDue::no) mark_due_ = MarkDue::later;
+    if (outcome && extras.with_mark) hub_.shared.archive_mark.stored(extras.mark);
+    if (!outcome && extras.with_mark && mark_due_ == MarkDue::no) mark_due_ = MarkDue::later;
     std::size_t forgotten = 0;
     for (Erasure& one : extras.erased) {
         if (!outcome && erasures_.again.size() < erase_again_most) {

@@ -1,5 +1,8 @@
 // Messages that their owner's archive keeps: when they are safe, when they are listed as waiting,
 // and what the archive mark says.
+#include <thread>
+#include <vector>
+
 #include "gateway/session/archive_recovery.h"
 #include "tests/unit/session/ledger_archive_fixture.h"
 
@@ -368,6 +371,27 @@ TEST_CASE("ledger: given back at the end, while it is being archived: the mark s
     const auto rows = f.archive();
     REQUIRE(rows.size() == 1);
     CHECK(f.mark() < rows[0].id);
+}
+
+TEST_CASE("archive mark: shards give it to the store in the order in which it moved") {
+    ArchiveMark mark(2);
+    mark.recovered(0);
+    std::vector<std::uint64_t> given;
+    const auto give = [&](std::uint64_t stands) { given.push_back(stands); };
+    std::thread other;
+    REQUIRE(mark.advance(0, ArchiveMark::none, 1));
+    mark.write([&](std::uint64_t stands) {
+        other = std::thread([&] {
+            (void)mark.advance(1, ArchiveMark::none, 2);
+            mark.write(give);
+        });
+        while (mark.mark() != 2) std::this_thread::yield();
+        // It has every opportunity to be first.
+        for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+        give(stands);
+    });
+    other.join();
+    CHECK(given == std::vector<std::uint64_t>{1, 2});
 }
 
 }  // namespace causeway::test
