@@ -234,6 +234,7 @@ void RemotePair::peer_is_silent() {
         return;
     }
     note_error(silent);
+    own_stream_broke();
     abandon_stream();
     link_.stream_broke();
     reach_again(true);
@@ -312,6 +313,7 @@ void RemotePair::leave_stream() {
 void RemotePair::abandon_stream() {
     become(State::idle);
     if (stream_->end() == Carrier::End::peer_error || !stream_->stream().failure().empty()) {
+        own_stream_broke();
         interruption_ = Interruption::of(*stream_);
     }
     give_back_unconfirmed();
@@ -376,7 +378,7 @@ void RemotePair::on_stopped(Carrier& stream, const Outcome& why) {
     const bool of_peer = stream.opened_by() == LinkResumption::By::peer;
     if (!of_peer) link_.stream_ended(stream, own, before == State::up && why.ok());
     if ((own || of_peer) && before == State::up && !why.ok()) {
-        if (own && own_stream_->bidirectional()) link_.broke();
+        own_stream_broke();
         interruption_ = Interruption::of(stream);
     } else if (own && interruption_ != nullptr && interruption_->of_our_stream()) {
         interruption_->received(own_stream_->release_received());

@@ -228,6 +228,7 @@ private:
     void peer_did_not_come();
     void leave_stream();
     void abandon_stream();
+    void own_stream_broke();
     void wait_for_next_attempt();
     void look_whether_idle();
     /// `keep`: it is to be sent again if the peer does not get it; with a `hold` it always is.

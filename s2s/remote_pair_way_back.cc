@@ -93,6 +93,11 @@ std::optional<std::uint32_t> RemotePair::sent_before(std::string_view token) con
     return interruption_->resumption().sent;
 }
 
+/// Its server may forget what came on it: see ServerLink::broke().
+void RemotePair::own_stream_broke() {
+    if (own_stream_ != nullptr && own_stream_->bidirectional()) link_.broke();
+}
+
 void RemotePair::on_peer_stanza(Carrier&) {
     attempts_.peer_used_at = last_used_ = hub_.clock().now();
 }
