@@ -139,10 +139,13 @@ public:
     /// Gives the store what is due, what is to be listed and what is to be erased; for when the
     /// shard's thread has ended.
     void finish();
+    /// Whether that row is being given to the store, or stands there for somebody who has it or is
+    /// to get it, until it is known to be erased.
+    [[nodiscard]] bool has_row(std::uint64_t row) const { return rows_.contains(row); }
     /// Whether that row is on its way to somebody, or done with, and about to be erased or erased a
     /// moment ago: not to be sent again.
     [[nodiscard]] bool in_flight(std::uint64_t row) const {
-        return rows_.contains(row) || done_rows_.contains(row);
+        return has_row(row) || done_rows_.contains(row);
     }
     /// Whether that row is being given to the store: a reader may see it before its `kept` has been
     /// called, and must not pass it by.

@@ -202,7 +202,7 @@ bool StreamRecords::may_wait_again(const Chunk& chunk) const {
         left.remove_prefix(end + 1);
         if (!note.starts_with("s ")) continue;
         const auto row = read_number<std::uint64_t>(note.substr(note.rfind(' ') + 1));
-        if (row && hub_.ledger.in_flight(*row)) return true;
+        if (row && hub_.ledger.has_row(*row)) return true;
     }
     return false;
 }
