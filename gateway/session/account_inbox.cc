@@ -13,11 +13,6 @@ namespace {
 constexpr std::size_t behind_limit = 1000;
 /// What waits until it is known how many are stored; a store may be long about that.
 constexpr std::size_t uncounted_limit = 1000;
-
-/// Somebody waits for it: if the session to which it goes never has it, another does, or the next.
-bool tells_outcome(const Packet& packet) {
-    return packet.type() == StanzaType::error && !packet.id().empty();
-}
 }  // namespace
 
 StoreKey AccountInbox::store_key() const {
@@ -62,8 +57,7 @@ void AccountInbox::deliver(const PacketRef& packet, AcknowledgementTicket ticket
 /// that was made here, about a message of the account's own.
 void AccountInbox::to_one_that_is_not_there(const PacketRef& packet, AcknowledgementTicket ticket) {
     const StanzaType type = packet->type();
-    const bool falls_back = type == StanzaType::chat ||
-                            (type == StanzaType::error && packet->storable()) ||
+    const bool falls_back = type == StanzaType::chat || packet->lasting_error() ||
                             (type == StanzaType::normal && packet->storable() &&
                              awaits_session(packet->to().resource()));
     if (falls_back) {
@@ -130,7 +124,7 @@ void AccountInbox::to_sessions(std::span<Resource* const> sessions, const Packet
                                AcknowledgementTicket ticket) {
     Hub& hub = account_.hub();
     const bool held = packet->archived() ||
-                      ((packet->storable() || tells_outcome(*packet)) &&
+                      ((packet->storable() || packet->tells_outcome()) &&
                        (ticket.owed() || std::ranges::any_of(sessions, &Resource::acknowledges)));
     const HoldId hold = held ? hub.ledger.hold(packet, ticket, store_key()) : 0;
     remember(packet, hold);

@@ -7,15 +7,6 @@
 #include "gateway/session/hub.h"
 
 namespace causeway {
-namespace {
-
-/// The error to a message of an account here (decision 0023): nobody waits for an acknowledgement
-/// of it, and nobody would send it again.
-bool tells_sender(const Packet& packet) {
-    return packet.type() == StanzaType::error && packet.storable();
-}
-
-}  // namespace
 
 Ledger::Ledger(Hub& hub) : hub_(hub) {}
 
@@ -39,7 +30,7 @@ HoldId Ledger::hold(PacketRef packet, AcknowledgementTicket ticket, StoreKey sto
                        .first->second;
     if (entry.packet->archived()) {
         send_unlisted(id, entry);
-    } else if (ticket.owed() || tells_sender(*entry.packet)) {
+    } else if (ticket.owed() || entry.packet->lasting_error()) {
         wait(id, entry);
     }
     return id;
@@ -227,7 +218,7 @@ std::uint64_t Ledger::row(HoldId id) const {
     const Entry& entry = found->second;
     if (entry.packet->archived() || entry.state == LedgerState::listed) return entry.row;
     // It gets that row if its recipient does not say soon that it has it.
-    return tells_sender(*entry.packet) ? entry.number : 0;
+    return entry.packet->lasting_error() ? entry.number : 0;
 }
 
 PacketRef Ledger::packet(HoldId id) const {

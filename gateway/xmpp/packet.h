@@ -79,6 +79,14 @@ public:
 
     /// A message that is worth keeping for somebody offline (XEP-0160, XEP-0334).
     [[nodiscard]] bool storable() const { return about_.traits.storable; }
+    /// An error that says what became of a message. If the session to which it goes never has it,
+    /// another of the account does, or the next.
+    [[nodiscard]] bool tells_outcome() const {
+        return type() == StanzaType::error && !id().empty();
+    }
+    /// Such an error that was made here, and is worth keeping (see error_reply): nobody waits for
+    /// an acknowledgement of it, and nobody would send it again.
+    [[nodiscard]] bool lasting_error() const { return type() == StanzaType::error && storable(); }
     [[nodiscard]] const MessageTraits& traits() const { return about_.traits; }
     /// The archive of its recipient keeps it, or what it is a copy of.
     [[nodiscard]] bool archived() const { return about_.archived; }

@@ -115,6 +115,26 @@ TEST_CASE("packet: an error, a result and a stanza of nobody are not answered by
     CHECK(answer(StanzaKind::message, StanzaType::chat, romeo) != nullptr);
 }
 
+TEST_CASE("packet: which errors tell what became of a message, and which are worth keeping") {
+    const StanzaError why{.condition = StanzaCondition::forbidden, .text = {}};
+    const auto read = [](const std::string& attributes) {
+        return *Packet::from_bytes("<message to='juliet@b.test' from='romeo@a.test/r'" +
+                                   attributes + "><body>x</body></message>");
+    };
+    const PacketRef message = read(" type='chat' id='1'");
+    const PacketRef made_here = Packet::error_reply(*message, why);
+    CHECK(made_here->tells_outcome());
+    CHECK(made_here->lasting_error());
+    const PacketRef from_elsewhere = read(" type='error' id='1'");
+    CHECK(from_elsewhere->tells_outcome());
+    CHECK_FALSE(from_elsewhere->lasting_error());
+    const PacketRef about_nothing = Packet::error_reply(*read(" type='chat'"), why);
+    CHECK_FALSE(about_nothing->tells_outcome());
+    CHECK_FALSE(about_nothing->lasting_error());
+    CHECK_FALSE(message->tells_outcome());
+    CHECK_FALSE(message->lasting_error());
+}
+
 TEST_CASE("packet: to another address, as a packet of its own or appended") {
     const PacketRef packet =
         Packet::make(StanzaKind::message, StanzaType::chat, romeo, juliet, "1", "<body>x</body>");
