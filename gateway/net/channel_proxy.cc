@@ -28,7 +28,7 @@ public:
     ~FarEnd() = default;
 
     void start() {
-        started_ = true;
+        reading_ = Reading::goes_on;
         if (channel_ != nullptr && !over_) channel_->resume_reading();
         here_.mark_dirty(*this);
     }
@@ -42,9 +42,10 @@ public:
     }
     void consumed(std::size_t bytes) {
         unconsumed_ -= bytes;
-        if (channel_ != nullptr && unconsumed_ <= window / 2 && std::exchange(paused_, false)) {
-            channel_->resume_reading();
-        }
+        if (channel_ == nullptr || unconsumed_ > window / 2) return;
+        if (reading_ != Reading::waits) return;
+        reading_ = Reading::goes_on;
+        channel_->resume_reading();
     }
     void close() {
         if (channel_ != nullptr) channel_->close();
@@ -58,10 +59,20 @@ public:
     }
 
 private:
+    /// The channel.
+    enum class Reading : unsigned char {
+        not_begun,  ///< nobody listens to the proxy yet
+        goes_on,
+        waits  ///< until the proxy's owner has taken what is on its way
+    };
+
     void on_bytes(std::string_view bytes) override {
         arrived_.emplace_back(bytes);
         unconsumed_ += cost_of(bytes);
-        if (unconsumed_ > window && !std::exchange(paused_, true)) channel_->pause_reading();
+        if (unconsumed_ > window && reading_ == Reading::goes_on) {
+            reading_ = Reading::waits;
+            channel_->pause_reading();
+        }
         here_.mark_dirty(*this);
     }
     void on_secured() override {}
@@ -90,13 +101,12 @@ private:
     std::size_t unconsumed_ = 0;
     std::size_t taken_ = 0;     ///< of the proxy's output, since the last report
     std::size_t reported_ = 0;  ///< what queued() was then
-    bool started_ = false;
-    bool paused_ = false;
+    Reading reading_ = Reading::not_begun;
     bool over_told_ = false;
 };
 
 void ChannelProxy::FarEnd::flush() {
-    if (!started_ || channel_ == nullptr) return;
+    if (reading_ == Reading::not_begun || channel_ == nullptr) return;
     if (!arrived_.empty()) {
         tell([messages = std::exchange(arrived_, {})](ChannelProxy& proxy) mutable {
             proxy.on_input(std::move(messages));
@@ -137,7 +147,10 @@ void ChannelProxy::set_handler(ChannelHandler* handler) {
     handler_ = handler;
     if (handler_ == nullptr) return;
     // Not before somebody listens here: until then the far end says nothing.
-    if (!std::exchange(started_, true)) far_.post([far_end = far_end_] { far_end->start(); });
+    if (input_ == Input::not_begun) {
+        input_ = Input::flows;
+        far_.post([far_end = far_end_] { far_end->start(); });
+    }
     if (!inbox_.empty() || over_) shard_.mark_dirty(*this);
 }
 
@@ -148,8 +161,12 @@ void ChannelProxy::write(std::string_view bytes) {
     shard_.mark_dirty(*this);
 }
 
+void ChannelProxy::pause_reading() {
+    if (input_ == Input::flows) input_ = Input::paused;
+}
+
 void ChannelProxy::resume_reading() {
-    paused_ = false;
+    if (input_ == Input::paused) input_ = Input::flows;
     if (!inbox_.empty() || over_) shard_.mark_dirty(*this);
 }
 
@@ -168,7 +185,8 @@ void ChannelProxy::flush() {
             far_end->write(messages);
         });
     }
-    if (state_ == State::closing && !std::exchange(close_sent_, true)) {
+    if (state_ == State::closing) {
+        state_ = State::close_sent;
         far_.post([far_end = far_end_] { far_end->close(); });
     }
     deliver();
@@ -180,7 +198,7 @@ void ChannelProxy::on_input(std::vector<std::string> messages) {
 }
 
 void ChannelProxy::deliver() {
-    while (!inbox_.empty() && (!paused_ || state_ != State::open)) {
+    while (!inbox_.empty() && (input_ != Input::paused || state_ != State::open)) {
         const std::string message = std::move(inbox_.front());
         inbox_.pop_front();
         consumed_ += cost_of(message);

@@ -29,14 +29,14 @@ public:
 
     ~ChannelProxy() override;
 
-    /// Set at once; only then does input begin to come.
+    /// Set at once, before anything is paused; only then does input begin to come.
     void set_handler(ChannelHandler* handler) override;
     void write(std::string_view bytes) override;
     /// As far as the other shard has told.
     [[nodiscard]] std::size_t queued() const override {
         return outgoing_bytes_ + under_way_ + far_queued_;
     }
-    void pause_reading() override { paused_ = true; }
+    void pause_reading() override;
     void resume_reading() override;
     void close() override;
     /// Nothing: what moves as a proxy has its TLS already.
@@ -49,7 +49,7 @@ public:
     [[nodiscard]] TransportKind kind() const override { return kind_; }
     [[nodiscard]] Endpoint remote() const override { return remote_; }
     /// The same as pause_reading().
-    void hold() override { paused_ = true; }
+    void hold() override { pause_reading(); }
     /// nullptr always.
     [[nodiscard]] std::unique_ptr<DetachedChannel> detach() override { return nullptr; }
 
@@ -60,7 +60,13 @@ private:
     struct WeakProxy {
         ChannelProxy* proxy = nullptr;
     };
-    enum class State : unsigned char { open, closing, closed };
+    enum class State : unsigned char {
+        open,
+        closing,     ///< by the owner, since this turn
+        close_sent,  ///< the far end knows
+        closed       ///< it has said so
+    };
+    enum class Input : unsigned char { not_begun, flows, paused };
 
     friend std::unique_ptr<Channel> make_proxy(Shard& from, std::unique_ptr<Channel> original,
                                                Shard& to);
@@ -89,9 +95,7 @@ private:
     TransportKind kind_;
     bool framed_;
     State state_ = State::open;
-    bool started_ = false;
-    bool paused_ = false;
-    bool close_sent_ = false;
+    Input input_ = Input::not_begun;
 };
 
 /// Called on `from`, where `original` lives and stays, outside of its callbacks: a Channel for
