@@ -7,6 +7,29 @@ namespace {
 
 using Fixture = LedgerFixture;
 
+/// A message whose recipient was not quick enough: the store is being told of it.
+struct Committing : LedgerFixture {
+    Committing() {
+        id = hold(1);
+        store.hold_commits();
+        pass_patience();
+    }
+    HoldId id = 0;
+};
+
+/// A message that waits in the store for somebody who takes it.
+struct Stored : LedgerFixture {
+    explicit Stored(std::size_t doubtful_commits = 0) {
+        store.doubt_next_commits(doubtful_commits);
+        ledger().keep(message("a"), {}, store_key());
+        settle();
+        REQUIRE(rows().size() == 1);
+        row = rows().front().id;
+    }
+    HoldId adopt() { return ledger().adopt(message("a"), store_key(), row); }
+    std::uint64_t row = 0;
+};
+
 }  // namespace
 
 // ---- the recipient is gone ----
@@ -27,11 +50,8 @@ TEST_CASE("ledger: released before it was stored, it is stored and whoever asked
 }
 
 TEST_CASE("ledger: released while the store is at it, the row is told when it is there") {
-    Fixture f;
-    const HoldId id = f.hold(1);
-    f.store.hold_commits();
-    f.pass_patience();
-    f.ledger().release_to(id, f.hear());
+    Committing f;
+    f.ledger().release_to(f.id, f.hear());
     f.settle();
     CHECK(f.kept.empty());
     f.store.release_commits();
@@ -57,11 +77,8 @@ TEST_CASE("ledger: released when it is stored, the row stays and is told at once
 }
 
 TEST_CASE("ledger: released while the commit fails, the message comes back") {
-    Fixture f;
-    const HoldId id = f.hold(1);
-    f.store.hold_commits();
-    f.pass_patience();
-    f.ledger().release_to(id, f.hear());
+    Committing f;
+    f.ledger().release_to(f.id, f.hear());
     f.store.fail_next_commits(1);
     f.store.release_commits();
     f.settle();
@@ -101,11 +118,8 @@ TEST_CASE("ledger: written, the message is stored before anybody is told, and th
 }
 
 TEST_CASE("ledger: written while the store is at it, or when it is stored") {
-    Fixture f;
-    const HoldId committing = f.hold(1);
-    f.store.hold_commits();
-    f.pass_patience();
-    f.ledger().written(committing);
+    Committing f;
+    f.ledger().written(f.id);
     CHECK(f.sender.safe.empty());
     f.store.release_commits();
     f.settle();
@@ -123,25 +137,21 @@ TEST_CASE("ledger: written while the store is at it, or when it is stored") {
 // ---- a row of the store ----
 
 TEST_CASE("ledger: a row that is adopted is on its way until it is acknowledged or released") {
-    Fixture f;
-    f.ledger().keep(f.message("a"), {}, f.store_key());
-    f.settle();
-    const std::uint64_t row = f.rows().front().id;
-    const HoldId first = f.ledger().adopt(f.message("a"), f.store_key(), row);
-    CHECK(f.ledger().in_flight(row));
+    Stored f;
+    const HoldId first = f.adopt();
+    CHECK(f.ledger().in_flight(f.row));
     f.ledger().release_to(first, f.hear());
     REQUIRE(f.kept.size() == 1);
-    CHECK(*f.kept.front() == row);
-    CHECK(!f.ledger().in_flight(row));
+    CHECK(*f.kept.front() == f.row);
+    CHECK(!f.ledger().in_flight(f.row));
     f.settle();
     CHECK(f.rows().size() == 1);
-    const HoldId second = f.ledger().adopt(f.message("a"), f.store_key(), row);
-    f.ledger().confirm(second);
+    f.ledger().confirm(f.adopt());
     // Until the row is gone it must not be sent to anybody else, nor then: who asked the store
     // before may be told of it now.
-    CHECK(f.ledger().in_flight(row));
+    CHECK(f.ledger().in_flight(f.row));
     f.pass_erasure();
-    CHECK(f.ledger().in_flight(row));
+    CHECK(f.ledger().in_flight(f.row));
     CHECK(f.rows().empty());
 }
 
@@ -162,29 +172,22 @@ TEST_CASE("ledger: rows that were erased are remembered for as long as a questio
 }
 
 TEST_CASE("ledger: a row that cannot be erased is not free before it could") {
-    Fixture f;
-    f.ledger().keep(f.message("a"), {}, f.store_key());
-    f.settle();
-    const std::uint64_t row = f.rows().front().id;
+    Stored f;
     f.store.fail_next_commits(1);
-    f.ledger().confirm(f.ledger().adopt(f.message("a"), f.store_key(), row));
+    f.ledger().confirm(f.adopt());
     f.pass_erasure();
-    CHECK(f.ledger().in_flight(row));
+    CHECK(f.ledger().in_flight(f.row));
     CHECK(f.rows().size() == 1);
     f.pass(Ledger::retry_after + 2 * TimerWheel::tick);
+    CHECK(f.ledger().in_flight(f.row));
     CHECK(f.rows().empty());
 }
 
 TEST_CASE("ledger: a message that was refused is not sent although the store may have it") {
-    Fixture f;
-    f.store.doubt_next_commits(1);
-    f.ledger().keep(f.message("a"), {}, f.store_key());
-    f.settle();
-    REQUIRE(f.rows().size() == 1);
-    const std::uint64_t row = f.rows().front().id;
-    CHECK(f.ledger().in_flight(row));
+    Stored f(1);
+    CHECK(f.ledger().in_flight(f.row));
     f.pass_erasure();
-    CHECK(f.ledger().in_flight(row));
+    CHECK(f.ledger().in_flight(f.row));
     CHECK(f.rows().empty());
 }
 

@@ -72,12 +72,46 @@ private:
     std::thread thread_;
 };
 
+/// A store that is open, and who asks it.
+struct InUse {
+    const TemporaryFolder folder;
+    const std::unique_ptr<Store> store = open(folder.file("a.db"));
+    Caller caller{*store};
+};
+
+/// A store that is not open, and the log that a killed server left beside it.
+struct NotOpen {
+    /// A backup takes the place of the store, whose log stays: that of a commit behind the backup.
+    /// The store itself is put aside as "old", with its log.
+    void put_backup_in_place(const std::string& name) const {
+        {
+            const auto store = open(name);
+            Caller caller(*store);
+            REQUIRE(caller.commit(numbered(1)).ok());
+            REQUIRE(caller.backup(folder.file("backup")).ok());
+            REQUIRE(caller.commit(numbered(2)).ok());
+            std::filesystem::copy_file(path, folder.file("old"));
+            std::filesystem::copy_file(log, folder.file("old-wal"));
+        }
+        std::filesystem::copy_file(folder.file("backup"), path,
+                                   std::filesystem::copy_options::overwrite_existing);
+        std::filesystem::copy_file(folder.file("old-wal"), log);
+    }
+    /// Rows that it holds.
+    [[nodiscard]] static std::size_t rows(const std::string& name) {
+        const auto store = open(name);
+        return Caller(*store).log_list("q", "a", 0, 10)->size();
+    }
+
+    const TemporaryFolder folder;
+    const std::string path = folder.file("a.db");
+    const std::string log = path + "-wal";
+};
+
 }  // namespace
 
-TEST_CASE("backup: it holds all that was committed before it began, and is a store by itself") {
-    const TemporaryFolder folder;
-    const auto store = open(folder.file("a.db"));
-    Caller caller(*store);
+TEST_CASE_FIXTURE(
+    InUse, "backup: it holds all that was committed before it began, and is a store by itself") {
     for (std::uint64_t id = 1; id <= 2000; id += 100) {
         Batch batch;
         for (std::uint64_t i = id; i < id + 100; ++i) {
@@ -121,45 +155,21 @@ TEST_CASE("backup: it holds all that was committed before it began, and is a sto
     CHECK(caller.log_list("q", "a", 0, 1'000'000)->size() == load.committed());
 }
 
-TEST_CASE("backup: put in the place of a store whose log was left there, it is not opened") {
-    const TemporaryFolder folder;
-    const std::string path = folder.file("a.db");
-    const std::string log = path + "-wal";
-    {
-        const auto store = open(path);
-        Caller caller(*store);
-        REQUIRE(caller.commit(numbered(1)).ok());
-        REQUIRE(caller.backup(folder.file("backup")).ok());
-        REQUIRE(caller.commit(numbered(2)).ok());
-        // As a killed server leaves it.
-        std::filesystem::copy_file(path, folder.file("old"));
-        std::filesystem::copy_file(log, folder.file("old-wal"));
-    }
-    std::filesystem::remove(path);
-    std::filesystem::copy_file(folder.file("backup"), path);
-    std::filesystem::copy_file(folder.file("old-wal"), log);
+TEST_CASE_FIXTURE(
+    NotOpen, "backup: put in the place of a store whose log was left there, it is not opened") {
+    put_backup_in_place(path);
     const auto refused = open_sqlite(path);
     REQUIRE_FALSE(refused.ok());
     CHECK(refused.error().why().find("remove " + log) != std::string::npos);
     CHECK_FALSE(check_sqlite(path).ok());
     std::filesystem::remove(log);
     CHECK(check_sqlite(path).ok());
-    {
-        const auto store = open(path);
-        Caller caller(*store);
-        CHECK(caller.log_list("q", "a", 0, 10)->size() == 1);
-    }
+    CHECK(rows(path) == 1);
     // Its own log is one that it may have.
-    const auto killed = open_sqlite(folder.file("old"));
-    REQUIRE(killed.ok());
-    Caller caller(**killed);
-    CHECK(caller.log_list("q", "a", 0, 10)->size() == 2);
+    CHECK(rows(folder.file("old")) == 2);
 }
 
-TEST_CASE("a store of which the log alone is left is not begun anew") {
-    const TemporaryFolder folder;
-    const std::string path = folder.file("a.db");
-    const std::string log = path + "-wal";
+TEST_CASE_FIXTURE(NotOpen, "a store of which the log alone is left is not begun anew") {
     {
         const auto store = open(path);
         Caller caller(*store);
@@ -181,35 +191,19 @@ TEST_CASE("a store of which the log alone is left is not begun anew") {
     // With the file it is whole again; without the log it is a new store.
     std::filesystem::copy_file(folder.file("file"), path,
                                std::filesystem::copy_options::overwrite_existing);
-    {
-        const auto store = open(path);
-        Caller caller(*store);
-        CHECK(caller.log_list("q", "a", 0, 10)->size() == 1);
-    }
+    CHECK(rows(path) == 1);
     std::filesystem::remove(log);
     std::filesystem::resize_file(path, 0);
     CHECK(check_sqlite(path).ok());
     CHECK(open_sqlite(path).ok());
 }
 
-TEST_CASE("backup: the log that was left is found where a link leads to the store") {
-    const TemporaryFolder folder;
-    const std::string path = folder.file("a.db");
+TEST_CASE_FIXTURE(NotOpen,
+                  "backup: the log that was left is found where a link leads to the store") {
     const std::string link = folder.file("link");
     std::filesystem::create_symlink(path, link);
-    const std::string log = path + "-wal";
-    {
-        const auto store = open(link);
-        Caller caller(*store);
-        REQUIRE(caller.commit(numbered(1)).ok());
-        REQUIRE(caller.backup(folder.file("backup")).ok());
-        REQUIRE(caller.commit(numbered(2)).ok());
-        std::filesystem::copy_file(log, folder.file("log"));
-    }
-    std::filesystem::copy_file(folder.file("log"), log);
+    put_backup_in_place(link);
     const auto is_refused = [&] { return !check_sqlite(link).ok() && !open_sqlite(link).ok(); };
-    std::filesystem::copy_file(folder.file("backup"), path,
-                               std::filesystem::copy_options::overwrite_existing);
     CHECK(is_refused());
     std::filesystem::resize_file(path, 0);
     CHECK(is_refused());
@@ -267,10 +261,7 @@ TEST_CASE("backup: a damaged store is copied, and said to be damaged") {
     CHECK(std::filesystem::file_size(folder.file("damaged")) == made->bytes);
 }
 
-TEST_CASE("backup: it tells how far it is, and ends early when it is told to") {
-    const TemporaryFolder folder;
-    const auto store = open(folder.file("a.db"));
-    Caller caller(*store);
+TEST_CASE_FIXTURE(InUse, "backup: it tells how far it is, and ends early when it is told to") {
     for (int i = 0; i < 40; ++i) {
         REQUIRE(caller.commit(set("s", "a", std::to_string(i), std::string(200'000, 'v'))).ok());
     }
@@ -292,10 +283,7 @@ TEST_CASE("backup: it tells how far it is, and ends early when it is told to") {
     CHECK(caller.backup(folder.file("ended")).ok());
 }
 
-TEST_CASE("backup: it replaces nothing, and says where it cannot write") {
-    const TemporaryFolder folder;
-    const auto store = open(folder.file("a.db"));
-    Caller caller(*store);
+TEST_CASE_FIXTURE(InUse, "backup: it replaces nothing, and says where it cannot write") {
     const auto refusal = [&](const std::string& path) {
         const auto made = caller.backup(path);
         REQUIRE(!made.ok());
@@ -316,27 +304,22 @@ TEST_CASE("backup: it replaces nothing, and says where it cannot write") {
 }
 
 TEST_CASE("backup: a disk that fails under it is told, and only under it") {
-    const TemporaryFolder folder;
     FaultyDisk disk;
-    const auto store = open(folder.file("a.db"));
-    Caller caller(*store);
-    REQUIRE(caller.commit(set("s", "a", "k", std::string(300'000, 'v'))).ok());
+    InUse f;
+    REQUIRE(f.caller.commit(set("s", "a", "k", std::string(300'000, 'v'))).ok());
     for (const std::int64_t writes : {0, 1, 10, 50}) {
         disk.fill_after(writes);
-        const auto made = caller.backup(folder.file("backup"));
+        const auto made = f.caller.backup(f.folder.file("backup"));
         disk.heal();
         REQUIRE(!made.ok());
         CHECK(made.error().cause() == Cause::retry);
-        CHECK(files(folder, "backup") == 0);
+        CHECK(files(f.folder, "backup") == 0);
     }
-    CHECK(caller.commit(set("s", "a", "k", "v")).ok());
-    CHECK(caller.backup(folder.file("backup")).ok());
+    CHECK(f.caller.commit(set("s", "a", "k", "v")).ok());
+    CHECK(f.caller.backup(f.folder.file("backup")).ok());
 }
 
-TEST_CASE("backup: one job at a time, and none holds up the end of the store") {
-    const TemporaryFolder folder;
-    const auto store = open(folder.file("a.db"));
-    Caller caller(*store);
+TEST_CASE_FIXTURE(InUse, "backup: one job at a time, and none holds up the end of the store") {
     for (int i = 0; i < 20; ++i) {
         REQUIRE(caller.commit(set("s", "a", std::to_string(i), std::string(500'000, 'v'))).ok());
     }
