@@ -117,7 +117,10 @@ void SqliteLogCopier::note(const Result<SqliteLog>& copied, std::int64_t wanted)
         failed_in_a_row_ = 0;
     } else if (failed_in_a_row_++ == 0) {
         CAUSEWAY_LOG(error, "store.log_not_copied", {"cause", to_string(copied.error().cause())},
-                     {"why", copied.error().why()});
+                     {"why", copied.error().why() +
+                                 "; nothing is lost, and it is tried again as more is written, "
+                                 "until store.log_copied tells that it worked: if that does not "
+                                 "follow soon, see to the disk, for the log grows meanwhile"});
     }
 }
 
