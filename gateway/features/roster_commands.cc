@@ -149,6 +149,14 @@ void show_subscriptions(const CommandRequest& request) {
             "name either an account, or a domain with --domain, such as --domain example.org"));
         return;
     }
+    const std::string jid = request.text("jid");
+    if (request.has("jid") && jid.find('@') == std::string::npos && prepare_domain(jid)) {
+        request.reply(Outcome::malformed(fmt::format(
+            "\"{}\" is not the address of an account, such as juliet@example.org; for a "
+            "domain: subscriptions --domain {}",
+            jid, jid)));
+        return;
+    }
     if (request.has("domain")) {
         const auto domain = prepare_domain(request.text("domain"));
         if (!domain) {
@@ -161,7 +169,7 @@ void show_subscriptions(const CommandRequest& request) {
             ->next();
         return;
     }
-    with_roster(request, [reply = request.reply, jid = request.text("jid")](const Roster& roster) {
+    with_roster(request, [reply = request.reply, jid](const Roster& roster) {
         json::array subscribers, subscribed_to, pending_in, pending_out, approved;
         for (const auto& [key, item] : roster.items()) {
             const auto add_if = [&item = item](bool condition, json::array& list) {

@@ -64,7 +64,8 @@ TEST_CASE_FIXTURE(Fixture, "an added account has keys for its password, and is t
 }
 
 TEST_CASE_FIXTURE(Fixture, "what cannot be an account is refused with the reason") {
-    CHECK(add("juliet@c.test").why() == "the domain c.test is not served here, only a.test and b.test");
+    CHECK(add("juliet@c.test").why() ==
+          "the domain c.test is not served here, only a.test and b.test");
     CHECK(add("juliet@c.test").cause() == Cause::refused);
     for (const char* jid : {"a.test", "juliet@a.test/balcony", "ju liet@a.test", "", "@a.test"}) {
         CAPTURE(jid);
@@ -356,7 +357,10 @@ TEST_CASE_FIXTURE(Fixture, "who here is subscribed to whom at another domain") {
                       R"({"here":"nurse@a.test","there":"romeo@b.test"}],)"
                       R"("there_to_here":[{"here":"nurse@a.test","there":"b.test"}],)"
                       R"("more":false})"));
-    control::Recorded both, neither;
+    control::Recorded not_an_option, both, neither;
+    run("subscriptions", R"({"jid":"b.test"})", not_an_option);
+    CHECK(not_an_option.answer->error().cause() == Cause::malformed);
+    CHECK(not_an_option.answer->error().why().ends_with(": subscriptions --domain b.test"));
     run("subscriptions", R"({"domain":"b.test","jid":"juliet@a.test"})", both);
     CHECK(both.answer->error().cause() == Cause::malformed);
     run("subscriptions", "{}", neither);
