@@ -80,6 +80,7 @@ public:
     void attempt_failed();
     /// It was within reach once.
     [[nodiscard]] bool was_there() const { return contact_ >= Contact::there; }
+    [[nodiscard]] bool in_contact() const { return contact_ == Contact::there; }
     /// It is within reach, or was a moment ago.
     [[nodiscard]] bool lately_there() const;
 

@@ -129,6 +129,11 @@ bool ServerTable::pausing(std::string_view remote) const {
     return known != nullptr && known->pausing();
 }
 
+bool ServerTable::in_contact(std::string_view remote) const {
+    const ServerLink* known = find(remote);
+    return known != nullptr && known->in_contact();
+}
+
 void ServerTable::heard_from(std::string_view remote) {
     if (closing_) return;
     if (ServerLink* known = find(remote)) known->heard_from();

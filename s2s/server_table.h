@@ -36,6 +36,7 @@ public:
     [[nodiscard]] TimePoint lately_broken(std::string_view remote) const override;
     std::string expired(std::string_view owner, std::size_t rows, std::size_t bytes) override;
     [[nodiscard]] bool pausing(std::string_view remote) const override;
+    [[nodiscard]] bool in_contact(std::string_view remote) const override;
 
     /// That domain has just proven itself on a stream to us.
     void heard_from(std::string_view remote);

@@ -7,6 +7,9 @@
 // that was shown a contact there as available is shown it as unavailable. When the domain is back,
 // contacts there are probed, and the presence of the sessions here is sent to them again.
 //
+// What a session was shown goes with it over the end of the process (XEP-0198 §5): if it was shown
+// contacts at a domain that we had no contact with since then, that is an outage as well.
+//
 // Each session keeps which full addresses of contacts elsewhere it was shown as available; each
 // shard keeps which accounts have contacts at which domains; the home of a domain keeps since when
 // it has been out of contact.
@@ -14,7 +17,6 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -25,14 +27,13 @@
 #include "gateway/base/random.h"
 #include "gateway/base/string_hash.h"
 #include "gateway/feature/feature.h"
+#include "gateway/features/shown_contacts.h"
 #include "gateway/session/accounts.h"
 #include "gateway/xml/builder.h"
 
 namespace causeway {
 namespace {
 
-/// Available addresses that a session remembers; those beyond are not shown as unavailable.
-constexpr std::size_t shown_limit = 4000;
 /// Domains of one home that are remembered as out of contact; beyond that the oldest is forgotten.
 constexpr std::size_t outage_limit = 20'000;
 /// How long a domain is remembered so, at least; as long as it is tried, if that is longer.
@@ -68,83 +69,16 @@ constexpr std::array metrics{&shown_unavailable, &outages_now};
 
 // ---- what a session was shown ----
 
-class Shown final : public SlotState {
-public:
-    /// Whether the contact's server has said since the domain came back that it is available.
-    enum class Word : unsigned char { given, due };
-    using Addresses = std::map<Jid, Word>;
-
-    void available(const Jid& contact) {
-        const auto domain = of_domain_.find(contact.domain());
-        if (domain != of_domain_.end()) {
-            if (const auto known = domain->second.find(contact); known != domain->second.end()) {
-                known->second = Word::given;
-                return;
-            }
-        }
-        if (count_ >= shown_limit) return;
-        of_domain_[std::string(contact.domain())].emplace(contact, Word::given);
-        ++count_;
-    }
-
-    /// `contact` may be a bare address: then none of its sessions is.
-    void unavailable(const Jid& contact) {
-        const auto domain = of_domain_.find(contact.domain());
-        if (domain == of_domain_.end()) return;
-        count_ -= std::erase_if(domain->second, [&](const auto& entry) {
-            return entry.first == contact ||
-                   (!contact.has_resource() && entry.first.bare() == contact.bare());
-        });
-        if (domain->second.empty()) of_domain_.erase(domain);
-    }
-
-    /// All that are available at that domain; they are not any more.
-    Addresses take(std::string_view domain) {
-        const auto found = of_domain_.find(domain);
-        if (found == of_domain_.end()) return {};
-        Addresses taken = std::move(found->second);
-        count_ -= taken.size();
-        of_domain_.erase(found);
-        return taken;
-    }
-
-    /// The domain is back, and its servers are asked.
-    void ask_again(std::string_view domain) {
-        const auto found = of_domain_.find(domain);
-        if (found == of_domain_.end()) return;
-        for (auto& [address, word] : found->second) word = Word::due;
-    }
-
-    /// Addresses of contacts whose server answered and did not name them. A contact whose server
-    /// said nothing is left as it is.
-    std::vector<Jid> not_named(std::string_view domain) {
-        std::vector<Jid> gone;
-        const auto found = of_domain_.find(domain);
-        if (found == of_domain_.end()) return gone;
-        std::set<std::string_view> answered;
-        for (const auto& [address, word] : found->second) {
-            if (word == Word::given) answered.insert(address.bare());
-        }
-        for (auto& [address, word] : found->second) {
-            if (word == Word::due && answered.contains(address.bare())) gone.push_back(address);
-            word = Word::given;
-        }
-        return gone;
-    }
-
-private:
-    std::map<std::string, Addresses, std::less<>> of_domain_;
-    std::size_t count_ = 0;
-};
-constexpr Slot<Shown> shown_slot{"shown_contacts"};
+constexpr Slot<ShownContacts> shown_slot{"shown_contacts"};
 
 // ---- what a shard knows ----
 
 struct Outage {
     enum class Stage : unsigned char {
-        lost,   ///< out of contact
-        shown,  ///< and contacts there are shown as unavailable
-        back,   ///< in contact again, and contacts there are still to be asked
+        expected,  ///< not in contact yet since our start; sessions that are back asked it
+        lost,      ///< out of contact
+        shown,     ///< and contacts there are shown as unavailable
+        back,      ///< in contact again, and contacts there are still to be asked
         asked,
     };
     Stage stage = Stage::lost;
@@ -219,7 +153,7 @@ ClientVerdict shown_to_client(const ToClient& outgoing) {
     Hub& hub = session.hub();
     if (hub.serves(packet.from().domain())) return ClientVerdict::now;
     if (packet.type() == StanzaType::unavailable) {
-        if (Shown* shown = session.slots.get(shown_slot)) shown->unavailable(packet.from());
+        if (ShownContacts* shown = session.slots.get(shown_slot)) shown->unavailable(packet.from());
     } else if (packet.type() == StanzaType::available) {
         Account* account = hub.accounts->find(session.jid().bare());
         if (account != nullptr && is_contact(*account, packet.from())) {
@@ -230,9 +164,28 @@ ClientVerdict shown_to_client(const ToClient& outgoing) {
     return ClientVerdict::now;
 }
 
-void presence_changed(const Life& life) {
-    if (!life.session->available()) life.session->slots.drop(shown_slot);
+// ---- over the end of the process ----
+
+std::string save(const Resource& session) {
+    const ShownContacts* shown = session.slots.get(shown_slot);
+    return shown == nullptr ? std::string{} : shown->text();
 }
+
+void restore(Resource& session, std::string_view saved) {
+    const Hub& hub = session.hub();
+    Account* account = hub.accounts->find(session.jid().bare());
+    if (account == nullptr) return;
+    for (const Jid& contact : ShownContacts::addresses_in(saved)) {
+        // The others are not asked when the session is back.
+        if (hub.serves(contact.domain()) || !is_contact(*account, contact) ||
+            account->access().blocks(contact)) {
+            continue;
+        }
+        session.slots.make(shown_slot).restore(contact);
+        account->slots.make(watching_slot, *account).add(contact.domain());
+    }
+}
+constexpr std::array session_data{SessionData{"shown_contacts", save, restore}};
 
 void session_gone(const Life& life) {
     if (life.account->sessions().empty()) life.account->slots.drop(watching_slot);
@@ -250,12 +203,14 @@ void show_unavailable(Resource& session, const Jid& contact) {
         0);
 }
 
+void show_all_unavailable(Resource& session, std::string_view domain) {
+    ShownContacts* shown = session.slots.get(shown_slot);
+    if (shown == nullptr || !session.available()) return;
+    for (const auto& [contact, word] : shown->take(domain)) show_unavailable(session, contact);
+}
+
 void show_all_unavailable(Account& account, std::string_view domain) {
-    for (Resource* session : account.sessions().all()) {
-        Shown* shown = session->slots.get(shown_slot);
-        if (shown == nullptr || !session->available()) continue;
-        for (const auto& [contact, word] : shown->take(domain)) show_unavailable(*session, contact);
-    }
+    for (Resource* session : account.sessions().all()) show_all_unavailable(*session, domain);
 }
 
 /// RFC 6121 §4.3.1, §4.2.2, as at a first presence; the answers go to every session.
@@ -264,7 +219,7 @@ void ask_contacts(Account& account, std::string_view domain) {
     for (Resource* session : account.sessions().all()) {
         if (!session->available()) continue;
         available.push_back(session);
-        if (Shown* shown = session->slots.get(shown_slot)) shown->ask_again(domain);
+        if (ShownContacts* shown = session->slots.get(shown_slot)) shown->ask_again(domain);
     }
     if (available.empty()) return;
     Routing& routing = *account.hub().routing;
@@ -283,7 +238,7 @@ void ask_contacts(Account& account, std::string_view domain) {
 
 void show_not_named(Account& account, std::string_view domain) {
     for (Resource* session : account.sessions().all()) {
-        Shown* shown = session->slots.get(shown_slot);
+        ShownContacts* shown = session->slots.get(shown_slot);
         if (shown == nullptr || !session->available()) continue;
         for (const Jid& contact : shown->not_named(domain)) show_unavailable(*session, contact);
     }
@@ -365,26 +320,76 @@ void forget_oldest(Hub& hub,
     outages.erase(oldest);
 }
 
+Outage& begin_outage(Hub& hub, const std::string& domain, Outage::Stage stage) {
+    auto& outages = state_of(hub).outages;
+    if (outages.size() >= outage_limit) forget_oldest(hub, outages);
+    hub.metrics.add(outages_now);
+    Outage& outage = outages[domain];
+    outage.stage = stage;
+    outage.since = hub.clock().now();
+    return outage;
+}
+
 void link_down(const Life& life) {
     auto& outages = state_of(life.hub).outages;
-    std::string domain(life.contact->domain());
+    const std::string domain(life.contact->domain());
     const auto known = outages.find(domain);
-    if (known != outages.end() && known->second.stage < Outage::Stage::back) return;
-    if (known == outages.end() && outages.size() >= outage_limit) forget_oldest(life.hub, outages);
-    if (known == outages.end()) life.hub.metrics.add(outages_now);
-    Outage& outage = known == outages.end() ? outages[std::move(domain)] : known->second;
+    if (known == outages.end()) {
+        begin_outage(life.hub, domain, Outage::Stage::lost);
+        return;
+    }
+    Outage& outage = known->second;
+    if (outage.stage == Outage::Stage::shown) return;
+    if (outage.stage >= Outage::Stage::back) outage.since = life.hub.clock().now();
     outage.stage = Outage::Stage::lost;
-    outage.since = life.hub.clock().now();
+}
+
+/// A session that an earlier process had asks contacts at that domain now, some of which it was
+/// shown as available.
+void asked_by_session(Hub& hub, const std::string& domain) {
+    auto& outages = state_of(hub).outages;
+    const auto known = outages.find(domain);
+    const bool in_contact = hub.remote != nullptr && hub.remote->in_contact(domain);
+    if (known == outages.end() && !in_contact) {
+        begin_outage(hub, domain, Outage::Stage::expected);
+    } else if (known == outages.end()) {
+        begin_outage(hub, domain, Outage::Stage::asked).asked = hub.clock().now();
+    } else if (known->second.stage == Outage::Stage::asked) {
+        known->second.asked = hub.clock().now();
+    }
+}
+
+void presence_changed(const Life& life) {
+    ShownContacts* shown = life.session->slots.get(shown_slot);
+    if (shown == nullptr) return;
+    if (!life.session->available()) {
+        life.session->slots.drop(shown_slot);
+        return;
+    }
+    for (const std::string& domain : shown->take_restored()) {
+        if (state_of(life.hub).unreachable.contains(domain)) {
+            show_all_unavailable(*life.session, domain);
+            continue;
+        }
+        Hub& home = life.hub.home_of(domain);
+        life.hub.at(home, [&home, domain] { asked_by_session(home, domain); });
+    }
 }
 
 void link_up(const Life& life) {
     auto& outages = state_of(life.hub).outages;
     const auto found = outages.find(life.contact->domain());
     if (found == outages.end()) return;
-    if (may_ask(life.hub, found->first, found->second)) {
-        ask(life.hub, found->first, found->second);
+    Outage& outage = found->second;
+    // Nothing was lost: that would have been told by link_down.
+    if (outage.stage == Outage::Stage::asked) return;
+    if (outage.stage == Outage::Stage::expected) {
+        outage.stage = Outage::Stage::asked;
+        outage.asked = life.hub.clock().now();
+    } else if (may_ask(life.hub, found->first, outage)) {
+        ask(life.hub, found->first, outage);
     } else {
-        found->second.stage = Outage::Stage::back;
+        outage.stage = Outage::Stage::back;
     }
 }
 
@@ -399,6 +404,7 @@ bool look_at(Hub& hub, const std::string& domain, Outage& outage) {
         return true;
     }
     switch (outage.stage) {
+        case Outage::Stage::expected:
         case Outage::Stage::lost:
             if (patience.count() == 0 || now - outage.since < patience) return false;
             outage.stage = Outage::Stage::shown;
@@ -436,6 +442,7 @@ extern const Feature unreachable_contacts;
 const Feature unreachable_contacts{
     .name = "unreachable_contacts",
     .points = {.to_client = to_client, .to_server = to_server, .life = life},
+    .session_data = session_data,
     .options = options,
     .metrics = metrics};
 

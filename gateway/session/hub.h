@@ -83,6 +83,9 @@ public:
     /// On the remote domain's home shard: whether a pause between two attempts to reach it goes on,
     /// which a stanza may end. What nobody is in a hurry for is better sent later.
     [[nodiscard]] virtual bool pausing(std::string_view) const { return false; }
+    /// On the remote domain's home shard: whether it is within reach, as LifeEvent::link_up and
+    /// link_down tell it.
+    [[nodiscard]] virtual bool in_contact(std::string_view) const { return false; }
 
 protected:
     ~RemoteDomains() = default;
