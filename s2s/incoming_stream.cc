@@ -181,7 +181,8 @@ void IncomingStream::on_element(Element& element, Arena& arena) {
                      {"condition", condition == nullptr ? "none" : condition->name});
         ending_ = End::peer_error;
         peer_error_ = condition == nullptr ? "" : condition->name;
-        stream_.close();
+        // That is its end (RFC 6120 §4.9.1.1), and as behind any other it may hear what is safe.
+        if (!on_peer_end()) stream_.close();
     } else if (pairs().empty()) {
         stream_.fail(stream_error::not_authorized, "authenticate first");
     } else {
@@ -220,6 +221,10 @@ void IncomingStream::leave(Leaving why) {
 
 void IncomingStream::finished() {
     say_goodbye();
+    if (ending_ == End::peer_error) {
+        stream_.close();
+        return;
+    }
     if (leaving_ == Leaving::process_ends && stream_.usable()) {
         stream_.fail(stream_error::system_shutdown, "the server is shutting down",
                      from_peer_.rest());
@@ -229,7 +234,10 @@ void IncomingStream::finished() {
     stream_.close(awaits_acknowledgement() ? XmppStream::Rest::is_heard : from_peer_.rest());
 }
 
-void IncomingStream::on_stream_closed(const Outcome& why) {
+void IncomingStream::on_stream_closed(const Outcome& how) {
+    // An error ends a stream, whether or not the end tag came before the connection was closed.
+    const bool ended = ending_ == End::peer_error && stream_.failure().empty();
+    const Outcome why = ended ? Outcome{} : how;
     CAUSEWAY_LOG(info, "s2s.closed", {"remote", peer_domain_}, {"direction", "in"},
                  {"cause", why.why()});
     leave_receipts(!why.ok());

@@ -96,7 +96,7 @@ private:
         return resuming_ == Resuming::no && from_peer_.finish_for_peer();
     }
     [[nodiscard]] std::string_view own_name() const override { return some_domain(); }
-    void on_stream_closed(const Outcome& why) override;
+    void on_stream_closed(const Outcome& how) override;
     void on_timer(std::uint32_t which) override;
     void on_stream_drained() override;
     [[nodiscard]] bool carries() const override { return back_ == Back::open; }

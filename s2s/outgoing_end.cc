@@ -96,6 +96,10 @@ void OutgoingStream::close() {
 
 void OutgoingStream::finished() {
     if (from_peer_ != nullptr) from_peer_->say_what_is_safe();
+    if (ending_ == End::peer_error) {
+        stream_->close();
+        return;
+    }
     ask_about_the_rest();
     stream_->close(rest());
 }

@@ -52,7 +52,8 @@ void OutgoingStream::on_stream_error(const Element& element, Arena& arena) {
     ending_ = End::peer_error;
     end_ = Outcome(cause_of(condition),
                    fmt::format("{} ended the stream: {}{}", remote_, condition, text));
-    stream_->close();
+    // Where it sends on the stream as well, it may hear what of that is safe.
+    if (!on_peer_end()) stream_->close();
 }
 
 /// RFC 6120 §4.9.3.19: the peer's server is elsewhere. What is asked of it there is the same: its
