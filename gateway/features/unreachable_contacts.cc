@@ -24,7 +24,6 @@
 #include <unordered_set>
 #include <vector>
 
-#include "gateway/base/random.h"
 #include "gateway/base/string_hash.h"
 #include "gateway/feature/feature.h"
 #include "gateway/features/shown_contacts.h"
@@ -215,25 +214,13 @@ void show_all_unavailable(Account& account, std::string_view domain) {
 
 /// RFC 6121 §4.3.1, §4.2.2, as at a first presence; the answers go to every session.
 void ask_contacts(Account& account, std::string_view domain) {
-    std::vector<const Resource*> available;
+    bool any = false;
     for (Resource* session : account.sessions().all()) {
         if (!session->available()) continue;
-        available.push_back(session);
+        any = true;
         if (ShownContacts* shown = session->slots.get(shown_slot)) shown->ask_again(domain);
     }
-    if (available.empty()) return;
-    Routing& routing = *account.hub().routing;
-    for (const auto& [key, item] : account.roster().items().items()) {
-        if (item.jid.domain() != domain) continue;
-        if (item.state.to) {
-            routing.route(Packet::make(StanzaKind::presence, StanzaType::probe, account.jid(),
-                                       item.jid, random_token(6), {}));
-        }
-        if (!item.state.from) continue;
-        for (const Resource* session : available) {
-            routing.route(session->presence->readdressed(item.jid));
-        }
-    }
+    if (any) account.presence().renew(domain);
 }
 
 void show_not_named(Account& account, std::string_view domain) {

@@ -148,6 +148,21 @@ void AccountPresence::probe_contacts(const Resource& session) {
     }
 }
 
+void AccountPresence::renew(std::string_view domain) {
+    for (const auto& [key, item] : account_.roster().items().items()) {
+        if (item.jid.domain() != domain) continue;
+        if (item.state.to && !account_.access().blocks(item.jid)) {
+            account_.hub().routing->route(Packet::make(StanzaKind::presence, StanzaType::probe,
+                                                       account_.jid(), item.jid, random_token(6),
+                                                       {}));
+        }
+        if (!item.state.from) continue;
+        for (const Resource* session : account_.sessions().all()) {
+            if (session->available()) send_shown(session->presence, item.jid);
+        }
+    }
+}
+
 void AccountPresence::send_requests(Resource& session) {
     // §3.1.3: every request that waits is sent again at each login, until it is answered. One of
     // somebody who was blocked since then waits on (XEP-0191 §3.3).

@@ -41,6 +41,9 @@ public:
     void deliver_as(const PacketRef& packet, const Jid& to);
     /// Sends a contact the current presence of every available session, or that there is none.
     void send_current(const Jid& to);
+    /// Presence was lost on the way to contacts at that domain, or from there: they are told again
+    /// how each available session is, as they may see it, and asked in the name of the account.
+    void renew(std::string_view domain);
     /// What a contact that probes is told while no session is available (RFC 6121 §4.3.2): the
     /// account's last unavailable presence, or nullptr for one that says nothing.
     void set_last(PacketRef last) { last_ = std::move(last); }
