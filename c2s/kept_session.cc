@@ -305,7 +305,7 @@ void ClientSession::say_presence_again() {
     static_cast<void>(Packet::visit_bytes(
         bytes, [this](Stanza& stanza) { hub_.routing->from_client(stanza, account_, *this, {}); }));
     // Rooms are told as well: one that took the silence for an end says so.
-    for (const Jid& to : directed) hub_.routing->route((*packet)->readdressed(to));
+    for (const Jid& to : directed) account_.presence().send_shown(*packet, to);
 }
 
 }  // namespace causeway

@@ -44,6 +44,8 @@ public:
     /// Presence was lost on the way to contacts at that domain, or from there: they are told again
     /// how each available session is, as they may see it, and asked in the name of the account.
     void renew(std::string_view domain);
+    /// Sends it to that address as it may be seen there, if it may at all.
+    void send_shown(const PacketRef& packet, const Jid& to);
     /// What a contact that probes is told while no session is available (RFC 6121 §4.3.2): the
     /// account's last unavailable presence, or nullptr for one that says nothing.
     void set_last(PacketRef last) { last_ = std::move(last); }
@@ -77,7 +79,6 @@ private:
     [[nodiscard]] PacketRef unavailable(const Jid& from) const;
     void broadcast_to_contacts(const PacketRef& packet);
     void show_anew(Resource& session, const AccountAccess::Shown& before, const PresenceView& now);
-    void send_shown(const PacketRef& packet, const Jid& to);
     void send_view(const PacketRef& packet, const Jid& to);
     void send_directed(const PacketRef& packet);
     [[nodiscard]] bool subscribed(const Jid& who) const;
