@@ -73,6 +73,7 @@ void RemotePair::send(PacketRef packet, AcknowledgementTicket ticket) {
     last_used_ = hub_.clock().now();
     const bool keep = durable(*packet);
     if (keeps_in_touch(*packet)) attempts_.presence_at = last_used_;
+    unavailable_.said(*packet);
     // A stream that is ending takes nothing any more; the next one is opened for this.
     if (state_ == State::up && !stream_->stream().usable() && !last_word_is_due()) {
         abandon_stream();
@@ -332,6 +333,7 @@ void RemotePair::on_ready(Carrier& stream) {
     last_error_.why.clear();
     hub_.shard.timers().arm(timer_, millis(hub_.limits().link_idle_seconds), *this, idle_check);
     go_on_after_break();
+    say_who_went_away();
     memory_bytes_ = 0;
     for (const Waiting& waiting : std::exchange(memory_, {})) {
         write(waiting.packet, waiting.hold, waiting.hold != 0);

@@ -24,6 +24,7 @@
 #include "s2s/awaited_answers.h"
 #include "s2s/carrier.h"
 #include "s2s/confirmations.h"
+#include "s2s/dropped_unavailable.h"
 #include "s2s/interruption.h"
 #include "s2s/outgoing_stream.h"
 #include "s2s/stored_queue.h"
@@ -248,7 +249,8 @@ private:
     void bounce(const Packet& packet, const Outcome& why, AcknowledgementTicket ticket = {});
     /// For the trace.
     void note(const Packet& packet, TraceVerdict verdict, std::string_view reason = {}) const;
-    void presence_dropped();
+    void presence_dropped(const Packet& presence);
+    void say_who_went_away();
     void schedule_retry();
     void attempt_after(Duration pause);
     void attempt_soon();
@@ -278,6 +280,7 @@ private:
     std::unique_ptr<Interruption> interruption_;  ///< what the stream before left
     Suspects suspects_;
     Attempts attempts_;
+    DroppedUnavailable unavailable_;
     std::vector<TargetOutcome> targets_;  ///< of its own stream before
     TimePoint last_used_{};
     UnixMillis since_ = 0;  ///< of the state

@@ -231,7 +231,7 @@ void RemotePair::bounce(const Packet& packet, const Outcome& why, Acknowledgemen
         !packet.directed()) {
         note(packet, TraceVerdict::dropped, why.why());
         hub_.settle(ticket);
-        presence_dropped();
+        presence_dropped(packet);
         return;
     }
     note(packet, TraceVerdict::refused, why.why());
@@ -245,13 +245,22 @@ void RemotePair::bounce(const Packet& packet, const Outcome& why, Acknowledgemen
 
 /// What contacts there were to be told or asked is lost: when the domain is reached, they are told
 /// and asked again (ServerLink::contact_made), and for that it has to be reached.
-void RemotePair::presence_dropped() {
+void RemotePair::presence_dropped(const Packet& presence) {
     attempts_.presence_lost = true;
+    unavailable_.dropped(presence);
     if (timer_.armed() || link_.closing() || !presence_wanted()) return;
     if (state_ == State::waiting) {
         schedule_retry();
     } else if (state_ == State::idle && !verdict_.ok() && may_take_us_again()) {
         attempt_after(millis(hub_.limits().remote_retry_max_seconds));
+    }
+}
+
+/// Before all that is newer.
+void RemotePair::say_who_went_away() {
+    for (const auto& [session, to] : unavailable_.take()) {
+        write(Packet::make(StanzaKind::presence, StanzaType::unavailable, session, to, {}, {}), 0,
+              false);
     }
 }
 
