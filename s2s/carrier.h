@@ -95,6 +95,10 @@ public:
     [[nodiscard]] bool awaits_acknowledgement() const {
         return managed() && !acknowledgements_->management().unacknowledged().empty();
     }
+    /// What was sent and is not acknowledged, of all that send on it; only where it is managed().
+    [[nodiscard]] const std::deque<StreamManagement::Sent>& unacknowledged() const {
+        return acknowledgements_->management().unacknowledged();
+    }
     /// Before we end it: a peer that acknowledges what it is asked about says that of all.
     void ask_about_the_rest() {
         if (managed()) acknowledgements_->ask_about_the_rest();

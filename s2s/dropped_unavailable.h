@@ -1,6 +1,7 @@
-// DroppedUnavailable: sessions here whose unavailable presence another domain was not sent, because
-// it was out of reach. Whoever saw such a session there as available is told when the domain is
-// back: nobody else would, for the session is gone. Owner: a RemotePair.
+// DroppedUnavailable: sessions here whose unavailable presence another domain has not, because it
+// was out of reach, or because the stream broke on which that was said. Whoever saw such a session
+// there as available is told when the domain is back: nobody else would, for the session is gone.
+// Owner: a RemotePair.
 #pragma once
 
 #include <cstddef>
@@ -30,6 +31,11 @@ public:
             return;
         }
         absences_.erase({packet.from(), packet.to()});
+    }
+    /// It was on its way when a stream broke; oldest first.
+    void lost(const Packet& packet) {
+        said(packet);
+        if (packet.kind() == StanzaKind::presence) dropped(packet);
     }
     /// The domain is within reach.
     [[nodiscard]] Absences take() { return std::exchange(absences_, {}); }

@@ -24,7 +24,12 @@ std::vector<Interruption::Arrived> Interruption::give_back(
     std::size_t next = 0;
     for (const Sent& sent : std::exchange(unacknowledged_, {})) {
         ++number;
-        if (next == left.size() || left[next].packet != sent.packet) continue;
+        if (next == left.size() || left[next].packet != sent.packet) {
+            if (sent.packet->kind() == StanzaKind::presence) {
+                forgotten_.emplace_back(number, sent.packet);
+            }
+            continue;
+        }
         const std::size_t which = next++;
         if (given_back_->size() >= rows_at_most) continue;
         given_back_->push_back({.number = number});
@@ -50,6 +55,9 @@ void Interruption::go_on(const LinkResumption& outcome, std::deque<Confirmations
             given.arrived = arrived;
         }
     }
+    for (const auto& [which, packet] : forgotten_) {
+        if (!has(which)) visitor.lost(*packet);
+    }
     std::uint32_t number = resumption_.sent - static_cast<std::uint32_t>(unacknowledged_.size());
     for (const Sent& sent : std::exchange(unacknowledged_, {})) {
         ++number;
@@ -71,6 +79,8 @@ void Interruption::go_on(const LinkResumption& outcome, std::deque<Confirmations
                               (type == StanzaType::get || type == StanzaType::set);
         if (outcome.state == LinkResumption::State::resumed && !has(number) && !question) {
             visitor.send_again_in_passing(sent.packet);
+        } else if (!has(number)) {
+            visitor.lost(*sent.packet);
         }
     }
     for (const Confirmations::Written& written : left) visitor.send_again(written);

@@ -49,6 +49,8 @@ public:
         virtual void send_again(const Confirmations::Written& written) = 0;
         /// It need not be sent again, but the peer lets the stream go on as if it had not broken.
         virtual void send_again_in_passing(const PacketRef& packet) = 0;
+        /// It need not, and the stream does not go on: as far as is known the peer has it not.
+        virtual void lost(const Packet&) {}
 
     protected:
         ~Visitor() = default;
@@ -67,6 +69,8 @@ private:
 
     LinkResumption resumption_;
     std::deque<Sent> unacknowledged_;
+    /// Presence that was forgotten, with the numbers of the stanzas.
+    std::vector<std::pair<std::uint32_t, PacketRef>> forgotten_;
     std::unique_ptr<Receipts> received_;
     /// Shared with those who learn the rows, and may do so later than all of this.
     std::shared_ptr<std::deque<GivenBack>> given_back_ = std::make_shared<std::deque<GivenBack>>();

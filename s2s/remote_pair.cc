@@ -315,7 +315,7 @@ void RemotePair::abandon_stream() {
     become(State::idle);
     if (stream_->end() == Carrier::End::peer_error || !stream_->stream().failure().empty()) {
         own_stream_broke();
-        interruption_ = Interruption::of(*stream_);
+        interrupted(*stream_);
     }
     give_back_unconfirmed();
     if (own_stream_ != nullptr) {
@@ -381,7 +381,7 @@ void RemotePair::on_stopped(Carrier& stream, const Outcome& why) {
     if (!of_peer) link_.stream_ended(stream, own, before == State::up && why.ok());
     if ((own || of_peer) && before == State::up && !why.ok()) {
         own_stream_broke();
-        interruption_ = Interruption::of(stream);
+        interrupted(stream);
     } else if (own && interruption_ != nullptr && interruption_->of_our_stream()) {
         interruption_->received(own_stream_->release_received());
     }

@@ -217,6 +217,7 @@ private:
     void has(const Confirmations::Written& written) override;
     void send_again(const Confirmations::Written& written) override;
     void send_again_in_passing(const PacketRef& packet) override { write(packet, 0, false); }
+    void lost(const Packet& packet) override { unavailable_.lost(packet); }
 
     void on_timer(std::uint32_t which) override;
     void confirm(std::size_t count);
@@ -251,6 +252,7 @@ private:
     void note(const Packet& packet, TraceVerdict verdict, std::string_view reason = {}) const;
     void presence_dropped(const Packet& presence);
     void say_who_went_away();
+    void interrupted(Carrier& stream);
     void schedule_retry();
     void attempt_after(Duration pause);
     void attempt_soon();

@@ -256,6 +256,15 @@ void RemotePair::presence_dropped(const Packet& presence) {
     }
 }
 
+/// What the stream that has ended leaves to the next one.
+void RemotePair::interrupted(Carrier& stream) {
+    interruption_ = Interruption::of(stream);
+    if (interruption_ != nullptr || !stream.managed()) return;
+    for (const StreamManagement::Sent& sent : stream.unacknowledged()) {
+        if (sent.packet->from().domain() == local_) lost(*sent.packet);
+    }
+}
+
 /// Before all that is newer.
 void RemotePair::say_who_went_away() {
     for (const auto& [session, to] : unavailable_.take()) {
