@@ -251,7 +251,7 @@ void Account::take_message(PacketRef packet, AcknowledgementTicket ticket) {
         refuse(packet, ticket);
         return;
     }
-    if (const auto first = hub_.seen.find(packet->repeat_keys())) {
+    if (const auto first = hub_.seen.find(packet->repeat_keys(), hub_.clock().now())) {
         hub_.trace.note(*packet, {TraceStage::account, TraceVerdict::repeated, jid_.bare(),
                                   "it came before, and is not shown twice"});
         hub_.ledger.join(*first, ticket);

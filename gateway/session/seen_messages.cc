@@ -139,7 +139,7 @@ void SeenMessages::note(const Hub& hub, const ArchivePage& page) {
     }
 }
 
-std::optional<HoldId> SeenMessages::find(const RepeatKeys& keys) {
+std::optional<HoldId> SeenMessages::find(const RepeatKeys& keys, TimePoint now) {
     if (const auto found = by_server_id_.find(keys.by_server_id); found != by_server_id_.end()) {
         return found->second;
     }
@@ -151,7 +151,7 @@ std::optional<HoldId> SeenMessages::find(const RepeatKeys& keys) {
     if (!broke_since || first.came + before_the_break < keys.broke) return std::nullopt;
     // A third one is another message, unless it is this copy that comes again, or its server is
     // killed once more before its client hears of this one.
-    first.came = std::max(first.came, keys.broke);
+    first.came = now;
     first.broke = keys.broke;
     const FirstCopy known = first;
     note({.by_server_id = keys.by_server_id, .by_client_id = 0, .broke = {}}, known.came,

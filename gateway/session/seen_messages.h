@@ -43,8 +43,9 @@ public:
     /// The keys of a message: `secret` keeps others from making up two that are alike.
     static RepeatKeys keys(std::string_view secret, const Message& message);
 
-    /// The Ledger's entry of the first copy (0: none was needed); nullopt if there was no copy.
-    [[nodiscard]] std::optional<HoldId> find(const RepeatKeys& keys);
+    /// Another copy comes: the Ledger's entry of the first one (0: none was needed); nullopt if
+    /// there was none.
+    [[nodiscard]] std::optional<HoldId> find(const RepeatKeys& keys, TimePoint now);
     /// The account takes the message over, under that entry of the Ledger.
     void note(const RepeatKeys& known_by, TimePoint now, HoldId hold);
     /// It was refused, and its sender told so: its client may send it again.

@@ -28,6 +28,10 @@ RepeatKeys broken_at(RepeatKeys keys, TimePoint when) {
 
 constexpr TimePoint start{Duration{1'000'000}};
 
+std::optional<HoldId> find(SeenMessages& seen, const RepeatKeys& keys, TimePoint now = start) {
+    return seen.find(keys, now);
+}
+
 }  // namespace
 
 TEST_CASE("seen messages: two copies have one key, and each part makes another message") {
@@ -65,20 +69,20 @@ TEST_CASE("seen messages: two copies have one key, and each part makes another m
 
 TEST_CASE("seen messages: the latest are remembered, each with what holds it") {
     SeenMessages seen;
-    CHECK_FALSE(seen.find(numbered(1)));
+    CHECK_FALSE(find(seen, numbered(1)));
     seen.note(numbered(0), start, 5);  // a message that no server names
-    CHECK_FALSE(seen.find(numbered(0)));
+    CHECK_FALSE(find(seen, numbered(0)));
     for (std::uint64_t i = 1; i <= SeenMessages::capacity; ++i) {
         seen.note(numbered(i), start, i + 100);
     }
-    CHECK(seen.find(numbered(1)) == 101U);
+    CHECK(find(seen, numbered(1)) == 101U);
     seen.note(numbered(2), start, 7);  // the same once more: no other is forgotten
-    CHECK(seen.find(numbered(1)) == 101U);
-    CHECK(seen.find(numbered(2)) == 7U);
+    CHECK(find(seen, numbered(1)) == 101U);
+    CHECK(find(seen, numbered(2)) == 7U);
     seen.note(numbered(SeenMessages::capacity + 1), start, 8);
-    CHECK_FALSE(seen.find(numbered(1)));
-    CHECK(seen.find(numbered(2)) == 7U);
-    CHECK(seen.find(numbered(SeenMessages::capacity + 1)) == 8U);
+    CHECK_FALSE(find(seen, numbered(1)));
+    CHECK(find(seen, numbered(2)) == 7U);
+    CHECK(find(seen, numbered(SeenMessages::capacity + 1)) == 8U);
 }
 
 TEST_CASE("seen messages: what came before a break is known by what its client gave, once") {
@@ -90,12 +94,29 @@ TEST_CASE("seen messages: what came before a break is known by what its client g
     SeenMessages seen;
     seen.note(keys(message), start, 7);
 
-    CHECK_FALSE(seen.find(keys(again)));  // nothing broke: its client sends the same once more
+    CHECK_FALSE(find(seen, keys(again)));  // nothing broke: its client sends the same once more
     const TimePoint too_late = start + SeenMessages::before_the_break + Duration{1};
-    CHECK_FALSE(seen.find(broken_at(keys(again), too_late)));
-    CHECK(seen.find(broken_at(keys(again), broke)) == 7U);
-    CHECK(seen.find(broken_at(keys(again), broke)) == 7U);  // that copy itself
-    CHECK_FALSE(seen.find(broken_at(keys(once_more), broke)));
+    CHECK_FALSE(find(seen, broken_at(keys(again), too_late)));
+    CHECK(find(seen, broken_at(keys(again), broke)) == 7U);
+    CHECK(find(seen, broken_at(keys(again), broke)) == 7U);  // that copy itself
+    CHECK_FALSE(find(seen, broken_at(keys(once_more), broke)));
+}
+
+TEST_CASE("seen messages: a copy that came late, and its server is killed again soon after that") {
+    const Message message{"a@b.test/x", "r@a.test", "c", "1", "<body>x</body>"};
+    Message again = message, once_more = message, at_last = message;
+    again.server_id = "2";
+    once_more.server_id = "3";
+    at_last.server_id = "4";
+    SeenMessages seen;
+    seen.note(keys(message), start, 7);
+    // Its server was not there for so long.
+    const TimePoint came = start + SeenMessages::before_the_break + Duration{5000};
+    CHECK(find(seen, broken_at(keys(again), start + Duration{10}), came) == 7U);
+    const TimePoint second = came + Duration{1000};
+    CHECK(find(seen, broken_at(keys(once_more), second), second) == 7U);
+    const TimePoint too_late = second + SeenMessages::before_the_break + Duration{1};
+    CHECK_FALSE(find(seen, broken_at(keys(at_last), too_late), too_late));
 }
 
 TEST_CASE("seen messages: without an id of its client's a message is known by its server's alone") {
@@ -104,8 +125,8 @@ TEST_CASE("seen messages: without an id of its client's a message is known by it
     again.server_id = "2";
     SeenMessages seen;
     seen.note(keys(message), start, 7);
-    CHECK_FALSE(seen.find(broken_at(keys(again), start)));
-    CHECK(seen.find(broken_at(keys(message), start)) == 7U);
+    CHECK_FALSE(find(seen, broken_at(keys(again), start)));
+    CHECK(find(seen, broken_at(keys(message), start)) == 7U);
 }
 
 TEST_CASE("seen messages: what came after the last break is not under way") {
@@ -114,9 +135,9 @@ TEST_CASE("seen messages: what came after the last break is not under way") {
     again.server_id = "2";
     SeenMessages seen;
     seen.note(broken_at(keys(message), start), start + Duration{5}, 7);
-    CHECK_FALSE(seen.find(broken_at(keys(again), start)));
+    CHECK_FALSE(find(seen, broken_at(keys(again), start)));
     // Another break, although the first copy was so slow that it is noted only after that.
-    CHECK(seen.find(broken_at(keys(again), start + Duration{1})) == 7U);
+    CHECK(find(seen, broken_at(keys(again), start + Duration{1})) == 7U);
 }
 
 TEST_CASE("seen messages: one that was refused is sent again by its client, and taken") {
@@ -127,8 +148,8 @@ TEST_CASE("seen messages: one that was refused is sent again by its client, and 
     seen.note(keys(message), start, 7);
     seen.forget(keys(again));  // another one: nothing becomes of it
     seen.forget(keys(message));
-    CHECK_FALSE(seen.find(broken_at(keys(again), start)));
-    CHECK(seen.find(keys(message)) == 7U);  // its server has had the error
+    CHECK_FALSE(find(seen, broken_at(keys(again), start)));
+    CHECK(find(seen, keys(message)) == 7U);  // its server has had the error
 }
 
 TEST_CASE("seen messages: a server of which it is not known whether it gives ids") {
@@ -137,9 +158,9 @@ TEST_CASE("seen messages: a server of which it is not known whether it gives ids
     unknown.by_server_id = 0;
     SeenMessages seen;
     seen.note(unknown, start, 7);
-    CHECK_FALSE(seen.find(unknown));
-    CHECK(seen.find(broken_at(unknown, start)) == 7U);
-    CHECK_FALSE(seen.find(broken_at(unknown, start)));
+    CHECK_FALSE(find(seen, unknown));
+    CHECK(find(seen, broken_at(unknown, start)) == 7U);
+    CHECK_FALSE(find(seen, broken_at(unknown, start)));
 }
 
 TEST_CASE("seen messages: one that is forgotten is not known by what its client gave either") {
@@ -149,7 +170,7 @@ TEST_CASE("seen messages: one that is forgotten is not known by what its client 
     SeenMessages seen;
     seen.note(keys(message), start, 7);
     for (std::uint64_t i = 1; i <= SeenMessages::capacity; ++i) seen.note(numbered(i), start, 1);
-    CHECK_FALSE(seen.find(broken_at(keys(again), start)));
+    CHECK_FALSE(find(seen, broken_at(keys(again), start)));
 }
 
 /// What a process that was killed had archived for romeo@a.test, each with the id of its row.
@@ -174,7 +195,7 @@ public:
         REQUIRE(Packet::visit_bytes(message(row, "other"), [&](const Stanza& stanza) {
                     again = SeenMessages::keys_of(shared.secret, stanza);
                 }).ok());
-        return seen.find(broken_at(again, shared.started)).has_value();
+        return find(seen, broken_at(again, shared.started)).has_value();
     }
 };
 
@@ -252,11 +273,11 @@ TEST_CASE_FIXTURE(ArchivedFixture,
                          .body = body});
     SeenMessages seen;
     seen.note(*hub, page);
-    CHECK(seen.find(broken_at(keys, start)));
-    CHECK_FALSE(seen.find(broken_at(keys, start)));
+    CHECK(find(seen, broken_at(keys, start)));
+    CHECK_FALSE(find(seen, broken_at(keys, start)));
     // The account is loaded once more: the next one is another message all the same.
     seen.note(*hub, page);
-    CHECK_FALSE(seen.find(broken_at(keys, start)));
+    CHECK_FALSE(find(seen, broken_at(keys, start)));
 }
 
 }  // namespace causeway::test
