@@ -105,6 +105,7 @@ void IncomingStream::enable(const Element& element) {
         const Pair& pair = pairs().begin()->first;
         Receipts& receipts = *from_peer_.receipts();
         receipts.allow_resumption(pair.remote, pair.local);
+        link_->counts_anew(*this);
         if (link_->known_as_stamping()) receipts.note_stamping();
         enabled.attribute("id", receipts.token())
             .attribute("resume", "true")

@@ -158,6 +158,20 @@ TimePoint ServerLink::lately_broken() const {
 
 void ServerLink::broke() { broke_ = hub_.clock().now(); }
 
+void ServerLink::counts_anew(const IncomingStream& stream) {
+    const bool forgotten = std::ranges::any_of(incoming_, [&](const auto& entry) {
+        const IncomingStream* other = entry.first;
+        return other != &stream && other->pairs() == stream.pairs() &&
+               other->receipts() != nullptr && other->receipts()->resumable();
+    });
+    if (forgotten) broke();
+}
+
+bool ServerLink::empty() const {
+    return pairs_.empty() && incoming_.empty() && kept_.empty() && ending_.size() == 0 &&
+           lately_broken() == TimePoint{};
+}
+
 void ServerLink::give_up(Kept kept) {
     broke_ = std::max(broke_, kept.broke);
     kept.receipts->forget();

@@ -94,6 +94,9 @@ public:
     /// A stream broke on which the peer sends, or the peer ended it with an error, and nothing of
     /// it may be kept.
     void broke();
+    /// The peer begins to count on that stream. It has forgotten those that it could resume, if it
+    /// is one server; of those that we take for whole nobody else may tell.
+    void counts_anew(const IncomingStream& stream);
     /// The peer resumed a stream of an earlier process of ours.
     void went_on() { went_on_ = true; }
     /// The process is about to end: the next one is to know what those have.
@@ -130,10 +133,8 @@ public:
     /// Drops pairs that were last used before `before`; each is shown.
     void forget(TimePoint before, Forget which,
                 const std::function<void(const RemotePair&)>& visit);
-    /// Nothing is left of it.
-    [[nodiscard]] bool empty() const {
-        return pairs_.empty() && incoming_.empty() && kept_.empty() && ending_.size() == 0;
-    }
+    /// Nothing is left of it, nor is to be remembered.
+    [[nodiscard]] bool empty() const;
     /// Broken streams to one of our domains that are kept; the oldest goes for one more.
     static constexpr std::size_t kept_per_pair = 2;
     /// Streams on which it speaks to one of our domains; for one more, the one ends that has been
