@@ -145,7 +145,7 @@ private:
         const std::size_t open_until = fate.acknowledged.value_or(end);
         if (from != to && happened(Event::Kind::killed, from, *fate.sent, open_until)) return true;
         // So it does where one that ended in good order could not store what it had sent.
-        if (from != to && store_was_failing(from, open_until) &&
+        if (store_was_failing(from, open_until) &&
             happened(Event::Kind::ended, from, *fate.sent, open_until)) {
             return true;
         }

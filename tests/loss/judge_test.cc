@@ -94,6 +94,17 @@ TEST_CASE("judge: what a server could not store before it ended comes again") {
     CHECK(story.tolerated() == (failed ? Found{Finding::Kind::twice} : Found{}));
 }
 
+TEST_CASE("judge: also to a reader of its own") {
+    Story story;
+    SUBCASE("its store failed") { story.then(Kind::store_failed, 0); }
+    SUBCASE("its store worked") {}
+    const bool failed = !story.history.events.empty();
+    story.then(Kind::sent, 2).then(Kind::read, 2).then(Kind::ended, 0);
+    story.then(Kind::acknowledged, 2).then(Kind::read, 2);
+    CHECK(story.found() == (failed ? Found{} : Found{Finding::Kind::twice}));
+    CHECK(story.tolerated() == (failed ? Found{Finding::Kind::twice} : Found{}));
+}
+
 TEST_CASE("judge: lost is what was acknowledged, and neither read nor refused") {
     Story story;
     story.then(Kind::sent, 0).then(Kind::acknowledged, 0);
