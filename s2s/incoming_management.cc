@@ -216,6 +216,16 @@ std::unique_ptr<Receipts> IncomingStream::release_receipts() {
     return from_peer_.release();
 }
 
+/// See ServerLink::broke(). A stream may carry several domains of one server.
+void IncomingStream::peer_may_forget() {
+    std::string_view last;
+    for (const auto& [pair, how] : pairs()) {
+        if (pair.remote == last) continue;
+        last = pair.remote;
+        table_.broke(pair.remote);
+    }
+}
+
 /// The stream has ended.
 void IncomingStream::leave_receipts(bool broke) {
     std::unique_ptr<Receipts> receipts = release_receipts();
@@ -225,10 +235,8 @@ void IncomingStream::leave_receipts(bool broke) {
         link_->keep(std::move(receipts));
         return;
     }
-    // What we ended ourselves may go on on another stream already. A server that stops ends its
-    // streams with an error; like one that is killed, it may forget what its clients were not told.
-    const bool ended_by_peer = broke ? stream_.failure().empty() : ending_ == End::peer_error;
-    if (ended_by_peer && link_ != nullptr) link_->broke();
+    // What we ended ourselves may go on on another stream already.
+    if (broke && stream_.failure().empty()) peer_may_forget();
     if (resumable) receipts->forget();
 }
 

@@ -181,6 +181,9 @@ void IncomingStream::on_element(Element& element, Arena& arena) {
                      {"condition", condition == nullptr ? "none" : condition->name});
         ending_ = End::peer_error;
         peer_error_ = condition == nullptr ? "" : condition->name;
+        // A server that stops ends its streams so; like one that is killed it may forget what its
+        // clients were not told, and it is back before we have ended ours.
+        peer_may_forget();
         // That is its end (RFC 6120 §4.9.1.1), and as behind any other it may hear what is safe.
         if (!on_peer_end()) stream_.close();
     } else if (pairs().empty()) {

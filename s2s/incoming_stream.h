@@ -117,6 +117,7 @@ private:
     void give_up_resumption();
     [[nodiscard]] bool may_resume() const;
     void leave_receipts(bool broke);
+    void peer_may_forget();
     void refuse_management(std::string_view condition, std::optional<std::uint32_t> h);
     void refuse_count(std::uint32_t h, std::uint32_t sent);
 

@@ -150,10 +150,15 @@ void ServerLink::remove(IncomingStream& stream, bool broke) {
 TimePoint ServerLink::lately_broken() const {
     TimePoint broke = broke_;
     for (const Kept& kept : kept_) broke = std::max(broke, kept.broke);
-    // What the process before had is broken since this one began. A server that went on with it was
-    // not killed, and has forgotten nothing.
-    if (!went_on_) broke = std::max(broke, hub_.shared.started - Duration{1});
+    // A server that went on with what the process before had was not killed, and has forgotten
+    // nothing.
+    if (!went_on_) broke = std::max(broke, broken_by_start(hub_));
     return hub_.clock().now() - broke < SeenMessages::lately ? broke : TimePoint{};
+}
+
+TimePoint ServerLink::broken_by_start(const Hub& hub) {
+    const TimePoint broke = hub.shared.started - Duration{1};
+    return hub.clock().now() - broke < SeenMessages::lately ? broke : TimePoint{};
 }
 
 void ServerLink::broke() { broke_ = hub_.clock().now(); }
@@ -315,6 +320,14 @@ bool ServerLink::stamps(const std::string& local) {
         if (capabilities_.id().empty()) stamping_ = Stamping::unknown;
     }
     return stamping_ == Stamping::yes;
+}
+
+bool ServerLink::may_ask_home() {
+    constexpr Duration pause{1000};
+    const TimePoint now = hub_.clock().now();
+    if (home_asked_at_ != TimePoint{} && now - home_asked_at_ < pause) return false;
+    home_asked_at_ = now;
+    return true;
 }
 
 void ServerLink::note_stamping() {

@@ -111,9 +111,13 @@ public:
     [[nodiscard]] bool stamps(const std::string& local);
     /// See RemoteDomains::lately_broken().
     [[nodiscard]] TimePoint lately_broken() const;
+    /// The same of a domain that has no link: its streams broke when the process before ended.
+    [[nodiscard]] static TimePoint broken_by_start(const Hub& hub);
     /// An earlier process knew that it does.
     void known_to_stamp() { stamping_ = Stamping::yes; }
     [[nodiscard]] bool known_as_stamping() const { return stamping_ == Stamping::yes; }
+    /// Where the domain is not at home: whether its home may be asked about that again.
+    [[nodiscard]] bool may_ask_home();
 
     /// Closes the streams in both directions; returns how many.
     std::size_t close();
@@ -178,8 +182,9 @@ private:
     Contact contact_ = Contact::unknown;
     TimePoint lost_at_{};  ///< when `contact_` became `lost`
     Question capabilities_;
-    TimePoint broke_{};     ///< the last stream to us that broke() was said of
-    bool went_on_ = false;  ///< the peer has resumed what an earlier process of ours had
+    TimePoint broke_{};          ///< the last stream to us that broke() was said of
+    bool went_on_ = false;       ///< the peer has resumed what an earlier process of ours had
+    TimePoint home_asked_at_{};  ///< Stamping, where the domain is at home elsewhere
 };
 
 }  // namespace causeway

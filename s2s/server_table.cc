@@ -114,14 +114,34 @@ void ServerTable::send(PacketRef packet, AcknowledgementTicket ticket) {
 }
 
 bool ServerTable::stamps(std::string_view remote, std::string_view local) {
-    if (closing_ || &hub_.home_of(remote) != &hub_) return false;
-    ServerLink* known = find(remote);
-    return known != nullptr && known->stamps(std::string(local));
+    if (closing_) return false;
+    ServerLink& known = link(std::string(remote));
+    Hub& home = hub_.home_of(remote);
+    if (&home == &hub_) return known.stamps(std::string(local));
+    // It is at home elsewhere, and on a stream of another domain here: what it is asked it answers
+    // there.
+    if (known.known_as_stamping()) return true;
+    if (!known.may_ask_home()) return false;
+    hub_.at(home, [&home, &here = hub_, domain = std::string(remote), us = std::string(local)] {
+        if (!static_cast<ServerTable&>(*home.remote).stamps(domain, us)) return;
+        home.at(here, [&here, domain] {
+            static_cast<ServerTable&>(*here.remote).link(domain).known_to_stamp();
+        });
+    });
+    return false;
 }
 
 TimePoint ServerTable::lately_broken(std::string_view remote) const {
     const ServerLink* known = find(remote);
-    return known != nullptr ? known->lately_broken() : TimePoint{};
+    return known != nullptr ? known->lately_broken() : ServerLink::broken_by_start(hub_);
+}
+
+void ServerTable::broke(const std::string& remote) {
+    link(remote).broke();
+    Hub& home = hub_.home_of(remote);
+    if (&home == &hub_) return;
+    hub_.at(home,
+            [&home, remote] { static_cast<ServerTable&>(*home.remote).link(remote).broke(); });
 }
 
 bool ServerTable::pausing(std::string_view remote) const {

@@ -34,6 +34,8 @@ public:
     void send(PacketRef packet, AcknowledgementTicket ticket) override;
     [[nodiscard]] bool stamps(std::string_view remote, std::string_view local) override;
     [[nodiscard]] TimePoint lately_broken(std::string_view remote) const override;
+    /// See ServerLink::broke(); also of a domain that is at home on another shard.
+    void broke(const std::string& remote);
     std::string expired(std::string_view owner, std::size_t rows, std::size_t bytes) override;
     [[nodiscard]] bool pausing(std::string_view remote) const override;
     [[nodiscard]] bool in_contact(std::string_view remote) const override;

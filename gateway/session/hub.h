@@ -71,8 +71,8 @@ public:
     /// Called on the remote domain's home shard.
     virtual void send(PacketRef packet, AcknowledgementTicket ticket) = 0;
     /// Whether that domain is known to say that it gives its messages ids of its own (XEP-0359);
-    /// asks it in the name of `local`, a domain of ours, if that is not known yet. Called on the
-    /// remote domain's home shard; false elsewhere.
+    /// asks it in the name of `local`, a domain of ours, if that is not known yet. Called where the
+    /// stream is on which it speaks; where that is not its home shard, false until home has told.
     [[nodiscard]] virtual bool stamps(std::string_view remote, std::string_view local) = 0;
     /// When a stream of that domain's to us broke that it did not resume, or it ended one with an
     /// error, if that was less than five minutes ago, else the epoch. Called where stamps() is.
