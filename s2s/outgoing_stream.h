@@ -26,6 +26,8 @@ class OutgoingOwner : public StreamUser {
 public:
     /// An element that is not part of the negotiation.
     virtual void on_peer_element(OutgoingStream& stream, Element& element, Arena& arena) = 0;
+    /// The peer has ended it with an error; on_stopped follows when we have ended it as well.
+    virtual void on_peer_error(OutgoingStream&) {}
 
 protected:
     ~OutgoingOwner() = default;

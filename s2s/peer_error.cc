@@ -52,6 +52,7 @@ void OutgoingStream::on_stream_error(const Element& element, Arena& arena) {
     ending_ = End::peer_error;
     end_ = Outcome(cause_of(condition),
                    fmt::format("{} ended the stream: {}{}", remote_, condition, text));
+    if (owner_ != nullptr) owner_->on_peer_error(*this);
     // Where it sends on the stream as well, it may hear what of that is safe.
     if (!on_peer_end()) stream_->close();
 }

@@ -196,6 +196,7 @@ private:
     void on_ready(Carrier& stream) override;
     void on_stopped(Carrier& stream, const Outcome& why) override;
     void on_peer_element(OutgoingStream&, Element&, Arena&) override {}
+    void on_peer_error(OutgoingStream&) override { own_stream_broke(); }
     void on_stream_writable(Carrier& stream) override;
     void on_acknowledged(Carrier& stream, std::span<const StreamManagement::Sent> done) override;
     void on_peer_stanza(Carrier& stream) override;
