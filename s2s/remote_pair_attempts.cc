@@ -348,7 +348,12 @@ bool RemotePair::close() {
 }
 
 void RemotePair::resume_stored(std::size_t rows, std::size_t bytes) {
-    if (stored_.found(rows, bytes) && state_ == State::idle) connect();
+    if (!stored_.found(rows, bytes)) return;
+    if (state_ == State::idle) {
+        connect();
+    } else {
+        stored_.read();  // it may be up by now
+    }
 }
 
 void RemotePair::expired(std::size_t rows, std::size_t bytes) {

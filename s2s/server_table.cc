@@ -9,11 +9,13 @@
 
 namespace causeway {
 namespace {
-enum : std::uint32_t { look_again, forget_due };
+enum : std::uint32_t { look_again, forget_due, resume_due };
 constexpr Duration forget_interval{60'000};
 // How long the control socket can tell why a domain was not reached for which nothing waits.
 constexpr Duration remembered{600'000};
 constexpr std::size_t stored_domains = 100'000;
+/// A store that could not be read is asked again.
+constexpr Duration unreadable_pause{5000};
 }  // namespace
 
 ServerTable::ServerTable(Hub& hub)
@@ -188,7 +190,7 @@ void ServerTable::asked_again(const Packet& request) {
 void ServerTable::resume_stored() {
     hub_.shared.store.log_totals(std::string(RemotePair::store_name), stored_domains, hub_.shard,
                                  [this](Result<std::vector<LogTotals>> totals) {
-                                     if (!totals) return;
+                                     if (!totals) return resume_stored_later(totals.error());
                                      for (const LogTotals& total : *totals) {
                                          const std::size_t space = total.owner.find(' ');
                                          if (space == std::string::npos) continue;
@@ -198,6 +200,12 @@ void ServerTable::resume_stored() {
                                              .resume_stored(total.rows, total.bytes);
                                      }
                                  });
+}
+
+/// What waits would else wait until the next start, or be refused when its time is over.
+void ServerTable::resume_stored_later(const Outcome& why) {
+    CAUSEWAY_LOG(error, "s2s.queues_unreadable", {"cause", why.why()});
+    hub_.shard.timers().arm(resume_timer_, unreadable_pause, *this, resume_due);
 }
 
 std::string ServerTable::expired(std::string_view owner, std::size_t rows, std::size_t bytes) {
@@ -214,6 +222,8 @@ std::string ServerTable::expired(std::string_view owner, std::size_t rows, std::
 void ServerTable::on_timer(std::uint32_t which) {
     if (which == look_again) {
         end_streams();
+    } else if (which == resume_due) {
+        if (!closing_) resume_stored();
     } else {
         forget_some();
         hub_.shard.timers().arm(forget_timer_, forget_interval, *this, forget_due);

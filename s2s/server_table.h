@@ -96,6 +96,7 @@ private:
     void end_longest_unused(std::size_t most);
     [[nodiscard]] Outcome room_for_one_more(const std::string& account);
     void forget_some();
+    void resume_stored_later(const Outcome& why);
     void on_timer(std::uint32_t which) override;
 
     Hub& hub_;
@@ -112,6 +113,7 @@ private:
     Timer forget_timer_;
     Timer ending_timer_;
     bool closing_ = false;
+    Timer resume_timer_;
 };
 
 }  // namespace causeway
