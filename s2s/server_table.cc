@@ -41,7 +41,10 @@ RemotePair& ServerTable::pair(const std::string& remote, const std::string& loca
     ServerLink& its = link(remote);
     if (RemotePair* known = its.find(local)) return *known;
     ++pairs_;
-    return its.make(local, std::move(asked_by));
+    RemotePair& made = its.make(local, std::move(asked_by));
+    // Something may wait there, and comes first.
+    if (!queues_known_) made.look_into_store();
+    return made;
 }
 
 /// The limits act on domains that are new to us: those that are in use never suffer.
@@ -188,9 +191,11 @@ void ServerTable::asked_again(const Packet& request) {
 }
 
 void ServerTable::resume_stored() {
+    queues_known_ = false;
     hub_.shared.store.log_totals(std::string(RemotePair::store_name), stored_domains, hub_.shard,
                                  [this](Result<std::vector<LogTotals>> totals) {
                                      if (!totals) return resume_stored_later(totals.error());
+                                     queues_known_ = true;
                                      for (const LogTotals& total : *totals) {
                                          const std::size_t space = total.owner.find(' ');
                                          if (space == std::string::npos) continue;

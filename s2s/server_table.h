@@ -114,6 +114,7 @@ private:
     Timer ending_timer_;
     bool closing_ = false;
     Timer resume_timer_;
+    bool queues_known_ = true;  ///< false while resume_stored() asks what an earlier run left
 };
 
 }  // namespace causeway
