@@ -155,6 +155,7 @@ void ClientSession::end(std::string_view cause) {
             .remember(jid().bare(), management_->token(), management_->handled());
     }
     enter(State::ended);
+    account_.begin_question();  // it takes back what is left
     account_.detach(*this);
     hub_.ticket_holders.erase(holder_id_);
     if (std::exchange(record_, nullptr) != nullptr) {
@@ -175,14 +176,8 @@ void ClientSession::end(std::string_view cause) {
             }
         }
     }
-    const auto left = std::make_shared<std::size_t>(holds.size());
-    for (const HoldId hold : holds) {
-        hub_.ledger.release_to(
-            hold, [&hub = hub_, bare = std::string(jid().bare()), left](Result<std::uint64_t>) {
-                if (--*left != 0) return;
-                if (Account* user = hub.accounts->find(bare)) user->inbox().redeliver();
-            });
-    }
+    account_.inbox().take_back(holds);
+    account_.end_question();
     table_.remove(*this);
 }
 

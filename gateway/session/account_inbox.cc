@@ -227,6 +227,20 @@ void AccountInbox::kept(const Result<std::uint64_t>& row) {
     account_.end_question();
 }
 
+void AccountInbox::take_back(const std::vector<HoldId>& holds) {
+    account_.begin_question();
+    keeping_ += holds.size();
+    for (const HoldId hold : holds) {
+        account_.hub().ledger.release_to(hold, [this](const Result<std::uint64_t>&) {
+            account_.begin_question();
+            stored_.reset();
+            if (--keeping_ == 0) redeliver();
+            account_.end_question();
+        });
+    }
+    account_.end_question();
+}
+
 void AccountInbox::count() {
     Hub& hub = account_.hub();
     // Messages of somebody who is blocked now take no room from others. As many of them are kept as

@@ -61,6 +61,9 @@ public:
     /// A session ended and did not acknowledge all: another session that takes messages gets the
     /// rest.
     void redeliver();
+    /// A session ended and did not acknowledge these: they are stored, and what comes meanwhile
+    /// goes behind them.
+    void take_back(const std::vector<HoldId>& holds);
     /// Which sessions are available, or their priorities, changed.
     void sessions_changed();
     /// Other code removed rows: they are counted again when the number is needed.
