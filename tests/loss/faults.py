@@ -150,10 +150,12 @@ class Faults:
         which = self._random.random()
         async with self._link_lock:
             await asyncio.sleep(moment)
-            # Traffic brings one that is not there.
-            self._link_changed(there=False)
-            links = await until(established_links, "link between the servers", THERE_SECONDS)
-            self._link_changed(there=True)
+            links = await established_links()
+            if not links:
+                # Traffic brings one.
+                self._link_changed(there=False)
+                links = await until(established_links, "link between the servers", THERE_SECONDS)
+                self._link_changed(there=True)
             local, peer = links[int(which * len(links))]
             self._journal(f"link {local} to {peer}: cut")
             await reset_connection(local, peer)
