@@ -263,7 +263,8 @@ void ClientSession::take_over(const KeptStream& kept, std::string_view token, Cl
     Reached reached = reached_by(kept, h);
     missed_since(kept.left_at, reached.missed);
     KeptStream now = kept;
-    now.missed = reached.missed;
+    now.missed = reached.missed;  // up to this process: the next one is to begin behind that
+    now.state.process = hub_.shared.first_id;
     account_.inbox().is_back(*this, holder_id_, std::move(reached));
     hub_.stream_records.go_on(now, jid().bare());
     resuming_ = &stream;
