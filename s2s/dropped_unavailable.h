@@ -37,6 +37,12 @@ public:
         said(packet);
         if (packet.kind() == StanzaKind::presence) dropped(packet);
     }
+    /// What was dropped since those streams broke; it holds whatever was on its way then.
+    void add(const DroppedUnavailable& newer) {
+        for (const auto& absence : newer.absences_) {
+            if (absences_.size() < limit) absences_.insert(absence);
+        }
+    }
     /// The domain is within reach.
     [[nodiscard]] Absences take() { return std::exchange(absences_, {}); }
 

@@ -343,24 +343,6 @@ void RemotePair::on_ready(Carrier& stream) {
     link_.next_follower();
 }
 
-/// What the stream before left, and the peer does not have, comes first.
-void RemotePair::go_on_after_break() {
-    std::deque<Confirmations::Written> left = written_.end();
-    written_.begin(stream_->managed() ? Confirmations::By::acknowledgements
-                                      : Confirmations::By::pings);
-    const std::unique_ptr<Interruption> before = std::exchange(interruption_, nullptr);
-    // A stream that another pair opened, or that goes on with something else, says nothing of it.
-    const bool same =
-        before != nullptr &&
-        (own_stream_ != nullptr ? before->of_our_stream()
-                                : before->resumption().token == stream_->resumption().token);
-    answers_.decided(same && stream_->resumption().state == LinkResumption::State::resumed);
-    if (before == nullptr) return;
-    before->go_on(same ? stream_->resumption() : LinkResumption{}, std::move(left),
-                  static_cast<Interruption::Visitor&>(*this),
-                  [this](std::uint64_t row) { stored_.arrived(row); });
-}
-
 void RemotePair::has(const Confirmations::Written& written) {
     written_.arrived(written);
     attempts_.count = 0;

@@ -220,7 +220,12 @@ private:
     void has(const Confirmations::Written& written) override;
     void send_again(const Confirmations::Written& written) override;
     void send_again_in_passing(const PacketRef& packet) override { write(packet, 0, false); }
-    void lost(const Packet& packet) override { unavailable_.lost(packet); }
+    /// Others may have sent on that stream as well; the next one is not theirs.
+    void lost(const Packet& packet) override {
+        if (packet.from().domain() == local_ && packet.to().domain() == remote_) {
+            unavailable_.lost(packet);
+        }
+    }
 
     void on_timer(std::uint32_t which) override;
     void confirm(std::size_t count);

@@ -260,9 +260,28 @@ void RemotePair::presence_dropped(const Packet& presence) {
 void RemotePair::interrupted(Carrier& stream) {
     interruption_ = Interruption::of(stream);
     if (interruption_ != nullptr || !stream.managed()) return;
-    for (const StreamManagement::Sent& sent : stream.unacknowledged()) {
-        if (sent.packet->from().domain() == local_) lost(*sent.packet);
-    }
+    for (const StreamManagement::Sent& sent : stream.unacknowledged()) lost(*sent.packet);
+}
+
+/// What the stream before left, and the peer does not have, comes first.
+void RemotePair::go_on_after_break() {
+    std::deque<Confirmations::Written> left = written_.end();
+    written_.begin(stream_->managed() ? Confirmations::By::acknowledgements
+                                      : Confirmations::By::pings);
+    const std::unique_ptr<Interruption> before = std::exchange(interruption_, nullptr);
+    // A stream that another pair opened, or that goes on with something else, says nothing of it.
+    const bool same =
+        before != nullptr &&
+        (own_stream_ != nullptr ? before->of_our_stream()
+                                : before->resumption().token == stream_->resumption().token);
+    answers_.decided(same && stream_->resumption().state == LinkResumption::State::resumed);
+    if (before == nullptr) return;
+    // What was on its way when the stream broke is older than what was dropped since then.
+    const DroppedUnavailable since = std::exchange(unavailable_, {});
+    before->go_on(same ? stream_->resumption() : LinkResumption{}, std::move(left),
+                  static_cast<Interruption::Visitor&>(*this),
+                  [this](std::uint64_t row) { stored_.arrived(row); });
+    unavailable_.add(since);
 }
 
 /// Before all that is newer.

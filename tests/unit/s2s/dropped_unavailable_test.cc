@@ -34,6 +34,16 @@ TEST_CASE("presence that says nothing of a session's end is not remembered") {
     CHECK(unavailable.take().empty());
 }
 
+TEST_CASE("what was dropped later holds whatever was on its way before") {
+    DroppedUnavailable unavailable;
+    DroppedUnavailable since;
+    since.dropped(*presence("juliet@a.test/balcony", StanzaType::unavailable));
+    unavailable.lost(*presence("juliet@a.test/balcony", StanzaType::available));
+    unavailable.lost(*presence("juliet@a.test/phone", StanzaType::unavailable));
+    unavailable.add(since);
+    CHECK(unavailable.take().size() == 2);
+}
+
 TEST_CASE("so many are remembered, and no more") {
     DroppedUnavailable unavailable;
     for (std::size_t i = 0; i <= DroppedUnavailable::limit; ++i) {
