@@ -67,7 +67,10 @@ std::string ShownContacts::text() const {
     std::size_t written = 0;
     for (const auto& [domain, addresses] : of_domain_) {
         for (const auto& [address, word] : addresses) {
-            if (written++ == saved_limit) return text;
+            if (written == saved_limit) return text;
+            // A shorter one may still fit.
+            if (text.size() + address.full().size() >= saved_bytes) continue;
+            ++written;
             text += address.full();
             text += '\n';
         }

@@ -26,6 +26,8 @@ public:
     /// Of these, as many go over the end of the process: they are written whenever the session's
     /// record is.
     static constexpr std::size_t saved_limit = 200;
+    /// And no more bytes than that, however long contacts make their addresses.
+    static constexpr std::size_t saved_bytes = 20'000;
 
     void available(const Jid& contact);
     /// `contact` may be a bare address: then none of its sessions is.

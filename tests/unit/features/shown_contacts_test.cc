@@ -58,4 +58,17 @@ TEST_CASE("shown contacts: some of many are remembered, and some of these writte
     CHECK(ShownContacts::addresses_in(shown.text()).size() == ShownContacts::saved_limit);
 }
 
+TEST_CASE("shown contacts: what is written down stays small, however long the addresses are") {
+    ShownContacts shown;
+    const std::string resource(1000, 'r');
+    for (std::size_t i = 0; i < 100; ++i) {
+        shown.available(address("romeo@b.test/" + resource + std::to_string(i)));
+    }
+    shown.available(address("paris@d.test/street"));
+    const std::string text = shown.text();
+    CHECK(text.size() <= ShownContacts::saved_bytes);
+    CHECK(text.ends_with("paris@d.test/street\n"));
+    CHECK(ShownContacts::addresses_in(text).size() == 20);
+}
+
 }  // namespace causeway::test
