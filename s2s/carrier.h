@@ -120,6 +120,9 @@ public:
                                             : acknowledgements_->end();
     }
     [[nodiscard]] End end() const { return ending_; }
+    /// Neither is it being closed, nor has the peer ended it with an error: then it is open for
+    /// a while for what the peer is still to hear.
+    [[nodiscard]] bool takes() { return stream().usable() && ending_ == End::otherwise; }
     /// The user goes away: no further calls.
     void unshare(const StreamUser& user);
 

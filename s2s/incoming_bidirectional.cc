@@ -11,7 +11,8 @@ namespace causeway {
 
 IncomingStream::WayBack IncomingStream::way_back(const std::string& local) const {
     if (!has(stream_bits::bidirectional) || back_ == Back::over || !stream_.usable() ||
-        link_ == nullptr || !pairs().contains({link_->remote(), local})) {
+        ending_ == End::peer_error || link_ == nullptr ||
+        !pairs().contains({link_->remote(), local})) {
         return WayBack::none;
     }
     return back_ == Back::open ? WayBack::open : WayBack::soon;

@@ -164,7 +164,9 @@ Outcome OutgoingStream::why_given_up() const {
 bool OutgoingStream::end_for(OutgoingOwner& heir) {
     if (state_ != State::established || from_peer_ == nullptr) return false;
     // The peer has ended its side, and is to hear what of it is safe before we end ours.
-    const bool last_word_is_due = stream_->state() == XmppStream::State::ended;
+    const bool last_word_is_due =
+        stream_->state() == XmppStream::State::ended ||
+        (ending_ == End::peer_error && from_peer_->managed() && stream_->usable());
     if (!last_word_is_due && from_peer_->rest() == XmppStream::Rest::is_lost) return false;
     const Outcome why = why_given_up();
     if (!last_word_is_due) {

@@ -75,7 +75,7 @@ void RemotePair::send(PacketRef packet, AcknowledgementTicket ticket) {
     if (keeps_in_touch(*packet)) attempts_.presence_at = last_used_;
     unavailable_.said(*packet);
     // A stream that is ending takes nothing any more; the next one is opened for this.
-    if (state_ == State::up && !stream_->stream().usable() && !last_word_is_due()) {
+    if (state_ == State::up && !stream_->takes() && !last_word_is_due()) {
         abandon_stream();
     }
     if (established() && (stored_.empty() || !keep)) {
@@ -194,7 +194,7 @@ void RemotePair::write(const PacketRef& packet, HoldId hold, bool keep) {
 bool RemotePair::takes_stored() const {
     // A stream that is ending takes nothing any more; on_stopped tries again. The answer to a ping,
     // or room, brings us back.
-    if (state_ != State::up || !stream_->stream().usable()) return false;
+    if (!established()) return false;
     if (written_.size() > under_way) return false;
     if (suspects_.resend_one_at_a_time() && !written_.empty()) return false;
     if (stream_->congested()) return false;

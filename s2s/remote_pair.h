@@ -118,9 +118,7 @@ public:
     [[nodiscard]] bool joining() const { return state_ == State::joining; }
 
     /// Its stream is there and is not being closed.
-    [[nodiscard]] bool established() const {
-        return state_ == State::up && stream_->stream().usable();
-    }
+    [[nodiscard]] bool established() const { return state_ == State::up && stream_->takes(); }
     /// Its own stream, open, if another domain of ours may be proven on it; nullptr otherwise.
     [[nodiscard]] OutgoingStream* stream_to_share(std::string_view local) const {
         return own_stream_ != nullptr && own_stream_->can_share(local) ? own_stream_.get()

@@ -10,8 +10,8 @@ namespace causeway {
 
 bool OutgoingStream::can_share(std::string_view local) const {
     if (state_ != State::established || owner_ == nullptr || !stream_->usable() ||
-        !has(stream_bits::dialback_errors) || has(stream_bits::only_asks) ||
-        sharers_.size() + 1 >= hub_.limits().dialback_pairs ||
+        ending_ == End::peer_error || !has(stream_bits::dialback_errors) ||
+        has(stream_bits::only_asks) || sharers_.size() + 1 >= hub_.limits().dialback_pairs ||
         hub_.config->s2s.authentication == Config::PeerAuthentication::certificate) {
         return false;
     }
