@@ -361,7 +361,7 @@ void RemotePair::on_stopped(Carrier& stream, const Outcome& why) {
     const bool by_peer_error = stream.end() != Carrier::End::otherwise;
     const bool of_peer = stream.opened_by() == LinkResumption::By::peer;
     if (!of_peer) link_.stream_ended(stream, own, before == State::up && why.ok());
-    if ((own || of_peer) && before == State::up && !why.ok()) {
+    if (before == State::up && !why.ok()) {
         own_stream_broke();
         interrupted(stream);
     } else if (own && interruption_ != nullptr && interruption_->of_our_stream()) {

@@ -256,9 +256,12 @@ void RemotePair::presence_dropped(const Packet& presence) {
     }
 }
 
-/// What the stream that has ended leaves to the next one.
+/// What the stream that has ended leaves to the next one. Only who opened it, or the peer, goes on
+/// with it; of others that share it, what they said last counts as lost.
 void RemotePair::interrupted(Carrier& stream) {
-    interruption_ = Interruption::of(stream);
+    if (own_stream_ != nullptr || stream.opened_by() == LinkResumption::By::peer) {
+        interruption_ = Interruption::of(stream);
+    }
     if (interruption_ != nullptr || !stream.managed()) return;
     for (const StreamManagement::Sent& sent : stream.unacknowledged()) lost(*sent.packet);
 }

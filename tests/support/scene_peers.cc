@@ -192,6 +192,12 @@ void Stage::peer_accepts_managed_stream(const Step& step, const Words& words) {
     accept_stream(step, words, "<sm xmlns='urn:xmpp:sm:3'/>");
 }
 
+void Stage::peer_accepts_managed_stream_for_many(const Step& step, const Words& words) {
+    accept_stream(step, words,
+                  "<dialback xmlns='urn:xmpp:features:dialback'><errors/></dialback>"
+                  "<sm xmlns='urn:xmpp:sm:3'/>");
+}
+
 /// It offers bidirectional streams (XEP-0288), and stream management.
 void Stage::peer_accepts_bidirectional_stream(const Step& step, const Words& words) {
     accept_stream(step, words, "<sm xmlns='urn:xmpp:sm:3'/>", Ways::both);

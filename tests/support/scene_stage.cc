@@ -112,6 +112,8 @@ const std::vector<Stage::Rule>& Stage::rules() {
         {"<who> accepts a stream to <peer>", &Stage::peer_accepts_stream},
         {"<who> accepts a stream for many to <peer>", &Stage::peer_accepts_stream_for_many},
         {"<who> accepts a managed stream to <peer>", &Stage::peer_accepts_managed_stream},
+        {"<who> accepts a managed stream for many to <peer>",
+         &Stage::peer_accepts_managed_stream_for_many},
         {"<who> accepts a bidirectional stream to <peer>",
          &Stage::peer_accepts_bidirectional_stream},
         {"<who> hears pings", &Stage::peer_hears_pings},

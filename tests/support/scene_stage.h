@@ -172,6 +172,7 @@ private:
     void peer_accepts_stream(const Step& step, const Words& words);
     void peer_accepts_stream_for_many(const Step& step, const Words& words);
     void peer_accepts_managed_stream(const Step& step, const Words& words);
+    void peer_accepts_managed_stream_for_many(const Step& step, const Words& words);
     void peer_accepts_bidirectional_stream(const Step& step, const Words& words);
     void peer_hears_pings(const Step& step, const Words& words);
     void peer_stops_reading(const Step& step, const Words& words);
