@@ -42,7 +42,8 @@ struct ArchiveRow {
 struct ArchiveQuery {
     static constexpr std::uint64_t last = std::numeric_limits<std::int64_t>::max();
     /// How many rows, or ids, one question looks at that asks for a resource, for ids or for what
-    /// came in: they are not found by an index. Then the page ends, and the caller goes on from ArchivePage::reached.
+    /// came in: they are not found by an index. Then the page ends, and the caller goes on from
+    /// ArchivePage::reached.
     static constexpr std::size_t looked_at = 5000;
 
     std::string owner = {};

@@ -22,14 +22,16 @@ public:
     /// The query is borrowed.
     explicit ArchiveFiller(const ArchiveQuery& query);
 
-    /// What becomes of the next row of the walk (with rising ids, or falling ones from the end).
-    /// The walk has seen to owner, `with` and range; the rest is looked at here.
+    /// What is looked at of a row.
     struct Row {
         std::uint64_t id;
         std::string_view resource;
         bool incoming;
         std::size_t body_bytes;
     };
+
+    /// What becomes of the next row of the walk (with rising ids, or falling ones from the end).
+    /// The walk has seen to owner, `with` and range; the rest is looked at here.
     Verdict look(const Row& row);
     /// The walk looked for this id and found no row. False: enough was looked at.
     bool look_in_vain(std::uint64_t id);
